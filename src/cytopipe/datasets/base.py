@@ -1,0 +1,144 @@
+"""What every dataset adapter gives: samples of a publisher's layout, and how to find that layout."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cytopipe.errors import CytopipeError
+
+MaskReader = Callable[[tuple[int, int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image as its publisher distributes it.
+
+    Attributes:
+        id: unique in the dataset; becomes the file name.
+        image: file in the raw folder.
+        label: class name.
+        group: images of one group (patient, slide, field) never straddle a split.
+        split: the publisher's own split, where there is one.
+        mask: reads the true mask of an image of (height, width): H x W uint8 palette.
+    """
+
+    id: str
+    image: Path
+    label: str
+    group: str
+    split: str | None = None
+    mask: MaskReader | None = None
+
+
+class Options(BaseModel):
+    """An adapter's own parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """How one published dataset is read.
+
+    Attributes:
+        name: as in `datasets.<name>.adapter`.
+        title, home, layout, group_key: for people.
+        classes: class names in the order of their indices; empty where the data tells.
+        options: model of `datasets.<name>.options`.
+        samples: yields every sample below the raw folder.
+    """
+
+    name: str
+    title: str
+    home: str
+    layout: str
+    group_key: str
+    classes: tuple[str, ...]
+    options: type[Options]
+    samples: Callable[[Path, Any], Iterator[Sample]]
+
+    def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
+        """All samples, sorted by id.
+
+        Args:
+            raw: folder with the publisher's files.
+            options: as in params.yaml.
+            key: where the options stand, for errors.
+
+        Raises:
+            CytopipeError: for unknown options, a layout that is another dataset's, or two samples of one id.
+        """
+        try:
+            parsed = self.options.model_validate(options)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            known = ", ".join(self.options.model_fields) or "none"
+            raise CytopipeError(faults, where=key, hint=f"options of '{self.name}': {known}") from None
+        samples = sorted(self.samples(raw, parsed), key=lambda sample: sample.id)
+        if not samples:
+            raise self.not_found(raw, "no image of this dataset")
+        seen: dict[str, Path] = {}
+        for sample in samples:
+            if sample.id in seen:
+                raise CytopipeError(f"two images have the id '{sample.id}': {seen[sample.id]} and {sample.image}")
+            seen[sample.id] = sample.image
+        return samples
+
+    def not_found(self, raw: Path, what: str) -> CytopipeError:
+        """The error for a raw folder that is not this dataset: says what was expected and what is there."""
+        there = sorted(path.relative_to(raw).as_posix() for path in raw.glob("*/*"))[:4] or sorted(
+            path.name for path in raw.glob("*")
+        )
+        return CytopipeError(
+            f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
+            where=raw,
+            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+        )
+
+
+def find_folder(raw: Path, name: str) -> Path | None:
+    """The shallowest folder of this name below `raw`, whatever its case; archives often add roots of their own."""
+    matches = [path for path in raw.rglob("*") if path.is_dir() and path.name.lower() == name.lower()]
+    return min(matches, key=lambda path: (len(path.parts), path.as_posix()), default=None)
+
+
+def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a CSV (any line ends, BOM, `,` or `;`) with their line numbers; values are stripped.
+
+    Raises:
+        CytopipeError: for a missing file, a missing column (with the columns that are there), a short row or text
+            that is not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise CytopipeError("no such CSV", where=path, hint=hint or None) from None
+    except UnicodeDecodeError as error:
+        raise CytopipeError(f"not UTF-8 text ({error.reason})", where=path, hint="save it as UTF-8") from None
+    lines = text.splitlines()
+    header = lines[0] if lines else ""
+    reader = csv.DictReader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
+    names = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise CytopipeError(
+            f"no column {', '.join(repr(name) for name in missing)}; it has {', '.join(map(repr, names)) or 'none'}",
+            where=path,
+            hint=hint or "rename the column, or name it in the dataset's options",
+        )
+    for row in reader:
+        if None in row or None in row.values():
+            raise CytopipeError("this row has another number of values than the header", where=_line(path, reader))
+        yield reader.line_num, {name: value.strip() for name, value in row.items()}
+
+
+def _line(path: Path, reader: csv.DictReader[str]) -> str:
+    return f"{path}:{reader.line_num}"

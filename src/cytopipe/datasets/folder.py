@@ -1,0 +1,154 @@
+"""Your own images: a folder with a CSV of labels, or an ImageFolder (one sub-folder a class)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from cytopipe.datasets.base import Adapter, MaskReader, Options, Sample, read_csv
+from cytopipe.errors import CytopipeError
+from cytopipe.images import SUFFIXES
+from cytopipe.masks import to_palette
+
+_SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
+}  # fmt: skip
+
+
+class FolderOptions(Options):
+    """How your folder is laid out. Without `csv`, sub-folders are the classes."""
+
+    csv: str | None = Field(None, description="path below the source; columns are named by the keys below")
+    image: str = "image"
+    label: str = "label"
+    group: str | None = Field(None, description="column of the patient, slide or specimen")
+    split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
+    mask: str | None = Field(None, description="column with the path of the mask")
+    images: str = Field(".", description="folder below the source that holds the images")
+    masks: str | None = Field(None, description="folder below the source with a mask of the same name an image")
+    mask_values: dict[int, int] = Field(
+        default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
+    )
+    group_pattern: str | None = Field(
+        None, description="regular expression; its first group, in the path, is the group"
+    )
+    classes: tuple[str, ...] = Field((), description="refuse other labels; also gives the order of the classes")
+    unlisted: bool = Field(False, description="allow images that the CSV does not name (they are left out)")
+
+
+def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
+    root = raw / options.images
+    if not root.is_dir():
+        raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if options.masks:
+        files = [path for path in files if not path.is_relative_to(raw / options.masks)]
+    rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(raw, root, files)
+    for image, label, group, split, mask in rows:
+        if options.classes and label not in options.classes:
+            raise CytopipeError(f"the label '{label}' is not in options.classes", where=image)
+        name = image.relative_to(root).with_suffix("").as_posix()
+        yield Sample(
+            re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
+            image,
+            label,
+            group or _group(name, options.group_pattern),
+            split,
+            _mask(raw, image, root, mask, options),
+        )
+
+
+Found = tuple[Path, str, str | None, str | None, str | None]  # image, label, group, split, mask
+
+
+def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) -> Iterator[Found]:
+    table = raw / str(options.csv)
+    optional = [name for name in (options.group, options.split, options.mask) if name]
+    by_name = {path.relative_to(root).as_posix(): path for path in files}
+    by_stem = {Path(name).with_suffix("").as_posix(): path for name, path in by_name.items()}
+    seen: dict[Path, int] = {}
+    masks = set()
+    for line, row in read_csv(table, (options.image, options.label, *optional)):
+        where = f"{table}:{line}"
+        image = by_name.get(row[options.image]) or by_stem.get(row[options.image])
+        if image is None:
+            raise CytopipeError(f"'{row[options.image]}' has no image in {root}", where=where, hint="correct the row")
+        if image in seen:
+            raise CytopipeError(f"'{row[options.image]}' stands in line {seen[image]} already", where=where)
+        if not row[options.label]:
+            raise CytopipeError("the label is empty", where=where)
+        seen[image] = line
+        mask = row[options.mask] if options.mask else None
+        masks.add(mask)
+        split = _split(row[options.split], where) if options.split else None
+        yield image, row[options.label], row[options.group] if options.group else None, split, mask
+    rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
+    if rest and not options.unlisted:
+        raise CytopipeError(
+            f"{len(rest)} images have no row, first {rest[0].relative_to(raw)}",
+            where=table,
+            hint="add rows, or set options.unlisted: true to leave them out",
+        )
+
+
+def _from_folders(raw: Path, root: Path, files: list[Path]) -> Iterator[Found]:
+    for image in files:
+        parts = image.relative_to(root).parts[:-1]
+        if not parts:
+            raise CytopipeError(
+                "an image outside the class folders", where=image, hint="name the labels' file in options.csv"
+            )
+        split = _SPLITS.get(parts[0].lower()) if len(parts) > 1 else None
+        yield image, parts[1] if split else parts[0], None, split, None
+
+
+def _split(value: str, where: str) -> str:
+    if value.lower() not in _SPLITS:
+        raise CytopipeError(f"the split '{value}' is not train, val or test", where=where)
+    return _SPLITS[value.lower()]
+
+
+def _group(name: str, pattern: str | None) -> str:
+    if pattern is None:
+        return name
+    match = re.search(pattern, name)
+    if not match or not match.groups():
+        raise CytopipeError(
+            f"'{name}' does not match {pattern!r} with a group in parentheses", where="options.group_pattern"
+        )
+    return match[1]
+
+
+def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
+    if listed:
+        return partial(_read_mask, raw / listed, options.mask_values)
+    if options.masks:
+        beside = (raw / options.masks / image.relative_to(root)).with_suffix(".png")
+        return partial(_read_mask, beside, options.mask_values)
+    return None
+
+
+def _read_mask(path: Path, meaning: dict[int, int], size: tuple[int, int]) -> np.ndarray:
+    if not path.is_file():
+        raise CytopipeError("no such mask", where=path, hint="every image of the dataset needs its mask, or none")
+    with Image.open(path) as image:
+        values = np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
+    return to_palette(values, meaning, path)
+
+
+ADAPTER = Adapter(
+    name="folder",
+    title="a folder of your own images",
+    home="README.md, 'Your own images'",
+    layout="a CSV with the columns image, label[, group][, split][, mask], or one sub-folder a class",
+    group_key="options.group (a column) or options.group_pattern (of the path); otherwise each image is its own",
+    classes=(),
+    options=FolderOptions,
+    samples=_samples,
+)

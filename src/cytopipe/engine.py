@@ -1,0 +1,133 @@
+"""The workflow engine that runs this process, and a watchdog that dies with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePath
+
+import psutil
+
+ENGINES = ("dvc", "snakemake")
+POLL_S = 0.25
+
+_PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?$")
+_OPTIONS_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What started this process.
+
+    Attributes:
+        name: `dvc`, `snakemake`, or `script` for a script started by hand.
+        pid: process id of the engine; None for a script.
+        started: start of the engine process (of this process for a script), in seconds since 1970.
+    """
+
+    name: str
+    pid: int | None
+    started: float
+
+
+def engine() -> Engine:
+    """The nearest ancestor process that runs dvc or snakemake; `script` when there is none."""
+    for process in _ancestors():
+        with contextlib.suppress(psutil.Error):
+            name = engine_of(process.cmdline())
+            if name is not None:
+                return Engine(name, process.pid, process.create_time())
+    return Engine("script", None, psutil.Process().create_time())
+
+
+def engine_of(command: Sequence[str]) -> str | None:
+    """The engine that a command line runs: as a program, as python's script, or as python's `-m` module.
+
+    A path or an argument that merely contains the word does not count.
+    """
+    if not command:
+        return None
+    program = command[0]
+    if _PYTHON.match(PurePath(program).name):
+        program = _python_target(command[1:])
+    name = PurePath(program).name.removesuffix(".exe")
+    return name if name in ENGINES else None
+
+
+def pipeline_pass(engine: Engine) -> str:
+    """The name shared by all stages of one pass: `CYTOPIPE_PASS`, else the engine with its start and pid."""
+    started = datetime.fromtimestamp(engine.started, UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{engine.name}-{started}" if engine.pid is None else f"{engine.name}-{started}-{engine.pid}"
+    return os.environ.get("CYTOPIPE_PASS") or name
+
+
+def die_with(engine: Engine) -> None:
+    """Kill this process and its children once the engine, or any process between, has died.
+
+    `kill -9` on an engine leaves its stages running, and they would write into the next pass' outputs.
+    A daemon thread looks every `POLL_S` seconds. A script started by hand is not watched.
+    """
+    if engine.pid is not None:
+        threading.Thread(target=_watch, args=(_chain_to(engine.pid),), daemon=True, name="die-with").start()
+
+
+def _python_target(arguments: Sequence[str]) -> str:
+    """The script or the top package of the module that python runs with these arguments; "" for none."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _OPTIONS_WITH_VALUE:
+            next(rest, None)
+        elif re.fullmatch(r"-[A-Za-z]*m", argument):
+            return next(rest, "").split(".")[0]
+        elif re.fullmatch(r"-[A-Za-z]*c", argument):
+            return ""
+        elif not argument.startswith("-"):
+            return argument
+    return ""
+
+
+def _ancestors() -> list[psutil.Process]:
+    """Parent, grandparent and so on, as far as they can be read."""
+    found: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process().parent()
+        while parent is not None:
+            found.append(parent)
+            parent = parent.parent()
+    return found
+
+
+def _chain_to(pid: int) -> list[psutil.Process]:
+    """The ancestors up to the engine; empty when the engine is no ancestor any more."""
+    ancestors = _ancestors()
+    last = next((i for i, process in enumerate(ancestors) if process.pid == pid), -1)
+    return ancestors[: last + 1]
+
+
+def _watch(chain: list[psutil.Process]) -> None:
+    while chain and all(_alive(process) for process in chain):
+        time.sleep(POLL_S)
+    _kill_family()
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether the very process still runs: neither another one under its id, nor a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill_family() -> None:
+    # SIGKILL, not os._exit: data loader workers would outlive their parent and keep files open.
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os.kill(os.getpid(), signal.SIGKILL)

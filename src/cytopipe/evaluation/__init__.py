@@ -1,0 +1,1 @@
+"""Metrics, intervals, plots, comparison and the regression gate."""

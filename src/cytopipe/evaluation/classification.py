@@ -1,0 +1,137 @@
+"""Final metrics of a classifier, by scikit-learn, and their intervals by a bootstrap over groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn import metrics as sk
+
+from cytopipe.errors import CytopipeError
+
+REPLICATES = 1000
+LEVEL = 0.95
+
+
+def check_scores(truth: np.ndarray, probabilities: np.ndarray) -> None:
+    """Raise CytopipeError where there is nothing to measure, or a score is not finite."""
+    if len(truth) == 0:
+        raise CytopipeError("the test split has no images")
+    if not np.isfinite(probabilities).all():
+        bad = int((~np.isfinite(probabilities).all(axis=1)).sum())
+        raise CytopipeError(f"{bad} of {len(truth)} predictions are not finite", hint="retrain the classifier")
+
+
+def headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+    """Accuracy, balanced accuracy, macro F1 and macro one-vs-rest ROC AUC, by scikit-learn.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes.
+
+    Returns:
+        Each metric; AUC is None where a class has no image or every image (it is undefined there, not 0 or 1).
+    """
+    predicted = probabilities.argmax(axis=1)
+    labels = range(probabilities.shape[1])
+    auc = None
+    if _all_present(truth, probabilities.shape[1]):
+        one_hot = np.eye(probabilities.shape[1])[truth]
+        auc = float(sk.roc_auc_score(one_hot, probabilities, average="macro"))
+    return {
+        "accuracy": float(sk.accuracy_score(truth, predicted)),
+        "balanced_accuracy": float(sk.recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
+        "macro_f1": float(sk.f1_score(truth, predicted, labels=labels, average="macro", zero_division=0.0)),
+        "auc": auc,
+    }
+
+
+def fast_headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
+    """What `headline` returns, 50 times faster for small test sets: for the many draws of a bootstrap."""
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    hits, actual, named = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    present = actual > 0
+    auc = None
+    if present.all() and classes > 1:
+        ranks = rankdata(probabilities, axis=0)  # Mann-Whitney: the area under the ROC curve, ties counted half
+        positive = np.array([ranks[truth == label, label].sum() for label in range(classes)])
+        auc = float(np.mean((positive - actual * (actual + 1) / 2) / (actual * (len(truth) - actual))))
+    return {
+        "accuracy": float(hits.sum() / len(truth)),
+        "balanced_accuracy": float(np.mean(hits[present] / actual[present])),
+        "macro_f1": float(np.mean(2 * hits / np.maximum(actual + named, 1))),
+        "auc": auc,
+    }
+
+
+def _all_present(truth: np.ndarray, classes: int) -> bool:
+    return classes > 1 and bool((np.bincount(truth, minlength=classes) > 0).all())
+
+
+def per_class(truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and number of test images of each class."""
+    precision, recall, f1, support = sk.precision_recall_fscore_support(
+        truth, predicted, labels=range(len(classes)), zero_division=0.0
+    )
+    return {
+        label: {
+            "precision": float(precision[index]),
+            "recall": float(recall[index]),
+            "f1": float(f1[index]),
+            "images": int(support[index]),
+        }
+        for index, label in enumerate(classes)
+    }
+
+
+def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int = 0) -> list[np.ndarray]:
+    """Bootstrap draws: groups are drawn with replacement, each with all its images.
+
+    Images of one patient or slide resemble each other; drawing images would make intervals too narrow.
+
+    Returns:
+        Image indices of each draw.
+    """
+    names, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    members = [np.flatnonzero(inverse == index) for index in range(len(names))]
+    rng = np.random.default_rng(seed)
+    return [
+        np.concatenate([members[index] for index in rng.integers(len(names), size=len(names))])
+        for _ in range(replicates)
+    ]
+
+
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """Percentile interval of bootstrap values."""
+    low, high = np.quantile(np.asarray(values, float), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"low": float(low), "high": float(high)}
+
+
+def intervals(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    draws: Sequence[np.ndarray],
+    measure: Callable[[np.ndarray, np.ndarray], dict[str, float | None]] = fast_headline,
+) -> dict[str, dict[str, float] | None]:
+    """95 % interval of each headline metric; None where every draw leaves it undefined."""
+    drawn = [measure(truth[rows], probabilities[rows]) for rows in draws]
+    result: dict[str, dict[str, float] | None] = {}
+    for name in drawn[0]:
+        values = [value for one in drawn if (value := one[name]) is not None]
+        result[name] = interval(values) if values else None
+    return result
+
+
+def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
+    """Everything in metrics.json, in a fixed key order: numbers and their intervals alone.
+
+    Raises:
+        CytopipeError: for no images or scores that are not finite.
+    """
+    check_scores(truth, probabilities)
+    limits = intervals(truth, probabilities, group_draws(groups))
+    return {**headline(truth, probabilities), "interval": limits, "images": len(truth), "groups": len(set(groups))}

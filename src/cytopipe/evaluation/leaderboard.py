@@ -1,0 +1,149 @@
+"""Compare classifiers on the same test images: ranks with intervals, and paired differences."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.classification import group_draws, interval
+from cytopipe.tables import markdown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One classifier's results on the test split.
+
+    `correct` holds 0 or 1 for each test image, in the order of `ids`; `groups` are theirs.
+    """
+
+    name: str
+    dataset: str
+    architecture: str
+    channels: str
+    parameters: int
+    metrics: Mapping[str, Any]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    correct: np.ndarray
+
+
+def read_predictions(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
+    """ids, groups and correctness of predictions.csv.
+
+    Raises:
+        CytopipeError: when the file is missing.
+    """
+    if not path.is_file():
+        raise CytopipeError("no predictions", where=path, hint="run the stage evaluate")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    correct = np.array([row["label"] == row["predicted"] for row in rows], dtype=float)
+    return tuple(row["id"] for row in rows), tuple(row["group"] for row in rows), correct
+
+
+def accuracy_difference(first: Entry, second: Entry) -> dict[str, float]:
+    """Accuracy of `first` minus that of `second`, with a paired bootstrap over groups.
+
+    Raises:
+        CytopipeError: when the two were not tested on the same images.
+    """
+    if first.ids != second.ids:
+        raise CytopipeError(f"'{first.name}' and '{second.name}' were tested on different images")
+    gain = first.correct - second.correct
+    draws = [float(gain[rows].mean()) for rows in group_draws(first.groups)]
+    return {"accuracy_difference": float(gain.mean()), **interval(draws)}
+
+
+def leaderboard(entries: Sequence[Entry]) -> dict[str, Any]:
+    """One ranking a dataset, best accuracy first, and what masks change for networks that differ in nothing else."""
+    result: dict[str, Any] = {}
+    for dataset in sorted({entry.dataset for entry in entries}):
+        ranked = sorted(
+            (entry for entry in entries if entry.dataset == dataset),
+            key=lambda entry: (-entry.metrics["accuracy"], entry.name),
+        )
+        result[dataset] = {
+            "test_images": len(ranked[0].ids),
+            "test_groups": len(set(ranked[0].groups)),
+            "classifiers": [_row(entry, ranked[0]) for entry in ranked],
+            "masks": _mask_effects(ranked),
+        }
+    return result
+
+
+def _row(entry: Entry, best: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "architecture": entry.architecture,
+        "channels": entry.channels,
+        "parameters": entry.parameters,
+        **{name: entry.metrics[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "auc")},
+        "interval": entry.metrics["interval"]["accuracy"],
+        "against_best": None if entry is best else accuracy_difference(entry, best),
+    }
+
+
+def _mask_effects(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    return [
+        {"with": other.name, "without": plain.name, "channels": other.channels, **accuracy_difference(other, plain)}
+        for plain in entries
+        if plain.channels == "rgb"
+        for other in entries
+        if other.channels != "rgb" and other.architecture == plain.architecture
+    ]
+
+
+def to_markdown(board: Mapping[str, Any]) -> str:
+    """The leaderboard for people."""
+    parts = ["# Leaderboard\n"]
+    for dataset, content in board.items():
+        parts.append(
+            f"## {dataset}\n\n{content['test_images']} test images of {content['test_groups']} groups. "
+            "Intervals are 95 %, by a bootstrap over groups.\n"
+        )
+        parts.append(_ranking(content["classifiers"]))
+        if content["masks"]:
+            parts.append("Do masks help?\n")
+            parts += [_verdict(effect) for effect in content["masks"]]
+    return "\n".join(parts)
+
+
+def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
+    header = ("classifier", "channels", "parameters", "accuracy", "95 %", "macro F1", "AUC", "against the best")
+    return markdown(
+        header,
+        [
+            (
+                row["name"],
+                row["channels"],
+                f"{row['parameters']:,}",
+                f"{row['accuracy']:.3f}",
+                f"{row['interval']['low']:.3f} to {row['interval']['high']:.3f}",
+                f"{row['macro_f1']:.3f}",
+                "-" if row["auc"] is None else f"{row['auc']:.3f}",
+                "-" if row["against_best"] is None else _signed(row["against_best"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _signed(difference: Mapping[str, float]) -> str:
+    return f"{difference['accuracy_difference']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+
+
+def _verdict(effect: Mapping[str, Any]) -> str:
+    if effect["low"] > 0:
+        answer = "they help"
+    elif effect["high"] < 0:
+        answer = "they harm"
+    else:
+        answer = "no difference that this test set can resolve"
+    pair = f"`{effect['with']}` ({effect['channels']}) against `{effect['without']}` (rgb)"
+    return f"- {pair}: {_signed(effect)}: {answer}.\n"

@@ -1,0 +1,119 @@
+"""Figures as PNG (byte-stable) and the tables behind them for `dvc plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # the backend is chosen first
+from matplotlib.axes import Axes
+from sklearn.metrics import confusion_matrix, roc_curve
+
+COLORS = {"train": "#8a94a6", "val": "#1f5fbf", "best": "#c8553d"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.constrained_layout.use": True,
+}
+POINTS = 101  # of a ROC curve's table
+
+
+@contextmanager
+def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+    """Axes side by side; the PNG is written at the end.
+
+    Args:
+        path: of the PNG.
+        columns: number of axes.
+        size: of each, inches.
+    """
+    with plt.rc_context(STYLE):
+        drawn, axes = plt.subplots(1, columns, figsize=(size[0] * columns, size[1]), squeeze=False)
+        yield list(axes[0])
+        drawn.savefig(path, dpi=120, metadata={"Software": None})
+        plt.close(drawn)
+
+
+def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> None:
+    """Loss and another measure by epoch, training and validation, with the best epoch marked."""
+    epochs = [epoch["epoch"] for epoch in history]
+    with figure(path, 2, (4.6, 3.4)) as axes:
+        if not history:
+            axes[0].set_title("not trained")
+            return
+        best = next(epoch for epoch in history if epoch["best"])
+        for axis, name in zip(axes, ("loss", measure), strict=True):
+            for split in ("train", "val"):
+                values = [epoch[f"{split}_{name}"] for epoch in history]
+                axis.plot(epochs, values, color=COLORS[split], label=split, marker=".", markersize=4)
+            axis.axvline(best["epoch"], color=COLORS["best"], linestyle=":", linewidth=1)
+            axis.plot(best["epoch"], best[f"val_{name}"], "o", color=COLORS["best"])
+            axis.annotate(
+                f"{best[f'val_{name}']:.3f}",
+                (best["epoch"], best[f"val_{name}"]),
+                xytext=(-6, 8),
+                textcoords="offset points",
+                color=COLORS["best"],
+                ha="right",
+            )
+            axis.set(title=name, xlabel="epoch")
+        axes[0].legend(frameon=False)
+
+
+def confusion_rows(truth: Sequence[int], predicted: Sequence[int], classes: Sequence[str]) -> list[dict[str, object]]:
+    """One row a test image, as DVC's confusion template wants it: actual, predicted."""
+    return [{"actual": classes[t], "predicted": classes[p]} for t, p in zip(truth, predicted, strict=True)]
+
+
+def confusion_figure(path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> None:
+    """Confusion matrix: counts, shaded by the share of the true class."""
+    counts = confusion_matrix(truth, predicted, labels=range(len(classes)))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.2 + 0.6 * len(classes)
+    with figure(path, 1, (side + 0.6, side)) as (axis,):
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(counts.shape):
+            color = "white" if shares[row, column] > 0.6 else "black"
+            axis.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+        ticks = range(len(classes))
+        axis.set_xticks(ticks, classes, rotation=40, ha="right")
+        axis.set_yticks(ticks, classes)
+        axis.set(xlabel="predicted", ylabel="true", title="confusion, test")
+        axis.spines[:].set_visible(False)
+
+
+def roc_rows(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """One-vs-rest ROC curves on a fixed grid of false-positive rates: class, fpr, tpr."""
+    grid = np.linspace(0, 1, POINTS)
+    rows: list[dict[str, Any]] = []
+    for index, label in enumerate(classes):
+        positive = truth == index
+        if positive.all() or not positive.any():
+            continue  # undefined: the metrics report it as null
+        fpr, tpr, _ = roc_curve(positive, probabilities[:, index])
+        values = np.interp(grid, fpr, tpr)
+        values[0] = 0.0
+        rows += [{"class": label, "fpr": float(x), "tpr": float(y)} for x, y in zip(grid, values, strict=True)]
+    return rows
+
+
+def roc_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """ROC curves of all classes."""
+    with figure(path, 1, (4.4, 4.2)) as (axis,):
+        axis.plot([0, 1], [0, 1], color="#bbbbbb", linestyle="--", linewidth=1)
+        for label in dict.fromkeys(str(row["class"]) for row in rows):
+            points = [row for row in rows if row["class"] == label]
+            axis.plot([row["fpr"] for row in points], [row["tpr"] for row in points], label=label)
+        axis.set(title="ROC, one class against the rest", xlabel="false positive rate", ylabel="true positive rate")
+        if rows:
+            axis.legend(frameon=False, fontsize=8)

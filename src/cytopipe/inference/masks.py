@@ -1,0 +1,74 @@
+"""Predicted masks of a whole dataset; training images by the model of their fold, where there are folds."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cytopipe.errors import CytopipeError
+from cytopipe.files import sha256_bytes
+from cytopipe.images import read_png
+from cytopipe.inference.segment import Segmentation
+from cytopipe.manifest import Row
+from cytopipe.masks import encode_mask
+from cytopipe.paths import PREDICTED
+
+
+def generate_masks(
+    organized: Path,
+    rows: Sequence[Row],
+    segmenter: Path,
+    trained_on_it: bool,
+    target: Path,
+    device: torch.device,
+    progress: Callable[[Iterable[Any], int], Iterable[Any]],
+) -> list[Row]:
+    """Write `<id>.png` palette masks of every image, in the image's own size.
+
+    Args:
+        organized: folder of the images.
+        rows: its manifest.
+        segmenter: model folder, with `folds.json`.
+        trained_on_it: whether the segmenter was trained on this dataset, so that its folds are of these images.
+        target: existing empty folder.
+        device: to predict on.
+        progress: wraps the iteration, given the number of images.
+
+    Returns:
+        The manifest of the predicted masks, in id order.
+    """
+    done: dict[str, Row] = {}
+    for model_folder, chosen in models_of(rows, segmenter, trained_on_it).items():
+        segmentation = Segmentation.load(model_folder, device)
+        masks = segmentation.masks(read_png(organized / row.path) for row in chosen)
+        for row, mask in progress(zip(chosen, masks, strict=True), len(chosen)):
+            png = encode_mask(mask)
+            (target / f"{row.id}.png").write_bytes(png)
+            done[row.id] = replace(row, mask_path=f"{PREDICTED}/{row.id}.png", mask_sha256=sha256_bytes(png))
+    return [done[row.id] for row in rows]
+
+
+def models_of(rows: Sequence[Row], segmenter: Path, trained_on_it: bool) -> dict[Path, list[Row]]:
+    """The model folder that may mask each row: never one that trained on the row, where folds exist.
+
+    Raises:
+        CytopipeError: when the folds are of other images.
+    """
+    folds: dict[str, int] = json.loads((segmenter / "folds.json").read_text()) if trained_on_it else {}
+    chosen: dict[Path, list[Row]] = defaultdict(list)
+    for row in rows:
+        if folds and row.split == "train":
+            if row.id not in folds:
+                raise CytopipeError(
+                    f"the image '{row.id}' is in no fold", where=segmenter, hint="retrain the segmenter"
+                )
+            chosen[segmenter / "folds" / str(folds[row.id])].append(row)
+        else:
+            chosen[segmenter].append(row)
+    return chosen

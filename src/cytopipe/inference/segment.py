@@ -1,0 +1,107 @@
+"""Masks of images by a segmenter's model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from cytopipe.images import resize_rgb
+from cytopipe.inference.windows import cut, join
+from cytopipe.inputs import InputTransform
+from cytopipe.masks import from_probabilities
+from cytopipe.models import ModelSpec, load_model
+
+HEADS = ("cyt", "nuc")
+
+
+@dataclass(frozen=True)
+class View:
+    """How a segmenter looks at an image.
+
+    `whole`: the image is resized to input_size x input_size. `tiles`: it is scaled by `scale` and a window of
+    input_size slides over it with this overlap; overlapping probabilities are averaged.
+    """
+
+    kind: str
+    input_size: int
+    scale: float = 1.0
+    overlap: float = 0.5
+
+    def cut(self, image: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], tuple[int, int]]:
+        """H x W x C uint8 -> windows, their corners, and the size of the image that they tile."""
+        if self.kind == "whole":
+            size = (self.input_size, self.input_size)
+        else:
+            size = (max(1, round(image.shape[0] * self.scale)), max(1, round(image.shape[1] * self.scale)))
+        windows, corners = cut(resize_rgb(image, size), self.input_size, self.overlap)
+        return windows, corners, size
+
+    def join(
+        self, probabilities: np.ndarray, corners: list[tuple[int, int]], size: tuple[int, int], native: tuple[int, int]
+    ) -> np.ndarray:
+        """Windows' probabilities, N x S x S x C float -> those of the image in its own size, H x W x C."""
+        joined = join(probabilities, corners, size)
+        return cv2.resize(joined, (native[1], native[0]), interpolation=cv2.INTER_LINEAR)
+
+
+class Segmentation:
+    """A network with its view and input transform.
+
+    Args:
+        model: returns {"cyt", "nuc"} logits, N x 1 x S x S.
+        transform: of N x S x S x 3 uint8.
+        view: of the images.
+        batch_size: windows a forward pass.
+    """
+
+    def __init__(self, model: nn.Module, transform: InputTransform, view: View, batch_size: int = 32) -> None:
+        self.model, self.transform, self.view, self.batch_size = model.eval(), transform, view, batch_size
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, batch_size: int = 32) -> Segmentation:
+        """From a model folder.
+
+        Raises:
+            CytopipeError: when the folder is damaged or incomplete.
+        """
+        return cls.of(*load_model(folder, device), device, batch_size)
+
+    @classmethod
+    def of(cls, model: nn.Module, spec: ModelSpec, device: torch.device, batch_size: int = 32) -> Segmentation:
+        """From a network and its specification."""
+        transform = InputTransform("rgb", spec.mean, spec.std, device)
+        return cls(model, transform, View(**spec.extra["view"]), batch_size)
+
+    def probabilities(self, windows: np.ndarray) -> np.ndarray:
+        """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""
+        results = []
+        with torch.inference_mode():
+            for start in range(0, len(windows), self.batch_size):
+                items = torch.from_numpy(windows[start : start + self.batch_size].copy())
+                logits = self.model(self.transform(items))
+                both = torch.cat([logits[head] for head in HEADS], dim=1).float()
+                results.append(torch.sigmoid(both).permute(0, 2, 3, 1).cpu().numpy())
+        return np.concatenate(results)
+
+    def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Palette masks of H x W x 3 uint8 images, each in its image's own size, in order.
+
+        Windows of neighbouring images share a forward pass.
+        """
+        stream = iter(images)
+        while group := list(islice(stream, self.batch_size)):
+            cuts = [self.view.cut(image) for image in group]
+            values = self.probabilities(np.concatenate([windows for windows, _, _ in cuts]))
+            start = 0
+            for image, (windows, corners, size) in zip(group, cuts, strict=True):
+                part = values[start : start + len(windows)]
+                start += len(windows)
+                joined = self.view.join(part, corners, size, (image.shape[0], image.shape[1]))
+                yield from_probabilities(joined[..., 0], joined[..., 1])

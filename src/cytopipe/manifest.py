@@ -1,0 +1,90 @@
+"""manifest.csv: the table that every stage after `organize` reads, one row an image, sorted by id."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from cytopipe.errors import CytopipeError
+from cytopipe.params import SPLITS
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image.
+
+    `path` and `mask_path` are POSIX paths relative to the project's root of the stage that wrote the file
+    (the manifest's own folder); `width` and `height` are pixels of the stored image; `mask_path` and
+    `mask_sha256` are empty where there is no mask.
+    """
+
+    id: str
+    path: str
+    label: str
+    class_index: int
+    split: str
+    group: str
+    width: int
+    height: int
+    sha256: str
+    mask_path: str = ""
+    mask_sha256: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def write_manifest(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows as they come, in constant memory.
+
+    Raises:
+        CytopipeError: when two rows have the same id, or they are not in id order.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        last = ""
+        for row in rows:
+            if row.id <= last:
+                raise CytopipeError(f"the id '{row.id}' follows '{last}': ids must be unique and sorted", where=path)
+            writer.writerow(asdict(row))
+            last = row.id
+
+
+def iter_manifest(path: Path) -> Iterator[Row]:
+    """Read rows one by one, in id order (constant memory).
+
+    Raises:
+        CytopipeError: when the file is missing, a column is missing, or a value is not of its type.
+    """
+    if not path.is_file():
+        raise CytopipeError("no such manifest", where=path, hint="run the stage that writes it: dvc repro")
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise CytopipeError(f"columns are missing: {', '.join(missing)}", where=path)
+        for line, values in enumerate(reader, start=2):
+            yield _parse(values, f"{path}:{line}")
+
+
+def read_manifest(path: Path, split: str | None = None) -> list[Row]:
+    """All rows, or those of one split, in id order."""
+    return [row for row in iter_manifest(path) if split in (None, row.split)]
+
+
+def _parse(values: dict[str, str], where: str) -> Row:
+    try:
+        row = Row(
+            **{name: values[name] for name in COLUMNS if name not in ("class_index", "width", "height")},
+            class_index=int(values["class_index"]),
+            width=int(values["width"]),
+            height=int(values["height"]),
+        )
+    except (TypeError, ValueError) as error:
+        raise CytopipeError(f"not a manifest row: {error}", where=where) from None
+    if row.split not in SPLITS:
+        raise CytopipeError(f"split is '{row.split}', not one of {', '.join(SPLITS)}", where=where)
+    return row

@@ -1,0 +1,157 @@
+"""A trained model as a folder: weights.safetensors, model.json, SHA256SUMS. Inference needs nothing else.
+
+Equal models give equal bytes. Nothing is used before its checksum is verified, and no pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from safetensors import torch as safetensors
+from torch import nn
+
+from cytopipe.errors import CytopipeError
+from cytopipe.models.registry import Task, build
+from cytopipe.models.weights import check_fit, read_tensors
+
+WEIGHTS, SPEC, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
+RESTORE = "restore the folder (dvc checkout) or train the model again"
+CHANNEL_COUNTS = {"rgb": 3, "rgb+masks": 5, "masked": 3}
+
+
+def _canonical(value: Any) -> Any:
+    """The value as JSON gives it back: lists for tuples, keys sorted at every level."""
+    try:
+        return json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+    except TypeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+JsonDict = Annotated[dict[str, Any], BeforeValidator(_canonical)]
+
+
+class ModelSpec(BaseModel):
+    """What model.json holds: all that is needed to rebuild a network and to feed it.
+
+    Attributes:
+        task: segmentation or classification.
+        architecture: name in the registry.
+        arguments: of the architecture's builder.
+        classes: of the logits (classification) or heads (segmentation), in order.
+        channels: rgb; rgb+masks: with cytoplasm and nucleus as channels 4 and 5; masked: rgb, background 0.
+        input_size: side in pixels of the square input.
+        mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
+        std: of each input channel.
+        training_data_sha256: of the training data, in hexadecimal digits.
+        extra: a stage's own values, such as the scale of tiles.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Task
+    architecture: str
+    arguments: JsonDict
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    channels: Literal["rgb", "rgb+masks", "masked"]
+    input_size: PositiveInt
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
+    training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    extra: JsonDict = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_mean_and_std_for_each_channel(self) -> ModelSpec:
+        count = CHANNEL_COUNTS[self.channels]
+        if (len(self.mean), len(self.std)) != (count, count):
+            raise ValueError(f"{self.channels} needs {count} values each in mean and std")
+        return self
+
+
+def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
+    """Write weights.safetensors, model.json and SHA256SUMS into a folder, made if need be.
+
+    The three are overwritten in place; a caller that needs all or nothing writes to a temporary folder.
+    """
+    # Clones, because tied weights share memory and channels_last ones are strided: safetensors refuses both.
+    state = {
+        key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, tensor in model.state_dict().items()
+    }
+    # One metadata key: several would be written in random order.
+    files = {
+        SPEC: (json.dumps(spec.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode(),
+        WEIGHTS: safetensors.save(state, metadata={"format": "pt"}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+    (folder / SUMS).write_text(sums)
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, ModelSpec]:
+    """Rebuild a saved model.
+
+    Returns:
+        The network in eval mode on the device, and its specification. torch's generator is left as it was.
+
+    Raises:
+        CytopipeError: a file is missing, changed or not what it should be, or the weights do not fit the
+            architecture (the first key is named).
+    """
+    files = _verified_files(folder)
+    try:
+        spec = ModelSpec.model_validate_json(files[SPEC])
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"]) or "model"
+        raise CytopipeError(f"{key}: {fault['msg']}", where=folder / SPEC, hint=RESTORE) from None
+    weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
+    with torch.random.fork_rng(devices=[]):
+        model = build(spec.architecture, **spec.arguments)
+    check_fit(weights, model.state_dict(), folder / WEIGHTS)
+    model.load_state_dict(weights)
+    return model.to(device).eval(), spec
+
+
+def _verified_files(folder: Path) -> dict[str, bytes]:
+    """Bytes of every file that SHA256SUMS lists, each read once and equal to its checksum."""
+    if not folder.is_dir():
+        raise CytopipeError("there is no such model folder", where=folder, hint="train the model first")
+    files = {}
+    for number, line in enumerate(_read(folder / SUMS).decode(errors="replace").splitlines(), start=1):
+        digest, _, name = line.partition("  ")
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise CytopipeError(f"'{name}' is not a plain file name", where=f"{folder / SUMS}:{number}", hint=RESTORE)
+        files[name] = _read(folder / name)
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise CytopipeError(
+                "does not match its checksum: the file is damaged or was changed",
+                where=folder / name,
+                hint=RESTORE,
+            )
+    for name in (SPEC, WEIGHTS):
+        if name not in files:
+            raise CytopipeError(f"{name} is not listed", where=folder / SUMS, hint=RESTORE)
+    return files
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CytopipeError(f"cannot be read ({error.strerror})", where=path, hint=RESTORE) from None

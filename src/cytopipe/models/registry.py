@@ -1,0 +1,157 @@
+"""The one registry of architectures: a name, a task, a paper and a builder whose signature is the schema.
+
+An architecture registers itself where it is defined:
+
+    @register("attention_unet", task="segmentation", paper="...", input_size=256)
+    class DualHeadAttConvNeXtUNet(nn.Module): ...
+
+Every classification model of timm is known too, as `timm/<name>` or by its plain name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, TypeVar
+
+import timm
+from pydantic import ConfigDict, Field, ValidationError, create_model
+from torch import nn
+
+from cytopipe.errors import CytopipeError
+
+Task = Literal["segmentation", "classification"]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
+
+TIMM = "timm/<name>"
+_ENTRIES: dict[str, Architecture] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """One entry of the registry.
+
+    Attributes:
+        name: what params.yaml calls it.
+        task: what its output means.
+        paper: the source it follows.
+        description: first line of the builder's docstring.
+        input_size: side in pixels of the square images that its source uses.
+        builder: class or function; its annotated signature says which arguments exist.
+    """
+
+    name: str
+    task: Task
+    paper: str
+    description: str
+    input_size: int
+    builder: Callable[..., nn.Module]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Arguments that may be left out, with their values."""
+        return {p.name: p.default for p in self._parameters if p.default is not p.empty}
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.builder, eval_str=True).parameters.values())
+
+    def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments with the builder's types; CytopipeError names one that is unknown or ill-typed.
+
+        They are judged as JSON, the form in which model.json keeps them: a list is a tuple, "5" is no number.
+        """
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in self._parameters
+        }
+        schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        try:
+            valid = schema.model_validate_json(json.dumps(arguments, default=repr))
+        except ValidationError as error:
+            # A misspelt argument is also a missing one; the misspelling explains both.
+            faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+            raise self._fault(faults[0], list(fields)) from None
+        return {name: getattr(valid, name) for name in fields}
+
+    def _fault(self, fault: Any, known: list[str]) -> CytopipeError:
+        argument = fault["loc"][0]
+        takes = f"it takes {', '.join(known)}"
+        if fault["type"] == "extra_forbidden":
+            near = nearest(argument, known)
+            return CytopipeError(
+                f"unknown argument '{argument}'", where=self.name, hint=f"{near} {takes}" if near else takes
+            )
+        if fault["type"] == "missing":
+            return CytopipeError(f"argument '{argument}' is missing", where=self.name, hint=takes)
+        place = ".".join(str(part) for part in fault["loc"])
+        return CytopipeError(f"argument '{place}': {fault['msg']}, not {fault['input']!r}", where=self.name)
+
+
+def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[[Builder], Builder]:
+    """Decorator that enters a builder, unchanged, into the registry.
+
+    Args:
+        name: unique name; ValueError if it is taken.
+        task: "segmentation" (the model returns a dict of logits N x 1 x H x W) or "classification"
+            (logits N x classes).
+        paper: author, year and identifier of the source.
+        input_size: side in pixels of the square images that the source uses.
+    """
+
+    def enter(builder: Builder) -> Builder:
+        if name in _ENTRIES:
+            raise ValueError(f"two architectures are called {name}")
+        description = (inspect.getdoc(builder) or "").partition("\n")[0]
+        _ENTRIES[name] = Architecture(name, task, paper, description, input_size, builder)
+        return builder
+
+    return enter
+
+
+def architectures() -> list[Architecture]:
+    """All entries, sorted by name; `timm/<name>` stands for timm's own list."""
+    return sorted(_ENTRIES.values(), key=lambda entry: entry.name)
+
+
+def find(name: str) -> Architecture:
+    """The entry of a name; CytopipeError with the nearest known names if there is none."""
+    if name in _ENTRIES and name != TIMM:
+        return _ENTRIES[name]
+    model = name.removeprefix("timm/")
+    if timm.is_model(model):
+        entry = _ENTRIES[TIMM]
+        return dataclasses.replace(entry, name=f"timm/{model}", builder=functools.partial(entry.builder, model))
+    known = [*(entry for entry in _ENTRIES if entry != TIMM), *timm.list_models()]
+    raise CytopipeError(
+        f"there is no architecture '{name}'",
+        hint=nearest(model, known) or f"one of {', '.join(sorted(_ENTRIES))}",
+    )
+
+
+def build(name: str, /, **arguments: Any) -> nn.Module:
+    """Build a network with random weights, in training mode, on the CPU.
+
+    The weights are drawn from torch's generator: call `torch.manual_seed` first. Nothing is downloaded;
+    pretrained weights come from `cytopipe.models.weights.load_pretrained`.
+
+    Raises:
+        CytopipeError: unknown name, unknown argument, or argument of the wrong type or range.
+    """
+    entry = find(name)
+    return entry.builder(**entry.validate(arguments))
+
+
+def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
+    """Number of parameters, all or only the trainable ones; buffers do not count."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The words "did you mean ...?" with up to three names that resemble `name`, or None."""
+    near = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else None

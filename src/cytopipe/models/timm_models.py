@@ -1,0 +1,85 @@
+"""timm's models: any of them as a classifier, any with feature maps as an encoder.
+
+Wightman 2019, "PyTorch Image Models", doi:10.5281/zenodo.4414861. Each model's paper heads its file in timm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from cytopipe.errors import CytopipeError
+from cytopipe.models.registry import TIMM, Probability, nearest, register
+
+
+@register(TIMM, task="classification", paper="Wightman 2019 (timm, doi:10.5281/zenodo.4414861)", input_size=224)
+def timm_classifier(
+    model: str, num_classes: PositiveInt, in_channels: PositiveInt = 3, dropout: Probability = 0.0
+) -> nn.Module:
+    """Any classification model of timm, by its name there.
+
+    Args:
+        model: timm's name, with or without a tag ("resnet18", "resnet18.a1_in1k").
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        dropout: before the last linear layer.
+
+    Returns:
+        A module from N x in_channels x H x W to logits N x num_classes.
+
+    Raises:
+        CytopipeError: there is no such model, or it cannot be built with these arguments.
+    """
+    return create_timm(model, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)
+
+
+def create_timm(name: str, **options: Any) -> nn.Module:
+    """`timm.create_model` without weights, limited to timm's own list, its faults as CytopipeError."""
+    # is_model also keeps out "hf-hub:..." and "local-dir:...", which would fetch a model from elsewhere.
+    if not timm.is_model(name):
+        raise CytopipeError(f"timm has no model '{name}'", hint=nearest(name, timm.list_models()))
+    try:
+        return timm.create_model(name, pretrained=False, **options)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        asked = ", ".join(f"{key}={value}" for key, value in options.items())
+        raise CytopipeError(f"timm cannot build it with {asked}: {error}", where=name) from error
+
+
+def feature_encoder(name: str, in_channels: int, strides: Sequence[int] | None = None) -> tuple[nn.Module, list[int]]:
+    """A timm model without its head that returns feature maps; call it through `feature_maps`.
+
+    Args:
+        name: timm's name.
+        in_channels: channels of the image.
+        strides: the maps to return, as input pixels per output pixel; all that the model has by default.
+
+    Returns:
+        The encoder, and the channels of each map.
+
+    Raises:
+        CytopipeError: there is no such model, or it lacks one of the strides.
+    """
+    encoder: Any = create_timm(name, features_only=True, in_chans=in_channels)
+    has = list(encoder.feature_info.reduction())
+    if strides is not None and has != list(strides):
+        if len(set(has)) < len(has) or not set(strides) <= set(has):
+            raise CytopipeError(
+                f"its feature maps have strides {has}, not {list(strides)}",
+                where=name,
+                hint="choose a hierarchical model, such as convnext_tiny or resnet34",
+            )
+        indices = [has.index(stride) for stride in strides]
+        encoder = create_timm(name, features_only=True, in_chans=in_channels, out_indices=indices)
+    return encoder, list(encoder.feature_info.channels())
+
+
+def feature_maps(encoder: nn.Module, images: Tensor) -> list[Tensor]:
+    """The encoder's maps of images N x C x H x W, each N x C' x H' x W', whatever layout it uses inside."""
+    maps: list[Tensor] = encoder(images)
+    if getattr(encoder, "output_fmt", "NCHW") == "NHWC":
+        return [features.permute(0, 3, 1, 2) for features in maps]
+    return maps

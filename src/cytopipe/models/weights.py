@@ -1,0 +1,171 @@
+"""Pretrained weights: from timm's hub or from a local safetensors file, into a model or its backbone.
+
+One way in for both sources: a state dict of the plain timm model is renamed to the backbone's keys, its stem
+is adapted to the number of input channels, a head of another size is left alone, the rest must fit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from timm.models import FeatureInfo, adapt_input_conv
+from torch import Tensor, nn
+
+from cytopipe.errors import CytopipeError
+
+log = logging.getLogger(__name__)
+
+State = dict[str, Tensor]
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of each channel; images are uint8 / 255, then (x - mean) / std."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def load_pretrained(
+    model: nn.Module, source: bool | str | Path, *, normalisation: Normalisation | None = None
+) -> Normalisation:
+    """Load pretrained weights in place.
+
+    Args:
+        model: a timm model, a timm feature encoder, or a model whose `timm_backbone` is one.
+        source: False (keep the random weights), True (timm's hub) or the path of a .safetensors file
+            with the keys of the plain timm model.
+        normalisation: what the weights were trained with; timm's configuration of the architecture by
+            default, which need not be right for a local file.
+
+    Returns:
+        The normalisation of the three colour channels that goes with the weights.
+
+    Raises:
+        CytopipeError: unreadable file, weights that do not fit (the first key is named), no hub, or a
+            model without a timm backbone.
+    """
+    backbone: Any = getattr(model, "timm_backbone", model)
+    config: dict[str, Any] = getattr(backbone, "pretrained_cfg", {})
+    if source is not False:
+        if not config:
+            raise CytopipeError(
+                f"{type(model).__name__} has no timm backbone to load pretrained weights into",
+                hint="set pretrained: false",
+            )
+        if source is True:
+            state, where = _hub_state(config)
+        else:
+            state, where = read_tensors(Path(source)), str(source)
+        _transfer(state, backbone, config, where)
+    return normalisation or Normalisation(
+        tuple(config.get("mean", (0.0, 0.0, 0.0))), tuple(config.get("std", (1.0, 1.0, 1.0)))
+    )
+
+
+def read_tensors(source: Path, data: bytes | None = None) -> State:
+    """Tensors of a safetensors file, or of its bytes where these were read (and verified) before.
+
+    Raises:
+        CytopipeError: the file is missing, has another suffix, is truncated, or holds something
+            else. A pickle under this name is never unpickled.
+    """
+    if source.suffix != ".safetensors":
+        raise CytopipeError("is not a .safetensors file", where=source, hint="no other format is loaded")
+    try:
+        data = source.read_bytes() if data is None else data
+    except OSError as error:
+        raise CytopipeError(f"cannot be read ({error.strerror})", where=source, hint="check the path") from None
+    try:
+        return safetensors.load(data)
+    except SafetensorError as error:
+        # A zip (torch.save) or a pickle; not asked before, as a good file can begin with these bytes too.
+        if data.startswith((b"PK", b"\x80")):
+            raise CytopipeError(
+                "holds a pickle, not safetensors; it is not loaded, because a pickle can run any program",
+                where=source,
+                hint="get the weights as safetensors",
+            ) from None
+        raise CytopipeError(f"is truncated or damaged ({error})", where=source, hint="get the file again") from None
+
+
+def check_fit(tensors: Mapping[str, Tensor], model: Mapping[str, Tensor], where: str | Path) -> None:
+    """CytopipeError for the first key that is missing, left over, or of another shape; the model's order."""
+    for key in [*model, *(key for key in tensors if key not in model)]:
+        found, wanted = _shape(tensors.get(key)), _shape(model.get(key))
+        if found != wanted:
+            raise CytopipeError(
+                f"{key} is {found} in the file and {wanted} in the model",
+                where=where,
+                hint="these weights belong to another architecture or other arguments",
+            )
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "absent" if tensor is None else str(tuple(tensor.shape))
+
+
+def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
+    name = ".".join(part for part in (config["architecture"], config.get("tag")) if part)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return timm.create_model(name, pretrained=True).state_dict(), name
+    except Exception as error:  # the hub's client raises its transport's own errors, of no common type
+        raise CytopipeError(
+            f"timm's weights could not be fetched ({error})",
+            where=name,
+            hint="check the connection, or set pretrained: to a local .safetensors file or to false",
+        ) from error
+
+
+def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -> None:
+    # A feature encoder has lost the model's head, so keys of parts that it never built may be left over.
+    is_encoder = isinstance(getattr(backbone, "feature_info", None), FeatureInfo)
+    # timm's FeatureGetterNet keeps the model whole, as a child of this name.
+    inner = getattr(backbone, "model", backbone) if is_encoder else backbone
+    target: State = inner.state_dict()
+    built = {key.partition(".")[0] for key in target}
+    state = {_rename(key, built): tensor for key, tensor in state.items()}
+    if is_encoder:
+        state = {key: tensor for key, tensor in state.items() if key.partition(".")[0] in built}
+    for stem in _names(config.get("first_conv")):
+        key = _rename(f"{stem}.weight", built)
+        if key in state and key in target:
+            state[key] = _adapt(state[key], in_channels=target[key].shape[1])
+
+    heads = tuple(f"{head}." for head in _names(config.get("classifier")))
+    untouched = [
+        key
+        for key in {**state, **target}
+        if key.startswith(heads) and _shape(state.get(key)) != _shape(target.get(key))
+    ]
+    for key in untouched:
+        log.info(
+            "%s: the head %s is left as it is (%s in the file, %s in the model)",
+            *(where, key, _shape(state.pop(key, None)), _shape(target.pop(key, None))),
+        )
+    check_fit(state, target, where)
+    inner.load_state_dict(state, strict=False)
+
+
+def _names(value: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _rename(key: str, built: set[str]) -> str:
+    """timm's feature encoders flatten the first level of containers: stages.0.x becomes stages_0.x."""
+    first, _, rest = key.partition(".")
+    return f"{first}_{rest}" if f"{first}_{rest.partition('.')[0]}" in built else key
+
+
+def _adapt(stem: Tensor, in_channels: int) -> Tensor:
+    """An RGB stem for another number of input channels; unchanged where it is none or already fits."""
+    if stem.ndim != 4 or stem.shape[1] != 3 or in_channels == 3:
+        return stem
+    return adapt_input_conv(in_channels, stem)

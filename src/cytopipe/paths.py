@@ -1,0 +1,167 @@
+"""Every path of the pipeline, once. All are relative to the project's root, where the engines run.
+
+dvc.yaml names the same paths as outputs; `tests/unit/workflow` checks that the two agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+STATE = Path(".cytopipe")  # locks, downloads and checkpoints: never an output
+LOCKS = STATE / "locks"
+DOWNLOADS = STATE / "downloads"
+CHECKPOINTS = STATE / "checkpoints"
+PRESETS = Path("workflow/presets")
+SCHEMA = Path("workflow/schemas/params.schema.json")
+LEADERBOARD_JSON = Path("results/leaderboard.json")
+LEADERBOARD_MD = Path("results/leaderboard.md")
+
+MANIFEST = "manifest.csv"
+PREDICTED = "predicted"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a publisher distributes, unpacked and never changed."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("data/raw") / self.dataset
+
+    @property
+    def files(self) -> Path:
+        """The publisher's files in their own layout."""
+        return self.folder / "files"
+
+    @property
+    def manifest(self) -> Path:
+        """List of the files with their sizes and hashes."""
+        return self.folder / MANIFEST
+
+
+@dataclass(frozen=True)
+class Organized:
+    """An ImageFolder per split, ground-truth masks, manifest and summary."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs; the manifest's paths are relative to it."""
+        return Path("data/organized") / self.dataset
+
+    @property
+    def masks(self) -> Path:
+        """Ground-truth palette masks, `<id>.png`, where the publisher gives them."""
+        return self.folder / "masks"
+
+    @property
+    def manifest(self) -> Path:
+        """The table that every later stage reads."""
+        return self.folder / MANIFEST
+
+    @property
+    def summary(self) -> Path:
+        """Counts, classes, groups, duplicates and refused images."""
+        return self.folder / "summary.json"
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Predicted palette masks of every image of a dataset."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs; the manifest's mask paths are relative to it."""
+        return Path("data/masks") / self.dataset
+
+    @property
+    def predicted(self) -> Path:
+        """The masks, `<id>.png`."""
+        return self.folder / PREDICTED
+
+    @property
+    def manifest(self) -> Path:
+        """The organized manifest with the predicted masks in place of the true ones."""
+        return self.folder / MANIFEST
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """One uint8 array a split, N x H x W x 5, and the manifest in the same order."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("data/tensors") / self.dataset
+
+    def array(self, split: str) -> Path:
+        """The array of one split."""
+        return self.folder / f"{split}.npy"
+
+    @property
+    def manifest(self) -> Path:
+        """Index: the rows of a split, in id order, are the rows of its array."""
+        return self.folder / MANIFEST
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a trained network leaves: a model folder and its results."""
+
+    kind: str  # "segmenters" or "classifiers"
+    name: str
+
+    @property
+    def model(self) -> Path:
+        """Self-contained model folder."""
+        return Path("models") / self.kind / self.name
+
+    @property
+    def results(self) -> Path:
+        """Folder that holds the results of this model."""
+        return Path("results") / self.kind / self.name
+
+    @property
+    def training(self) -> Path:
+        """Folder of the loss and measures of every epoch, as tables and a figure."""
+        return self.results / "training"
+
+    @property
+    def metrics(self) -> Path:
+        """Final metrics on the test split."""
+        return self.results / "metrics.json"
+
+    @property
+    def summary(self) -> Path:
+        """What was tested, and how: architecture, channels, test split, each class."""
+        return self.results / "summary.json"
+
+    @property
+    def predictions(self) -> Path:
+        """One row a test image: classes of a classifier, overlaps of a segmenter."""
+        return self.results / "predictions.csv"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the evaluation's plot tables and figures."""
+        return self.results / "plots"
+
+
+def segmenter(name: str) -> Trained:
+    """Paths of a segmenter."""
+    return Trained("segmenters", name)
+
+
+def classifier(name: str) -> Trained:
+    """Paths of a classifier."""
+    return Trained("classifiers", name)

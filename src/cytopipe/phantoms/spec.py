@@ -1,0 +1,238 @@
+"""The biology table: what a phantom's YAML may say, checked key by key.
+
+Lengths are in pixels of a full-size field, areas in their squares, optical densities in decades.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.special import ndtr, ndtri
+
+from cytopipe.errors import CytopipeError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+ClassName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # it names folders
+
+
+class Section(BaseModel):
+    """A mapping of the table; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Normal(Section):
+    """A normal distribution cut off at `low` and `high`, of which `mean` is the peak."""
+
+    floor: ClassVar[float] = -np.inf
+    ceiling: ClassVar[float] = np.inf
+
+    mean: float
+    sd: Amount
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _peak_within_limits(self) -> Self:
+        if not self.low <= self.mean <= self.high:
+            raise ValueError(f"mean {self.mean:g} is outside low {self.low:g} to high {self.high:g}")
+        if self.low < self.floor or self.high > self.ceiling:
+            raise ValueError(f"low and high must lie within {self.floor:g} to {self.ceiling:g}")
+        return self
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value, by inversion: always one random number, and no heap at the limits."""
+        u = rng.random()
+        if self.sd == 0:
+            return self.mean
+        low, high = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
+        return float(np.clip(self.mean + self.sd * ndtri(low + u * (high - low)), self.low, self.high))
+
+
+class NormalAmount(Normal):
+    """A normal distribution of a quantity that is never negative."""
+
+    floor: ClassVar[float] = 0.0
+
+
+class NormalShare(NormalAmount):
+    """A normal distribution of a share, 0 to 1."""
+
+    ceiling: ClassVar[float] = 1.0
+
+
+class NormalRatio(Normal):
+    """A normal distribution of a long axis over a short one."""
+
+    floor: ClassVar[float] = 1.0
+    ceiling: ClassVar[float] = 4.0
+
+
+class NormalRadius(Normal):
+    """A normal distribution of a cell's radius."""
+
+    floor: ClassVar[float] = 10.0
+
+
+class Shape(Section):
+    """Outline of the cytoplasm."""
+
+    radius: NormalRadius
+    elongation: NormalRatio
+    cornerness: NormalShare
+    irregularity: NormalShare
+    processes: Amount
+    folds: Amount
+
+
+class Nucleus(Section):
+    """The nucleus: size, place, shape and chromatin."""
+
+    nc_ratio: NormalShare
+    elongation: NormalRatio
+    irregularity: NormalShare
+    eccentricity: NormalShare
+    hyperchromasia: NormalAmount
+    granularity: NormalAmount
+    nucleoli: Share
+
+
+class Dyes(Section):
+    """Shares of the cells in which each counterstain leads."""
+
+    eosin: Amount
+    orange_g: Amount
+    light_green: Amount
+
+    @model_validator(mode="after")
+    def _some_dye(self) -> Self:
+        if self.eosin + self.orange_g + self.light_green <= 0:
+            raise ValueError("at least one dye needs a share above 0")
+        return self
+
+
+class Cytoplasm(Section):
+    """Staining and texture of the cytoplasm."""
+
+    dyes: Dyes
+    purity: NormalShare
+    density: NormalAmount
+    dome: NormalShare
+    granularity: NormalShare
+    edge: NormalAmount
+    vacuoles: Amount
+
+
+class Halo(Section):
+    """Pale zone about the nucleus."""
+
+    probability: Share
+    strength: NormalShare
+    extent: NormalShare
+
+
+class Grouping(Section):
+    """How the cells of a field lie."""
+
+    clustered: Share
+    overlap: Share
+
+
+class CellClass(Section):
+    """One class of cells."""
+
+    shape: Shape
+    nucleus: Nucleus
+    cytoplasm: Cytoplasm
+    halo: Halo
+    grouping: Grouping
+
+
+class FieldOfView(Section):
+    """Size of a field and what is annotated in it."""
+
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+    cells_spread: Annotated[int, Field(ge=0)]
+    crop_margin: Share
+
+
+class Slide(Section):
+    """What differs from slide to slide."""
+
+    dye_gain_sd: Amount
+    dye_hue_sd: Amount
+    dye_preference_sd: Amount
+    brightness: NormalAmount
+    warmth: Normal
+    gradient: NormalShare
+    vignette: NormalShare
+    blur: NormalAmount
+    depth: NormalAmount
+    noise: NormalAmount
+    film: NormalAmount
+
+
+class Clutter(Section):
+    """What lies between the annotated cells; mean numbers in a field."""
+
+    border_cells: Amount
+    border_cells_of_own_class: Share
+    leukocytes: Amount
+    leukocytes_spread: Amount
+    debris: Amount
+    sheets: Amount
+    mucus: Share
+
+
+class Phantom(Section):
+    """The whole table."""
+
+    field: FieldOfView
+    slide: Slide
+    clutter: Clutter
+    classes: Annotated[dict[ClassName, CellClass], Field(min_length=1)]
+
+
+def read_spec(path: Path) -> Phantom:
+    """Reads and checks a biology table.
+
+    Raises:
+        CytopipeError: the file cannot be read, is not YAML, or a key is missing, unknown or out of range;
+            the message names the key.
+    """
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CytopipeError(f"cannot read the phantom's table: {error.strerror}", where=path) from error
+    except yaml.YAMLError as error:
+        raise CytopipeError(f"not valid YAML: {error}", where=path) from error
+    try:
+        return Phantom.model_validate(table)
+    except ValidationError as error:
+        raise _explain(error, path) from error
+
+
+def _explain(error: ValidationError, path: Path) -> CytopipeError:
+    """The first fault of a table, in a user's words."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    where = f"{path}: {key}" if key else str(path)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), n=1)
+        return CytopipeError("unknown key", where=where, hint=f"did you mean `{near[0]}`?" if near else None)
+    if first["type"] == "missing":
+        return CytopipeError("this key is missing", where=where)
+    got = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
+    return CytopipeError(first["msg"].removeprefix("Value error, ") + got, where=where)
+
+
+def _keys() -> list[str]:
+    """Every key that some section of the table knows."""
+    return sorted({name for section in Section.__subclasses__() for name in section.model_fields})

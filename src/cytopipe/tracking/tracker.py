@@ -1,0 +1,162 @@
+"""One MLflow run of one stage execution."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cytopipe.tracking.names import MAX_TAG, flatten, safe_name, shorten
+from cytopipe.tracking.provenance import run_tags
+from cytopipe.tracking.store import (
+    CALL_S,
+    bounded,
+    open_store,
+    project_folder,
+    tracking_uri,
+    without_credentials,
+)
+
+log = logging.getLogger("cytopipe")
+
+# Stores that failed once are left alone for the rest of the process.
+_given_up: set[str] = set()
+
+
+class Tracker:
+    """One MLflow run of one stage execution; a context manager. Never raises because of MLflow.
+
+    The first fault of any kind logs one warning; after that the process tracks no more, so that a server
+    that is down cannot slow a training run.
+
+    Args:
+        stage: name of the stage; with the item, the run's name: `train_classifier@hep2-alexnet`.
+        item: dataset, segmenter or classifier that the stage runs for.
+        experiment: name of the MLflow experiment, created when missing.
+        enabled: False does nothing at all, and does not import MLflow.
+        params: parameters of the stage, nested.
+        inputs: path to SHA-256 of every input.
+        root: the project's root; relative store paths are relative to it.
+    """
+
+    def __init__(
+        self,
+        *,
+        stage: str,
+        item: str | None,
+        experiment: str,
+        enabled: bool = True,
+        params: Mapping[str, object],
+        inputs: Mapping[str, str],
+        root: Path,
+    ) -> None:
+        self._stage, self._item, self._experiment, self._enabled = stage, item, experiment, enabled
+        self._params, self._inputs, self._root = params, inputs, root
+        self._folder = project_folder(root)
+        self._uri = tracking_uri(self._folder)
+        self._client: Any = None
+        self._run_id = ""
+
+    def __enter__(self) -> Self:
+        if self._enabled and self._uri not in _given_up:
+            self._safely(self._start)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the run as FINISHED, FAILED or KILLED; a fault becomes the run's description."""
+        status = _status(error)
+        if status != "FINISHED":
+            self.tag("mlflow.note.content", f"{type(error).__name__}: {error}")
+        self._call(lambda: self._client.set_terminated(self._run_id, status))
+        self._client = None
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log values, of an epoch when `step` is given; what is not finite is dropped with a warning."""
+        if not self._active:
+            return
+        values = {safe_name(name): _number(value) for name, value in metrics.items()}
+        dropped = [name for name, value in values.items() if not math.isfinite(value)]
+        if dropped:
+            log.warning("not finite, so not sent to MLflow: %s (step %s)", ", ".join(dropped), step)
+
+        def send() -> None:
+            from mlflow.entities import Metric
+
+            now = int(time.time() * 1000)
+            kept = [Metric(name, value, now, step or 0) for name, value in values.items() if math.isfinite(value)]
+            self._client.log_batch(self._run_id, metrics=kept, synchronous=True)
+
+        self._call(send)
+
+    def log_figure(self, path: Path, folder: str = "figures") -> None:
+        """Store an image file with the run."""
+        self._call(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+
+    def log_table(self, path: Path, folder: str = "tables") -> None:
+        """Store a table file with the run."""
+        self._call(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+
+    def log_dict(self, value: Mapping[str, object], name: str) -> None:
+        """Store a mapping with the run, as JSON or YAML after the ending of `name`: `summary.json`."""
+        self._call(lambda: self._client.log_dict(self._run_id, dict(value), name))
+
+    def tag(self, name: str, value: str) -> None:
+        """Set one tag of the run."""
+        self._call(lambda: self._client.set_tag(self._run_id, safe_name(name), shorten(value, MAX_TAG)))
+
+    @property
+    def _active(self) -> bool:
+        return self._client is not None and self._uri not in _given_up
+
+    def _start(self) -> None:
+        client, experiment_id = open_store(self._uri, self._experiment, self._folder)
+        name = self._stage if self._item is None else f"{self._stage}@{self._item}"
+        tags = run_tags(self._stage, self._item, self._inputs, self._root)
+        run = bounded(lambda: client.create_run(experiment_id, tags=tags, run_name=name), CALL_S)
+        self._client, self._run_id = client, run.info.run_id
+
+        from mlflow.entities import Param
+
+        params = [Param(key, value) for key, value in flatten(self._params).items()]
+        bounded(lambda: client.log_batch(self._run_id, params=params, synchronous=True), CALL_S)
+
+    def _call(self, call: Callable[[], object]) -> None:
+        if self._active:
+            self._safely(lambda: bounded(call, CALL_S))
+
+    def _safely(self, call: Callable[[], object]) -> None:
+        """Run the call; warn once and give the store up when it fails."""
+        try:
+            call()
+        # Broad on purpose: this is the boundary to MLflow, SQLAlchemy, requests and the artifact stores,
+        # and no fault of theirs is worth a training run. It is logged here, with its cause.
+        except Exception as error:
+            _given_up.add(self._uri)
+            fault = without_credentials(f"{type(error).__name__}: {error}").splitlines()[0]
+            log.warning(
+                "MLflow at %s failed (%s). This process tracks no further; its metrics stay in the outputs.",
+                without_credentials(self._uri),
+                shorten(fault, 400),
+            )
+
+
+def _status(error: BaseException | None) -> str:
+    """MLflow's run status; 130 and 143 are a shell's exit codes after SIGINT and SIGTERM."""
+    code = error.code if isinstance(error, SystemExit) else None
+    if error is None or (isinstance(error, SystemExit) and not code):
+        return "FINISHED"
+    return "KILLED" if isinstance(error, KeyboardInterrupt) or code in (130, 143) else "FAILED"
+
+
+def _number(value: object) -> float:
+    """The value as a float; NaN for what is no number."""
+    try:
+        return float(value)  # type: ignore[arg-type]  # anything may come: what float() refuses is caught
+    except (TypeError, ValueError):
+        return math.nan

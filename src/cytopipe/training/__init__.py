@@ -1,0 +1,1 @@
+"""Training: one loop for segmenters and classifiers, its data, losses, optimisers, checkpoints and determinism."""

@@ -1,0 +1,87 @@
+"""Train a segmenter once, and with `cross_fit: K` once more a fold, so that no image is masked by its own student.
+
+A classifier that trains on masks better than those it will meet at test time learns to trust them too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from cytopipe.evaluation.segmentation import MEASURES, PARTS, overlap_of_parts
+from cytopipe.images import read_png
+from cytopipe.inference.segment import Segmentation
+from cytopipe.manifest import Row
+from cytopipe.models import ModelSpec
+from cytopipe.params import Segmenter
+from cytopipe.splits import divide
+from cytopipe.training.loop import Epoch
+from cytopipe.training.segmenter import make_segmenter, train_segmenter
+from cytopipe.training.workspace import Workspace
+
+MAIN = ""
+
+
+@dataclass(frozen=True)
+class TrainedSegmenter:
+    """Networks by part ("" is the main one, "folds/0" the first fold), the fold of each training image, history."""
+
+    models: Mapping[str, tuple[nn.Module, ModelSpec]]
+    folds: Mapping[str, int]
+    history: Sequence[Epoch]
+
+
+def train_with_folds(
+    config: Segmenter, organized: Path, rows: Sequence[Row], data_hash: str, workspace: Workspace
+) -> TrainedSegmenter:
+    """Train the main segmenter and one a fold, each fold's without that fold's groups.
+
+    An architecture without a training (`otsu`) is only set up.
+    """
+    if config.training is None:
+        return TrainedSegmenter({MAIN: make_segmenter(config, data_hash)}, {}, [])
+    folds = assign_folds(rows, config.cross_fit, config.training.seed)
+    models = {}
+    history: list[Epoch] = []
+    for part in (MAIN, *(f"folds/{fold}" for fold in range(config.cross_fit))):
+        taught = [row for row in rows if part == MAIN or part != f"folds/{folds.get(row.id)}"]
+        model, spec, epochs = train_segmenter(config, config.training, organized, taught, data_hash, workspace.of(part))
+        models[part] = (model, spec)
+        history = history or epochs
+    return TrainedSegmenter(models, folds, history)
+
+
+def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
+    """Fold of each training image; groups stay together and classes are spread. Empty for count 0."""
+    if not count:
+        return {}
+    train = [row for row in rows if row.split == "train"]
+    parts = divide(
+        [row.label for row in train], [row.group for row in train], [1 / count] * count, seed, "segmenters.*.cross_fit"
+    )
+    return {row.id: part for row, part in zip(train, parts, strict=True)}
+
+
+def test_segmenter(
+    trained: tuple[nn.Module, ModelSpec], organized: Path, rows: Sequence[Row], workspace: Workspace
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Dice, IoU and pixel accuracy of each part on test images in their own size.
+
+    Returns:
+        Means over images (None without true masks), and one row an image.
+    """
+    test = [row for row in rows if row.split == "test" and row.mask_path]
+    segmentation = Segmentation.of(*trained, workspace.device)
+    masks = segmentation.masks(read_png(organized / row.path) for row in test)
+    table = [
+        {"id": row.id, "group": row.group, **overlap_of_parts(read_png(organized / row.mask_path), mask)}
+        for row, mask in zip(test, masks, strict=True)
+    ]
+    measures = [f"{measure}_{part}" for part in PARTS for measure in MEASURES]
+    means = {name: float(np.mean([row[name] for row in table])) if table else None for name in measures}
+    return {**means, "images": len(table), "groups": len({row.group for row in test})}, table

@@ -1,0 +1,62 @@
+"""Optimisers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
+
+from cytopipe.params import Training
+
+
+def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the parameters that are trained."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, momentum=recipe.momentum)
+
+
+class Schedule:
+    """Learning rate by epoch. Stepped once an epoch, `plateau` with the validation loss (never a training batch's)."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, recipe: Training) -> None:
+        self._scheduler = _scheduler(optimizer, recipe)
+
+    def step(self, validation_loss: float) -> None:
+        """Call after each epoch."""
+        if isinstance(self._scheduler, ReduceLROnPlateau):
+            self._scheduler.step(validation_loss)
+        else:
+            self._scheduler.step()
+
+    def state_dict(self) -> dict[str, object]:
+        """For checkpoints."""
+        return self._scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Continue where a checkpoint stopped."""
+        self._scheduler.load_state_dict(state)
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, recipe: Training) -> LRScheduler:
+    if recipe.scheduler == "plateau":
+        return ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+    warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
+    if recipe.scheduler == "cosine":
+        main: LRScheduler = CosineAnnealingLR(
+            optimizer, T_max=recipe.epochs - warmup, eta_min=recipe.learning_rate / 100
+        )
+    else:
+        main = LambdaLR(optimizer, _constant)
+    if not warmup:
+        return main
+    rising = LinearLR(optimizer, start_factor=0.1, total_iters=warmup)
+    return SequentialLR(optimizer, [rising, main], milestones=[warmup])
+
+
+def _constant(epoch: int) -> float:
+    return 1.0

@@ -1,0 +1,181 @@
+"""Train a segmenter of cell and nucleus: Dice + BCE a head, best epoch by validation Dice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.losses import DiceLoss
+from torch import nn
+from torch.nn import functional as F
+
+from cytopipe.augment import Augmenter
+from cytopipe.errors import CytopipeError
+from cytopipe.images import read_png, resize_rgb
+from cytopipe.inference.segment import HEADS, View
+from cytopipe.inference.windows import cut
+from cytopipe.inputs import InputTransform
+from cytopipe.manifest import Row
+from cytopipe.masks import resize_mask, to_channels
+from cytopipe.models import ModelSpec, Normalisation, build, load_pretrained
+from cytopipe.params import Segmenter, Training
+from cytopipe.tensors import ArrayWriter, open_array
+from cytopipe.training.data import Batch, TrainingLoader, batches
+from cytopipe.training.determinism import seed_epoch
+from cytopipe.training.loop import Epoch, fit
+from cytopipe.training.workspace import Workspace
+
+CHANNELS = 4  # red, green, blue, palette mask
+
+
+def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) -> np.ndarray:
+    """Cut images and their true masks into one memory-mapped array, N x S x S x 4 uint8.
+
+    Raises:
+        CytopipeError: when an image has no true mask.
+    """
+    if unmasked := [row.id for row in rows if not row.mask_path]:
+        raise CytopipeError(
+            f"{len(unmasked)} images have no true mask to train on, first '{unmasked[0]}'",
+            where=organized,
+            hint="train the segmenter on a dataset with masks, or use architecture: otsu, which needs no training",
+        )
+    count = sum(len(_cut(organized, row, view)) for row in rows) if view.kind == "tiles" else len(rows)
+    with ArrayWriter(path, count, (view.input_size, view.input_size, CHANNELS)) as writer:
+        for row in rows:
+            for window in _cut(organized, row, view):
+                writer.append(window)
+    return open_array(path)
+
+
+def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
+    image, mask = read_png(organized / row.path), read_png(organized / row.mask_path)
+    if view.kind == "whole":
+        size = (view.input_size, view.input_size)
+    else:
+        size = (max(1, round(image.shape[0] * view.scale)), max(1, round(image.shape[1] * view.scale)))
+    both = np.concatenate([resize_rgb(image, size), resize_mask(mask, size)[..., None]], axis=-1)
+    return cut(both, view.input_size, view.overlap)[0]
+
+
+class SegmentationTask:
+    """Dice + BCE of both heads; Dice over the validation windows chooses the epoch.
+
+    Args:
+        model: returns {"cyt", "nuc"} logits.
+        transform: of the windows' colours.
+        validation: N x S x S x 4 uint8.
+        batch_size: of the validation.
+    """
+
+    def __init__(self, model: nn.Module, transform: InputTransform, validation: np.ndarray, batch_size: int) -> None:
+        self.model, self.transform, self.validation, self.batch_size = model, transform, validation, batch_size
+        self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1e-6, smooth_dr=1e-6)
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Loss of a batch, and its Dice."""
+        logits, truth = self._forward(batch[0])
+        with torch.no_grad():
+            dice = float(_dice_per_image(logits > 0, truth > 0).mean())
+        return self._loss(logits, truth), {"dice": dice}
+
+    def validate(self) -> dict[str, float]:
+        """Loss, Dice and Dice a head, means over windows."""
+        losses, dices = [], []
+        for rows, items in batches(self.validation, self.batch_size):
+            logits, truth = self._forward(items)
+            losses.append(float(self._loss(logits, truth)) * (rows.stop - rows.start))
+            dices.append(_dice_per_image(logits > 0, truth > 0))
+        dice = torch.cat(dices).mean(dim=0)
+        return {
+            "loss": sum(losses) / len(self.validation),
+            "dice": float(dice.mean()),
+            "dice_cell": float(dice[0]),
+            "dice_nucleus": float(dice[1]),
+        }
+
+    def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
+        """By Dice."""
+        return (measures["dice"],)
+
+    def _forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        truth = torch.from_numpy(to_channels(items[..., 3].numpy())).to(self.transform.device)
+        logits = self.model(self.transform(items))
+        both = torch.cat([logits[head] for head in HEADS], dim=1).float()
+        return both, truth.permute(0, 3, 1, 2).float() / 255
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Sum over heads of BCE + soft Dice."""
+        bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS)
+        return bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+
+
+def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """N x heads; two empty masks agree."""
+    both = (predicted & truth).sum(dim=(2, 3)).double()
+    total = (predicted.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))).double()
+    return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(both))
+
+
+def make_segmenter(config: Segmenter, data_hash: str) -> tuple[nn.Module, ModelSpec]:
+    """An initialised network and the specification of its folder."""
+    seed_epoch(config.training.seed if config.training else 0, -1 % 2**32)
+    model = build(config.architecture, **config.arguments)
+    chosen = config.normalisation
+    given = Normalisation(chosen.mean, chosen.std) if chosen else None
+    normalisation = load_pretrained(model, config.pretrained, normalisation=given)
+    spec = ModelSpec(
+        task="segmentation",
+        architecture=config.architecture,
+        arguments=config.arguments,
+        classes=HEADS,
+        channels="rgb",
+        input_size=config.input_size,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        training_data_sha256=data_hash,
+        extra={
+            "view": {
+                "kind": config.view,
+                "input_size": config.input_size,
+                "scale": config.scale,
+                "overlap": config.overlap,
+            }
+        },
+    )
+    return model, spec
+
+
+def train_segmenter(
+    config: Segmenter, recipe: Training, organized: Path, rows: Sequence[Row], data_hash: str, workspace: Workspace
+) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
+    """Train one segmenter on the rows of the training split; those of the validation split choose the epoch.
+
+    Args:
+        config: of the segmenter.
+        recipe: its training.
+        organized: folder of the organized dataset.
+        rows: of its manifest; test rows are not used.
+        data_hash: SHA-256 of the training data, for the model folder.
+        workspace: device, folders and progress.
+
+    Returns:
+        The network with the weights of its best epoch, its specification and the history.
+    """
+    model, spec = make_segmenter(config, data_hash)
+    model = model.to(workspace.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    view = View(**spec.extra["view"])
+    train, validation = (
+        write_windows(workspace.scratch / f"{split}.npy", organized, [row for row in rows if row.split == split], view)
+        for split in ("train", "val")
+    )
+    task = SegmentationTask(
+        model, InputTransform("rgb", spec.mean, spec.std, workspace.device), validation, recipe.batch_size
+    )
+    loader = TrainingLoader(
+        train, Augmenter(recipe.augment, recipe.seed), recipe.batch_size, recipe.seed, workspace.num_workers
+    )
+    history, precision = fit(model, task, loader, recipe, workspace.device, workspace.checkpoint, workspace.tell)
+    return model, spec.model_copy(update={"extra": {**spec.extra, "precision": precision}}), history

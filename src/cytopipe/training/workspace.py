@@ -1,0 +1,49 @@
+"""What a training needs besides data and recipe: a device, loader processes, folders, and someone to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from cytopipe.training.checkpoint import Checkpoint
+from cytopipe.training.loop import Epoch
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Surroundings of one or several trainings.
+
+    Attributes:
+        device: to train on.
+        num_workers: loader processes.
+        scratch: empty folder for memory-mapped windows.
+        checkpoints: folder that outlives a crash.
+        on_epoch: told the part ("" or the name of a fold) and the measures of every epoch.
+        part: which of several trainings this is.
+    """
+
+    device: torch.device
+    num_workers: int
+    scratch: Path
+    checkpoints: Path
+    on_epoch: Callable[[str, Epoch], None]
+    part: str = ""
+
+    def of(self, part: str) -> Workspace:
+        """The same for one of several trainings, with folders of its own."""
+        folder = part or "main"
+        scratch = self.scratch / folder
+        scratch.mkdir(parents=True)
+        return replace(self, part=part, scratch=scratch, checkpoints=self.checkpoints / folder)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Of this training."""
+        return Checkpoint(self.checkpoints)
+
+    def tell(self, measures: Epoch) -> None:
+        """Report an epoch of this part."""
+        self.on_epoch(self.part, measures)

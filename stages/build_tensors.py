@@ -1,0 +1,34 @@
+"""Stream images and predicted masks into one memory-mapped 5-channel array a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.manifest import write_manifest
+from cytopipe.params import SPLITS, Params
+from cytopipe.stage import Stage, main
+from cytopipe.tensors import build_tensors
+
+
+def inputs(params: Params, dataset: str) -> list[Path]:
+    """What this stage reads; the manifests stand for images and masks."""
+    return [paths.Organized(dataset).manifest, paths.Masks(dataset).manifest]
+
+
+def run(stage: Stage) -> None:
+    """Fill data/tensors/<dataset>/."""
+    tensors = paths.Tensors(stage.item)
+    arrays = {split: stage.output(tensors.array(split)) for split in SPLITS}
+    rows = build_tensors(
+        paths.Organized(stage.item).folder,
+        paths.Masks(stage.item).folder,
+        stage.params.datasets[stage.item].image_size,
+        arrays,
+        stage.progress,
+    )
+    write_manifest(stage.output(tensors.manifest), rows)
+
+
+if __name__ == "__main__":
+    main("build_tensors", run, inputs, __doc__, item="dataset")

@@ -1,0 +1,42 @@
+"""Compare all classifiers on the same test images: leaderboard.json and leaderboard.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.evaluation.leaderboard import Entry, leaderboard, read_predictions, to_markdown
+from cytopipe.files import write_json, write_text
+from cytopipe.params import Params
+from cytopipe.stage import Stage, main
+
+
+def inputs(params: Params, item: str) -> list[Path]:
+    """What this stage reads: the results of every classifier in the parameters."""
+    trained = [paths.classifier(name) for name in params.classifiers]
+    return [path for one in trained for path in (one.metrics, one.summary, one.predictions)]
+
+
+def read_entry(name: str) -> Entry:
+    """One classifier's results."""
+    trained = paths.classifier(name)
+    metrics = json.loads(trained.metrics.read_text())
+    summary = json.loads(trained.summary.read_text())
+    about = {key: summary[key] for key in ("dataset", "architecture", "channels", "parameters")}
+    ids, groups, correct = read_predictions(trained.predictions)
+    return Entry(name=name, metrics=metrics, ids=ids, groups=groups, correct=correct, **about)
+
+
+def run(stage: Stage) -> None:
+    """Write results/leaderboard.json and results/leaderboard.md."""
+    board = leaderboard([read_entry(name) for name in stage.params.classifiers])
+    text = to_markdown(board)
+    write_json(stage.output(paths.LEADERBOARD_JSON), board)
+    write_text(stage.output(paths.LEADERBOARD_MD), text)
+    stage.tracker.log_dict(board, "leaderboard.json")
+    print(text)
+
+
+if __name__ == "__main__":
+    main("compare", run, inputs, __doc__)

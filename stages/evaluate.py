@@ -1,0 +1,40 @@
+"""Evaluate a classifier on the test split: metrics with intervals, predictions, plot tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.files import write_json
+from cytopipe.params import Params
+from cytopipe.stage import Stage, main
+from cytopipe.tables import write_table
+
+
+def inputs(params: Params, classifier: str) -> list[Path]:
+    """What this stage reads."""
+    tensors = paths.Tensors(params.classifiers[classifier].dataset)
+    return [paths.classifier(classifier).model, tensors.array("test"), tensors.manifest]
+
+
+def run(stage: Stage) -> None:
+    """Write results/classifiers/<name>/."""
+    from cytopipe.compute import prepare
+    from cytopipe.evaluation.evaluate import evaluate
+
+    config = stage.params.classifiers[stage.item]
+    target = paths.classifier(stage.item)
+    result = evaluate(target.model, paths.Tensors(config.dataset).folder, prepare(stage.params.runtime))
+    plots = stage.folder(target.plots)
+    result.write_plots(plots)
+    write_table(stage.output(target.predictions), result.predictions)
+    write_json(stage.output(target.summary), {"dataset": config.dataset, **result.summary})
+    write_json(stage.output(target.metrics), result.metrics)
+    stage.tracker.log_metrics(result.headline)
+    stage.tracker.log_dict(result.summary, "summary.json")
+    for figure in sorted(plots.glob("*.png")):
+        stage.tracker.log_figure(figure)
+
+
+if __name__ == "__main__":
+    main("evaluate", run, inputs, __doc__, item="classifier")

@@ -1,0 +1,39 @@
+"""Predict the masks of every image of a dataset, in every split, by its segmenter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.manifest import read_manifest, write_manifest
+from cytopipe.params import Params
+from cytopipe.stage import Stage, main
+
+
+def inputs(params: Params, dataset: str) -> list[Path]:
+    """What this stage reads; the manifest stands for the images."""
+    return [paths.Organized(dataset).manifest, paths.segmenter(params.datasets[dataset].segmenter).model]
+
+
+def run(stage: Stage) -> None:
+    """Fill data/masks/<dataset>/."""
+    from cytopipe.compute import prepare
+    from cytopipe.inference.masks import generate_masks
+
+    dataset = stage.params.datasets[stage.item]
+    trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item
+    organized, masks = paths.Organized(stage.item), paths.Masks(stage.item)
+    rows = generate_masks(
+        organized.folder,
+        read_manifest(organized.manifest),
+        paths.segmenter(dataset.segmenter).model,
+        trained_on_it,
+        stage.folder(masks.predicted),
+        prepare(stage.params.runtime),
+        stage.progress,
+    )
+    write_manifest(stage.output(masks.manifest), rows)
+
+
+if __name__ == "__main__":
+    main("generate_masks", run, inputs, __doc__, item="dataset")

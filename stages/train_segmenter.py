@@ -1,0 +1,50 @@
+"""Train a segmenter of cell and nucleus, with cross-fitted models where asked, and test it on the test split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.files import write_json
+from cytopipe.manifest import read_manifest
+from cytopipe.params import Params
+from cytopipe.stage import Stage, main
+from cytopipe.tables import write_table
+
+
+def inputs(params: Params, segmenter: str) -> list[Path]:
+    """What this stage reads; the manifest stands for images and masks."""
+    config = params.segmenters[segmenter]
+    weights = [config.pretrained] if isinstance(config.pretrained, Path) else []
+    return [paths.Organized(config.dataset).manifest, *weights]
+
+
+def run(stage: Stage) -> None:
+    """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
+    from cytopipe.compute import workspace
+    from cytopipe.models import save_model
+    from cytopipe.training.crossfit import MAIN, test_segmenter, train_with_folds
+    from cytopipe.training.results import write_history
+
+    config = stage.params.segmenters[stage.item]
+    organized = paths.Organized(config.dataset)
+    rows = read_manifest(organized.manifest)
+    with workspace(stage) as place:
+        trained = train_with_folds(config, organized.folder, rows, stage.inputs[organized.manifest.as_posix()], place)
+        metrics, table = test_segmenter(trained.models[MAIN], organized.folder, rows, place)
+
+    target = paths.segmenter(stage.item)
+    model_folder = stage.folder(target.model)
+    for part, (model, spec) in trained.models.items():
+        save_model(model_folder / part, model, spec)
+    write_json(model_folder / "folds.json", trained.folds)
+    training = stage.folder(target.training)
+    write_history(training, trained.history, "dice")
+    write_table(stage.output(target.predictions), table, None if table else ["id"])
+    write_json(stage.output(target.metrics), metrics)
+    stage.tracker.log_metrics({name: value for name, value in metrics.items() if value is not None})
+    stage.tracker.log_figure(training / "curves.png")
+
+
+if __name__ == "__main__":
+    main("train_segmenter", run, inputs, __doc__, item="segmenter")

@@ -18,8 +18,7 @@ def flagged(output, stage):
     if output.is_folder:
         return directory(output.path)
     if output.is_figure:
-        labels = {"figure": output.path.rsplit("/", 1)[-1].removesuffix(".png")}
-        return report(output.path, category=stage.category, subcategory=stage.item, labels=labels)
+        return report(output.path, category=stage.category, subcategory=stage.item, labels={"figure": output.title})
     return output.path
 
 

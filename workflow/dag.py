@@ -32,6 +32,11 @@ class Output:
         """Whether `snakemake --report` shows it."""
         return self.path.endswith(".png")
 
+    @property
+    def title(self) -> str:
+        """Name of the figure in the report."""
+        return Path(self.path).stem
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -64,14 +64,14 @@ class Stage:
         """Show progress on standard error."""
         yield from tqdm(items, desc=self.label, total=total, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
 
-    def counter(self, unit: str) -> Callable[[int, int], None]:
+    def counter(self, unit: str) -> Callable[[int, int | None], None]:
         """A progress bar that is told (done, total)."""
         bar = tqdm(desc=self.label, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
 
-        def tell(done: int, total: int) -> None:
+        def tell(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
-            if done >= total:
+            if total is not None and done >= total:
                 bar.close()
 
         return tell

@@ -135,7 +135,8 @@ def test_archives_above_the_size_limit_are_refused(make: Callable[..., None], ar
     make(archive, bomb=bytes(3_000_000))
     with pytest.raises(CytopipeError, match="unpacks to more than 2,000,000 bytes"):
         extract_archive(archive, target, max_bytes=2_000_000)
-    assert sum(path.stat().st_size for path in target.rglob("*")) <= 2_000_000
+    written = sum(path.stat().st_size for path in target.rglob("*"))
+    assert written <= (2_000_000 if make is make_gz_of_zeros else 0)  # zip and 7z declare their size
 
 
 @BOMBS
@@ -203,7 +204,7 @@ def test_truncated_archives_are_refused_wherever_they_end(kind: str, archive: Pa
     whole = packed(kind, archive)
     # tar pads with zeros after its end mark: nothing is lost with these
     size = len(whole.rstrip(b"\0")) if kind == "" else len(whole)
-    for end in range(1, size, size // 40):
+    for end in (*range(1, 64, 3), *range(64, size, size // 40)):
         archive.write_bytes(whole[:end])
         with pytest.raises(CytopipeError, match=r"archive: (the archive is truncated|this is no whole)"):
             extract_archive(archive, target)

@@ -155,8 +155,6 @@ def _unpack_7z(archive: Path, unpacker: Unpacker) -> None:
     try:
         # An open file instead of its name: py7zr then unpacks one member after the other, in this thread.
         with archive.open("rb") as file, py7zr.SevenZipFile(file) as opened:
-            if opened.needs_password():
-                raise py7zr.PasswordRequired
             writers = _SevenZipWriters(unpacker, opened.files)
             try:
                 opened.extractall(writers.root, factory=writers)

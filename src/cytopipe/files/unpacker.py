@@ -88,7 +88,7 @@ class Unpacker:
                 passed.add(end)
                 end = self._links[end]
             source = self.target / end
-            if end in passed or not source.is_file() or (self.target / path).exists():
+            if not source.is_file() or (self.target / path).exists():
                 raise self.refuse(f"the link {str(path)!r} leads to no file of the archive ({str(end)!r})")
             with source.open("rb") as file:
                 self.copy(path, file)

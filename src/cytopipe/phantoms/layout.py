@@ -125,7 +125,7 @@ def _lay_inside(
             step = near * (radius + _radius(anchor))
             centre = anchor.cytoplasm.mean(axis=0) + step * np.array([np.cos(direction), np.sin(direction)])
         else:
-            centre = rng.uniform(0.6 * radius, size - 0.6 * radius)
+            centre = rng.uniform(0, size)
         laid = cell.at(centre)
         if ground.holds(laid.cytoplasm) and ground.has_room(laid, kind.grouping.overlap):
             return laid

@@ -40,7 +40,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     (folder / "Dataset 1").mkdir(parents=True)
     git(folder, "init", "--quiet", "--template=")
     (folder / "Dataset 1" / "001.bmp").write_bytes(b"BM\r\n\0")
-    (folder / "Dataset 1" / "[1]*.txt").write_bytes(b"crlf\r\n")
+    (folder / "Dataset 1" / "[1]*.txt").write_bytes(b"lf\n")
     (folder / "labels.csv").write_bytes(b"1,2\r\n")
     (folder / "other").write_text("not asked for")
     git(folder, "add", ".")
@@ -65,6 +65,7 @@ def get(repository: Repository, recipe: Callable[..., Path], target: Path, tmp_p
 def check(target: Path) -> None:
     assert list_files(target) == ["Dataset 1/001.bmp", "Dataset 1/[1]*.txt", "labels.csv"]
     assert (target / "Dataset 1/001.bmp").read_bytes() == b"BM\r\n\0"
+    assert (target / "Dataset 1/[1]*.txt").read_bytes() == b"lf\n"
     assert (target / "labels.csv").read_bytes() == b"1,2\r\n"
 
 

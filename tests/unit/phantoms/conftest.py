@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cytopipe.phantoms import write_sipakmed
+from cytopipe.phantoms.spec import Phantom, read_spec
+
+CERVIX = Path(__file__).parents[3] / "workflow" / "phantoms" / "cervix.yaml"
+
+
+@pytest.fixture(scope="session")
+def cervix() -> Path:
+    return CERVIX
+
+
+@pytest.fixture(scope="session")
+def phantom() -> Phantom:
+    return read_spec(CERVIX)
+
+
+@pytest.fixture(scope="session")
+def smears(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smears")
+    write_sipakmed(folder, CERVIX, seed=7, fields_per_class=2, cells_per_field=6, scale=0.25)
+    return folder

@@ -123,6 +123,12 @@ def test_a_name_that_is_a_file_and_a_folder_is_a_fault_of_the_archive(archive: P
         extract_archive(archive, target)
 
 
+def test_two_members_of_one_name_are_refused_where_the_reader_renames_them(archive: Path, target: Path) -> None:
+    make_7z(archive, **{"a": b"1", "./a": b"2"})
+    with pytest.raises(CytopipeError, match="two members have the name"):
+        extract_archive(archive, target)
+
+
 def make_gz_of_zeros(archive: Path, **files: bytes) -> None:
     make_tar(archive, *(member(name, size=len(data)) for name, data in files.items()), mode="w:gz")
 

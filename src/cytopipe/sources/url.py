@@ -128,7 +128,7 @@ class _Resuming:
             if response.status == http.client.PARTIAL_CONTENT:
                 begins = have
                 if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                    self.part.unlink()
+                    self.part.unlink(missing_ok=True)
                     raise ConnectionError("the server sent another part")
             self._append(response, begins)
 

@@ -101,7 +101,8 @@ def test_links_to_files_of_the_archive_become_copies(kind: str, folder: Path, ta
 
 def test_hard_links_and_chains_of_links_become_copies(folder: Path, target: Path) -> None:
     (folder / "hard").hardlink_to(folder / "labels.csv")
-    (folder / "a").symlink_to("hard")
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("hard")
     PACKERS["tar.gz"][0](folder, target.with_name("archive"))
     extract_archive(target.with_name("archive"), target)
     assert (target / "a").read_bytes() == (target / "hard").read_bytes() == b"1,2\r\n"

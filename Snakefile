@@ -1,13 +1,26 @@
-# The DAG of dvc.yaml as Snakemake rules; nothing is defined here.
-#   snakemake --cores all        run it           snakemake -n           what would run
-#   snakemake --report report.html                 snakemake --workflow-profile workflow/profiles/slurm
+# The DAG of dvc.yaml as Snakemake rules; nothing is defined here. Rules have the names of DVC's stages.
+#   snakemake --cores all                    run it        snakemake -n        what would run
+#   snakemake --cores 2 evaluate@NAME        one stage and all before it
+#   snakemake --report report.html           figures, times and parameters of a finished run
+#   snakemake --workflow-profile slurm       on a cluster, see workflow/profiles/
+import os
 import sys
+from datetime import UTC, datetime
 
 sys.path.insert(0, workflow.basedir)
 
+from snakemake.exceptions import WorkflowError
+
+from cytopipe.errors import CytopipeError
 from workflow.dag import Dag
 
-dag = Dag(workflow.basedir)
+try:
+    dag = Dag(workflow.basedir)
+except CytopipeError as error:
+    raise WorkflowError(error)
+
+# All stages of this run share one name in MLflow, on whatever machine they run.
+os.environ.setdefault("CYTOPIPE_PASS", f"snakemake-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
 
 
 report: "workflow/report/workflow.rst"
@@ -45,7 +58,7 @@ for stage in dag.rules:
             "workflow/envs/cytopipe.yaml"
         threads: stage.meta["threads"]
         resources:
-            gpu=stage.meta["gpu"],
+            gpu=stage.gpus,
             mem_mb=stage.meta["mem_mb"],
             runtime=stage.meta["runtime"],
         shell:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cytopipe import paths
 from cytopipe.evaluation.leaderboard import Entry, leaderboard, read_predictions, to_markdown
 from cytopipe.files import write_json, write_text
-from cytopipe.params import Params
+from cytopipe.params import Classifier, Params
 from cytopipe.stage import Stage, main
 
 
@@ -18,19 +18,20 @@ def inputs(params: Params, item: str) -> list[Path]:
     return [path for one in trained for path in (one.metrics, one.summary, one.predictions)]
 
 
-def read_entry(name: str) -> Entry:
+def read_entry(name: str, config: Classifier) -> Entry:
     """One classifier's results."""
     trained = paths.classifier(name)
     metrics = json.loads(trained.metrics.read_text())
     summary = json.loads(trained.summary.read_text())
     about = {key: summary[key] for key in ("dataset", "architecture", "channels", "parameters")}
     ids, groups, correct = read_predictions(trained.predictions)
-    return Entry(name=name, metrics=metrics, ids=ids, groups=groups, correct=correct, **about)
+    settings = config.model_dump(exclude={"channels"})
+    return Entry(name=name, metrics=metrics, ids=ids, groups=groups, correct=correct, settings=settings, **about)
 
 
 def run(stage: Stage) -> None:
     """Write results/leaderboard.json and results/leaderboard.md."""
-    board = leaderboard([read_entry(name) for name in stage.params.classifiers])
+    board = leaderboard([read_entry(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
     write_json(stage.output(paths.LEADERBOARD_JSON), board)
     write_text(stage.output(paths.LEADERBOARD_MD), text)

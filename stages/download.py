@@ -21,7 +21,7 @@ def run(stage: Stage) -> None:
     raw = paths.Raw(stage.item)
     files = stage.folder(raw.files)
     source = stage.params.datasets[stage.item].source
-    fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=stage.counter("file"))
+    fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=stage.counter())
     count = write_raw_manifest(stage.output(raw.manifest), files)
     stage.tracker.log_metrics({"files": count})
 

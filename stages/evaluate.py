@@ -19,8 +19,8 @@ def inputs(params: Params, classifier: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
-    from cytopipe.compute import prepare
     from cytopipe.evaluation.evaluate import evaluate
+    from cytopipe.training.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)

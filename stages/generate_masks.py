@@ -17,8 +17,8 @@ def inputs(params: Params, dataset: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Fill data/masks/<dataset>/."""
-    from cytopipe.compute import prepare
     from cytopipe.inference.masks import generate_masks
+    from cytopipe.training.determinism import prepare
 
     dataset = stage.params.datasets[stage.item]
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item

@@ -5,7 +5,9 @@ DVC resolves the templates; nothing is defined a second time here.
 
 from __future__ import annotations
 
-import re
+import contextlib
+import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from dvc.dependency import ParamsDependency
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
+
+from cytopipe.errors import CytopipeError
+from cytopipe.params import load_params
+from cytopipe.paths import PARAMS
+
+CODE = "src/"
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,15 @@ class Rule:
     """One stage of dvc.yaml, resolved.
 
     Attributes:
-        stage: as DVC addresses it, such as train_classifier@small.
+        name: as DVC addresses it, such as train_classifier@small.
         command: its shell command.
         inputs: files and folders.
         outputs: files and folders.
-        params: values of its parameters; a change reruns it.
+        params: values of its parameters, and fingerprints of folders; a change reruns it.
         meta: threads, gpu, mem_mb and runtime (minutes).
     """
 
-    stage: str
+    name: str
     command: str
     inputs: Sequence[str]
     outputs: Sequence[Output]
@@ -59,31 +68,38 @@ class Rule:
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """A Snakemake identifier."""
-        return re.sub(r"\W", "_", self.stage)
-
-    @property
     def category(self) -> str:
         """Heading in the report: the stage without its item."""
-        return self.stage.partition("@")[0]
+        return self.name.partition("@")[0]
 
     @property
     def item(self) -> str:
         """Sub-heading in the report: dataset, segmenter or classifier."""
-        return self.stage.partition("@")[2] or self.stage
+        return self.name.partition("@")[2] or self.name
+
+    @property
+    def gpus(self) -> int:
+        """GPUs to reserve; none where the parameters keep the stage on the CPU."""
+        return 0 if self.params.get(f"{PARAMS}:runtime.device") == "cpu" else self.meta["gpu"]
 
 
 class Dag:
     """All rules of a project.
 
     Args:
-        root: folder with dvc.yaml.
+        root: folder with dvc.yaml and params.yaml.
+
+    Raises:
+        CytopipeError: when params.yaml is faulty, or DVC cannot resolve dvc.yaml.
     """
 
     def __init__(self, root: str = ".") -> None:
         self._root = Path(root)
-        self._stages = list(Repo(root).index.stages)
+        load_params(self._root / PARAMS)
+        try:
+            self._stages = list(Repo(root).index.stages)
+        except DvcException as error:
+            raise CytopipeError(str(error), where="dvc.yaml") from error
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -106,19 +122,31 @@ class Dag:
         }
         paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
         inputs = list(dict.fromkeys(path for dep in paths for path in self._expand(dep, produced)))
+        users = [path for path in inputs if path not in produced and (self._root / path).is_dir()]
+        params |= {path: fingerprint(self._root / path) for path in users}
         outputs = [Output(out.def_path) for out in stage.outs]
         return Rule(stage.addressing, stage.cmd, inputs, outputs, params, stage.meta or {})
 
     def _expand(self, dep: str, produced: Iterable[str]) -> Iterable[str]:
-        """Snakemake does not see edits inside a folder: a folder stands as its files, unless a rule writes it whole."""
-        if dep in produced:
-            return [dep]
+        """Snakemake does not see edits inside a folder: one of code, or of several rules' outputs, stands as these."""
         if inside := [out for out in produced if out.startswith(f"{dep}/")]:
             return inside
-        folder = self._root / dep
-        if folder.is_dir():
-            files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-            return sorted(
-                path.relative_to(self._root).as_posix() if not Path(dep).is_absolute() else str(path) for path in files
-            )
+        if dep.startswith(CODE) and (folder := self._root / dep).is_dir():
+            return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*.py"))
         return [dep]
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the names, sizes and times of a folder's files: what Snakemake is to notice in a user's own data.
+
+    27,558 files take 0.2 s here; as inputs of a rule they took 2 s and a screen of names for each message.
+    """
+    digest = hashlib.sha256()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(root, name)
+            with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere: the stage refuses it
+                state = path.stat()
+                digest.update(repr((str(path.relative_to(folder)), state.st_size, state.st_mtime_ns)).encode())
+    return digest.hexdigest()

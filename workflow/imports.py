@@ -77,26 +77,29 @@ def is_code(dependency: str) -> bool:
     return dependency.startswith(("stages/", f"{LIBRARY.as_posix()}/"))
 
 
-def main(write: bool) -> int:
+def main(root: Path = ROOT, write: bool = False) -> int:
     """Compare, or with `write` update, the code deps of every stage; returns the exit status."""
     yaml = YAML()
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
-    file = ROOT / "dvc.yaml"
+    file = root / "dvc.yaml"
     content = yaml.load(file.read_text(encoding="utf-8"))
-    differing = []
+    differing = False
     for name, stage in content["stages"].items():
         deps = stage.get("do", stage)["deps"]
-        wanted = [*(dep for dep in deps if not is_code(dep)), *dependencies(Path(f"stages/{name}.py"))]
+        wanted = [*(dep for dep in deps if not is_code(dep)), *dependencies(Path(f"stages/{name}.py"), root)]
         if list(deps) != wanted:
-            differing.append(name)
+            differing = True
+            missing, idle = set(wanted) - set(deps), set(deps) - set(wanted)
+            print(f"dvc.yaml: deps of {name}: missing {sorted(missing)}, idle {sorted(idle)}, or out of order")
             deps[:] = wanted
     if write and differing:
         with file.open("w", encoding="utf-8") as target:
             yaml.dump(content, target)
-    print(f"dvc.yaml: deps of {', '.join(differing)} {'updated' if write else 'differ'}" if differing else "in step")
-    return int(bool(differing) and not write)
+    elif differing:
+        print("python workflow/imports.py --write   updates them")
+    return int(differing and not write)
 
 
 if __name__ == "__main__":
-    sys.exit(main("--write" in sys.argv[1:]))
+    sys.exit(main(write="--write" in sys.argv[1:]))

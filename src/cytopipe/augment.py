@@ -20,7 +20,7 @@ RGB = 3
 
 
 class Augmenter:
-    """Augment uint8 H x W x C samples: the first three channels as an image, the others as masks.
+    """Augment uint8 H x W x C samples: the first three channels as an image, the others (one or more) as masks.
 
     Args:
         config: strengths.

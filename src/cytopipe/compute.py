@@ -1,22 +1,13 @@
-"""What the stages that compute with torch share: the device, determinism, and the workspace of a training."""
+"""The workspace of a stage that trains."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from cytopipe.params import Runtime
 from cytopipe.stage import Stage
-from cytopipe.training.determinism import choose_device, make_deterministic
+from cytopipe.training.determinism import prepare
 from cytopipe.training.workspace import Workspace
-
-
-def prepare(runtime: Runtime) -> torch.device:
-    """Fix what determines torch's results and return the device to compute on."""
-    make_deterministic(runtime.num_threads)
-    return choose_device(runtime.device)
 
 
 @contextmanager

@@ -1,22 +1,27 @@
 """Decode images of any kind to 8-bit RGB, and say what was done to them.
 
-Truncated files are found by decoding them wholly: OpenCV returns None for them and PIL's `verify` passes them.
+Truncated files are found by decoding them wholly with PIL: its `verify` passes truncated BMP and JPEG files, and
+OpenCV returns None or, of a JPEG, half an image.
 """
 
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cytopipe.errors import CytopipeError
 
-Image.MAX_IMAGE_PIXELS = 20_000 * 20_000  # larger ones are refused as decompression bombs
+Image.MAX_IMAGE_PIXELS = 20_000 * 20_000  # PIL warns above, and refuses twice as many as a decompression bomb
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
 
+_REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
@@ -25,36 +30,54 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
 
     Returns:
         The image, H x W x 3 uint8 RGB, and how it was converted ("grey to RGB", "16-bit to 8-bit", "palette to
-        RGB", "alpha blended on white", ...), or None where it was 8-bit RGB already. A 16-bit image keeps its
-        absolute scale (value / 257), so that images stay comparable with each other.
+        RGB", "alpha blended on white", "turned by its EXIF orientation", ...), or None where it was 8-bit RGB
+        already. A 16-bit image keeps its absolute scale (value / 257; of colour images the high byte), so that
+        images stay comparable with each other.
 
     Raises:
         CytopipeError: for a missing, empty, truncated or unknown file, or one of several frames.
     """
-    image = _open(path)
-    try:
-        image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=_REPLACE) from None
-    if getattr(image, "n_frames", 1) > 1:
-        raise CytopipeError(f"the file holds {getattr(image, 'n_frames', 0)} frames, not one image", where=path)
-    image = ImageOps.exif_transpose(image) or image
-    return _to_rgb(image, path)
+    with opened(path) as image:
+        # Both are gone once the image is decoded.
+        is_deep = re.search(r";16[BLN]", str(getattr(image, "tile", "")))
+        is_turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+        if getattr(image, "n_frames", 1) > 1:
+            raise CytopipeError(f"the file holds {getattr(image, 'n_frames', 0)} frames, not one image", where=path)
+        rgb, conversion = _to_rgb(ImageOps.exif_transpose(image), path)
+    notes = (
+        "16-bit to 8-bit" if is_deep else None,
+        conversion,
+        "turned by its EXIF orientation" if is_turned else None,
+    )
+    return rgb, ", ".join(dict.fromkeys(note for note in notes if note)) or None
 
 
-_REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
+def read_values(path: Path) -> np.ndarray:
+    """Decode a publisher's mask: H x W integers, which are palette indices, grey values or the luma of colours.
+
+    Raises:
+        CytopipeError: for a missing, empty, truncated or unknown file.
+    """
+    with opened(path) as image:
+        return np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
 
 
-def _open(path: Path) -> Image.Image:
+@contextmanager
+def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
+    """An image file; whatever is wrong with it, when it is opened or decoded in the block, is a CytopipeError."""
     try:
         if path.stat().st_size == 0:
-            raise CytopipeError("the image is empty (0 bytes)", where=path, hint=_REPLACE)
-        return Image.open(path)
+            raise CytopipeError("the image is empty (0 bytes)", where=path, hint=hint)
+        with Image.open(path) as image:
+            yield image
+    except CytopipeError:
+        raise
     except FileNotFoundError:
         raise CytopipeError("no such image", where=path) from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise CytopipeError(f"the file cannot be read ({reason})", where=path, hint=_REPLACE) from None
+    except UnidentifiedImageError:
+        raise CytopipeError("the file is not an image", where=path, hint=hint) from None
+    except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
+        raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None
 
 
 def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:
@@ -64,7 +87,7 @@ def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:
     if mode.startswith("I;16") or mode == "I":
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65_535:
-            raise CytopipeError("values outside 16 bits", where=path)
+            raise CytopipeError("values outside 16 bits", where=path, hint="convert to 8-bit RGB")
         grey = np.round(values / 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2), "16-bit to 8-bit"
     if mode in ("RGBA", "LA", "PA") or (mode == "P" and "transparency" in image.info):
@@ -78,22 +101,22 @@ def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:
 
 
 def encode_png(array: np.ndarray) -> bytes:
-    """PNG bytes of an H x W or H x W x 3 uint8 array, the same for the same array."""
+    """PNG bytes of an H x W x 3 RGB uint8 array, the same for the same array."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 
 def read_png(path: Path) -> np.ndarray:
-    """Read an image that a stage wrote: H x W x 3 RGB or H x W palette, uint8.
+    """Read an image that a stage wrote: H x W x 3 RGB uint8.
 
     Raises:
         CytopipeError: when it does not decode.
     """
-    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    array = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if array is None:
         raise CytopipeError("the image cannot be decoded", where=path, hint="rerun the stage that writes it")
-    return array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
 
 
 def resize_rgb(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

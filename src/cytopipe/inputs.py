@@ -5,8 +5,9 @@ Training and inference share it, so that the two cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 
 from cytopipe.params import Channels
@@ -43,3 +44,10 @@ class InputTransform:
         else:
             chosen = stored[:, : CHANNEL_COUNT[self.channels]]
         return torch.addcmul(self._shift, chosen.float(), self._scale).contiguous(memory_format=torch.channels_last)
+
+
+def batches(array: np.ndarray, batch_size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Stored items in order, as they are: (rows, N x H x W x C uint8)."""
+    for start in range(0, len(array), batch_size):
+        rows = slice(start, min(start + batch_size, len(array)))
+        yield rows, torch.from_numpy(array[rows].copy())  # a read-only map is no tensor

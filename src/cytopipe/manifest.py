@@ -15,9 +15,9 @@ from cytopipe.params import SPLITS
 class Row:
     """One image.
 
-    `path` and `mask_path` are POSIX paths relative to the project's root of the stage that wrote the file
-    (the manifest's own folder); `width` and `height` are pixels of the stored image; `mask_path` and
-    `mask_sha256` are empty where there is no mask.
+    `path` is a POSIX path below data/organized/<dataset>; `mask_path` one below the folder of the stage that made the
+    mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty where there is no mask.
+    `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
     """
 
     id: str
@@ -76,6 +76,8 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
 
 
 def _parse(values: dict[str, str], where: str) -> Row:
+    if None in values or None in values.values():
+        raise CytopipeError("this row has another number of values than the header", where=where)
     try:
         row = Row(
             **{name: values[name] for name in COLUMNS if name not in ("class_index", "width", "height")},
@@ -83,7 +85,7 @@ def _parse(values: dict[str, str], where: str) -> Row:
             width=int(values["width"]),
             height=int(values["height"]),
         )
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise CytopipeError(f"not a manifest row: {error}", where=where) from None
     if row.split not in SPLITS:
         raise CytopipeError(f"split is '{row.split}', not one of {', '.join(SPLITS)}", where=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import encode_png
+from cytopipe.images import opened
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 0, 1, 2
+_RERUN = "rerun the stage that writes it"
+_COLOURS = (0, 0, 0, 128, 128, 128, 255, 255, 255)  # of the three, so that a mask can be looked at
 
 
 def fill_polygon(mask: np.ndarray, contour: np.ndarray, value: int) -> None:
@@ -92,5 +95,21 @@ def from_probabilities(cell: np.ndarray, nucleus: np.ndarray, threshold: float =
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """PNG bytes of a palette mask with visible colours (grey cytoplasm, white nucleus) and indices 0, 1, 2."""
-    return encode_png(mask)
+    """Palette PNG of an H x W uint8 mask: indices 0, 1, 2, shown black, grey and white; same mask, same bytes."""
+    image = Image.fromarray(mask)
+    image.putpalette(_COLOURS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Read a mask that `encode_mask` made: H x W uint8 palette.
+
+    Raises:
+        CytopipeError: when it does not decode or has no palette.
+    """
+    with opened(path, hint=_RERUN) as image:
+        if image.mode != "P":
+            raise CytopipeError(f"not a palette mask but an image of mode {image.mode}", where=path, hint=_RERUN)
+        return np.asarray(image)

@@ -71,8 +71,10 @@ def organize(
     if not checks.kept:
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
-    classes = [label for label in _class_order(source.classes, dataset.options, labels) if label in set(labels)]
+    present = set(labels)
+    classes = [label for label in _class_order(source.classes, dataset.options, labels) if label in present]
     copies = find_copies(checks.kept)
+    _warn(key, classes, copies)
     units = independent_units(checks.kept, copies, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
@@ -83,9 +85,13 @@ def organize(
 def check_images(samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress) -> Checks:
     """Decode every image and mask and store them as `<id>.png`; `skip` records a fault instead of raising it."""
     checks = Checks()
-    with_mask = sum(sample.mask is not None for sample in samples)
-    if with_mask not in (0, len(samples)):
-        raise CytopipeError(f"{len(samples) - with_mask} of {len(samples)} images have no mask", where=masks.parent)
+    without = [sample for sample in samples if sample.mask is None]
+    if 0 < len(without) < len(samples):
+        raise CytopipeError(
+            f"{len(without)} of {len(samples)} images have no mask, first this one",
+            where=without[0].image,
+            hint="give every image its mask, or none",
+        )
     for sample in progress(samples):
         try:
             checks.kept.append(_check(sample, staging, masks, checks.converted))
@@ -107,7 +113,9 @@ def _check(sample: Sample, staging: Path, masks: Path, converted: Counter[str]) 
         mask = sample.mask((height, width))
         if mask.shape != (height, width):
             raise CytopipeError(
-                f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {width} x {height}", where=sample.image
+                f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {width} x {height}",
+                where=sample.image,
+                hint="replace the mask, or set bad_images: skip for this dataset to leave such images out",
             )
         mask_png = encode_mask(mask)
         (masks / f"{sample.id}.png").write_bytes(mask_png)
@@ -128,12 +136,34 @@ def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
 
 def independent_units(items: Sequence[Checked], copies: list[list[Checked]], alone: bool) -> list[str]:
     """The unit of each image that a split must not tear: its group, or with `alone` itself, joined with its copies."""
-    unit = {item.sample.id: item.sample.id if alone else item.sample.group for item in items}
+
+    def own(item: Checked) -> str:
+        return item.sample.id if alone else item.sample.group
+
+    joined: dict[str, str] = {}  # a unit that was joined to another -> that other
+
+    def unit(name: str) -> str:
+        while name in joined:
+            name = joined[name]
+        return name
+
     for found in copies:
-        joined = {unit[item.sample.id] for item in found}
-        target = min(joined)
-        unit = {id_: target if name in joined else name for id_, name in unit.items()}
-    return [unit[item.sample.id] for item in items]
+        first, *others = sorted({unit(own(item)) for item in found})
+        joined.update(dict.fromkeys(others, first))
+    return [unit(own(item)) for item in items]
+
+
+def _warn(key: str, classes: list[str], copies: list[list[Checked]]) -> None:
+    if len(classes) == 1:
+        logger.warning("%s: every image is of the one class '%s'; is the folder or the column right?", key, classes[0])
+    if copies:
+        ids = ", ".join(item.sample.id for item in copies[0])
+        at_odds = sum(len({item.sample.label for item in found}) > 1 for found in copies)
+        logger.warning(
+            "%s: %d sets of identical images, each kept in one split and listed in summary.json, first: %s; "
+            "labels differ in %d",
+            *(key, len(copies), ids, at_odds),
+        )
 
 
 def _without(samples: list[Sample], excluded: tuple[str, ...], key: str) -> list[Sample]:

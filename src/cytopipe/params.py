@@ -86,7 +86,7 @@ class Split(Section):
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Split:
         if self.val + self.test >= 0.95:
-            raise PydanticCustomError("fractions", "val + test leave less than 5 % for training")
+            raise PydanticCustomError("fractions", "val + test leave 5 % or less for training")
         return self
 
 
@@ -100,7 +100,9 @@ class Dataset(Section):
     source: Source
     options: dict[str, Any] = Field(description="of the adapter")
     exclude_classes: tuple[str, ...]
-    bad_images: Literal["error", "skip"] = Field(description="what to do with images that cannot be decoded")
+    bad_images: Literal["error", "skip"] = Field(
+        description="what to do with images that cannot be decoded, or have no mask of their size"
+    )
     split: Split
     segmenter: Name
     image_size: int = Field(ge=16, le=2048, description="side of the tensors in pixels")
@@ -139,6 +141,12 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0)
     augment: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _plateau_has_no_warmup(self) -> Training:
+        if self.scheduler == "plateau" and self.warmup_epochs:
+            raise PydanticCustomError("warmup", "warmup_epochs needs scheduler: cosine or none")
+        return self
 
 
 class Normalisation(Section):
@@ -231,17 +239,21 @@ def parse_params(data: Any, where: str | Path) -> Params:
         return Params.model_validate(data)
     except ValidationError as error:
         raise CytopipeError(
-            "; ".join(_describe(fault) for fault in error.errors()),
+            describe(error),
             where=where,
             hint="correct the keys named above; `cytopipe preset demo` writes a complete file",
         ) from None
 
 
-def _describe(fault: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
-    given = fault.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{key + ': ' if key else ''}{fault['msg']}{shown}"
+def describe(error: ValidationError) -> str:
+    """Every fault of a validation: its key, what is wrong, and the value that was given."""
+    faults = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"])
+        given = fault.get("input")
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        faults.append(f"{key + ': ' if key else ''}{fault['msg']}{shown}")
+    return "; ".join(faults)
 
 
 def load_params(path: Path) -> Params:
@@ -256,8 +268,15 @@ def load_params(path: Path) -> Params:
         raise CytopipeError(
             "no parameters here", where=path, hint="run in the project's root, or `cytopipe preset demo`"
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CytopipeError(f"cannot be read ({error})", where=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"{path}:{mark.line + 1}" if mark else str(path)
         raise CytopipeError(f"not valid YAML: {getattr(error, 'problem', error)}", where=line) from None
     return parse_params(data, path)
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml, for editors; `python workflow/export_schema.py` writes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}

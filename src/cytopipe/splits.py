@@ -12,13 +12,13 @@ from cytopipe.params import SPLITS, Split
 
 
 def assign_splits(
-    labels: Sequence[str], groups: Sequence[str], published: Sequence[str | None], split: Split, where: str
+    labels: Sequence[str], units: Sequence[str], published: Sequence[str | None], split: Split, where: str
 ) -> list[str]:
     """The split of every image.
 
     Args:
         labels: class of each image.
-        groups: group of each image; with `random`, ignored.
+        units: what no split may tear: of each image its group, or with `random` itself; copies of it share its unit.
         published: the publisher's split of each image, or None.
         split: kind, fractions and seed.
         where: key of params.yaml, for errors.
@@ -27,16 +27,15 @@ def assign_splits(
         "train", "val" or "test" for each image.
 
     Raises:
-        CytopipeError: fewer groups than splits, a class that some split lacks, a publisher's split that is missing
-            or divides a group.
+        CytopipeError: fewer units than splits, a class that some split lacks, a publisher's split that is missing
+            or tears a unit.
     """
     if split.kind == "published":
         result = _published(published, where)
     else:
-        units = [f"{index}" for index in range(len(labels))] if split.kind == "random" else list(groups)
         fractions = (1 - split.val - split.test, split.val, split.test)
         result = [SPLITS[part] for part in divide(labels, units, fractions, split.seed, where)]
-    check_splits(labels, groups if split.kind != "random" else None, result, where)
+    check_splits(labels, units, result, where)
     return result
 
 
@@ -46,15 +45,19 @@ def divide(
     """Divide groups over parts so that every class is spread in the wanted fractions.
 
     Greedy: groups in falling order of size (ties shuffled by `seed`), each to the part that is furthest below its
-    share of the classes which the group holds.
+    share of the classes which the group holds. Before that come parts that lack a class whose remaining groups are
+    only just enough for all parts without it.
 
     Returns:
         The part, 0 to len(fractions) - 1, of each image.
+
+    Raises:
+        CytopipeError: when there are fewer groups than parts.
     """
-    classes = sorted(set(labels))
-    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(classes)))
+    index = {label: number for number, label in enumerate(sorted(set(labels)))}
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(index)))
     for label, group in zip(labels, groups, strict=True):
-        counts[group][classes.index(label)] += 1
+        counts[group][index[label]] += 1
     if len(counts) < len(fractions):
         raise CytopipeError(
             f"{len(counts)} groups cannot be divided over {len(fractions)} splits",
@@ -65,14 +68,19 @@ def divide(
     np.random.default_rng(seed).shuffle(order)
     order.sort(key=lambda group: -counts[group].sum())
     total = sum(counts.values())
+    left = sum((count > 0).astype(int) for count in counts.values())
     wanted = np.outer(fractions, total)
     held = np.zeros_like(wanted)
     part_of = {}
     for group in order:
+        holds = counts[group] > 0
+        is_last_chance = left <= (held == 0).sum(axis=0)
+        urgency = ((held == 0) & holds & is_last_chance).sum(axis=1)
         # Rare classes weigh as much as common ones: the deficit is measured in shares of each class.
-        deficit = ((wanted - held) / np.maximum(wanted, 1e-9)) @ (counts[group] / total)
-        part = int(np.argmax(deficit))
+        deficit = ((wanted - held) / wanted) @ (counts[group] / total)
+        part = int(np.lexsort((-deficit, -urgency))[0])
         held[part] += counts[group]
+        left -= holds
         part_of[group] = part
     return [part_of[group] for group in groups]
 
@@ -88,19 +96,19 @@ def _published(published: Sequence[str | None], where: str) -> list[str]:
     return [str(value) for value in published]
 
 
-def check_splits(labels: Sequence[str], groups: Sequence[str] | None, splits: Sequence[str], where: str) -> None:
-    """Raise CytopipeError where a group straddles splits or a class is missing from one."""
-    if groups is not None:
-        sides = defaultdict(set)
-        for group, side in zip(groups, splits, strict=True):
-            sides[group].add(side)
-        torn = sorted(group for group, parts in sides.items() if len(parts) > 1)
-        if torn:
-            raise CytopipeError(
-                f"{len(torn)} groups lie in several splits, first '{torn[0]}' in {', '.join(sorted(sides[torn[0]]))}",
-                where=where,
-                hint="use kind: grouped",
-            )
+def check_splits(labels: Sequence[str], units: Sequence[str], splits: Sequence[str], where: str) -> None:
+    """Raise CytopipeError where a unit lies in several splits or a class is missing from one."""
+    sides = defaultdict(set)
+    for unit, side in zip(units, splits, strict=True):
+        sides[unit].add(side)
+    torn = sorted(unit for unit, parts in sides.items() if len(parts) > 1)
+    if torn:
+        raise CytopipeError(
+            f"{len(torn)} groups or sets of identical images lie in several splits, "
+            f"first '{torn[0]}' in {', '.join(sorted(sides[torn[0]]))}",
+            where=where,
+            hint="use kind: grouped, or remove the copies",
+        )
     counted = Counter(zip(labels, splits, strict=True))
     for side in SPLITS:
         for label in sorted(set(labels)):

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -45,10 +45,17 @@ class Stage:
     """
 
     def __init__(
-        self, name: str, item: str, params: Params, inputs: dict[str, str], tracker: Tracker, outputs: AtomicOutputs
+        self,
+        name: str,
+        item: str,
+        params: Params,
+        inputs: dict[str, str],
+        tracker: Tracker,
+        outputs: AtomicOutputs,
+        bars: ExitStack,
     ) -> None:
         self.name, self.item, self.params = name, item, params
-        self.inputs, self.tracker, self._outputs = inputs, tracker, outputs
+        self.inputs, self.tracker, self._outputs, self._bars = inputs, tracker, outputs, bars
 
     def output(self, path: Path) -> Path:
         """Where to write an output; it appears under its own name, with all others, when the stage succeeds."""
@@ -64,15 +71,15 @@ class Stage:
         """Show progress on standard error."""
         yield from tqdm(items, desc=self.label, total=total, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
 
-    def counter(self, unit: str) -> Callable[[int, int | None], None]:
-        """A progress bar that is told (done, total)."""
-        bar = tqdm(desc=self.label, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
+    def counter(self) -> Callable[[int, int | None], None]:
+        """A progress bar that is told (done, total), in bytes or whatever the teller counts."""
+        bar = self._bars.enter_context(
+            tqdm(desc=self.label, unit="", unit_scale=True, mininterval=_interval(), file=sys.stderr)
+        )
 
         def tell(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
-            if total is not None and done >= total:
-                bar.close()
 
         return tell
 
@@ -81,7 +88,7 @@ class Stage:
         shown = "  ".join(
             f"{name} {value:.4f}" for name, value in measures.items() if name.startswith(("train", "val"))
         )
-        logger.info("%s %s epoch %d: %s", self.label, part, measures["epoch"], shown)
+        logger.info("%s epoch %d: %s", " ".join(filter(None, (self.label, part))), measures["epoch"], shown)
         prefix = f"{part}/" if part else ""
         self.tracker.log_metrics(
             {f"{prefix}{name}": value for name, value in measures.items() if name != "epoch"},
@@ -164,7 +171,7 @@ def _guard(name: str, item: str, file: Path, run: Run, inputs: Inputs, section: 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _execute(name, item, file, run, inputs, section)
-    except CytopipeError as error:
+    except (CytopipeError, OSError) as error:  # OSError: a full disk, a missing permission
         if debug:
             raise
         print(f"error in {name}{'@' + item if item else ''}: {error}", file=sys.stderr)
@@ -198,8 +205,8 @@ def _execute(name: str, item: str, file: Path, run: Run, inputs: Inputs, section
             inputs=hashes,
             root=Path.cwd(),
         )
-        with tracker, AtomicOutputs() as outputs:
-            run(Stage(name, item, params, hashes, tracker, outputs))
+        with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
+            run(Stage(name, item, params, hashes, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
     logger.info("%s: done in %.1f s", label, time.monotonic() - start)
 

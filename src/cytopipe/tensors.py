@@ -15,7 +15,7 @@ import numpy as np
 from cytopipe.errors import CytopipeError
 from cytopipe.images import read_png, resize_rgb
 from cytopipe.manifest import Row, iter_manifest
-from cytopipe.masks import resize_mask, to_channels
+from cytopipe.masks import read_mask, resize_mask, to_channels
 from cytopipe.params import SPLITS
 from cytopipe.paths import MANIFEST
 
@@ -72,8 +72,6 @@ def open_array(path: Path) -> np.ndarray:
 
 def make_item(image: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
     """H x W x 3 RGB and H x W palette -> size x size x 5 uint8; the mask is scaled with its image."""
-    if mask.shape != image.shape[:2]:
-        raise CytopipeError(f"the mask is {mask.shape}, its image {image.shape[:2]}")
     scaled = to_channels(resize_mask(mask, (size, size)))
     return np.concatenate([resize_rgb(image, (size, size)), scaled], axis=-1)
 
@@ -96,14 +94,23 @@ def build_tensors(
 
     Yields:
         The manifest's rows, in the order of the arrays (id order within each split).
+
+    Raises:
+        CytopipeError: for an image or a mask that does not decode, or a mask that is not of its image's size.
     """
     counts = Counter(row.split for row in iter_manifest(masks / MANIFEST))
     shape = (size, size, len(CHANNELS))
     with ExitStack() as stack:
         writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
         for row in progress(iter_manifest(masks / MANIFEST), counts.total()):
-            item = make_item(read_png(organized / row.path), read_png(masks / row.mask_path), size)
-            writers[row.split].append(item)
+            image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
+            if mask.shape != image.shape[:2]:
+                raise CytopipeError(
+                    f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
+                    where=masks / row.mask_path,
+                    hint="rerun generate_masks",
+                )
+            writers[row.split].append(make_item(image, mask, size))
             yield replace(row, width=size, height=size)
 
 

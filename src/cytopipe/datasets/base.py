@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from cytopipe.errors import CytopipeError
+from cytopipe.params import Section, describe
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
 
@@ -37,10 +39,8 @@ class Sample:
     mask: MaskReader | None = None
 
 
-class Options(BaseModel):
+class Options(Section):
     """An adapter's own parameters."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ class Adapter:
         try:
             parsed = self.options.model_validate(options)
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             known = ", ".join(self.options.model_fields) or "none"
-            raise CytopipeError(faults, where=key, hint=f"options of '{self.name}': {known}") from None
+            raise CytopipeError(describe(error), where=key, hint=f"options of '{self.name}': {known}") from None
         samples = sorted(self.samples(raw, parsed), key=lambda sample: sample.id)
         if not samples:
             raise self.not_found(raw, "no image of this dataset")
@@ -113,18 +112,29 @@ def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[t
     """Rows of a CSV (any line ends, BOM, `,` or `;`) with their line numbers; values are stripped.
 
     Raises:
-        CytopipeError: for a missing file, a missing column (with the columns that are there), a short row or text
-            that is not UTF-8.
+        CytopipeError: for a missing file, a column that is missing (with those that are there) or stands twice, a row
+            with too few or too many values, or text that is no CSV in UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    except OSError:
         raise CytopipeError("no such CSV", where=path, hint=hint or None) from None
     except UnicodeDecodeError as error:
         raise CytopipeError(f"not UTF-8 text ({error.reason})", where=path, hint="save it as UTF-8") from None
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
-    reader = csv.DictReader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
+    header = text.partition("\n")[0]
+    delimiter = ";" if header.count(";") > header.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield from _rows(path, reader, columns, hint)
+    except csv.Error as error:
+        raise CytopipeError(
+            f"not a CSV: {error}", where=f"{path}:{reader.line_num + 1}", hint="check the quotes"
+        ) from None
+
+
+def _rows(
+    path: Path, reader: csv.DictReader[str], columns: tuple[str, ...], hint: str
+) -> Iterator[tuple[int, dict[str, str]]]:
     names = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = names
     missing = [name for name in columns if name not in names]
@@ -134,11 +144,12 @@ def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[t
             where=path,
             hint=hint or "rename the column, or name it in the dataset's options",
         )
+    twice = [name for name in columns if names.count(name) > 1]
+    if twice:
+        raise CytopipeError(f"the column '{twice[0]}' stands twice", where=path, hint="rename one of them")
     for row in reader:
         if None in row or None in row.values():
-            raise CytopipeError("this row has another number of values than the header", where=_line(path, reader))
+            raise CytopipeError(
+                "this row has another number of values than the header", where=f"{path}:{reader.line_num}"
+            )
         yield reader.line_num, {name: value.strip() for name, value in row.items()}
-
-
-def _line(path: Path, reader: csv.DictReader[str]) -> str:
-    return f"{path}:{reader.line_num}"

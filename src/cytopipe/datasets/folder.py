@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from cytopipe.datasets.base import Adapter, MaskReader, Options, Sample, read_csv
 from cytopipe.errors import CytopipeError
-from cytopipe.images import SUFFIXES
+from cytopipe.images import SUFFIXES, read_values
 from cytopipe.masks import to_palette
 
 _SPLITS = {
@@ -25,21 +26,32 @@ class FolderOptions(Options):
     """How your folder is laid out. Without `csv`, sub-folders are the classes."""
 
     csv: str | None = Field(None, description="path below the source; columns are named by the keys below")
-    image: str = "image"
-    label: str = "label"
+    image: str = Field("image", description="column of the image's path below `images`, with or without suffix")
+    label: str = Field("label", description="column of the class")
     group: str | None = Field(None, description="column of the patient, slide or specimen")
     split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
     mask: str | None = Field(None, description="column with the path of the mask")
     images: str = Field(".", description="folder below the source that holds the images")
-    masks: str | None = Field(None, description="folder below the source with a mask of the same name an image")
-    mask_values: dict[int, int] = Field(
+    masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
+    mask_values: dict[int, Literal[0, 1, 2]] = Field(
         default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
     )
     group_pattern: str | None = Field(
-        None, description="regular expression; its first group, in the path, is the group"
+        None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
     )
     classes: tuple[str, ...] = Field((), description="refuse other labels; also gives the order of the classes")
     unlisted: bool = Field(False, description="allow images that the CSV does not name (they are left out)")
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _has_a_parenthesis(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern or "()").groups
+        except re.error as error:
+            raise PydanticCustomError("pattern", f"not a regular expression: {error}") from None
+        if not groups:
+            raise PydanticCustomError("pattern", "put parentheses around the part that names the group")
+        return pattern
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
@@ -52,7 +64,11 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(raw, root, files)
     for image, label, group, split, mask in rows:
         if options.classes and label not in options.classes:
-            raise CytopipeError(f"the label '{label}' is not in options.classes", where=image)
+            raise CytopipeError(
+                f"the label '{label}' is not in options.classes",
+                where=image,
+                hint="correct the label, or add it to options.classes (exclude_classes leaves its images out)",
+            )
         name = image.relative_to(root).with_suffix("").as_posix()
         yield Sample(
             re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
@@ -80,9 +96,13 @@ def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) 
         if image is None:
             raise CytopipeError(f"'{row[options.image]}' has no image in {root}", where=where, hint="correct the row")
         if image in seen:
-            raise CytopipeError(f"'{row[options.image]}' stands in line {seen[image]} already", where=where)
+            raise CytopipeError(
+                f"'{row[options.image]}' stands in line {seen[image]} already", where=where, hint="keep one of the rows"
+            )
         if not row[options.label]:
-            raise CytopipeError("the label is empty", where=where)
+            raise CytopipeError("the label is empty", where=where, hint="name a class, or remove the row and the image")
+        if options.group and not row[options.group]:
+            raise CytopipeError("the group is empty", where=where, hint="an image without one could leak into a split")
         seen[image] = line
         mask = row[options.mask] if options.mask else None
         masks.add(mask)
@@ -118,10 +138,8 @@ def _group(name: str, pattern: str | None) -> str:
     if pattern is None:
         return name
     match = re.search(pattern, name)
-    if not match or not match.groups():
-        raise CytopipeError(
-            f"'{name}' does not match {pattern!r} with a group in parentheses", where="options.group_pattern"
-        )
+    if not match or not match[1]:
+        raise CytopipeError(f"{pattern!r} finds no group in '{name}'", where="options.group_pattern")
     return match[1]
 
 
@@ -134,12 +152,10 @@ def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: Folde
     return None
 
 
-def _read_mask(path: Path, meaning: dict[int, int], size: tuple[int, int]) -> np.ndarray:
+def _read_mask(path: Path, meaning: Mapping[int, int], size: tuple[int, int]) -> np.ndarray:
     if not path.is_file():
         raise CytopipeError("no such mask", where=path, hint="every image of the dataset needs its mask, or none")
-    with Image.open(path) as image:
-        values = np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
-    return to_palette(values, meaning, path)
+    return to_palette(read_values(path), meaning, path)
 
 
 ADAPTER = Adapter(

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from cytopipe.datasets.base import Adapter, Options, Sample, find_folder, read_csv
 from cytopipe.errors import CytopipeError
+from cytopipe.images import read_values
 from cytopipe.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
 
 CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
@@ -27,8 +27,7 @@ class WbcOptions(Options):
 
 
 def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    with Image.open(path) as image:
-        return to_palette(np.asarray(image.convert("L")), _MEANING, path)
+    return to_palette(read_values(path), _MEANING, path)
 
 
 def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
@@ -36,14 +35,14 @@ def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
     if folder is None:
         raise ADAPTER.not_found(raw, "no folder 'Dataset 1'")
     labels = folder.parent / _CSV
-    images = {int(path.stem): path for path in sorted(folder.glob("*.bmp")) if path.stem.isdigit()}
+    images = {int(path.stem): path for path in sorted(folder.glob("*.bmp")) if path.stem.isdecimal()}
     seen: set[int] = set()
     for line, row in read_csv(labels, ("image ID", "class label")):
         where = f"{labels}:{line}"
         number, label = row["image ID"], row["class label"]
-        if not number.isdigit() or int(number) not in images:
+        if not number.isdecimal() or int(number) not in images:
             raise CytopipeError(f"the id '{number}' has no image {number.zfill(3)}.bmp", where=where)
-        if not label.isdigit() or not 1 <= int(label) <= len(CLASSES):
+        if not label.isdecimal() or not 1 <= int(label) <= len(CLASSES):
             raise CytopipeError(f"the label '{label}' is not one of 1 to {len(CLASSES)}", where=where)
         if int(number) in seen:
             raise CytopipeError(f"the id '{number}' stands twice", where=where)

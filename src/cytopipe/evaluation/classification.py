@@ -94,9 +94,11 @@ def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int =
     Images of one patient or slide resemble each other; drawing images would make intervals too narrow.
 
     Returns:
-        Image indices of each draw.
+        Image indices of each draw; no draws for a single group, which says nothing about the next one.
     """
     names, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        return []
     members = [np.flatnonzero(inverse == index) for index in range(len(names))]
     rng = np.random.default_rng(seed)
     return [
@@ -105,8 +107,10 @@ def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int =
     ]
 
 
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Percentile interval of bootstrap values."""
+def interval(values: Sequence[float]) -> dict[str, float] | None:
+    """Percentile interval of bootstrap values; None for none."""
+    if not len(values):
+        return None
     low, high = np.quantile(np.asarray(values, float), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {"low": float(low), "high": float(high)}
 
@@ -117,13 +121,12 @@ def intervals(
     draws: Sequence[np.ndarray],
     measure: Callable[[np.ndarray, np.ndarray], dict[str, float | None]] = fast_headline,
 ) -> dict[str, dict[str, float] | None]:
-    """95 % interval of each headline metric; None where every draw leaves it undefined."""
+    """95 % interval of each headline metric; None where no draw defines it."""
     drawn = [measure(truth[rows], probabilities[rows]) for rows in draws]
-    result: dict[str, dict[str, float] | None] = {}
-    for name in drawn[0]:
-        values = [value for one in drawn if (value := one[name]) is not None]
-        result[name] = interval(values) if values else None
-    return result
+    return {
+        name: interval([value for one in drawn if (value := one[name]) is not None])
+        for name in measure(truth, probabilities)
+    }
 
 
 def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:

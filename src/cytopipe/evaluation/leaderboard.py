@@ -19,7 +19,8 @@ from cytopipe.tables import markdown
 class Entry:
     """One classifier's results on the test split.
 
-    `correct` holds 0 or 1 for each test image, in the order of `ids`; `groups` are theirs.
+    `correct` holds 0 or 1 for each test image, in the order of `ids`; `groups` are theirs; `settings` are all its
+    parameters but the channels.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Entry:
     architecture: str
     channels: str
     parameters: int
+    settings: Mapping[str, Any]
     metrics: Mapping[str, Any]
     ids: tuple[str, ...]
     groups: tuple[str, ...]
@@ -47,8 +49,8 @@ def read_predictions(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], np.n
     return tuple(row["id"] for row in rows), tuple(row["group"] for row in rows), correct
 
 
-def accuracy_difference(first: Entry, second: Entry) -> dict[str, float]:
-    """Accuracy of `first` minus that of `second`, with a paired bootstrap over groups.
+def accuracy_difference(first: Entry, second: Entry) -> dict[str, Any]:
+    """Accuracy of `first` minus that of `second`, with a paired bootstrap over groups (None for a single group).
 
     Raises:
         CytopipeError: when the two were not tested on the same images.
@@ -57,7 +59,7 @@ def accuracy_difference(first: Entry, second: Entry) -> dict[str, float]:
         raise CytopipeError(f"'{first.name}' and '{second.name}' were tested on different images")
     gain = first.correct - second.correct
     draws = [float(gain[rows].mean()) for rows in group_draws(first.groups)]
-    return {"accuracy_difference": float(gain.mean()), **interval(draws)}
+    return {"accuracy_difference": float(gain.mean()), "interval": interval(draws)}
 
 
 def leaderboard(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _mask_effects(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         for plain in entries
         if plain.channels == "rgb"
         for other in entries
-        if other.channels != "rgb" and other.architecture == plain.architecture
+        if other.channels != "rgb" and other.settings == plain.settings
     ]
 
 
@@ -124,7 +126,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
                 row["channels"],
                 f"{row['parameters']:,}",
                 f"{row['accuracy']:.3f}",
-                f"{row['interval']['low']:.3f} to {row['interval']['high']:.3f}",
+                _range(row["interval"], ".3f"),
                 f"{row['macro_f1']:.3f}",
                 "-" if row["auc"] is None else f"{row['auc']:.3f}",
                 "-" if row["against_best"] is None else _signed(row["against_best"]),
@@ -134,14 +136,19 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _signed(difference: Mapping[str, float]) -> str:
-    return f"{difference['accuracy_difference']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+def _range(limits: Mapping[str, float] | None, form: str) -> str:
+    return "-" if limits is None else f"{limits['low']:{form}} to {limits['high']:{form}}"
+
+
+def _signed(difference: Mapping[str, Any]) -> str:
+    return f"{difference['accuracy_difference']:+.3f} ({_range(difference['interval'], '+.3f')})"
 
 
 def _verdict(effect: Mapping[str, Any]) -> str:
-    if effect["low"] > 0:
+    limits = effect["interval"]
+    if limits and limits["low"] > 0:
         answer = "they help"
-    elif effect["high"] < 0:
+    elif limits and limits["high"] < 0:
         answer = "they harm"
     else:
         answer = "no difference that this test set can resolve"

@@ -39,9 +39,11 @@ def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list
     """
     with plt.rc_context(STYLE):
         drawn, axes = plt.subplots(1, columns, figsize=(size[0] * columns, size[1]), squeeze=False)
-        yield list(axes[0])
-        drawn.savefig(path, dpi=120, metadata={"Software": None})
-        plt.close(drawn)
+        try:
+            yield list(axes[0])
+            drawn.savefig(path, dpi=120, metadata={"Software": None})
+        finally:
+            plt.close(drawn)
 
 
 def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> None:

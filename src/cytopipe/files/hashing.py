@@ -8,8 +8,8 @@ from pathlib import Path
 from cytopipe.errors import CytopipeError
 from cytopipe.files.trees import list_files
 
-# Snakemake writes its time stamp into folders that are outputs: no part of their content.
-ENGINE_FILES = frozenset({".snakemake_timestamp"})
+# Snakemake writes its time stamp into folders that are outputs, Python its byte code: no part of their content.
+LEFTOVERS = frozenset({".snakemake_timestamp", "__pycache__"})
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -26,7 +26,7 @@ def sha256_file(path: Path) -> str:
 def hash_tree(path: Path) -> str:
     """SHA-256 of a file's content, or of a folder's relative paths and contents, sorted by path.
 
-    Times, modes and empty folders do not count, nor does what an engine leaves in its outputs;
+    Times, modes and empty folders do not count, nor does what engines and Python leave behind;
     links count as what they lead to.
 
     Raises:
@@ -39,6 +39,6 @@ def hash_tree(path: Path) -> str:
         raise CytopipeError("no such file or folder", where=path)
     digest = hashlib.sha256()
     for name in list_files(path):
-        if Path(name).name not in ENGINE_FILES:
+        if LEFTOVERS.isdisjoint(Path(name).parts):
             digest.update(f"{name}\0{sha256_file(path / name)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.inputs import InputTransform
-from cytopipe.training.data import batches
+from cytopipe.inputs import InputTransform, batches
 
 
 def class_probabilities(

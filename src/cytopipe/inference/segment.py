@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,8 @@ from cytopipe.masks import from_probabilities
 from cytopipe.models import ModelSpec, load_model
 
 HEADS = ("cyt", "nuc")
+Size = tuple[int, int]  # height, width
+_Cut = tuple[Size, np.ndarray, list[tuple[int, int]], Size]  # native size, windows, their corners, size of the tiling
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,21 @@ class Segmentation:
     def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Palette masks of H x W x 3 uint8 images, each in its image's own size, in order.
 
-        Windows of neighbouring images share a forward pass.
+        Windows of neighbouring images share a forward pass; no more images than fill one are held in memory.
         """
-        stream = iter(images)
-        while group := list(islice(stream, self.batch_size)):
-            cuts = [self.view.cut(image) for image in group]
-            values = self.probabilities(np.concatenate([windows for windows, _, _ in cuts]))
-            start = 0
-            for image, (windows, corners, size) in zip(group, cuts, strict=True):
-                part = values[start : start + len(windows)]
-                start += len(windows)
-                joined = self.view.join(part, corners, size, (image.shape[0], image.shape[1]))
-                yield from_probabilities(joined[..., 0], joined[..., 1])
+        group: list[_Cut] = []
+        for image in images:
+            group.append(((image.shape[0], image.shape[1]), *self.view.cut(image)))
+            if sum(len(windows) for _, windows, _, _ in group) >= self.batch_size:
+                yield from self._masks(group)
+                group = []
+        if group:
+            yield from self._masks(group)
+
+    def _masks(self, group: list[_Cut]) -> Iterator[np.ndarray]:
+        values = self.probabilities(np.concatenate([windows for _, windows, _, _ in group]))
+        start = 0
+        for native, windows, corners, size in group:
+            joined = self.view.join(values[start : start + len(windows)], corners, size, native)
+            start += len(windows)
+            yield from_probabilities(joined[..., 0], joined[..., 1])

@@ -19,6 +19,8 @@ LOGIT = 8.0  # of a pixel that is inside; minus this outside
 class OtsuSegmenter(nn.Module):
     """Cell: darker than Otsu's threshold of the image; nucleus: darker than that of the cell's pixels.
 
+    Pixels of one grey alone have no darker part: an even image is background, an even cell has no nucleus.
+
     Args:
         dark_cells: False where cells are brighter than the background, as in fluorescence.
     """
@@ -38,11 +40,15 @@ class OtsuSegmenter(nn.Module):
     def _segment(self, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         levels = cv2.normalize(grey if self.dark_cells else -grey, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
         cell = levels <= otsu_threshold(levels)
-        nucleus = cell & (levels <= otsu_threshold(levels[cell])) if cell.any() else cell
-        return cell, nucleus
+        return cell, levels <= otsu_threshold(levels[cell])
 
 
 def otsu_threshold(levels: np.ndarray) -> int:
-    """Threshold of uint8 values of any shape that best parts them in two; values up to it are the dark part."""
+    """Threshold of uint8 values of any shape that best parts them in two; values up to it are the dark part.
+
+    -1 where the values are all equal, or none.
+    """
+    if levels.size == 0 or levels.min() == levels.max():
+        return -1
     threshold, _ = cv2.threshold(np.ascontiguousarray(levels.reshape(1, -1)), 0, 255, cv2.THRESH_OTSU)
     return int(threshold)

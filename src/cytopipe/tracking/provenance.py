@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cytopipe.engine import engine, pipeline_pass
@@ -41,14 +41,14 @@ def run_tags(stage: str, item: str | None, inputs: Mapping[str, str], root: Path
     return {safe_name(name): shorten(value, MAX_TAG) for name, value in known.items() if value}
 
 
-def git_commit(root: Path) -> str | None:
+def git_commit(root: Path, exclude: Iterable[str] = ("dvc.lock",)) -> str | None:
     """The checked-out commit, with `-dirty` when the tree differs from it; None outside git.
 
-    `dvc.lock` does not count: the engine itself rewrites it after every stage.
+    What `exclude` names does not count; `dvc.lock`, because the engine itself rewrites it after every stage.
     """
     try:
         commit = _git(root, "rev-parse", "--verify", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
+        changed = _git(root, "status", "--porcelain", "--", ".", *(f":(exclude){path}" for path in exclude))
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if changed else commit

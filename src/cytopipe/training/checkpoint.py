@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,3 @@ class Checkpoint:
             return None
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return state
-
-    def remove(self) -> None:
-        """Call when the training's outputs are in place."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from cytopipe.augment import Augmenter
-from cytopipe.inputs import CHANNEL_COUNT, InputTransform
+from cytopipe.inputs import CHANNEL_COUNT, InputTransform, batches
 from cytopipe.models import ModelSpec, Normalisation, build, load_pretrained
 from cytopipe.params import Classifier
 from cytopipe.tensors import load_split
-from cytopipe.training.data import Batch, TrainingLoader, batches, class_weights
+from cytopipe.training.data import Batch, TrainingLoader, class_weights
 from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.workspace import Workspace

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.segmentation import MEASURES, PARTS, overlap_of_parts
 from cytopipe.images import read_png
 from cytopipe.inference.segment import Segmentation
 from cytopipe.manifest import Row
+from cytopipe.masks import read_mask
 from cytopipe.models import ModelSpec
 from cytopipe.params import Segmenter
 from cytopipe.splits import divide
@@ -57,13 +59,20 @@ def train_with_folds(
 
 
 def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
-    """Fold of each training image; groups stay together and classes are spread. Empty for count 0."""
+    """Fold of each training image; groups stay together and classes are spread. Empty for count 0.
+
+    Raises:
+        CytopipeError: when there are too few groups for so many folds.
+    """
     if not count:
         return {}
     train = [row for row in rows if row.split == "train"]
-    parts = divide(
-        [row.label for row in train], [row.group for row in train], [1 / count] * count, seed, "segmenters.*.cross_fit"
-    )
+    where = "segmenters.*.cross_fit"
+    parts = divide([row.label for row in train], [row.group for row in train], [1 / count] * count, seed, where)
+    if len(set(parts)) < count:
+        raise CytopipeError(
+            f"only {len(set(parts))} of {count} folds got an image", where=where, hint="use fewer folds"
+        )
     return {row.id: part for row, part in zip(train, parts, strict=True)}
 
 
@@ -79,7 +88,7 @@ def test_segmenter(
     segmentation = Segmentation.of(*trained, workspace.device)
     masks = segmentation.masks(read_png(organized / row.path) for row in test)
     table = [
-        {"id": row.id, "group": row.group, **overlap_of_parts(read_png(organized / row.mask_path), mask)}
+        {"id": row.id, "group": row.group, **overlap_of_parts(read_mask(organized / row.mask_path), mask)}
         for row, mask in zip(test, masks, strict=True)
     ]
     measures = [f"{measure}_{part}" for part in PARTS for measure in MEASURES]

@@ -32,7 +32,7 @@ class ArrayDataset(Dataset[Batch]):
 class EpochSampler:
     """Shuffled batches of each epoch. The last, smaller batch is kept unless it holds one image.
 
-    A batch of one would break batch normalisation.
+    A batch of one would break batch normalisation; a `batch_size` of one asks for it.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:
@@ -42,12 +42,12 @@ class EpochSampler:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
         for start in range(0, self.count, self.batch_size):
             batch = order[start : start + self.batch_size]
-            if len(batch) > 1 or self.count == 1:
+            if len(batch) > 1 or 1 in (self.batch_size, self.count):
                 yield self.epoch, batch
 
     def __len__(self) -> int:
         full, rest = divmod(self.count, self.batch_size)
-        return full + (rest > 1 or self.count == 1)
+        return full + (rest > 1 or rest == self.count)
 
 
 class TrainingLoader:
@@ -71,6 +71,9 @@ class TrainingLoader:
             persistent_workers=num_workers > 0,
             prefetch_factor=4 if num_workers else None,
             worker_init_fn=_single_thread,
+            # Of its own: a loader draws a seed whenever its workers start, and drawn from the global generator it would
+            # make dropout depend on the number of workers and on a resume.
+            generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -86,13 +89,6 @@ class TrainingLoader:
 def _single_thread(worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-
-
-def batches(array: np.ndarray, batch_size: int) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Unaugmented items in order: (rows, N x H x W x C uint8)."""
-    for start in range(0, len(array), batch_size):
-        rows = slice(start, min(start + batch_size, len(array)))
-        yield rows, torch.from_numpy(array[rows].copy())  # a read-only map is no tensor
 
 
 def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:

@@ -12,15 +12,24 @@ from typing import Literal
 import numpy as np
 import torch
 
+from cytopipe.errors import CytopipeError
+from cytopipe.params import Runtime
+
 logger = logging.getLogger("cytopipe")
 Precision = Literal["fp32", "bf16"]
 _WORTH_IT = 1.15  # bf16 must be this much faster: its rounding is not free
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that `runtime.device` names; auto takes CUDA where there is one."""
+    """The device that `runtime.device` names; auto takes CUDA where there is one.
+
+    Raises:
+        CytopipeError: when CUDA is asked for and there is none.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise CytopipeError("no CUDA device is usable here", where="runtime.device", hint="use auto or cpu")
     return torch.device(device)
 
 
@@ -33,6 +42,16 @@ def make_deterministic(num_threads: int) -> None:
     torch.set_num_threads(num_threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+
+
+def prepare(runtime: Runtime) -> torch.device:
+    """Fix what determines torch's results and return the device to compute on.
+
+    Raises:
+        CytopipeError: as `choose_device`.
+    """
+    make_deterministic(runtime.num_threads)
+    return choose_device(runtime.device)
 
 
 def seed_epoch(seed: int, epoch: int) -> None:

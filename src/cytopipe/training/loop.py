@@ -59,7 +59,7 @@ def fit(
         The history, one entry an epoch, and the precision that was used.
 
     Raises:
-        CytopipeError: when the loss is not finite; no step is taken with it.
+        CytopipeError: when a loss or a gradient is not finite; no step is taken with it.
     """
     optimizer = make_optimizer(model.parameters(), recipe)
     schedule = Schedule(optimizer, recipe)
@@ -87,6 +87,7 @@ def fit(
         learning_rate = optimizer.param_groups[0]["lr"]
         trained = _train_epoch(model, task, loader, optimizer, recipe, precision, device, epoch)
         validated = _validate(model, task, precision, device)
+        _require_finite(validated["loss"], "validation loss", f"epoch {epoch + 1}")
         schedule.step(validated["loss"])
         rank = task.rank(validated)
         if better := not best_rank or rank > best_rank:
@@ -135,22 +136,27 @@ def _train_epoch(
     for number, batch in enumerate(loader.epoch(epoch)):
         with autocast(device, precision):
             loss, measures = task.step(batch)
+        # Checked before the step: one NaN makes every weight NaN.
         value = loss.item()
-        if not math.isfinite(value):  # before the step: one NaN makes every weight NaN
-            raise CytopipeError(
-                f"the loss is {value} in epoch {epoch + 1}, step {number + 1}",
-                hint="lower learning_rate, set gradient_clip: 1.0 or precision: fp32; the last epoch's state is kept",
-            )
+        _require_finite(value, "loss", f"epoch {epoch + 1}, step {number + 1}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if recipe.gradient_clip:
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip or math.inf)
+        _require_finite(norm.item(), "norm of the gradient", f"epoch {epoch + 1}, step {number + 1}")
         optimizer.step()
         count = len(batch[1])
         seen += count
         for name, measure in {"loss": value, **measures}.items():
             sums[name] += measure * count
     return {name: total / seen for name, total in sums.items()}
+
+
+def _require_finite(value: float, what: str, where: str) -> None:
+    if not math.isfinite(value):
+        raise CytopipeError(
+            f"the {what} is {value} in {where}",
+            hint="lower learning_rate, set gradient_clip: 1.0 or precision: fp32",
+        )
 
 
 def _validate(model: nn.Module, task: Task, precision: Precision, device: torch.device) -> dict[str, float]:

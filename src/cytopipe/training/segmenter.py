@@ -16,13 +16,13 @@ from cytopipe.errors import CytopipeError
 from cytopipe.images import read_png, resize_rgb
 from cytopipe.inference.segment import HEADS, View
 from cytopipe.inference.windows import cut
-from cytopipe.inputs import InputTransform
+from cytopipe.inputs import InputTransform, batches
 from cytopipe.manifest import Row
-from cytopipe.masks import resize_mask, to_channels
+from cytopipe.masks import read_mask, resize_mask, to_channels
 from cytopipe.models import ModelSpec, Normalisation, build, load_pretrained
 from cytopipe.params import Segmenter, Training
 from cytopipe.tensors import ArrayWriter, open_array
-from cytopipe.training.data import Batch, TrainingLoader, batches
+from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.workspace import Workspace
@@ -51,7 +51,7 @@ def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) 
 
 
 def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
-    image, mask = read_png(organized / row.path), read_png(organized / row.mask_path)
+    image, mask = read_png(organized / row.path), read_mask(organized / row.mask_path)
     if view.kind == "whole":
         size = (view.input_size, view.input_size)
     else:

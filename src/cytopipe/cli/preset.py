@@ -1,0 +1,44 @@
+"""`cytopipe preset`: write params.yaml from a preset, or list the presets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytopipe.cli.common import Debug, clear_errors, print_table
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a preset; without one, list them.")]
+Archive = Annotated[
+    Path | None,
+    typer.Option("--archive", metavar="PATH", help="Archive or folder to read instead of the preset's source."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite edits of params.yaml that nothing else holds.")]
+Listing = Annotated[bool, typer.Option("--list", help="List the presets.")]
+
+
+def command(
+    name: Name = None, archive: Archive = None, force: Force = False, listing: Listing = False, debug: Debug = False
+) -> None:
+    """Write params.yaml from a preset.
+
+    Presets lie in workflow/presets/. Edits that no commit and no preset holds are not overwritten without --force.
+
+    \b
+    Examples:
+      cytopipe preset                                  list the presets
+      cytopipe preset demo
+      cytopipe preset wbc --archive ~/wbc.zip          read a file of your own
+      cytopipe preset own-images --archive my_cells
+    """
+    from cytopipe.presets import description, presets, write_preset
+
+    with clear_errors(debug):
+        root = Path()
+        if name is None or listing:
+            print_table(("preset", "what it is"), [(name, description(path)) for name, path in presets(root).items()])
+        elif write_preset(root, name, archive, force):
+            print(f"params.yaml is the preset '{name}' now; next: dvc repro, or snakemake --cores all")
+        else:
+            print(f"params.yaml is the preset '{name}' already")

@@ -1,0 +1,120 @@
+"""`cytopipe results`: stored results of real runs, and how a finished run becomes one of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table
+from cytopipe.errors import CytopipeError
+
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the README's tables.")]
+Readme = Annotated[bool, typer.Option("--readme", help="Write the tables into README.md.")]
+Write = Annotated[
+    str | None,
+    typer.Option("--write", metavar="PRESET", help="Store what lies in results/ as docs/results/PRESET.json."),
+]
+Command = Annotated[str | None, typer.Option("--command", help="With --write: the command that was run.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="With --write: how long it ran.")]
+Machine = Annotated[str | None, typer.Option("--machine", help="With --write: what it ran on; by default this CPU.")]
+
+# They tell of a run or are written by it; they do not change it.
+NOT_OF_THE_COMMIT = ("dvc.lock", "params.yaml", "docs", "README.md")
+
+
+def command(
+    as_json: AsJson = False,
+    markdown: Markdown = False,
+    readme: Readme = False,
+    write: Write = None,
+    command: Command = None,
+    minutes: Minutes = None,
+    machine: Machine = None,
+    debug: Debug = False,
+) -> None:
+    """Show the stored results of real runs.
+
+    They lie in docs/results/, one file a preset; the README's tables are made from them.
+
+    \b
+    Examples:
+      cytopipe results
+      cytopipe results --json
+      cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
+      cytopipe results --readme                        after --write
+    """
+    from cytopipe.evaluation import results
+    from cytopipe.files import write_text
+
+    with clear_errors(debug):
+        if write is not None:
+            store(write, command, minutes, machine)
+            return
+        stored = results.read_results(results.FOLDER)
+        if readme:
+            page = Path("README.md")
+            if not page.is_file():
+                raise CytopipeError("no such file", where=page.absolute(), hint="change to the project's root")
+            write_text(page, results.with_tables(page.read_text(encoding="utf-8"), stored))
+            print(f"{page}: the results of {', '.join(run.preset for run in stored) or 'no run'}")
+        elif as_json:
+            print_json([row for run in stored for row in run.rows])
+        elif not stored:
+            print(f"no stored results in {results.FOLDER}")
+        elif markdown:
+            print(results.to_markdown(stored))
+        else:
+            header = ("dataset", "system", "split", "metric", "value (95 %)", "n", "min")
+            rows = [
+                (one.dataset, one.system, one.split, one.metric, one.shown, f"{one.n:,}", f"{run.minutes:g}")
+                for run in stored
+                for one in run.results
+            ]
+            print_table(header, rows, right=("n", "min"))
+            print("\n".join(["", *(f"{run.preset}: {run.made}" for run in stored)]))
+
+
+def store(preset: str, command: str | None, minutes: float | None, machine: str | None) -> None:
+    """Write docs/results/<preset>.json from the results of the run that lies in results/.
+
+    Raises:
+        CytopipeError: when the run is not one of this preset, is not finished, or how it was made is not told.
+    """
+    from cytopipe import paths
+    from cytopipe.evaluation import results
+    from cytopipe.files import write_json
+    from cytopipe.params import load_params
+    from cytopipe.presets import find_preset, is_preset
+    from cytopipe.tracking.provenance import git_commit
+
+    if command is None or minutes is None or minutes <= 0:
+        raise CytopipeError("--write needs --command and --minutes, which say how the results were made")
+    root = Path()
+    params = load_params(root / paths.PARAMS)
+    if not is_preset(params, load_params(find_preset(root, preset))):
+        raise CytopipeError(
+            f"differs from the preset '{preset}'", where=paths.PARAMS, hint="name the preset that was run"
+        )
+    record = results.Stored(
+        preset=preset,
+        command=command,
+        commit=git_commit(root, NOT_OF_THE_COMMIT) or "unknown",
+        machine=machine or describe_machine(),
+        minutes=minutes,
+        results=tuple(results.collect(root, params)),
+    )
+    file = results.FOLDER / f"{preset}.json"
+    write_json(file, record.model_dump(mode="json"))
+    print(f"{file}: {len(record.results)} results; `cytopipe results --readme` shows them in README.md")
+
+
+def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Model of the CPU and the cores that this process may use; no name of the machine."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{models[0] if models else platform.machine()}, {cores} cores"

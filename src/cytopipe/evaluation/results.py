@@ -1,0 +1,214 @@
+"""Stored results of real runs: docs/results/<preset>.json, and the README's tables, which are made from them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.params import Params
+from cytopipe.tables import markdown
+
+FOLDER = Path("docs/results")
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+METRICS = {
+    "dice_nucleus": "Dice of nucleus",
+    "dice_cell": "Dice of whole cell",
+    "dice_cytoplasm": "Dice of cytoplasm",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auc": "AUC",
+}
+
+
+class Result(BaseModel):
+    """One metric of one system with its 95 % interval, measured on `n` images of the test split.
+
+    `split` says how the test images were set apart: `datasets.<name>.split.kind`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    dataset: str
+    system: str
+    split: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int = Field(ge=1)
+    note: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Value and interval for people."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+class Stored(BaseModel):
+    """The results of one run of a preset, and how they came about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    preset: str
+    command: str
+    commit: str
+    machine: str
+    minutes: float = Field(gt=0)
+    results: tuple[Result, ...] = Field(min_length=1)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat record a result."""
+        run = {"minutes": self.minutes, "machine": self.machine, "commit": self.commit, "command": self.command}
+        return [{**one.model_dump(exclude={"note"}), **run} for one in self.results]
+
+    @property
+    def made(self) -> str:
+        """How the results came about, for people."""
+        dirty = "-dirty" if self.commit.endswith("-dirty") else ""
+        return f"`{self.command}`, {self.minutes:g} min on {self.machine}, commit {self.commit[:12]}{dirty}"
+
+
+def read_results(folder: Path) -> list[Stored]:
+    """All stored results, sorted by the name of their file; none where there is no folder.
+
+    Raises:
+        CytopipeError: for a file that is not of the format.
+    """
+    stored = []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            stored.append(Stored.model_validate_json(file.read_bytes()))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise CytopipeError(f"not stored results: {faults.removeprefix(': ')}", where=file) from None
+    return stored
+
+
+def collect(root: Path, params: Params) -> list[Result]:
+    """The results of a finished run: every segmenter with true masks to test on, then every classifier.
+
+    Args:
+        root: of the project.
+        params: what was run.
+
+    Raises:
+        CytopipeError: when a result is missing, or was not made with these parameters.
+    """
+    found = [*_of_segmenters(root, params), *_of_classifiers(root, params)]
+    if not found:
+        raise CytopipeError("the run has no metric to store", where=root / "results")
+    return found
+
+
+def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
+    for name, segmenter in params.segmenters.items():
+        trained = paths.segmenter(name)
+        metrics = _read_json(root / trained.metrics)
+        split = params.datasets[segmenter.dataset].split.kind
+        limits = _dice_intervals(root / trained.predictions) if metrics["images"] else {}
+        for metric, (low, high) in limits.items():
+            yield Result(
+                dataset=segmenter.dataset,
+                system=name,
+                split=split,
+                metric=metric,
+                value=metrics[metric],
+                low=low,
+                high=high,
+                n=metrics["images"],
+            )
+
+
+def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
+    for name, classifier in params.classifiers.items():
+        trained = paths.classifier(name)
+        metrics, summary = _read_json(root / trained.metrics), _read_json(root / trained.summary)
+        made_of = (summary["dataset"], summary["architecture"], summary["channels"])
+        if made_of != (classifier.dataset, classifier.architecture, classifier.channels):
+            raise CytopipeError(
+                f"was made with other parameters ({', '.join(made_of)})", where=trained.results, hint="run `dvc repro`"
+            )
+        for metric, limits in metrics["interval"].items():
+            if metrics[metric] is not None:
+                yield Result(
+                    dataset=classifier.dataset,
+                    system=name,
+                    split=params.datasets[classifier.dataset].split.kind,
+                    metric=metric,
+                    value=metrics[metric],
+                    low=limits and limits["low"],
+                    high=limits and limits["high"],
+                    n=metrics["images"],
+                )
+
+
+def _dice_intervals(predictions: Path) -> dict[str, tuple[float | None, float | None]]:
+    """95 % interval of each part's mean Dice, by a bootstrap over the groups of a segmenter's predictions.csv."""
+    from cytopipe.evaluation.classification import group_draws, interval  # scipy and scikit-learn take a second
+
+    with _open(predictions) as file:
+        rows = list(csv.DictReader(file))
+    draws = group_draws([row["group"] for row in rows])
+    limits: dict[str, tuple[float | None, float | None]] = {}
+    for metric in METRICS:
+        if metric.startswith("dice_"):
+            values = np.array([float(row[metric]) for row in rows])
+            drawn = interval([float(values[images].mean()) for images in draws])
+            limits[metric] = (float(f"{drawn['low']:.6g}"), float(f"{drawn['high']:.6g}")) if drawn else (None, None)
+    return limits
+
+
+def _read_json(path: Path) -> Any:
+    with _open(path) as file:
+        return json.load(file)
+
+
+def _open(path: Path) -> Any:
+    try:
+        return path.open(encoding="utf-8", newline="")
+    except FileNotFoundError:
+        raise CytopipeError("no such result", where=path, hint="run the pipeline first: dvc repro") from None
+
+
+def to_markdown(stored: Sequence[Stored]) -> str:
+    """The README's tables: one a set of metrics (segmenters, classifiers), a row a system; then how they were made."""
+    tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for run in stored:
+        for (dataset, system, split, n), group in groupby(
+            run.results, key=attrgetter("dataset", "system", "split", "n")
+        ):
+            results = list(group)
+            row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
+            tables.setdefault(tuple(one.metric for one in results), []).append(row)
+    parts = [
+        markdown(("dataset", "system", "split", "test images", *(METRICS.get(name, name) for name in metrics)), rows)
+        for metrics, rows in tables.items()
+    ]
+    notes = [f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note]
+    made = [f"- {run.preset}: {run.made}" for run in stored]
+    return "\n".join(
+        [*parts, *notes, "In parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
+    )
+
+
+def with_tables(readme: str, stored: Sequence[Stored]) -> str:
+    """The README with the tables of the stored results between its markers; CytopipeError where these are not there."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise CytopipeError("the markers are missing", where="README.md", hint=f"add the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{to_markdown(stored) if stored else ''}{END}{after}"

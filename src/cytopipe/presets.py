@@ -1,0 +1,187 @@
+"""Presets: complete parameter files in workflow/presets/, and how one becomes params.yaml without losing edits."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.files import write_bytes
+from cytopipe.params import Params, load_params, parse_params
+
+GIT_TIMEOUT_S = 10
+
+
+def presets(root: Path) -> dict[str, Path]:
+    """Name and file of every preset of the project, sorted by name.
+
+    Raises:
+        CytopipeError: when `root` is not a project's root.
+    """
+    if not (root / "dvc.yaml").is_file():
+        raise CytopipeError(
+            "no cytopipe project here: there is no dvc.yaml",
+            where=root.absolute(),
+            hint="change to the folder that holds dvc.yaml and params.yaml",
+        )
+    return {path.stem: path for path in sorted((root / paths.PRESETS).glob("*.yaml"))}
+
+
+def description(preset: Path) -> str:
+    """The first line of the comment that heads a preset; empty where there is none."""
+    for line in preset.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            break
+        text = line.lstrip("# ").strip()
+        if text and not text.startswith("yaml-language-server:"):
+            return text
+    return ""
+
+
+def find_preset(root: Path, name: str) -> Path:
+    """File of a preset.
+
+    Raises:
+        CytopipeError: when there is none of this name, with the nearest name and the list.
+    """
+    known = presets(root)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise CytopipeError(
+            f"there is no preset '{name}'{f'; did you mean {near[0]}?' if near else ''}",
+            hint=f"presets: {', '.join(known) or 'none'}",
+        )
+    return known[name]
+
+
+def write_preset(root: Path, name: str, archive: Path | None = None, force: bool = False) -> bool:
+    """Write params.yaml from a preset, byte for byte but for the source where `archive` is given.
+
+    Args:
+        root: the project's root.
+        name: of the preset.
+        archive: archive or folder that becomes the source of the preset's only dataset.
+        force: overwrite edits that are held nowhere else.
+
+    Returns:
+        False when params.yaml had this very content already.
+
+    Raises:
+        CytopipeError: no project, unknown preset, no such archive, several datasets for one archive, a preset that is
+            not valid, or edits that would be lost. params.yaml is untouched then.
+    """
+    preset = find_preset(root, name)
+    content = preset.read_bytes()
+    load_params(preset)
+    if archive is not None:
+        text = with_archive(content.decode("utf-8"), _written_path(archive, root), preset)
+        parse_params(yaml.safe_load(text), preset)
+        content = text.encode("utf-8")
+    target = root / paths.PARAMS
+    if target.exists():
+        if target.read_bytes() == content:
+            return False
+        if not force and not _is_held_elsewhere(target, root):
+            raise CytopipeError(
+                "holds edits that no commit and no preset holds",
+                where=paths.PARAMS,
+                hint="to keep them, commit the file, or make it a preset of your own: cp params.yaml "
+                f"{paths.PRESETS}/mine.yaml; to lose them, add --force",
+            )
+    write_bytes(target, content)
+    return True
+
+
+def with_archive(text: str, archive: str, where: Path) -> str:
+    """The text of a preset with `{kind: archive, path: ...}` as the source of its only dataset.
+
+    The value is replaced in the text itself: all else, comments and spaces too, stays as it is.
+
+    Raises:
+        CytopipeError: when the preset has several datasets.
+    """
+    datasets = _value(yaml.compose(text), "datasets")
+    names = [key.value for key, _ in datasets.value]
+    if len(names) != 1:
+        raise CytopipeError(
+            f"--archive can stand for one dataset; this preset has {len(names)}: {', '.join(names)}",
+            where=where,
+            hint="write the preset without --archive, then set datasets.<name>.source: {kind: archive, path: ...}",
+        )
+    source = _value(datasets.value[0][1], "source")
+    value = yaml.safe_dump(
+        {"kind": "archive", "path": archive},
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=len(archive) + 100,
+    )
+    return text[: source.start_mark.index] + value.strip() + text[_end(source) :]
+
+
+def is_preset(params: Params, preset: Params) -> bool:
+    """Whether parameters are those of a preset; the machine, MLflow and where files come from do not count."""
+    return _of_the_results(params) == _of_the_results(preset)
+
+
+def _of_the_results(params: Params) -> dict[str, Any]:
+    values = params.model_dump(mode="json", exclude={"runtime", "tracking"})
+    for dataset in values["datasets"].values():
+        if dataset["source"]["kind"] != "phantom":
+            del dataset["source"]
+    return values
+
+
+def _value(mapping: Any, key: str) -> Any:
+    return next(value for name, value in mapping.value if name.value == key)
+
+
+def _end(node: Any) -> int:
+    """Index behind a YAML node: the end mark of a block lies behind the comments that follow it."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node.end_mark.index
+
+
+def _written_path(archive: Path, root: Path) -> str:
+    """How params.yaml names an archive: relative to the root inside the project or beside it, else absolute.
+
+    Raises:
+        CytopipeError: when there is none, or it is a folder that holds the project.
+    """
+    path, root = archive.expanduser().resolve(), root.resolve()
+    if not path.exists():
+        raise CytopipeError("no such file or folder", where=archive, hint="give --archive the path of an archive")
+    if root.is_relative_to(path):
+        raise CytopipeError("this folder holds the project itself", where=archive)
+    return os.path.relpath(path, root) if path.is_relative_to(root.parent) else path.as_posix()
+
+
+def _is_held_elsewhere(file: Path, root: Path) -> bool:
+    """Whether git's HEAD or a preset has the content of a file, so that nothing is lost with it."""
+    content = file.read_bytes()
+    return content == _committed(file) or any(content == path.read_bytes() for path in presets(root).values())
+
+
+def _committed(file: Path) -> bytes | None:
+    """The file as git's HEAD would check it out; None outside git, before the first commit, and where it is not in it.
+
+    Not `git diff`, which is silent on files that are marked `skip-worktree`.
+    """
+    try:
+        held = subprocess.run(
+            ["git", "cat-file", "--filters", f"HEAD:./{file.name}"],
+            cwd=file.parent,
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return held.stdout if held.returncode == 0 else None

@@ -1,0 +1,43 @@
+"""Fixtures that tests of several folders share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+Save = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def datasets_folder() -> Path:
+    """Folder with the archives of real images; tests that need one skip where it is absent."""
+    folder = Path(os.environ.get("CYTOPIPE_DATASETS", ROOT.parent / "shared" / "datasets"))
+    if not folder.is_dir():
+        pytest.skip(f"no archives of real images in {folder}: set CYTOPIPE_DATASETS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def save_image() -> Save:
+    """Write an image of random colours, another for each seed, and return its H x W x 3 uint8 pixels."""
+
+    def save(path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> np.ndarray:
+        pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        return pixels
+
+    return save

@@ -1,0 +1,189 @@
+"""The real script of the stage `organize` on faulty input: a clear message, exit status 1, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from cytopipe.files import hash_tree
+from cytopipe.raw import write_raw_manifest
+
+ROOT = Path(__file__).parents[2]
+RAW, OUT = Path("data/raw/cells/files"), Path("data/organized/cells")
+
+
+class Project:
+    """A project folder with one dataset of 12 patients with two masked cells each, one a class."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.raw, self.out = folder, folder / RAW, folder / OUT
+        self.params: dict[str, Any] = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
+        tiny = self.params["datasets"].pop("tiny")
+        self.dataset: dict[str, Any] = tiny | {
+            "adapter": "folder",
+            "source": {"kind": "archive", "path": "cells"},
+            "options": {"csv": "labels.csv", "images": "images", "group": "patient", "masks": "masks"},
+        }
+        self.params["datasets"]["cells"] = self.dataset
+        self.params["tracking"] = {"enabled": False}
+        for model in (*self.params["segmenters"].values(), *self.params["classifiers"].values()):
+            model["dataset"] = "cells"
+        self.rows = ["image,label,patient"]
+        for seed, name in enumerate(f"p{patient}_{label}" for patient in range(12) for label in ("neg", "pos")):
+            self.rows.append(f"{name}.png,{name[-3:]},{name[:-4]}")
+            pixels = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+            self.image(f"images/{name}.png", pixels)
+            self.image(f"masks/{name}.png", pixels[..., 0] % 3)
+
+    def image(self, name: str, pixels: np.ndarray) -> None:
+        (self.raw / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(self.raw / name)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        (self.raw / "labels.csv").write_text("\n".join(self.rows) + "\n")
+        write_raw_manifest(self.raw.parent / "manifest.csv", self.raw)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+        return subprocess.run(
+            [sys.executable, ROOT / "stages/organize.py", *(arguments or ("cells",))],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def truncate(project: Project) -> None:
+    path = project.raw / "images/p3_pos.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def shrink_mask(project: Project) -> None:
+    project.image("masks/p3_pos.png", np.zeros((5, 6), np.uint8))
+
+
+def few_groups(project: Project) -> None:
+    project.rows[1:] = [row.rsplit(",", 1)[0] + f",p{index % 2}" for index, row in enumerate(project.rows[1:])]
+
+
+def rare_class(project: Project) -> None:
+    project.rows[1] = project.rows[1].replace(",neg,", ",rare,")
+
+
+FAULTS: dict[str, tuple[Callable[[Project], object], str]] = {
+    "misspelt parameter": (
+        lambda p: p.dataset.update(bad_image="skip"),
+        r"params\.yaml: datasets\.cells: unknown key 'bad_image'; did you mean: bad_images",
+    ),
+    "parameter out of range": (
+        lambda p: p.dataset["split"].update(val=1.5),
+        r"params\.yaml: datasets\.cells\.split\.val: Input should be less than 1 \(given: 1\.5\)",
+    ),
+    "misspelt option": (
+        lambda p: p.dataset["options"].update(mask_value={}),
+        r"datasets\.cells\.options: unknown key 'mask_value'; did you mean: mask_values",
+    ),
+    "missing column": (
+        lambda p: p.rows.__setitem__(0, "image,class,patient"),
+        r"files/labels\.csv: no column 'label'; it has 'image', 'class', 'patient'",
+    ),
+    "unknown label": (
+        lambda p: p.dataset["options"].update(classes=["neg", "positive"]),
+        r"images/p0_pos\.png: the label 'pos' is not in options\.classes",
+    ),
+    "row without an image": (
+        lambda p: p.rows.append("p99_neg.png,neg,p99"),
+        r"labels\.csv:26: 'p99_neg\.png' has no image in data/raw/cells/files/images",
+    ),
+    "image without a row": (
+        lambda p: p.rows.pop(),
+        r"labels\.csv: 1 images have no row, first images/p11_pos\.png",
+    ),
+    "duplicate id": (
+        lambda p: p.rows.append(p.rows[1]),
+        r"labels\.csv:26: 'p0_neg\.png' stands in line 2 already",
+    ),
+    "truncated image": (truncate, r"images/p3_pos\.png: the image cannot be decoded"),
+    "mask of another size": (shrink_mask, r"images/p3_pos\.png: the mask is 6 x 5 px, its image 10 x 12"),
+    "class missing from a split": (
+        rare_class,
+        r"datasets\.cells\.split: the class 'rare' \(1 images\) has none in the \w+ split",
+    ),
+    "fewer groups than splits": (few_groups, r"datasets\.cells\.split: 2 groups cannot be divided over 3 splits"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told_and_leaves_nothing_behind(fault: str, project: Project) -> None:
+    spoil, message = FAULTS[fault]
+    spoil(project)
+    done = project.run()
+    assert done.returncode == 1
+    assert re.search(rf"^error in organize@cells: .*{message}.*\n  -> \w", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not project.out.exists() or list(project.out.iterdir()) == []
+
+
+def test_a_dataset_that_is_not_in_the_parameters_is_told(project: Project) -> None:
+    done = project.run("cell")
+    assert done.returncode == 1
+    assert "params.yaml: there is no 'cell' in datasets\n  -> known: cells" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_whole_output_survives_a_failed_rerun_and_debug_shows_the_traceback(project: Project) -> None:
+    first = project.run()
+    assert first.returncode == 0, first.stderr
+    before = hash_tree(project.out)
+    assert sorted(path.name for path in project.out.iterdir()) == [
+        *("manifest.csv", "masks", "summary.json", "test", "train", "val"),
+    ]
+    truncate(project)
+    failed = project.run("cells", "--debug")
+    assert failed.returncode == 1
+    assert "Traceback" in failed.stderr
+    assert hash_tree(project.out) == before
+    assert len(list(project.out.iterdir())) == 6
+    assert not [path for path in project.folder.rglob(".*") if path.name.endswith((".partial", ".old", ".staging"))]
+
+
+def test_images_of_other_kinds_are_converted_and_bad_ones_skipped_with_a_note(project: Project) -> None:
+    project.dataset["bad_images"] = "skip"
+    truncate(project)
+    (project.raw / "images/p4_pos.png").write_bytes(b"<!DOCTYPE html><title>404</title>")
+    (project.raw / "images/p5_pos.png").write_bytes(b"")
+    project.image("images/p0_neg.png", np.full((12, 10), 40_000, np.uint16))
+    project.image("images/p1_neg.png", np.full((12, 10, 4), 100, np.uint8))
+    project.image("images/p2_neg.png", np.full((12, 10), 100, np.uint8))
+    Image.new("P", (10, 12)).save(project.raw / "images/p3_neg.png")
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    summary = yaml.safe_load((project.out / "summary.json").read_text())
+    assert summary["images"] == 21
+    assert [refused["id"] for refused in summary["refused"]] == ["p3_pos", "p4_pos", "p5_pos"]
+    assert summary["converted"] == {
+        "16-bit to 8-bit": 1,
+        "alpha blended on white": 1,
+        "grey to RGB": 1,
+        "palette to RGB": 1,
+    }
+    for note in (
+        "left out: data/raw/cells/files/images/p5_pos.png: the image is empty",
+        "1 images converted: grey to RGB",
+    ):
+        assert note in done.stderr

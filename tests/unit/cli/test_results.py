@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from cytopipe.cli.results import describe_machine
+from cytopipe.evaluation.results import BEGIN, END
+
+Cytopipe = Callable[..., Result]
+MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU")
+
+
+@pytest.fixture
+def finished(project: Path) -> Path:
+    """The project with a finished run of the tiny preset."""
+    shutil.copy("workflow/presets/tiny.yaml", "params.yaml")
+    segmenter = project / "results/segmenters/unet"
+    segmenter.mkdir(parents=True)
+    columns = "dice_cell,dice_nucleus,dice_cytoplasm"
+    (segmenter / "predictions.csv").write_text(f"id,group,{columns}\na,P1,0.5,0.5,0.5\n")
+    (segmenter / "metrics.json").write_text(json.dumps({**dict.fromkeys(columns.split(","), 0.5), "images": 1}))
+    about = {
+        "masks": ("convnext_token_attention", "rgb+masks"),
+        "resnet-rgb": ("timm/test_resnet", "rgb"),
+        "resnet-masked": ("timm/test_resnet", "masked"),
+    }
+    for name, (architecture, channels) in about.items():
+        folder = project / "results/classifiers" / name
+        folder.mkdir(parents=True)
+        metrics = {"accuracy": 0.75, "interval": {"accuracy": {"low": 0.5, "high": 1.0}}, "images": 1}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        summary = {"dataset": "tiny", "architecture": architecture, "channels": channels}
+        (folder / "summary.json").write_text(json.dumps(summary))
+    return project
+
+
+def test_no_stored_results_is_no_error(project: Path, cytopipe: Cytopipe) -> None:
+    assert "no stored results" in cytopipe("results").stdout
+    result = cytopipe("results", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+
+def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, cytopipe: Cytopipe) -> None:
+    result = cytopipe("results", "--write", "tiny", *MADE_BY)
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(cytopipe("results", "--json").stdout)
+    assert len(rows) == 6
+    assert rows[-1] == {
+        "dataset": "tiny", "system": "resnet-masked", "split": "grouped", "metric": "accuracy",
+        "value": 0.75, "low": 0.5, "high": 1.0, "n": 1,
+        "minutes": 1.5, "machine": "Some CPU", "commit": "unknown", "command": "make repro",
+    }  # fmt: skip
+    table = cytopipe("results").stdout
+    assert "0.750 (0.500 to 1.000)" in table and "tiny: `make repro`, 1.5 min on Some CPU" in table
+    (finished / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    assert cytopipe("results", "--readme").exit_code == 0
+    assert cytopipe("results", "--markdown").stdout.strip() in (finished / "README.md").read_text()
+
+
+def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
+    finished: Path, git: Callable[..., None], cytopipe: Cytopipe
+) -> None:
+    shutil.copy("workflow/presets/demo.yaml", "params.yaml")
+    (finished / ".gitignore").write_text("/results/\n")
+    git("add", ".")
+    git("commit", "-m", "first")
+    shutil.copy("workflow/presets/tiny.yaml", "params.yaml")
+
+    def commit() -> str:
+        assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 0
+        return json.loads((finished / "docs/results/tiny.json").read_text())["commit"]
+
+    assert len(commit()) == 40
+    assert len(commit()) == 40  # docs/results/tiny.json is new now
+    (finished / "dvc.yaml").write_text("stages: {} # edited\n")
+    assert commit().endswith("-dirty")
+
+
+def test_results_are_not_stored_under_another_presets_name(finished: Path, cytopipe: Cytopipe) -> None:
+    result = cytopipe("results", "--write", "demo", *MADE_BY)
+    assert result.exit_code == 1
+    assert "differs from the preset 'demo'" in result.stderr
+    assert not (finished / "docs").exists()
+
+
+def test_results_of_an_unfinished_run_are_not_stored(finished: Path, cytopipe: Cytopipe) -> None:
+    shutil.rmtree("results")
+    result = cytopipe("results", "--write", "tiny", *MADE_BY)
+    assert result.exit_code == 1
+    assert "dvc repro" in result.stderr
+    assert not (finished / "docs").exists()
+
+
+@pytest.mark.parametrize("told", [(), ("--command", "x"), ("--minutes", "1"), ("--command", "x", "--minutes", "0")])
+def test_how_results_were_made_must_be_told(finished: Path, cytopipe: Cytopipe, told: tuple[str, ...]) -> None:
+    result = cytopipe("results", "--write", "tiny", *told)
+    assert result.exit_code == 1
+    assert "--command and --minutes" in result.stderr
+
+
+def test_a_readme_without_markers_or_none_is_an_error(project: Path, cytopipe: Cytopipe) -> None:
+    assert "README.md" in cytopipe("results", "--readme").stderr
+    (project / "README.md").write_text("hello\n")
+    result = cytopipe("results", "--readme")
+    assert result.exit_code == 1
+    assert BEGIN in result.stderr
+    assert (project / "README.md").read_text() == "hello\n"
+
+
+def test_a_machine_is_its_cpu_and_not_its_name(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(
+        "processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\n\nprocessor\t: 1\nmodel name\t: Fast CPU @ 3 GHz\n"
+    )
+    assert describe_machine(cpuinfo).startswith("Fast CPU @ 3 GHz, ")
+    assert describe_machine(cpuinfo).endswith(" cores")
+    assert describe_machine(tmp_path / "none").endswith(" cores")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cytopipe.inputs import InputTransform
+from cytopipe.params import Channels
+
+# Red, green, blue, cell, nucleus of a pixel in the nucleus, one outside the cell and one in the cytoplasm.
+ITEMS = torch.tensor([[[[255, 0, 51, 255, 255], [255, 102, 0, 0, 0], [0, 0, 255, 255, 0]]]], dtype=torch.uint8)
+HALF = (0.5,) * 5
+
+
+def pixels(channels: Channels, mean: tuple[float, ...], std: tuple[float, ...]) -> list[list[float]]:
+    """The pixels that a network sees."""
+    seen = InputTransform(channels, mean, std)(ITEMS)
+    assert seen.dtype == torch.float32 and seen.shape[0] == 1 and seen.shape[2:] == (1, 3)
+    found: list[list[float]] = seen[0, :, 0].T.tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("channels", "nucleus", "outside", "cytoplasm"),
+    [
+        ("rgb", [1, -1, -0.6], [1, -0.2, -1], [-1, -1, 1]),
+        ("rgb+masks", [1, -1, -0.6, 1, 1], [1, -0.2, -1, -1, -1], [-1, -1, 1, 1, -1]),
+        ("masked", [1, -1, -0.6], [-1, -1, -1], [-1, -1, 1]),
+    ],
+)
+def test_channels_are_exact(
+    channels: Channels, nucleus: list[float], outside: list[float], cytoplasm: list[float]
+) -> None:
+    count = len(nucleus)
+    found = pixels(channels, HALF[:count], HALF[:count])
+    for pixel, expected in zip(found, (nucleus, outside, cytoplasm), strict=True):
+        assert pixel == pytest.approx(expected, abs=1e-6)
+
+
+def test_each_channel_has_its_own_mean_and_deviation() -> None:
+    found = pixels("rgb", (0, 0.5, 0.2), (1, 0.25, 0.1))
+    assert found[0] == pytest.approx([1, -2, 0], abs=1e-6)
+    assert found[1] == pytest.approx([1, (0.4 - 0.5) / 0.25, -2], abs=1e-6)
+
+
+def test_three_channels_are_enough_for_rgb() -> None:
+    transform = InputTransform("rgb", (0, 0, 0), (1, 1, 1))
+    assert torch.equal(transform(ITEMS[..., :3]), transform(ITEMS))
+
+
+def test_memory_is_channels_last() -> None:
+    seen = InputTransform("rgb", (0, 0, 0), (1, 1, 1))(torch.zeros(2, 4, 4, 5, dtype=torch.uint8))
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("channels", "count"), [("rgb", 5), ("masked", 5), ("rgb+masks", 3)])
+def test_a_mean_that_does_not_fit_the_channels_is_refused(channels: Channels, count: int) -> None:
+    with pytest.raises(ValueError, match=r"means and standard deviations"):
+        InputTransform(channels, HALF[:count], HALF[:count])

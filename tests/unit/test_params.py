@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from cytopipe.errors import CytopipeError
+from cytopipe.params import load_params, parse_params, schema
+from cytopipe.paths import PRESETS, SCHEMA
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / PRESETS).glob("*.yaml"))
+
+
+def tiny(**changes: Any) -> dict[str, Any]:
+    """The tiny preset with values changed: keys are dotted paths with `__` for dots; None removes the key."""
+    data = yaml.safe_load((ROOT / PRESETS / "tiny.yaml").read_text())
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        section = data
+        for parent in parents:
+            section = section[parent]
+        if value is None:
+            del section[key]
+        else:
+            section[key] = value
+    return data
+
+
+def fault(**changes: Any) -> str:
+    with pytest.raises(CytopipeError) as error:
+        parse_params(tiny(**changes), "params.yaml")
+    assert error.value.where == "params.yaml"
+    assert error.value.hint
+    return error.value.what
+
+
+@pytest.mark.parametrize("path", [ROOT / "params.yaml", *FILES], ids=lambda path: path.stem)
+def test_every_preset_is_valid_and_fits_the_schema(path: Path) -> None:
+    assert load_params(path).classifiers
+    jsonschema.Draft202012Validator(schema()).validate(yaml.safe_load(path.read_text()))
+
+
+def test_the_exported_schema_is_current() -> None:
+    exported = json.loads((ROOT / SCHEMA).read_text())
+    assert exported == schema(), "run: python workflow/export_schema.py"
+
+
+def test_presets_point_at_the_schema() -> None:
+    for path in FILES:
+        assert path.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA.as_posix()}\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"runtme": {}}, "unknown key 'runtme'; did you mean: runtime"),
+        ({"runtime__num_thread": 1}, "runtime: unknown key 'num_thread'; did you mean: num_threads"),
+        ({"datasets__tiny__imagesize": 32}, "datasets.tiny: unknown key 'imagesize'; did you mean: image_size"),
+        ({"datasets__tiny__split__fraction": 1}, "datasets.tiny.split: unknown key 'fraction'; did you mean: "),
+        ({"datasets__tiny__source__sed": 1}, "unknown key 'sed'; did you mean: seed"),
+        ({"segmenters__unet__training__batchsize": 1}, "did you mean: batch_size"),
+        ({"classifiers__masks__training__augment__flip": True}, "training.augment: unknown key 'flip'"),
+        ({"datasets__tiny__segmenter": "unett"}, "datasets.tiny.segmenter: there is no 'unett'; did you mean: unet"),
+        ({"classifiers__masks__dataset": "huge"}, "classifiers.masks.dataset: there is no 'huge'; did you mean: tiny"),
+    ],
+)
+def test_misspelt_keys_and_names_come_with_the_nearest(changes: dict[str, Any], message: str) -> None:
+    assert message in fault(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"runtime__num_threads": 0}, "runtime.num_threads: Input should be greater than or equal to 1 (given: 0)"),
+        ({"runtime__device": "gpu"}, "runtime.device: Input should be 'auto', 'cpu' or 'cuda' (given: 'gpu')"),
+        ({"datasets__tiny__split__val": 1.5}, "datasets.tiny.split.val: Input should be less than 1 (given: 1.5)"),
+        ({"datasets__tiny__split__val": 0.8}, "datasets.tiny.split: val + test leave 5 % or less for training"),
+        ({"datasets__tiny__image_size": "big"}, "datasets.tiny.image_size: Input should be a valid integer"),
+        ({"datasets__tiny__bad_images": None}, "datasets.tiny.bad_images: Field required"),
+        ({"datasets__tiny__source__kind": "ftp"}, "datasets.tiny.source: Input tag 'ftp'"),
+        ({"datasets": {}}, "datasets: Dictionary should have at least 1 item"),
+        ({"datasets__Tiny One": {}}, "datasets.Tiny One"),
+        ({"segmenters__unet__cross_fit": 1}, "segmenters.unet: cross_fit is 0 (off) or at least 2 folds"),
+        ({"segmenters__unet__training__learning_rate": float("nan")}, "learning_rate: Input should be less than or"),
+        ({"classifiers__masks__training__epochs": 2.5}, "epochs: Input should be a valid integer"),
+        ({"classifiers__masks__channels": "masks"}, "channels: Input should be 'rgb', 'rgb+masks' or 'masked'"),
+    ],
+)
+def test_values_out_of_range_name_their_key(changes: dict[str, Any], message: str) -> None:
+    assert message in fault(**changes)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    told = fault(runtime__num_threads=0, datasets__tiny__image_size=3, segmenters__unet__training__epochs=0)
+    assert told.count("Input should be greater than or equal to") == 3
+
+
+def test_a_number_in_yaml_11_notation_is_a_number() -> None:
+    text = yaml.safe_dump(tiny()).replace("learning_rate: 0.001", "learning_rate: 1e-3")
+    assert yaml.safe_load(text)["segmenters"]["unet"]["training"]["learning_rate"] == "1e-3"  # PyYAML takes it for text
+    assert parse_params(yaml.safe_load(text), "x").segmenters["unet"].training.learning_rate == 0.001
+
+
+def test_parameters_cannot_be_changed_later() -> None:
+    with pytest.raises(Exception, match="frozen"):
+        parse_params(tiny(), "x").runtime.num_threads = 2
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match=r"no parameters here\n  -> run in the project's root"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"runtime: {device: cpu\ndatasets:", r"params\.yaml:2: not valid YAML"),
+        (b"", r"params\.yaml: Input should be a valid dictionary"),
+        (b"- a\n- b\n", r"params\.yaml: Input should be a valid dictionary"),
+        (b"runtime: \xff\xfe", r"params\.yaml: cannot be read"),
+    ],
+    ids=["syntax", "empty", "list", "binary"],
+)
+def test_what_is_no_mapping_in_yaml_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(CytopipeError, match=message):
+        load_params(tmp_path / "params.yaml")
+
+
+def sections(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if node.get("type") == "object" and "properties" in node:
+            yield node
+        for value in node.values():
+            yield from sections(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from sections(value)
+
+
+def test_the_schema_refuses_unknown_keys_everywhere() -> None:
+    found = list(sections(schema()))
+    assert len(found) > 10
+    assert all(section["additionalProperties"] is False for section in found)
+    with pytest.raises(jsonschema.ValidationError, match="num_thread"):
+        jsonschema.validate(tiny(runtime__num_thread=1), schema())

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from cytopipe.augment import Augmenter
+from cytopipe.inputs import batches
+from cytopipe.params import Augmentation
+from cytopipe.training.data import Batch, TrainingLoader, class_weights
+
+STRONG = Augmentation(flips=True, rotation=30, zoom=0.1, brightness=0.3, hue=0.1, blur=0.5, noise=0.1)
+
+
+def numbered(count: int, size: int = 16) -> np.ndarray:
+    """Items whose first value is their index."""
+    items = np.random.default_rng(0).integers(0, 256, (count, size, size, 5), dtype=np.uint8)
+    items[:, 0, 0, 0] = np.arange(count)
+    return items
+
+
+def loader(
+    count: int, batch_size: int, *, seed: int = 0, workers: int = 0, augmentation: Augmentation | None = None
+) -> TrainingLoader:
+    augmenter = Augmenter(augmentation or Augmentation(), seed)
+    return TrainingLoader(numbered(count), augmenter, batch_size, seed, workers)
+
+
+def order(batches: Iterable[Batch]) -> list[int]:
+    return [int(index) for _, indices in batches for index in indices]
+
+
+def test_an_epoch_is_a_permutation_and_items_carry_their_indices() -> None:
+    for items, indices in loader(10, 4).epoch(0):
+        assert items[:, 0, 0, 0].tolist() == indices.tolist()
+    assert sorted(order(loader(10, 4).epoch(0))) == list(range(10))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    one = loader(20, 4)
+    first, second = order(one.epoch(0)), order(one.epoch(1))
+    assert first != second
+    assert order(one.epoch(0)) == first  # after another epoch
+    assert order(loader(20, 4).epoch(1)) == second  # without the epoch before
+    assert order(loader(20, 4, seed=1).epoch(0)) != first
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"),
+    [(8, 4, [4, 4]), (10, 4, [4, 4, 2]), (9, 4, [4, 4]), (3, 4, [3]), (1, 4, [1]), (3, 1, [1, 1, 1]), (1, 1, [1])],
+)
+def test_a_last_batch_of_one_is_dropped_unless_one_is_all_there_is_or_asked_for(
+    count: int, batch_size: int, sizes: list[int]
+) -> None:
+    one = loader(count, batch_size)
+    assert [len(indices) for _, indices in one.epoch(0)] == sizes
+    assert len(one) == len(sizes)
+
+
+def test_the_image_that_is_dropped_changes_with_the_epoch() -> None:
+    one = loader(9, 4)
+    assert len({min(set(range(9)) - set(order(one.epoch(epoch)))) for epoch in range(8)}) > 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_loader_processes_change_nothing(workers: int) -> None:
+    here = loader(10, 4, augmentation=STRONG)
+    there = loader(10, 4, augmentation=STRONG, workers=workers)
+    for epoch in range(2):
+        for (items, indices), (others, other_indices) in zip(here.epoch(epoch), there.epoch(epoch), strict=True):
+            assert torch.equal(indices, other_indices)
+            assert torch.equal(items, others)
+
+
+def test_an_epoch_left_early_leaves_nothing_in_the_next() -> None:
+    one = loader(20, 2, workers=2)
+    next(iter(one.epoch(0)))  # as the measurement of precision: auto does; the workers have fetched more
+    assert order(one.epoch(3)) == order(loader(20, 2).epoch(3))
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.get_rng_state()
+    list(DataLoader(numbered(2), batch_size=None))  # type: ignore[arg-type]  # an array is a dataset
+    assert not torch.equal(torch.get_rng_state(), expected)  # torch's own loader draws from it
+    torch.set_rng_state(expected)
+    list(loader(4, 2).epoch(0))
+    assert torch.equal(torch.get_rng_state(), expected)
+
+
+def test_batches_come_in_order_and_whole() -> None:
+    items = numbered(7)
+    found = list(batches(items, 3))
+    assert [rows for rows, _ in found] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert np.array_equal(torch.cat([part for _, part in found]).numpy(), items)
+
+
+def test_class_weights_are_inverse_to_counts_with_mean_one_over_images() -> None:
+    labels = [0, 0, 0, 1]
+    weights = class_weights(labels, 2)
+    assert weights.tolist() == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
+    assert float(weights[labels].mean()) == pytest.approx(1)
+    assert class_weights([0, 1, 1, 0], 2).tolist() == [1, 1]

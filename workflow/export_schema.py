@@ -1,0 +1,12 @@
+"""Write the JSON schema of params.yaml, by which editors complete and check it: python workflow/export_schema.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe.files import write_json
+from cytopipe.params import schema
+from cytopipe.paths import SCHEMA
+
+if __name__ == "__main__":
+    write_json(Path(__file__).resolve().parent.parent / SCHEMA, schema())

@@ -125,7 +125,7 @@ class Dag:
         users = [path for path in inputs if path not in produced and (self._root / path).is_dir()]
         params |= {path: fingerprint(self._root / path) for path in users}
         outputs = [Output(out.def_path) for out in stage.outs]
-        return Rule(stage.addressing, stage.cmd, inputs, outputs, params, stage.meta or {})
+        return Rule(stage.name, stage.cmd, inputs, outputs, params, stage.meta or {})
 
     def _expand(self, dep: str, produced: Iterable[str]) -> Iterable[str]:
         """Snakemake does not see edits inside a folder: one of code, or of several rules' outputs, stands as these."""

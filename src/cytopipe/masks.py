@@ -94,6 +94,15 @@ def from_probabilities(cell: np.ndarray, nucleus: np.ndarray, threshold: float =
     return mask
 
 
+def largest_cell(mask: np.ndarray) -> np.ndarray:
+    """Palette H x W with all but the largest connected cell (8 neighbours) set to background."""
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats((mask >= CYTOPLASM).astype(np.uint8))
+    if count <= 2:
+        return mask
+    largest = 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))
+    return np.where(labels == largest, mask, BACKGROUND).astype(np.uint8)
+
+
 def encode_mask(mask: np.ndarray) -> bytes:
     """Palette PNG of an H x W uint8 mask: indices 0, 1, 2, shown black, grey and white; same mask, same bytes."""
     image = Image.fromarray(mask)

@@ -170,6 +170,8 @@ class Segmenter(Section):
     input_size: int = Field(64, ge=32, le=4096)
     scale: float = Field(1.0, gt=0, le=8, description="of the image before it is tiled")
     overlap: float = Field(0.5, ge=0, lt=1, description="of neighbouring windows")
+    orientations: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
+    one_cell: bool = Field(False, description="images show one cell: keep the largest that is found")
     cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
     training: Training | None = None
 

@@ -14,10 +14,12 @@ from torch import nn
 from cytopipe.images import resize_rgb
 from cytopipe.inference.windows import cut, join
 from cytopipe.inputs import InputTransform
-from cytopipe.masks import from_probabilities
+from cytopipe.masks import from_probabilities, largest_cell
 from cytopipe.models import ModelSpec, load_model
 
 HEADS = ("cyt", "nuc")
+# Quarter turns and whether to reflect first: the identity alone, or all eight of a square.
+ORIENTED = {1: [(0, False)], 8: [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]}
 Size = tuple[int, int]  # height, width
 _Cut = tuple[Size, np.ndarray, list[tuple[int, int]], Size]  # native size, windows, their corners, size of the tiling
 
@@ -28,19 +30,27 @@ class View:
 
     `whole`: the image is resized to input_size x input_size. `tiles`: it is scaled by `scale` and a window of
     input_size slides over it with this overlap; overlapping probabilities are averaged.
+
+    `orientations`: 8 averages over the rotations and reflections of every window. `one_cell`: of several cells in
+    the image the largest is kept, for images that are known to show one.
     """
 
     kind: str
     input_size: int
     scale: float = 1.0
     overlap: float = 0.5
+    orientations: int = 1
+    one_cell: bool = False
 
-    def cut(self, image: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], tuple[int, int]]:
-        """H x W x C uint8 -> windows, their corners, and the size of the image that they tile."""
+    def size_of(self, image: np.ndarray) -> Size:
+        """The size to which H x W x C is brought before it is cut."""
         if self.kind == "whole":
-            size = (self.input_size, self.input_size)
-        else:
-            size = (max(1, round(image.shape[0] * self.scale)), max(1, round(image.shape[1] * self.scale)))
+            return self.input_size, self.input_size
+        return max(1, round(image.shape[0] * self.scale)), max(1, round(image.shape[1] * self.scale))
+
+    def cut(self, image: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]], Size]:
+        """H x W x C uint8 -> windows, their corners, and the size of the image that they tile."""
+        size = self.size_of(image)
         windows, corners = cut(resize_rgb(image, size), self.input_size, self.overlap)
         return windows, corners, size
 
@@ -86,10 +96,16 @@ class Segmentation:
         with torch.inference_mode():
             for start in range(0, len(windows), self.batch_size):
                 items = torch.from_numpy(windows[start : start + self.batch_size].copy())
-                logits = self.model(self.transform(items))
-                both = torch.cat([logits[head] for head in HEADS], dim=1).float()
-                results.append(torch.sigmoid(both).permute(0, 2, 3, 1).cpu().numpy())
+                turned = [
+                    turn(self._forward(turn(items, *by)), *by, back=True) for by in ORIENTED[self.view.orientations]
+                ]
+                results.append(torch.stack(turned).mean(dim=0).cpu().numpy())
         return np.concatenate(results)
+
+    def _forward(self, items: torch.Tensor) -> torch.Tensor:
+        logits = self.model(self.transform(items))
+        both = torch.cat([logits[head] for head in HEADS], dim=1).float()
+        return torch.sigmoid(both).permute(0, 2, 3, 1)
 
     def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Palette masks of H x W x 3 uint8 images, each in its image's own size, in order.
@@ -111,4 +127,13 @@ class Segmentation:
         for native, windows, corners, size in group:
             joined = self.view.join(values[start : start + len(windows)], corners, size, native)
             start += len(windows)
-            yield from_probabilities(joined[..., 0], joined[..., 1])
+            mask = from_probabilities(joined[..., 0], joined[..., 1])
+            yield largest_cell(mask) if self.view.one_cell else mask
+
+
+def turn(images: torch.Tensor, turns: int, mirrored: bool, back: bool = False) -> torch.Tensor:
+    """N x S x S x C reflected left to right, then turned by quarters; with `back`, that undone."""
+    if back:
+        upright = torch.rot90(images, -turns, (1, 2))
+        return upright.flip(2) if mirrored else upright
+    return torch.rot90(images.flip(2) if mirrored else images, turns, (1, 2))

@@ -52,10 +52,7 @@ def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) 
 
 def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
     image, mask = read_png(organized / row.path), read_mask(organized / row.mask_path)
-    if view.kind == "whole":
-        size = (view.input_size, view.input_size)
-    else:
-        size = (max(1, round(image.shape[0] * view.scale)), max(1, round(image.shape[1] * view.scale)))
+    size = view.size_of(image)
     both = np.concatenate([resize_rgb(image, size), resize_mask(mask, size)[..., None]], axis=-1)
     return cut(both, view.input_size, view.overlap)[0]
 
@@ -142,6 +139,8 @@ def make_segmenter(config: Segmenter, data_hash: str) -> tuple[nn.Module, ModelS
                 "input_size": config.input_size,
                 "scale": config.scale,
                 "overlap": config.overlap,
+                "orientations": config.orientations,
+                "one_cell": config.one_cell,
             }
         },
     )

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.evaluate import evaluate
+from cytopipe.files import sha256_file
+from cytopipe.manifest import Row, write_manifest
+from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.models.registry import count_parameters
+
+CPU = torch.device("cpu")
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture
+def tensors(tmp_path: Path) -> Path:
+    """Nine test images of three classes in three groups, and training rows that must not count."""
+    folder = tmp_path / "tensors"
+    folder.mkdir()
+    items = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 5), dtype=np.uint8)
+    np.save(folder / "test.npy", items)
+    rows = [
+        Row(f"{i:02}", "", CLASSES[i % 3], i % 3, "test" if i < 9 else "train", f"g{i // 3}", 32, 32, "0" * 64)
+        for i in range(12)
+    ]
+    write_manifest(folder / "manifest.csv", rows)
+    return folder
+
+
+def model(folder: Path, *, classes: tuple[str, ...] = CLASSES, input_size: int = 32, nan: bool = False) -> Path:
+    arguments = {"num_classes": len(classes)}
+    torch.manual_seed(0)
+    network = build("timm/test_resnet", **arguments)
+    if nan:
+        torch.nn.init.constant_(network.get_parameter("fc.bias"), float("nan"))
+    spec = ModelSpec(
+        task="classification",
+        architecture="timm/test_resnet",
+        arguments=arguments,
+        classes=classes,
+        channels="rgb",
+        input_size=input_size,
+        mean=(0.5,) * 3,
+        std=(0.2,) * 3,
+        training_data_sha256="0" * 64,
+    )
+    save_model(folder, network, spec)
+    return folder
+
+
+def test_the_test_split_is_predicted_once_and_whole(tensors: Path, tmp_path: Path) -> None:
+    found = evaluate(model(tmp_path / "model"), tensors, CPU)
+    assert found.truth.tolist() == [0, 1, 2] * 3
+    assert found.probabilities.shape == (9, 3)
+    assert [row["id"] for row in found.predictions] == [f"{i:02}" for i in range(9)]
+    assert list(found.predictions[0]) == ["id", "group", "label", "predicted", "p_a", "p_b", "p_c"]
+    right = np.mean([row["label"] == row["predicted"] for row in found.predictions])
+    assert found.metrics["accuracy"] == pytest.approx(right)
+    assert (found.metrics["images"], found.metrics["groups"]) == (9, 3)
+
+
+def test_the_summary_says_what_was_tested_and_how(tensors: Path, tmp_path: Path) -> None:
+    folder = model(tmp_path / "model")
+    summary = evaluate(folder, tensors, CPU).summary
+    assert summary["architecture"] == "timm/test_resnet" and summary["channels"] == "rgb"
+    assert summary["parameters"] == count_parameters(build("timm/test_resnet", num_classes=3))
+    assert summary["test_sha256"] == sha256_file(tensors / "test.npy")
+    assert summary["interval"] == {"level": 0.95, "unit": "group", "replicates": 1000}
+    assert {name: one["images"] for name, one in summary["per_class"].items()} == {"a": 3, "b": 3, "c": 3}
+    json.dumps(summary, allow_nan=False)
+
+
+def test_only_numbers_reach_the_tracker(tensors: Path, tmp_path: Path) -> None:
+    found = evaluate(model(tmp_path / "model"), tensors, CPU)
+    assert set(found.headline) == {"accuracy", "balanced_accuracy", "macro_f1", "auc"}
+
+
+def test_plots_are_written_as_tables_and_figures(tensors: Path, tmp_path: Path) -> None:
+    found = evaluate(model(tmp_path / "model"), tensors, CPU)
+    found.write_plots(tmp_path)
+    with (tmp_path / "confusion.csv").open(newline="") as file:
+        confusion = [(row["actual"], row["predicted"]) for row in csv.DictReader(file)]
+    assert confusion == [(row["label"], row["predicted"]) for row in found.predictions]
+    with (tmp_path / "roc.csv").open(newline="") as file:
+        assert {row["class"] for row in csv.DictReader(file)} == set(CLASSES)
+    assert {file.name for file in tmp_path.glob("*.png")} == {"confusion.png", "roc.png"}
+
+
+def test_a_model_of_another_size_is_an_error(tensors: Path, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match="tensors of 32 px, a model of 64 px"):
+        evaluate(model(tmp_path / "model", input_size=64), tensors, CPU)
+
+
+@pytest.mark.parametrize("classes", [("a", "b"), ("b", "a", "c")])
+def test_a_model_of_other_classes_is_an_error(tensors: Path, tmp_path: Path, classes: tuple[str, ...]) -> None:
+    with pytest.raises(CytopipeError, match=f"the model knows {', '.join(classes)}; the test split has others"):
+        evaluate(model(tmp_path / "model", classes=classes), tensors, CPU)
+
+
+def test_a_model_that_predicts_nan_is_an_error(tensors: Path, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match=r"9 of 9 predictions are not finite\n.*retrain"):
+        evaluate(model(tmp_path / "model", nan=True), tensors, CPU)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from workflow.dag import Dag, Output, fingerprint
+
+from cytopipe.errors import CytopipeError
+
+Make = Callable[[Path | dict[str, Any]], Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "images"
+    (root / "a").mkdir(parents=True)
+    (root / "a/1.png").write_bytes(b"one")
+    (root / "2.png").write_bytes(b"two")
+    return root
+
+
+def test_rules_are_the_stages_of_dvc(project: Make, several: dict[str, Any]) -> None:
+    root = project(several)
+    stages = {stage.name: stage for stage in Repo(str(root)).index.stages}
+    rules = {rule.name: rule for rule in Dag(str(root)).rules}
+    assert rules.keys() == stages.keys()
+    for name, stage in stages.items():
+        assert rules[name].command == stage.cmd
+        assert [out.path for out in rules[name].outputs] == [out.def_path for out in stage.outs]
+        assert rules[name].meta == stage.meta
+
+
+def test_rules_depend_on_each_other_as_the_stages_of_dvc_do(project: Make, several: dict[str, Any]) -> None:
+    root = project(several)
+    graph = Repo(str(root)).index.graph
+    expected = {(later.name, earlier.name) for later, earlier in graph.edges}
+    rules = Dag(str(root)).rules
+    made_by = {out.path: rule.name for rule in rules for out in rule.outputs}
+    edges = {(rule.name, made_by[path]) for rule in rules for path in rule.inputs if path in made_by}
+    assert edges == expected
+
+
+def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str, Any]) -> None:
+    rules = {rule.name: rule for rule in Dag(str(project(several))).rules}
+    per_dataset = ("download", "organize", "generate_masks", "build_tensors")
+    assert rules.keys() == {
+        *(f"{stage}@{dataset}" for stage in per_dataset for dataset in ("smear", "blood")),
+        *(f"train_segmenter@{name}" for name in ("fine", "coarse")),
+        *(f"{stage}@{name}" for stage in ("train_classifier", "evaluate") for name in several["classifiers"]),
+        "compare",
+    }
+    assert rules["train_classifier@blood-small"].command == "python stages/train_classifier.py blood-small"
+    assert "data/tensors/blood/train.npy" in rules["train_classifier@blood-small"].inputs
+    assert "models/segmenters/coarse" in rules["generate_masks@blood"].inputs
+    assert "models/segmenters/fine" in rules["generate_masks@smear"].inputs
+
+
+def test_the_targets_are_the_outputs_that_nothing_reads(project: Make, tiny: dict[str, Any]) -> None:
+    targets = Dag(str(project(tiny))).targets
+    assert "results/leaderboard.json" in targets
+    assert "results/segmenters/unet/metrics.json" in targets
+    assert not [path for path in targets if path.startswith(("data/", "models/", "results/classifiers/"))]
+
+
+def test_code_folders_stand_as_their_modules(project: Make, tiny: dict[str, Any]) -> None:
+    rule = next(rule for rule in Dag(str(project(tiny))).rules if rule.name == "organize@tiny")
+    assert "src/cytopipe/files/atomic.py" in rule.inputs
+    assert "src/cytopipe/files" not in rule.inputs
+    assert not [path for path in rule.inputs if "__pycache__" in path]
+
+
+def test_params_carry_their_values(project: Make, tiny: dict[str, Any]) -> None:
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    assert rules["build_tensors@tiny"].params == {"params.yaml:datasets.tiny.image_size": 32}
+    classifier = rules["train_classifier@masks"].params
+    assert classifier["params.yaml:classifiers.masks"]["training"]["learning_rate"] == 0.002
+    assert classifier["params.yaml:runtime.num_threads"] == 1
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("auto", 1), ("cuda", 1)])
+def test_only_what_may_run_on_a_gpu_reserves_one(project: Make, tiny: dict[str, Any], device: str, gpus: int) -> None:
+    tiny["runtime"]["device"] = device
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    assert rules["train_classifier@masks"].gpus == gpus
+    assert rules["organize@tiny"].gpus == 0
+
+
+def test_outputs_without_a_suffix_are_folders_and_pngs_are_figures() -> None:
+    assert Output("models/classifiers/a").is_folder
+    assert not Output("data/raw/a/manifest.csv").is_folder
+    assert Output("results/a/roc.png").is_figure
+    assert Output("results/a/roc.png").title == "roc"
+    assert not Output("results/a/roc.csv").is_figure
+
+
+def test_a_faulty_parameter_is_named_before_anything_runs(project: Make, tiny: dict[str, Any]) -> None:
+    tiny["classifiers"]["masks"]["dataset"] = "tyni"
+    with pytest.raises(CytopipeError, match=r"there is no 'tyni'; did you mean: tiny"):
+        Dag(str(project(tiny)))
+
+
+def test_a_users_folder_is_watched_by_its_fingerprint(project: Make, tiny: dict[str, Any], folder: Path) -> None:
+    tiny["datasets"]["tiny"]["source"] = {"kind": "archive", "path": str(folder)}
+    root = project(tiny)
+
+    def download() -> Any:
+        return next(rule for rule in Dag(str(root)).rules if rule.name == "download@tiny")
+
+    before = download()
+    assert before.params[str(folder)] == fingerprint(folder)
+    assert str(folder) in before.inputs
+    (folder / "a/1.png").write_bytes(b"three")
+    assert download().params != before.params
+
+
+def test_a_users_archive_is_a_plain_input(project: Make, tiny: dict[str, Any], tmp_path: Path) -> None:
+    archive = tmp_path / "cells.zip"
+    archive.touch()
+    tiny["datasets"]["tiny"]["source"] = {"kind": "archive", "path": str(archive)}
+    rule = Dag(str(project(tiny))).rules[0]
+    assert str(archive) in rule.inputs
+    assert str(archive) not in rule.params
+
+
+@pytest.mark.parametrize("edit", ["content", "time", "new", "renamed", "removed"])
+def test_an_edit_changes_the_fingerprint(folder: Path, edit: str) -> None:
+    before = fingerprint(folder)
+    file = folder / "a/1.png"
+    match edit:
+        case "content":
+            file.write_bytes(b"longer")
+        case "time":
+            os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+        case "new":
+            (folder / "3.png").touch()
+        case "renamed":
+            file.rename(folder / "a/3.png")
+        case "removed":
+            file.unlink()
+    assert fingerprint(folder) != before
+
+
+def test_the_fingerprint_is_that_of_the_content_not_of_the_place(folder: Path) -> None:
+    before = fingerprint(folder)
+    (folder / "nothing").symlink_to("nowhere")  # the stage refuses it, with a message
+    assert fingerprint(folder.rename(folder.with_name("moved"))) == before

@@ -60,29 +60,35 @@ def find_preset(root: Path, name: str) -> Path:
     return known[name]
 
 
-def write_preset(root: Path, name: str, archive: Path | None = None, force: bool = False) -> bool:
-    """Write params.yaml from a preset, byte for byte but for the source where `archive` is given.
+def write_preset(
+    root: Path, name: str, archive: Path | None = None, weights: Path | None = None, force: bool = False
+) -> bool:
+    """Write params.yaml from a preset, byte for byte but for what `archive` and `weights` replace.
 
     Args:
         root: the project's root.
         name: of the preset.
         archive: archive or folder that becomes the source of the preset's only dataset.
+        weights: safetensors file that stands for the hub wherever the preset says `pretrained: true`.
         force: overwrite edits that are held nowhere else.
 
     Returns:
         False when params.yaml had this very content already.
 
     Raises:
-        CytopipeError: no project, unknown preset, no such archive, several datasets for one archive, a preset that is
-            not valid, or edits that would be lost. params.yaml is untouched then.
+        CytopipeError: no project, unknown preset, no such file, several datasets for one archive, no pretrained network
+            for the weights, a preset that is not valid, or edits that would be lost. params.yaml is untouched then.
     """
     preset = find_preset(root, name)
     content = preset.read_bytes()
     load_params(preset)
+    text = content.decode("utf-8")
     if archive is not None:
-        text = with_archive(content.decode("utf-8"), _written_path(archive, root), preset)
-        parse_params(yaml.safe_load(text), preset)
-        content = text.encode("utf-8")
+        text = with_archive(text, _written_path(archive, root, "--archive"), preset)
+    if weights is not None:
+        text = with_weights(text, _written_path(weights, root, "--weights"), preset)
+    parse_params(yaml.safe_load(text), preset)
+    content = text.encode("utf-8")
     target = root / paths.PARAMS
     if target.exists():
         if target.read_bytes() == content:
@@ -125,6 +131,31 @@ def with_archive(text: str, archive: str, where: Path) -> str:
     return text[: source.start_mark.index] + value.strip() + text[_end(source) :]
 
 
+def with_weights(text: str, weights: str, where: Path) -> str:
+    """The text of a preset with a local file in place of every `pretrained: true`.
+
+    Raises:
+        CytopipeError: when there is none.
+    """
+    found = [
+        value
+        for section in ("segmenters", "classifiers")
+        for _, network in _value(yaml.compose(text), section).value
+        for key, value in network.value
+        if key.value == "pretrained" and yaml.safe_load(value.value) is True
+    ]
+    if not found:
+        raise CytopipeError(
+            "--weights stands for `pretrained: true`, which this preset has nowhere",
+            where=where,
+            hint="write the preset without --weights, then set pretrained: to the file's path",
+        )
+    path = yaml.safe_dump(weights, allow_unicode=True, width=len(weights) + 100).splitlines()[0]
+    for value in sorted(found, key=lambda node: -node.start_mark.index):
+        text = text[: value.start_mark.index] + path + text[value.end_mark.index :]
+    return text
+
+
 def is_preset(params: Params, preset: Params) -> bool:
     """Whether parameters are those of a preset; the machine, MLflow and where files come from do not count."""
     return _of_the_results(params) == _of_the_results(preset)
@@ -135,6 +166,8 @@ def _of_the_results(params: Params) -> dict[str, Any]:
     for dataset in values["datasets"].values():
         if dataset["source"]["kind"] != "phantom":
             del dataset["source"]
+    for network in (*values["segmenters"].values(), *values["classifiers"].values()):
+        network["pretrained"] = bool(network["pretrained"])
     return values
 
 
@@ -150,17 +183,17 @@ def _end(node: Any) -> int:
     return node.end_mark.index
 
 
-def _written_path(archive: Path, root: Path) -> str:
-    """How params.yaml names an archive: relative to the root inside the project or beside it, else absolute.
+def _written_path(given: Path, root: Path, option: str) -> str:
+    """How params.yaml names what an option gave: relative to the root inside the project or beside it, else absolute.
 
     Raises:
         CytopipeError: when there is none, or it is a folder that holds the project.
     """
-    path, root = archive.expanduser().resolve(), root.resolve()
+    path, root = given.expanduser().resolve(), root.resolve()
     if not path.exists():
-        raise CytopipeError("no such file or folder", where=archive, hint="give --archive the path of an archive")
+        raise CytopipeError("no such file or folder", where=given, hint=f"give {option} the path of a file")
     if root.is_relative_to(path):
-        raise CytopipeError("this folder holds the project itself", where=archive)
+        raise CytopipeError("this folder holds the project itself", where=given)
     return os.path.relpath(path, root) if path.is_relative_to(root.parent) else path.as_posix()
 
 

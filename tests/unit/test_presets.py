@@ -8,9 +8,10 @@ import yaml
 from PIL import Image
 
 from cytopipe.datasets import adapter
+from cytopipe.errors import CytopipeError
 from cytopipe.models import find
-from cytopipe.params import ArchiveSource, Dataset, load_params
-from cytopipe.presets import description, is_preset, presets, with_archive
+from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
+from cytopipe.presets import description, is_preset, presets, with_archive, with_weights
 from cytopipe.sources.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,3 +120,16 @@ def test_own_images_reads_the_folder_that_the_readme_shows(tmp_path: Path) -> No
     mine = load_params(PRESETS["own-images"]).datasets["mine"]
     samples = adapter(mine.adapter, "mine").read(tmp_path, mine.options, "mine")
     assert [(sample.id, sample.label, sample.group) for sample in samples] == rows
+
+
+def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:
+    text = PRESETS["wbc-imagenet"].read_text()
+    written = with_weights(text, "../w/m.safetensors", Path("p"))
+    assert written == text.replace("pretrained: true\n", "pretrained: ../w/m.safetensors\n")
+    assert written.count("../w/m.safetensors") == 3
+    assert is_preset(parse_params(yaml.safe_load(written), "x"), parse_params(yaml.safe_load(text), "x"))
+
+
+def test_weights_for_a_preset_without_pretrained_networks_are_refused() -> None:
+    with pytest.raises(CytopipeError, match="nowhere"):
+        with_weights(PRESETS["demo"].read_text(), "w.safetensors", Path("p"))

@@ -14,12 +14,21 @@ Archive = Annotated[
     Path | None,
     typer.Option("--archive", metavar="PATH", help="Archive or folder to read instead of the preset's source."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Safetensors file to read instead of timm's hub."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite edits of params.yaml that nothing else holds.")]
 Listing = Annotated[bool, typer.Option("--list", help="List the presets.")]
 
 
 def command(
-    name: Name = None, archive: Archive = None, force: Force = False, listing: Listing = False, debug: Debug = False
+    name: Name = None,
+    archive: Archive = None,
+    weights: Weights = None,
+    force: Force = False,
+    listing: Listing = False,
+    debug: Debug = False,
 ) -> None:
     """Write params.yaml from a preset.
 
@@ -38,7 +47,7 @@ def command(
         root = Path()
         if name is None or listing:
             print_table(("preset", "what it is"), [(name, description(path)) for name, path in presets(root).items()])
-        elif write_preset(root, name, archive, force):
+        elif write_preset(root, name, archive, weights, force):
             print(f"params.yaml is the preset '{name}' now; next: dvc repro, or snakemake --cores all")
         else:
             print(f"params.yaml is the preset '{name}' already")

@@ -31,6 +31,9 @@ METRICS = {
 }
 
 
+PRETRAINED = "starts from ImageNet weights"
+
+
 class Result(BaseModel):
     """One metric of one system with its 95 % interval, measured on `n` images of the test split.
 
@@ -130,6 +133,7 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
                 low=low,
                 high=high,
                 n=metrics["images"],
+                note=PRETRAINED if segmenter.pretrained else None,
             )
 
 
@@ -153,6 +157,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                     low=limits and limits["low"],
                     high=limits and limits["high"],
                     n=metrics["images"],
+                    note=PRETRAINED if classifier.pretrained else None,
                 )
 
 
@@ -198,7 +203,9 @@ def to_markdown(stored: Sequence[Stored]) -> str:
         markdown(("dataset", "system", "split", "test images", *(METRICS.get(name, name) for name in metrics)), rows)
         for metrics, rows in tables.items()
     ]
-    notes = [f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note]
+    notes = dict.fromkeys(
+        f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
+    )
     made = [f"- {run.preset}: {run.made}" for run in stored]
     return "\n".join(
         [*parts, *notes, "In parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]

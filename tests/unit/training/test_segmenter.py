@@ -134,7 +134,7 @@ def test_a_segmenter_finds_dark_discs_and_its_folder_knows_the_view(
     _, spec, history = train_segmenter(config(asked), asked, folder, rows, "2" * 64, place)
     assert max(epoch["val_dice"] for epoch in history) > 0.8
     assert math.isclose(next(e for e in history if e["best"])["val_dice"], max(e["val_dice"] for e in history))
-    assert spec.extra["view"] == {"kind": "whole", "input_size": 32, "scale": 1.0, "overlap": 0.5}
+    assert View(**spec.extra["view"]) == View("whole", 32)
     assert spec.classes == ("cyt", "nuc") and spec.training_data_sha256 == "2" * 64
 
 

@@ -3,6 +3,7 @@
 #   snakemake --cores 2 evaluate@NAME        one stage and all before it
 #   snakemake --report report.html           figures, times and parameters of a finished run
 #   snakemake --workflow-profile slurm       on a cluster, see workflow/profiles/
+#   snakemake --touch --forceall             take over what DVC made; the other way round: dvc commit --force
 import os
 import sys
 from datetime import UTC, datetime

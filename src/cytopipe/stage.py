@@ -1,7 +1,7 @@
 """What surrounds every stage script: parameters, threads, lock, whole-or-nothing outputs, tracking, clear errors.
 
-A script calls `main`; nothing heavy is imported before the number of threads is fixed, because numerical libraries
-read it once and results depend on it (Snakemake exports OMP_NUM_THREADS=1 where DVC does not).
+A script calls `main`; torch is imported only after the number of threads is fixed, because it reads it once and
+results depend on it (Snakemake exports OMP_NUM_THREADS=1 where DVC does not).
 """
 
 from __future__ import annotations

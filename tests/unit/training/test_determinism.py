@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
@@ -7,7 +8,51 @@ import pytest
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.training.determinism import Precision, autocast, choose_device, choose_precision, seed_epoch
+from cytopipe.params import Runtime
+from cytopipe.training.determinism import (
+    Precision,
+    autocast,
+    choose_device,
+    choose_precision,
+    prepare,
+    seed_epoch,
+)
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """torch's global settings, as they were."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(strict)
+
+
+def runtime(threads: int = 1) -> Runtime:
+    return Runtime(device="cpu", num_threads=threads, num_workers=2)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_are_the_parameters(threads: int) -> None:
+    torch.set_num_threads(3 - threads)
+    assert prepare(runtime(threads)) == torch.device("cpu")
+    assert torch.get_num_threads() == threads
+
+
+def test_kernels_that_differ_from_run_to_run_are_refused() -> None:
+    prepare(runtime())
+    assert torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_the_cublas_workspace_is_set_unless_the_user_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(runtime())
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    prepare(runtime())
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_an_epoch_seeds_torch_by_seed_and_number_alone() -> None:

@@ -1,0 +1,206 @@
+"""A training that is killed, alone or with its engine, leaves nothing half-written and ends with the same bytes.
+
+The real stage trains a small network with dropout, batch statistics and augmentation, fed by a loader process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from cytopipe.files import sha256_file
+from cytopipe.manifest import Row, write_manifest
+
+NETWORK = {"backbone": "test_convnext", "widths": [16, 8], "attention_heads": 2}
+EPOCHS = 20
+
+Hashes = dict[str, str]
+
+pytestmark = pytest.mark.xdist_group("killed")  # its trainings are made once
+
+
+def parameters(root: Path) -> dict[str, Any]:
+    """The preset tiny with one classifier."""
+    values: dict[str, Any] = yaml.safe_load((root / "workflow/presets/tiny.yaml").read_text())
+    recipe = {
+        "epochs": EPOCHS,
+        "batch_size": 8,
+        "precision": "fp32",
+        "gradient_clip": 1.0,
+        "augment": {"flips": True, "rotation": 15, "brightness": 0.1},
+    }
+    classifier = {"dataset": "tiny", "architecture": "convnext_attention", "arguments": NETWORK, "training": recipe}
+    runtime = {"device": "cpu", "num_threads": 1, "num_workers": 1}
+    return {**values, "runtime": runtime, "tracking": {"enabled": False}, "classifiers": {"small": classifier}}
+
+
+@pytest.fixture(scope="module")
+def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of its own with tensors made; nothing in it is trained."""
+    project = tmp_path_factory.mktemp("template") / "project"
+    shutil.copytree(root / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copytree(root / "stages", project / "stages")
+    shutil.copy(root / "dvc.yaml", project)
+    (project / "workflow").symlink_to(root / "workflow")
+    (project / ".dvc").mkdir()
+    (project / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (project / "params.yaml").write_text(yaml.safe_dump(parameters(root), sort_keys=False))
+
+    tensors, rng, rows = project / "data/tensors/tiny", np.random.default_rng(0), []
+    tensors.mkdir(parents=True)
+    for split, count in (("train", 18), ("val", 6)):
+        np.save(tensors / f"{split}.npy", rng.integers(0, 256, (count, 32, 32, 5), dtype=np.uint8))
+        rows += [Row(f"{split}{i:02}", "", "ab"[i % 2], i % 2, split, str(i), 32, 32, "0" * 64) for i in range(count)]
+    write_manifest(tensors / "manifest.csv", rows)
+    organized = project / "data/organized/tiny"
+    organized.mkdir(parents=True)
+    (organized / "summary.json").write_text('{"classes": ["a", "b"]}')
+    return project
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the template."""
+    return copy(template, tmp_path / "project")
+
+
+def copy(project: Path, target: Path) -> Path:
+    shutil.copytree(project, target, symlinks=True)
+    return target
+
+
+def start(project: Path, *, by_dvc: bool = False, inherited_threads: int = 1) -> subprocess.Popen[str]:
+    """Start the training, by its script or by `dvc repro`; its log is the process' stderr."""
+    python = Path(sys.executable)
+    environment = {
+        **os.environ,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(project / "src"),
+        "OMP_NUM_THREADS": str(inherited_threads),
+    }
+    stage = [python.parent / "dvc", "repro", "-s", "train_classifier@small"]
+    command = [python, *(stage if by_dvc else ["stages/train_classifier.py", "small"])]
+    streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=project, env=environment, **streams)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Its log, once it has succeeded."""
+    _, log = process.communicate(timeout=300)
+    assert process.returncode == 0, log
+    return log
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    """Read its log up to these words."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if words in line:
+            return
+    raise AssertionError("".join(seen))
+
+
+def hashes(project: Path) -> Hashes:
+    """Every file of the outputs, hidden ones too."""
+    files = [file for folder in ("models", "results") for file in (project / folder).rglob("*") if file.is_file()]
+    return {file.relative_to(project).as_posix(): sha256_file(file) for file in files}
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(template: Path) -> Hashes:
+    """Outputs of a training that nothing disturbs, with two threads inherited where the parameters say one."""
+    project = copy(template, template.parent / "undisturbed")
+    log = finish(start(project, inherited_threads=2))
+    assert f"epoch {EPOCHS}:" in log and "resuming" not in log
+    return hashes(project)
+
+
+class Killed(NamedTuple):
+    """A project whose stage was killed in mid-training, and a copy of it from just after."""
+
+    project: Path
+    copy: Path
+
+
+@pytest.fixture(scope="module")
+def killed(template: Path) -> Killed:
+    project = copy(template, template.parent / "killed")
+    with start(project) as process:
+        wait_for(process, "epoch 2:")
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    return Killed(project, copy(project, template.parent / "copy"))
+
+
+def checkpoint(project: Path) -> Path:
+    (file,) = (project / ".cytopipe/checkpoints").rglob("last.pt")
+    return file
+
+
+def test_a_killed_stage_leaves_no_output_and_resumes_to_the_same_bytes(killed: Killed, undisturbed: Hashes) -> None:
+    assert len(undisturbed) == 7  # three files of the model; a history, two plot tables and a figure
+    assert hashes(killed.project) == {}
+    # The loader process of the killed stage holds its lock until it finds its parent dead: the new run waits.
+    log = finish(start(killed.project))
+    assert "resuming after epoch" in log
+    assert hashes(killed.project) == undisturbed
+    assert list((killed.project / ".cytopipe/checkpoints").iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_noticed_and_training_starts_over(killed: Killed, undisturbed: Hashes) -> None:
+    file = checkpoint(killed.copy)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    log = finish(start(killed.copy))
+    assert "last.pt is damaged: training starts again from the first epoch" in log and "resuming" not in log
+    assert hashes(killed.copy) == undisturbed
+
+
+def test_a_killed_engine_takes_its_stage_along_and_the_next_run_resumes(project: Path, undisturbed: Hashes) -> None:
+    with start(project, by_dvc=True) as engine:
+        wait_for(engine, "epoch 2:")
+        family = psutil.Process(engine.pid).children(recursive=True)
+        assert sum("stages/train_classifier.py" in process.cmdline() for process in family) == 2  # with its loader
+        os.kill(engine.pid, signal.SIGKILL)
+        assert until(lambda: all(gone(process) for process in family), 10)
+    assert hashes(project) == {}
+    log = finish(start(project, by_dvc=True))
+    assert "resuming after epoch" in log
+    assert hashes(project) == undisturbed
+
+
+def test_two_runs_at_once_do_not_mix(project: Path, undisturbed: Hashes) -> None:
+    with start(project) as first:
+        wait_for(first, "epoch 1:")
+        second = start(project)
+        finish(first)
+        _, log = second.communicate(timeout=300)
+    if second.returncode:  # the first took longer than the second waits
+        assert log.startswith("error in train_classifier@small: .cytopipe/locks/") and "in use by process" in log
+    assert hashes(project) == undisturbed

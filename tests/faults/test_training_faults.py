@@ -1,0 +1,121 @@
+"""What spoils a training in silence: another number of threads, a number that is not finite, an orphan."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from cytopipe.errors import CytopipeError
+from cytopipe.manifest import Row, write_manifest
+from cytopipe.params import Classifier
+from cytopipe.training.classifier import train_classifier
+from cytopipe.training.workspace import Workspace
+
+
+def weights_after_training() -> str:
+    """SHA-256 of a small network's weights after three steps."""
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.AdaptiveAvgPool2d(1)]
+    model = nn.Sequential(*body, nn.Flatten(), nn.Linear(16, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    images, classes = torch.rand(8, 3, 48, 48), torch.arange(8) % 2
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(images), classes).backward()
+        optimizer.step()
+    return hashlib.sha256(b"".join(value.numpy().tobytes() for value in model.state_dict().values())).hexdigest()
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_training_ends_in_other_weights_with_another_number_of_threads(threads: None) -> None:
+    found = []
+    for number in (1, 2, 1):
+        torch.set_num_threads(number)
+        found.append(weights_after_training())
+    assert found[0] == found[2] != found[1]
+
+
+STAGE = """
+from cytopipe.stage import fix_threads
+fix_threads(1)
+import hashlib, torch
+from torch import nn
+from cytopipe.params import Runtime
+from cytopipe.training.determinism import prepare
+prepare(Runtime(device="cpu", num_threads=1))
+"""
+
+
+def test_the_parameters_number_of_threads_wins_over_the_inherited_one(threads: None) -> None:
+    torch.set_num_threads(1)
+    script = f"{STAGE}\n{inspect.getsource(weights_after_training)}\nprint(weights_after_training())"
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == weights_after_training()
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_a_message(tmp_path: Path) -> None:
+    rows = []
+    for split in ("train", "val"):
+        np.save(tmp_path / f"{split}.npy", np.full((8, 32, 32, 5), 200, np.uint8))
+        rows += [Row(f"{split}{i}", "", "ab"[i % 2], i % 2, split, str(i), 32, 32, "0" * 64) for i in range(8)]
+    write_manifest(tmp_path / "manifest.csv", rows)
+    config = Classifier.model_validate(
+        {
+            "dataset": "d",
+            "architecture": "timm/test_resnet",
+            "channels": "rgb",
+            "normalisation": {"mean": (0.5, 0.5, 0.5), "std": (1e-38, 1e-38, 1e-38)},  # inputs near fp32's largest
+            "training": {"epochs": 2, "batch_size": 4, "precision": "fp32"},
+        }
+    )
+    place = Workspace(torch.device("cpu"), 0, tmp_path, tmp_path / "checkpoint", lambda part, epoch: None)
+    with pytest.raises(CytopipeError, match=r"the loss is nan in epoch 1, step 1\n.*lower learning_rate"):
+        train_classifier(config, ("a", "b"), tmp_path, "0" * 64, place)
+    assert not (tmp_path / "checkpoint").exists()
+
+
+ORPHAN = """
+import time
+from pathlib import Path
+while True:
+    with Path("output.txt").open("a") as file:
+        file.write("x")
+    time.sleep(0.01)
+"""
+
+
+def test_a_child_without_a_watchdog_writes_on_after_its_engine_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text(ORPHAN)
+    call = f"import subprocess; subprocess.call([{sys.executable!r}, 'stage.py'])"
+    with subprocess.Popen([sys.executable, "-c", call], cwd=tmp_path) as engine:
+        output = tmp_path / "output.txt"
+        while not output.exists():
+            time.sleep(0.01)
+        (stage,) = psutil.Process(engine.pid).children()
+        engine.kill()
+    try:
+        size = output.stat().st_size
+        time.sleep(0.3)
+        assert stage.is_running() and output.stat().st_size > size
+    finally:
+        stage.kill()

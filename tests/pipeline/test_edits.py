@@ -1,0 +1,112 @@
+"""What an edit reruns, and the commands that people type around a run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+in_group_of_dvc = pytest.mark.xdist_group("dvc")
+in_group_of_snakemake = pytest.mark.xdist_group("snakemake")
+
+CLASSIFIERS = ("masks", "resnet-rgb", "resnet-masked")
+RATE = "classifiers.masks.training.learning_rate"
+LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
+
+# edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
+TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
+EVALUATED = {f"evaluate@{name}" for name in CLASSIFIERS}
+EDITS = {
+    RATE: (0.003, {"train_classifier@masks", "compare"}, {"train_classifier@masks", "evaluate@masks", "compare"}),
+    "datasets.tiny.image_size": (
+        40,
+        {"build_tensors@tiny"},
+        {"build_tensors@tiny", *TRAINED, *EVALUATED, "compare"},
+    ),
+    "runtime.num_workers": (0, set(), set()),
+    "tracking.experiment": ("another", set(), set()),
+    LIBRARY: (None, {"compare"}, {"compare"}),
+}
+
+
+def edit(project: Project, what: str) -> None:
+    if what == LIBRARY:
+        with (project.folder / LIBRARY).open("a") as module:
+            module.write("\n# a comment\n")
+    else:
+        project.edit_params(what, EDITS[what][0])
+
+
+@in_group_of_dvc
+def test_an_edit_concerns_exactly_the_stages_that_depend_on_it(dvc_copy: Project) -> None:
+    for what, (_, concerned, _) in EDITS.items():
+        edit(dvc_copy, what)
+        assert set(dvc_copy.dvc("repro", "--dry")) == concerned, what
+        dvc_copy.run("git", "checkout", "--quiet", "src", "params.yaml")
+
+
+@in_group_of_snakemake
+def test_snakemake_foresees_all_that_an_edit_reruns(snakemake_copy: Project) -> None:
+    for what, (_, _, foreseen) in EDITS.items():
+        edit(snakemake_copy, what)
+        assert snakemake_copy.dry() == foreseen, what
+        snakemake_copy.run("git", "checkout", "--quiet", "src", "params.yaml")
+
+
+@in_group_of_dvc
+def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
+    dvc_copy.commit()
+    dvc_copy.edit_params(RATE, 0.003)
+    assert RATE in dvc_copy.run("dvc", "params", "diff")
+    assert dvc_copy.dvc("repro", "train_classifier@masks") == ["train_classifier@masks"]
+    ran = dvc_copy.dvc("exp", "run", "-S", f"{RATE}=0.001")
+    assert ran == ["train_classifier@masks", "evaluate@masks", "compare"]
+    shown = json.loads(dvc_copy.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert set(shown) == {
+        "results/segmenters/unet/metrics.json",
+        *(f"results/classifiers/{name}/metrics.json" for name in CLASSIFIERS),
+    }
+    assert "learning_rate" in dvc_copy.run("dvc", "exp", "show", "--md")
+    dvc_copy.run("dvc", "plots", "show", "--out", "dvc_plots")
+    page = (dvc_copy.folder / "dvc_plots/index.html").read_text()
+    for figure in ("masks: loss", "masks: accuracy", "masks: confusion", "masks: ROC", "unet: Dice"):
+        assert figure in page
+
+
+@in_group_of_snakemake
+def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project) -> None:
+    assert "in a good condition" in snakemake_copy.run("snakemake", "--lint")
+    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "compare"}
+    assert snakemake_copy.dry("--forcerun", "train_classifier@masks", "--", "evaluate@masks") == {
+        "train_classifier@masks",
+        "evaluate@masks",
+    }
+    assert "profiles/default" in snakemake_copy.run("snakemake", "-n")
+    snakemake_copy.run("snakemake", "--report", "report.html")
+    page = (snakemake_copy.folder / "report.html").read_text()
+    categories = json.loads(page.partition("var categories = ")[2].partition(";\n")[0])
+    assert categories["train_segmenter"] == {"unet": ["results/segmenters/unet/training/curves.png"]}
+    plots = "results/classifiers/masks/plots"
+    assert categories["evaluate"]["masks"] == [f"{plots}/confusion.png", f"{plots}/roc.png"]
+    assert snakemake_copy.run("git", "status", "--porcelain") == ""
+
+
+@in_group_of_snakemake
+def test_dvc_adopts_what_snakemake_made(snakemake_copy: Project) -> None:
+    snakemake_copy.run("dvc", "commit", "--force")
+    assert snakemake_copy.dvc("repro") == []
+    assert snakemake_copy.dry() == set()
+
+
+@in_group_of_dvc
+def test_snakemake_adopts_what_dvc_made(dvc_copy: Project) -> None:
+    dvc_copy.run("snakemake", "--touch", "--forceall", "--cores", "1")
+    assert dvc_copy.dry() == set()
+    assert dvc_copy.dvc("repro") == []
+    edit(dvc_copy, RATE)
+    assert dvc_copy.dry() == EDITS[RATE][2]

@@ -31,7 +31,7 @@ lint: $(READY) ## style, types and the DAG's dependencies
 
 test: $(READY) ## lint, then every test
 	$(MAKE) lint
-	pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: $(READY) ## measure speed and memory as ratios
 	python benchmarks/run.py

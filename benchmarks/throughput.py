@@ -17,7 +17,7 @@ from cytopipe.tensors import ArrayWriter, open_array
 from cytopipe.training.classifier import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.determinism import prepare
-from cytopipe.training.loop import Task, fit
+from cytopipe.training.loop import fit
 from cytopipe.training.segmenter import SegmentationTask, make_segmenter
 
 IMAGES = 640

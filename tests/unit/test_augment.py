@@ -74,6 +74,18 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone() -> None:
         assert not np.array_equal(other(RAMP.repeat(2, axis=-1), epoch, index), first)
 
 
+def test_one_change_does_not_follow_from_another() -> None:
+    # With a generator of the same seed for each step, as albumentations gives them, blur and noise came together.
+    change = augmenter({"blur": 0.5, "noise": 0.1})
+    step = np.full((64, 64, 4), 40, np.uint8)
+    step[:, 32:, :3] = 200
+    found = set()
+    for index in range(40):
+        result = change(step, 0, index)[..., 0]
+        found.add((bool(result[:, 31].mean() > 60), bool(result[:, :16].std() > 0)))
+    assert len(found) == 4
+
+
 def test_seeds_of_neighbours_differ() -> None:
     seeds = {sample_seed(seed, epoch, index) for seed in range(3) for epoch in range(10) for index in range(50)}
     assert len(seeds) == 3 * 10 * 50

@@ -1,0 +1,56 @@
+"""Copies of the project to measure in, so that no measurement touches the user's own data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A folder with a project in it."""
+
+    folder: Path
+
+    def run(self, *command: str, before_path: Path | None = None) -> str:
+        """The output of a command that must succeed; `before_path` is looked into before PATH."""
+        folders = [str(before_path)] if before_path else []
+        path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]])
+        known = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "CYTOPIPE_"))}
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=known | {"PATH": path, "PYTHONPATH": str(self.folder / "src"), "DVC_NO_ANALYTICS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
+        return done.stdout
+
+    def init(self) -> None:
+        """Make it a git repository, which DVC wants."""
+        self.run("git", "init", "--quiet")
+
+
+def fresh(folder: Path, params: Path) -> Copy:
+    """The project's own files with these parameters; nothing has run yet."""
+    for name in ("src", "stages", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", "Snakefile", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".dvc").mkdir()
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copy(params, folder / "params.yaml")
+    copy = Copy(folder)
+    copy.init()
+    return copy

@@ -1,0 +1,92 @@
+"""Measure cytopipe's speed and memory as ratios, each from one run, so that another machine can be compared.
+
+python benchmarks/run.py                        everything, about ten minutes
+python benchmarks/run.py --only memory --only throughput --rounds 9
+python benchmarks/run.py --preset tiny --write
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from copies import ROOT, fresh
+
+sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
+
+from cytopipe.params import load_params
+from cytopipe.stage import fix_threads
+
+RESULTS = ROOT / "docs/bench.json"
+
+
+class Part(StrEnum):
+    """What can be measured."""
+
+    throughput = "throughput"
+    share = "share"
+    noop = "noop"
+    memory = "memory"
+
+
+def main(
+    only: Annotated[list[Part] | None, typer.Option(help="Measure this part; again for another. Default: all.")] = None,
+    preset: Annotated[str, typer.Option(help="Parameters to measure with.")] = "demo",
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each side, in turn.")] = 5,
+    workers: Annotated[int | None, typer.Option(min=0, help="Loader processes; default: the preset's.")] = None,
+    write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
+) -> None:
+    """Measure and print ratios."""
+    parts = list(only or Part)
+    file = ROOT / f"workflow/presets/{preset}.yaml"
+    params = load_params(file)
+    fix_threads(params.runtime.num_threads)
+    results: dict[str, Any] = {"preset": preset, "cores": os.cpu_count(), "machine": platform.machine()}
+    with _folder() as folder:
+        if Part.memory in parts:
+            import memory
+
+            results["memory"] = memory.measure(fresh(folder / "memory", file))
+            _show("build_tensors: peak memory, many images over few", results["memory"])
+        if Part.throughput in parts:
+            import throughput
+
+            results["throughput"] = throughput.measure(params, folder, rounds, workers)
+            _show("training: the real data path over a resident batch", results["throughput"])
+        if Part.share in parts or Part.noop in parts:
+            import noop
+            import share
+
+            project = fresh(folder / "project", file)
+            results["share"] = share.measure(project, folder)
+            _show("the whole pipeline: wall time outside the networks", results["share"])
+            if Part.noop in parts:
+                results["noop"] = noop.measure(project, folder, rounds)
+                _show("nothing to do: over the bare engine", results["noop"])
+    if write:
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        print(f"written: {RESULTS.relative_to(ROOT)}")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="cytopipe-bench-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _show(title: str, result: dict[str, Any]) -> None:
+    print(f"\n{title}\n{json.dumps(result, indent=2)}", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -7,10 +7,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help repro snakemake ui lint test bench baseline lock clean
+.PHONY: help setup repro snakemake ui lint test bench lock
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY) ## only make .venv with the exact pins; `source .venv/bin/activate` then gives you its commands
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 	dvc repro

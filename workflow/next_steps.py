@@ -12,12 +12,15 @@ def main() -> None:
     print()
     print(paths.LEADERBOARD_MD.read_text(encoding="utf-8"))
     figures = sorted(Path("results/classifiers").glob("*/plots/confusion.png"))
-    print("Next:")
-    print(f"  {paths.LEADERBOARD_MD}   this table (and .json)")
-    print(f"  {figures[0] if figures else 'results/'}   a confusion matrix; its neighbours hold ROC and predictions")
-    print("  make ui                  compare the runs in MLflow, http://127.0.0.1:5000")
-    print("  .venv/bin/dvc plots show   the curves of every classifier in one page")
-    print("  README.md                'Your own images'")
+    steps = {
+        paths.LEADERBOARD_MD.as_posix(): "this table; leaderboard.json for programs",
+        figures[0].as_posix() if figures else "results/": "a confusion matrix; ROC and predictions lie beside it",
+        "make ui": "compare the runs in MLflow, http://127.0.0.1:5000",
+        ".venv/bin/dvc plots show": "the curves of every classifier in one page",
+        "README.md": "'Your own images'",
+    }
+    width = max(map(len, steps))
+    print("Next:", *(f"  {step.ljust(width)}  {what}" for step, what in steps.items()), sep="\n")
 
 
 if __name__ == "__main__":

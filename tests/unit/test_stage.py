@@ -159,11 +159,18 @@ main("organize", run, lambda params, item: [Path("in.txt")], "Sleeps.", item="da
 """
 
 
+def heed_interrupts() -> None:
+    """A shell lets its background jobs ignore Ctrl-C, and these tests may run in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_stage_with_130_and_leaves_the_old_outputs(project: Path, number: signal.Signals) -> None:
     (project / "sleeper.py").write_text(SLEEPER)
     command = [sys.executable, "sleeper.py", "tiny"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
         assert process.stdout is not None and process.stdout.readline() == "here\n"
         assert "data/.folder.partial/half.txt" in outputs(project)
         process.send_signal(number)

@@ -58,7 +58,7 @@ def test_snakemake_foresees_all_that_an_edit_reruns(snakemake_copy: Project) -> 
         snakemake_copy.run("git", "checkout", "--quiet", "src", "params.yaml")
 
 
-@in_group_of_dvc
+@pytest.mark.xdist_group("experiments")
 def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
     dvc_copy.commit()
     dvc_copy.edit_params(RATE, 0.003)

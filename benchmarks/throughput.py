@@ -61,10 +61,12 @@ def measure(params: Params, folder: Path, rounds: int, workers: int | None = Non
     device = prepare(params.runtime)
     count = params.runtime.num_workers if workers is None else workers
     results: dict[str, Any] = {"threads": params.runtime.num_threads, "workers": count, "rounds": rounds}
-    for kind, section in (("classifier", params.classifiers), ("segmenter", params.segmenters)):
-        name, config = next((name, config) for name, config in section.items() if config.training)
-        task, recipe, array = (_classifier if isinstance(config, Classifier) else _segmenter)(config, folder, device)
-        results[kind] = {"name": name, **_compare(task, recipe, array, device, rounds, count)}
+    for name, classifier in list(params.classifiers.items())[:1]:
+        prepared = _classifier(classifier, folder, device)
+        results["classifier"] = {"name": name, **_compare(*prepared, device, rounds, count)}
+    for name, segmenter in [(name, one) for name, one in params.segmenters.items() if one.training][:1]:
+        prepared = _segmenter(segmenter, folder, device)
+        results["segmenter"] = {"name": name, **_compare(*prepared, device, rounds, count)}
     return results
 
 

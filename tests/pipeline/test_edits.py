@@ -87,6 +87,7 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
         "evaluate@masks",
     }
     assert "profiles/default" in snakemake_copy.run("snakemake", "-n")
+    assert "profiles/slurm" in snakemake_copy.run("snakemake", "-n", "--workflow-profile", "slurm")
     snakemake_copy.run("snakemake", "--report", "report.html")
     page = (snakemake_copy.folder / "report.html").read_text()
     categories = json.loads(page.partition("var categories = ")[2].partition(";\n")[0])

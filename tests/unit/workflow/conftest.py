@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))  # the Snakefile does the same to find workflow/
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # workflow/, as for the Snakefile, and the benchmarks' modules
 
 Make = Callable[[Path | dict[str, Any]], Path]
 

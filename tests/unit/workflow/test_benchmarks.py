@@ -1,0 +1,87 @@
+"""The instruments of benchmarks/, and the one measurement that must never grow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import memory
+import pytest
+import timed
+from copies import fresh
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that pass only when a test adds to them."""
+    now = [0.0]
+    monkeypatch.setattr(timed.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_nested_calls_are_timed_once(clock: list[float]) -> None:
+    watch = timed.Stopwatch()
+
+    def work() -> None:
+        clock[0] += 1
+
+    inner = watch.around(work)
+    watch.around(lambda: (inner(), inner()))()
+    work()
+    assert watch.seconds == 2
+
+
+def test_a_call_that_fails_is_timed_and_the_next_one_too(clock: list[float]) -> None:
+    watch = timed.Stopwatch()
+
+    def fail() -> None:
+        clock[0] += 1
+        raise ValueError
+
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            watch.around(fail)()
+    assert watch.seconds == 2
+
+
+def recorded(tmp_path: Path, script: str) -> tuple[dict[str, float], str]:
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, ROOT / "benchmarks/timed.py", "record.jsonl", "script.py", "item"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    return json.loads((tmp_path / "record.jsonl").read_text()), done.stdout
+
+
+def test_a_script_without_torch_computes_nothing_and_does_not_get_torch(tmp_path: Path) -> None:
+    taken, output = recorded(tmp_path, "import sys\nprint(sys.argv, 'torch' in sys.modules)\n")
+    assert output.strip() == "['script.py', 'item'] False"
+    assert taken["model_seconds"] == 0 < taken["seconds"]
+
+
+def test_forward_and_backward_passes_are_computing_time(tmp_path: Path) -> None:
+    script = """
+import time
+import torch
+
+class Slow(torch.nn.Module):
+    def forward(self, x):
+        time.sleep(0.2)
+        return x * 2
+
+time.sleep(0.3)
+loss = Slow()(torch.ones(1, requires_grad=True)).sum()
+loss.backward()
+"""
+    taken, _ = recorded(tmp_path, script)
+    assert taken["model_seconds"] >= 0.2
+    assert taken["seconds"] - taken["model_seconds"] >= 0.3
+
+
+def test_the_peak_memory_of_build_tensors_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    project = fresh(tmp_path / "project", ROOT / "workflow/presets/tiny.yaml")
+    result = memory.measure(project, few=500, many=5_000)
+    assert result["ratio"] < 1.1
+    assert result["peak_mib"][0] > 30

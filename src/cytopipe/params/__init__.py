@@ -1,0 +1,48 @@
+"""Typed parameters: unknown keys are refused with the nearest known one, values out of range name their key.
+
+`workflow/schemas/params.schema.json` is exported from here for editors.
+"""
+
+from __future__ import annotations
+
+from cytopipe.params.datasets import (
+    SPLITS,
+    ArchiveSource,
+    Dataset,
+    Layout,
+    PhantomSource,
+    RecipeSource,
+    Source,
+    Split,
+)
+from cytopipe.params.file import Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.params.networks import Channels, Classifier, Segmenter
+from cytopipe.params.section import Name, Section, describe
+from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
+
+__all__ = [
+    "SPLITS",
+    "ArchiveSource",
+    "Augmentation",
+    "Channels",
+    "Classifier",
+    "Dataset",
+    "Layout",
+    "Name",
+    "Normalisation",
+    "Params",
+    "PhantomSource",
+    "Plateau",
+    "RecipeSource",
+    "Runtime",
+    "Section",
+    "Segmenter",
+    "Source",
+    "Split",
+    "Tracking",
+    "Training",
+    "describe",
+    "load_params",
+    "parse_params",
+    "schema",
+]

@@ -1,0 +1,115 @@
+"""The whole of params.yaml, read once and validated before any stage works."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.errors import CytopipeError
+from cytopipe.params.datasets import Dataset
+from cytopipe.params.networks import Classifier, Segmenter
+from cytopipe.params.section import Name, Section, describe
+
+
+class Runtime(Section):
+    """Where and how the stages compute. All but `num_workers` can change the bytes of a result."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    num_threads: int = Field(ge=1, le=256)
+    num_workers: int = Field(1, ge=0, le=64)
+
+
+class Tracking(Section):
+    """MLflow."""
+
+    enabled: bool = True
+    experiment: str = "cytopipe"
+
+
+class Params(Section):
+    """The whole file."""
+
+    runtime: Runtime
+    tracking: Tracking = Tracking()
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    segmenters: dict[Name, Segmenter] = Field(min_length=1)
+    classifiers: dict[Name, Classifier] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> Params:
+        for name, dataset in self.datasets.items():
+            _known(f"datasets.{name}.segmenter", dataset.segmenter, self.segmenters)
+        for name, segmenter in self.segmenters.items():
+            _known(f"segmenters.{name}.dataset", segmenter.dataset, self.datasets)
+        for name, classifier in self.classifiers.items():
+            _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
+            if classifier.folds and classifier.channels != "rgb":
+                self._refuse_masks_that_saw_test_images(name, classifier.dataset)
+        return self
+
+    def _refuse_masks_that_saw_test_images(self, name: str, dataset: str) -> None:
+        segmenter = self.datasets[dataset].segmenter
+        if self.segmenters[segmenter].training and self.segmenters[segmenter].dataset == dataset:
+            raise PydanticCustomError(
+                "folds",
+                "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on images "
+                "that folds test on; use channels: rgb, or a segmenter that was not trained on them",
+                {"name": name, "dataset": dataset, "segmenter": segmenter},
+            )
+
+
+def _known(key: str, name: str, names: dict[str, Any]) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1) or sorted(names)
+        raise PydanticCustomError(
+            "unknown_name",
+            "{key}: there is no '{name}'; did you mean: {near}",
+            {"key": key, "name": name, "near": ", ".join(near)},
+        )
+
+
+def parse_params(data: Any, where: str | Path) -> Params:
+    """Validate parsed YAML.
+
+    Raises:
+        CytopipeError: with every faulty key and what is wrong with it; unknown keys with the nearest known one.
+    """
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        raise CytopipeError(
+            describe(error),
+            where=where,
+            hint="correct the keys named above; `cytopipe preset demo` writes a complete file",
+        ) from None
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params.yaml.
+
+    Raises:
+        CytopipeError: when the file is missing, is not YAML, or a key is unknown or out of range.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CytopipeError(
+            "no parameters here", where=path, hint="run in the project's root, or `cytopipe preset demo`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CytopipeError(f"cannot be read ({error})", where=path) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise CytopipeError(f"not valid YAML: {getattr(error, 'problem', error)}", where=line) from None
+    return parse_params(data, path)
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml, for editors; `python workflow/export_schema.py` writes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}

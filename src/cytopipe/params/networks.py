@@ -1,0 +1,66 @@
+"""Parameters of the networks: segmenters and classifiers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.params.section import Name, Section
+from cytopipe.params.training import Normalisation, Training
+
+Channels = Literal["rgb", "rgb+masks", "masked"]
+
+
+class Segmenter(Section):
+    """A network that finds cytoplasm and nucleus, and what it is trained on."""
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
+    normalisation: Normalisation | None = None
+    view: Literal["whole", "tiles"] = Field(
+        "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
+    )
+    input_size: int = Field(64, ge=32, le=4096)
+    scale: float = Field(1.0, gt=0, le=8, description="of the image before it is tiled")
+    overlap: float = Field(0.5, ge=0, lt=1, description="of neighbouring windows")
+    orientations: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
+    one_cell: bool = Field(False, description="images show one cell: keep the largest that is found")
+    cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
+    training: Training | None = None
+
+    @model_validator(mode="after")
+    def _folds_are_at_least_two(self) -> Segmenter:
+        if self.cross_fit == 1:
+            raise PydanticCustomError("cross_fit", "cross_fit is 0 (off) or at least 2 folds")
+        return self
+
+
+class Classifier(Section):
+    """A network that names the class of a cell."""
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    channels: Channels = "rgb+masks"
+    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
+    normalisation: Normalisation | None = None
+    input_size: int | None = Field(None, ge=16, le=2048, description="of the network; none: that of the tensors")
+    freeze: bool = Field(False, description="train the head alone")
+    head: Literal["own", "linear", "mlp", "svm"] = Field("own", description="own: the architecture's")
+    activation: Literal["relu", "mish"] | None = Field(None, description="in place of the architecture's")
+    orientations: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
+    folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
+    training: Training
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> Classifier:
+        if self.folds == 1:
+            raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
+        if self.head == "svm" and not self.freeze:
+            raise PydanticCustomError("svm", "head: svm needs freeze: true, as it is fitted to frozen features")
+        return self

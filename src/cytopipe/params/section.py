@@ -1,0 +1,40 @@
+"""A mapping of params.yaml that knows its keys, and the words for what is wrong with one."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suggest_the_nearest_key(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
+                    known = near[0] if near else ", ".join(cls.model_fields)
+                    text = "unknown key '{key}'; did you mean: {known}"
+                    raise PydanticCustomError("unknown_key", text, {"key": key, "known": known})
+        return data
+
+
+def describe(error: ValidationError) -> str:
+    """Every fault of a validation: its key, what is wrong, and the value that was given."""
+    faults = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"])
+        given = fault.get("input")
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        faults.append(f"{key + ': ' if key else ''}{fault['msg']}{shown}")
+    return "; ".join(faults)

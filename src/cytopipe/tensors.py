@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -127,3 +127,38 @@ def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:
             f"{len(array)} images, but the manifest lists {len(rows)}", where=folder, hint="rerun build_tensors"
         )
     return array, rows
+
+
+class Stack:
+    """Items of several memory-mapped arrays in an order of their own; read as they are asked for.
+
+    Args:
+        arrays: each N x H x W x C uint8, of one H x W x C.
+        places: (array, row) of every item.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], places: np.ndarray) -> None:
+        self.arrays, self.places = arrays, places
+        self.shape = (len(places), *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, which: int | slice) -> np.ndarray:
+        """An item H x W x C, or several N x H x W x C."""
+        if isinstance(which, slice):
+            return np.stack([self.arrays[array][row] for array, row in self.places[which]])
+        array, row = self.places[which]
+        return self.arrays[array][row]
+
+    def take(self, items: Sequence[int] | np.ndarray) -> Stack:
+        """Some of the items."""
+        return Stack(self.arrays, self.places[np.asarray(items, dtype=np.int64)])
+
+
+def load_all(folder: Path) -> tuple[Stack, list[Row]]:
+    """The items of all splits in id order, and their rows."""
+    loaded = [load_split(folder, split) for split in SPLITS]
+    rows = [(row, (number, index)) for number, (_, part) in enumerate(loaded) for index, row in enumerate(part)]
+    rows.sort(key=lambda pair: pair[0].id)
+    return Stack([array for array, _ in loaded], np.array([place for _, place in rows])), [row for row, _ in rows]

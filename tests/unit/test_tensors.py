@@ -13,7 +13,7 @@ from cytopipe.images import encode_png
 from cytopipe.manifest import Row, read_manifest, write_manifest
 from cytopipe.masks import encode_mask
 from cytopipe.params import SPLITS
-from cytopipe.tensors import ArrayWriter, build_tensors, load_split, make_item, open_array
+from cytopipe.tensors import ArrayWriter, build_tensors, load_all, load_split, make_item, open_array
 
 SIZE = 8
 
@@ -177,3 +177,17 @@ def test_damaged_masks_and_masks_of_another_size_are_named(dataset: Any) -> None
     path.unlink()
     with pytest.raises(CytopipeError, match=r"predicted/a\.png: no such image"):
         list(build_tensors(folder / "organized", folder / "masks", SIZE, {s: folder / s for s in SPLITS}, passed))
+
+
+def test_all_splits_stand_in_the_order_of_ids(dataset: Any) -> None:
+    folder, rows, arrays = dataset
+    stack, loaded = load_all(build(folder))
+    assert [row.id for row in loaded] == [row.id for row in rows]
+    assert len(stack) == 9 and stack.shape == (9, SIZE, SIZE, 5)
+    expected = np.stack([make_item(*arrays[row.id], SIZE) for row in rows])
+    assert (stack[:] == expected).all()
+    assert (stack[4] == expected[4]).all()
+    chosen = stack.take([7, 2, 5])
+    assert chosen.shape == (3, SIZE, SIZE, 5)
+    assert (chosen[1:3] == expected[[2, 5]]).all()
+    assert (chosen.take([2])[0] == expected[5]).all()

@@ -70,7 +70,7 @@ def command(
         else:
             header = ("dataset", "system", "split", "metric", "value (95 %)", "n", "min")
             rows = [
-                (one.dataset, one.system, one.split, one.metric, one.shown, f"{one.n:,}", f"{run.minutes:g}")
+                (one.dataset, one.system, one.split_shown, one.metric, one.shown, f"{one.n:,}", f"{run.minutes:g}")
                 for run in stored
                 for one in run.results
             ]

@@ -138,3 +138,21 @@ def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, groups:
     check_scores(truth, probabilities)
     limits = intervals(truth, probabilities, group_draws(groups))
     return {**headline(truth, probabilities), "interval": limits, "images": len(truth), "groups": len(set(groups))}
+
+
+def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+    """Each headline metric of every fold on its own: values in the folds' order, their mean and standard deviation.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes, of each image by the network of its fold.
+        folds: N fold numbers from 0.
+    """
+    measured = [headline(truth[folds == fold], probabilities[folds == fold]) for fold in range(int(folds.max()) + 1)]
+    result: dict[str, Any] = {"count": len(measured)}
+    for name in measured[0]:
+        values = [one[name] for one in measured]
+        known = [value for value in values if value is not None]
+        sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+        result[name] = {"mean": float(np.mean(known)) if known else None, "sd": sd, "values": values}
+    return result

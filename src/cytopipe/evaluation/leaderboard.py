@@ -63,20 +63,28 @@ def accuracy_difference(first: Entry, second: Entry) -> dict[str, Any]:
 
 
 def leaderboard(entries: Sequence[Entry]) -> dict[str, Any]:
-    """One ranking a dataset, best accuracy first, and what masks change for networks that differ in nothing else."""
+    """One ranking a dataset, best accuracy first, and what masks change for networks that differ in nothing else.
+
+    Cross-validated classifiers, tested on all images, have a ranking of their own.
+    """
     result: dict[str, Any] = {}
-    for dataset in sorted({entry.dataset for entry in entries}):
+    for title in sorted({_title(entry) for entry in entries}):
         ranked = sorted(
-            (entry for entry in entries if entry.dataset == dataset),
+            (entry for entry in entries if _title(entry) == title),
             key=lambda entry: (-entry.metrics["accuracy"], entry.name),
         )
-        result[dataset] = {
+        result[title] = {
             "test_images": len(ranked[0].ids),
             "test_groups": len(set(ranked[0].groups)),
             "classifiers": [_row(entry, ranked[0]) for entry in ranked],
             "masks": _mask_effects(ranked),
         }
     return result
+
+
+def _title(entry: Entry) -> str:
+    folds = entry.settings.get("folds")
+    return f"{entry.dataset}, {folds} folds" if folds else entry.dataset
 
 
 def _row(entry: Entry, best: Entry) -> dict[str, Any]:

@@ -50,14 +50,22 @@ class Result(BaseModel):
     low: float | None
     high: float | None
     n: int = Field(ge=1)
+    folds: int | None = Field(None, ge=2, description="of a cross-validation; the value is over all its images")
+    fold_mean: float | None = None
+    fold_sd: float | None = None
     note: str | None = None
 
     @property
     def shown(self) -> str:
-        """Value and interval for people."""
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        """Value and interval for people; of a cross-validation also the mean and the spread of its folds."""
+        limits = "" if self.low is None or self.high is None else f" ({self.low:.3f} to {self.high:.3f})"
+        spread = "" if self.fold_sd is None else f"; folds {self.fold_mean:.3f} ± {self.fold_sd:.3f}"
+        return f"{self.value:.3f}{limits}{spread}"
+
+    @property
+    def split_shown(self) -> str:
+        """The split for people."""
+        return f"{self.split}, {self.folds} folds" if self.folds else self.split
 
 
 class Stored(BaseModel):
@@ -76,7 +84,11 @@ class Stored(BaseModel):
     def rows(self) -> list[dict[str, Any]]:
         """One flat record a result."""
         run = {"minutes": self.minutes, "machine": self.machine, "commit": self.commit, "command": self.command}
-        return [{**one.model_dump(exclude={"note"}), **run} for one in self.results]
+        spread = {"folds", "fold_mean", "fold_sd"}
+        return [
+            {**one.model_dump(exclude={"note", *spread}), **run, **one.model_dump(include=spread)}
+            for one in self.results
+        ]
 
     @property
     def made(self) -> str:
@@ -146,17 +158,22 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
             raise CytopipeError(
                 f"was made with other parameters ({', '.join(made_of)})", where=trained.results, hint="run `dvc repro`"
             )
+        folds = metrics.get("folds", {})
         for metric, limits in metrics["interval"].items():
             if metrics[metric] is not None:
+                spread = folds.get(metric, {})
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
-                    split=params.datasets[classifier.dataset].split.kind,
+                    split="grouped" if classifier.folds else params.datasets[classifier.dataset].split.kind,
                     metric=metric,
                     value=metrics[metric],
                     low=limits and limits["low"],
                     high=limits and limits["high"],
                     n=metrics["images"],
+                    folds=folds.get("count"),
+                    fold_mean=spread.get("mean"),
+                    fold_sd=spread.get("sd"),
                     note=PRETRAINED if classifier.pretrained else None,
                 )
 
@@ -194,7 +211,7 @@ def to_markdown(stored: Sequence[Stored]) -> str:
     tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for run in stored:
         for (dataset, system, split, n), group in groupby(
-            run.results, key=attrgetter("dataset", "system", "split", "n")
+            run.results, key=attrgetter("dataset", "system", "split_shown", "n")
         ):
             results = list(group)
             row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))

@@ -57,8 +57,8 @@ class Params(Section):
         if self.segmenters[segmenter].training and self.segmenters[segmenter].dataset == dataset:
             raise PydanticCustomError(
                 "folds",
-                "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on images "
-                "that folds test on; use channels: rgb, or a segmenter that was not trained on them",
+                "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
+                "images that folds test on; use channels: rgb, or a segmenter that was not trained on them",
                 {"name": name, "dataset": dataset, "segmenter": segmenter},
             )
 

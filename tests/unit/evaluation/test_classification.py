@@ -10,6 +10,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classification import (
     classification_metrics,
     fast_headline,
+    fold_metrics,
     group_draws,
     headline,
     interval,
@@ -175,3 +176,12 @@ def test_an_interval_is_of_the_draws_that_define_the_metric() -> None:
     truth, scores = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
     assert intervals(truth, scores, [np.array([0, 0]), np.array([0, 1])])["auc"] == {"low": 1, "high": 1}
     assert intervals(truth, scores, [np.array([0, 0])])["auc"] is None
+
+
+def test_each_fold_is_measured_on_its_own() -> None:
+    truth = np.array([0, 1, 0, 1, 0, 1])
+    right = np.array([1, 1, 1, 0, 0, 0])
+    probabilities = np.eye(2)[np.where(right, truth, 1 - truth)]
+    spread = fold_metrics(truth, probabilities, np.array([0, 0, 1, 1, 2, 2]))
+    assert spread["count"] == 3
+    assert spread["accuracy"] == {"mean": 0.5, "sd": pytest.approx(0.5), "values": [1.0, 0.5, 0.0]}

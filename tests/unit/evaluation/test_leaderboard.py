@@ -144,3 +144,8 @@ def test_predictions_are_read_as_right_or_wrong(tmp_path: Path) -> None:
     assert (ids, groups, correct.tolist()) == (("1", "2"), ("g", "h"), [1, 0])
     with pytest.raises(CytopipeError, match=r"none.csv: no predictions\n.*evaluate"):
         read_predictions(tmp_path / "none.csv")
+
+
+def test_cross_validated_classifiers_are_ranked_apart() -> None:
+    folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20])
+    assert list(leaderboard([entry("a", 40), folded])) == ["d", "d, 5 folds"]

@@ -8,7 +8,17 @@ import pytest
 import yaml
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.results import BEGIN, END, FOLDER, Stored, collect, read_results, to_markdown, with_tables
+from cytopipe.evaluation.results import (
+    BEGIN,
+    END,
+    FOLDER,
+    Result,
+    Stored,
+    collect,
+    read_results,
+    to_markdown,
+    with_tables,
+)
 from cytopipe.params import Params, parse_params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,7 +132,7 @@ def test_a_faulty_file_is_refused_by_key(tmp_path: Path, change: dict[str, Any],
 def test_a_row_has_the_keys_of_the_design_in_order() -> None:
     measured = ["dataset", "system", "split", "metric", "value", "low", "high", "n"]
     made = ["minutes", "machine", "commit", "command"]
-    assert [list(row) for row in stored().rows] == [measured + made]
+    assert [list(row) for row in stored().rows] == [[*measured, *made, "folds", "fold_mean", "fold_sd"]]
 
 
 def test_systems_with_the_same_metrics_share_a_table() -> None:
@@ -165,3 +175,11 @@ def test_the_readme_is_in_step_with_the_stored_results() -> None:
         pytest.skip("README.md has no place for results")
     text = page.read_text(encoding="utf-8")
     assert text == with_tables(text, read_results(ROOT / FOLDER)), "run `cytopipe results --readme`"
+
+
+def test_folds_show_their_mean_and_spread() -> None:
+    made = {"dataset": "d", "system": "s", "split": "grouped", "metric": "accuracy", "value": 0.9, "n": 100}
+    one = Result(**made, low=0.85, high=0.95, folds=5, fold_mean=0.8961, fold_sd=0.0123)
+    assert one.shown == "0.900 (0.850 to 0.950); folds 0.896 ± 0.012"
+    assert one.split_shown == "grouped, 5 folds"
+    assert Result(**made, low=None, high=None).shown == "0.900"

@@ -1,0 +1,88 @@
+"""Grouped cross-validation of a classifier: every image is tested once, by a network that saw nothing of its group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cytopipe.errors import CytopipeError
+from cytopipe.manifest import Row
+from cytopipe.splits import divide
+
+VALIDATION = 0.15  # of the images that a fold does not test on
+FILE = "folds.csv"  # in the model folder: id, fold
+
+
+def part_of(fold: int) -> str:
+    """Folder of a fold's model, below that of the classifier."""
+    return f"folds/{fold}"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of a fold's images in the manifest: to train on, to choose the epoch by, and to test on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[Fold]:
+    """Divide images into folds of whole groups with the classes spread, and what remains into train and validation.
+
+    Args:
+        rows: of all images; those with the same pixels (`sha256`) stay together, as do groups.
+        count: of folds.
+        seed: of the draw.
+        where: key of params.yaml, for errors.
+
+    Raises:
+        CytopipeError: for too few groups, or a fold without one of the classes to train on, to validate or to test.
+    """
+    units = join_copies(rows)
+    labels = [row.label for row in rows]
+    tested = np.array(divide(labels, units, [1 / count] * count, seed, where))
+    folds = []
+    for fold in range(count):
+        rest = np.flatnonzero(tested != fold)
+        chosen = divide(
+            [labels[index] for index in rest],
+            [units[index] for index in rest],
+            [1 - VALIDATION, VALIDATION],
+            seed,
+            where,
+        )
+        held = np.array(chosen) == 1
+        folds.append(Fold(rest[~held], rest[held], np.flatnonzero(tested == fold)))
+        _check(labels, folds[-1], f"{where}, fold {fold}")
+    return folds
+
+
+def join_copies(rows: Sequence[Row]) -> list[str]:
+    """The unit of each image that no fold may tear: its group, joined with the groups of its copies."""
+    joined: dict[str, str] = {}
+
+    def unit(name: str) -> str:
+        while name in joined:
+            name = joined[name]
+        return name
+
+    first: dict[str, str] = {}
+    for row in rows:
+        one, other = unit(row.group), unit(first.setdefault(row.sha256, row.group))
+        if one != other:
+            joined[max(one, other)] = min(one, other)
+    return [unit(row.group) for row in rows]
+
+
+def _check(labels: Sequence[str], fold: Fold, where: str) -> None:
+    for part, images in (("train on", fold.train), ("validate with", fold.validation), ("test", fold.test)):
+        counts = Counter(labels[index] for index in images)
+        for label in sorted(set(labels)):
+            if not counts[label]:
+                raise CytopipeError(
+                    f"the class '{label}' has no image to {part}", where=where, hint="use fewer folds or another seed"
+                )

@@ -14,6 +14,7 @@ LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
 PRESETS = Path("workflow/presets")
+PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON = Path("results/leaderboard.json")
 LEADERBOARD_MD = Path("results/leaderboard.md")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.files import write_bytes
-from cytopipe.params import Params, load_params, parse_params
+from cytopipe.params import Layout, Params, load_params, parse_params
 
 GIT_TIMEOUT_S = 10
+PHANTOM_TABLES = {"sipakmed": "cervix"}  # where the table of a layout has another name
+PHANTOM_SIZE = {"seed": 0, "fields_per_class": 12, "cells_per_field": 8, "scale": 0.5}
 
 
 def presets(root: Path) -> dict[str, Path]:
@@ -61,23 +64,30 @@ def find_preset(root: Path, name: str) -> Path:
 
 
 def write_preset(
-    root: Path, name: str, archive: Path | None = None, weights: Path | None = None, force: bool = False
+    root: Path,
+    name: str,
+    archive: Path | None = None,
+    weights: Path | None = None,
+    phantoms: bool = False,
+    force: bool = False,
 ) -> bool:
-    """Write params.yaml from a preset, byte for byte but for what `archive` and `weights` replace.
+    """Write params.yaml from a preset, byte for byte but for what `archive`, `weights` and `phantoms` replace.
 
     Args:
         root: the project's root.
         name: of the preset.
-        archive: archive or folder that becomes the source of the preset's only dataset.
+        archive: archive or folder that becomes the source of the preset's datasets, where they have one in common.
         weights: safetensors file that stands for the hub wherever the preset says `pretrained: true`.
+        phantoms: draw images in the layouts of the datasets instead of reading any.
         force: overwrite edits that are held nowhere else.
 
     Returns:
         False when params.yaml had this very content already.
 
     Raises:
-        CytopipeError: no project, unknown preset, no such file, several datasets for one archive, no pretrained network
-            for the weights, a preset that is not valid, or edits that would be lost. params.yaml is untouched then.
+        CytopipeError: no project, unknown preset, no such file, several sources for one archive, a layout without
+            phantoms, no pretrained network for the weights, a preset that is not valid, or edits that would be lost.
+            params.yaml is untouched then.
     """
     preset = find_preset(root, name)
     content = preset.read_bytes()
@@ -85,6 +95,10 @@ def write_preset(
     text = content.decode("utf-8")
     if archive is not None:
         text = with_archive(text, _written_path(archive, root, "--archive"), preset)
+    if phantoms:
+        if archive is not None:
+            raise CytopipeError("--archive and --phantoms both name the images", hint="give one of them")
+        text = with_phantoms(text, preset)
     if weights is not None:
         text = with_weights(text, _written_path(weights, root, "--weights"), preset)
     parse_params(yaml.safe_load(text), preset)
@@ -105,30 +119,51 @@ def write_preset(
 
 
 def with_archive(text: str, archive: str, where: Path) -> str:
-    """The text of a preset with `{kind: archive, path: ...}` as the source of its only dataset.
+    """The text of a preset with `{kind: archive, path: ...}` as the source of its dataset.
 
     The value is replaced in the text itself: all else, comments and spaces too, stays as it is.
 
     Raises:
-        CytopipeError: when the preset has several datasets.
+        CytopipeError: when the preset has datasets of several sources.
     """
     datasets = _value(yaml.compose(text), "datasets")
-    names = [key.value for key, _ in datasets.value]
-    if len(names) != 1:
+    sources = {yaml.serialize(_value(dataset, "source")) for _, dataset in datasets.value}
+    if len(sources) != 1:
+        names = ", ".join(key.value for key, _ in datasets.value)
         raise CytopipeError(
-            f"--archive can stand for one dataset; this preset has {len(names)}: {', '.join(names)}",
+            f"--archive can stand for one source; this preset has {len(sources)}: {names}",
             where=where,
             hint="write the preset without --archive, then set datasets.<name>.source: {kind: archive, path: ...}",
         )
-    source = _value(datasets.value[0][1], "source")
-    value = yaml.safe_dump(
-        {"kind": "archive", "path": archive},
-        default_flow_style=True,
-        sort_keys=False,
-        allow_unicode=True,
-        width=len(archive) + 100,
-    )
-    return text[: source.start_mark.index] + value.strip() + text[_end(source) :]
+    return _with_sources(text, [{"kind": "archive", "path": archive} for _ in datasets.value])
+
+
+def with_phantoms(text: str, where: Path) -> str:
+    """The text of a preset with phantoms in the layout of each dataset as its source: nothing is downloaded.
+
+    Raises:
+        CytopipeError: when a dataset's layout has no phantoms.
+    """
+    sources = []
+    for name, dataset in yaml.safe_load(text)["datasets"].items():
+        if (layout := dataset["adapter"]) not in get_args(Layout):
+            raise CytopipeError(
+                f"there are no phantoms in the layout of '{layout}'", where=f"{where}: datasets.{name}.adapter"
+            )
+        table = paths.PHANTOMS / f"{PHANTOM_TABLES.get(layout, layout)}.yaml"
+        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), **PHANTOM_SIZE})
+    return _with_sources(text, sources)
+
+
+def _with_sources(text: str, sources: Sequence[Mapping[str, Any]]) -> str:
+    """The text with other sources of its datasets, in their order."""
+    nodes = [_value(dataset, "source") for _, dataset in _value(yaml.compose(text), "datasets").value]
+    for node, source in reversed(list(zip(nodes, sources, strict=True))):
+        value = yaml.safe_dump(
+            dict(source), default_flow_style=True, sort_keys=False, allow_unicode=True, width=len(str(source)) + 100
+        )
+        text = text[: node.start_mark.index] + value.strip() + text[_end(node) :]
+    return text
 
 
 def with_weights(text: str, weights: str, where: Path) -> str:

@@ -18,6 +18,9 @@ Weights = Annotated[
     Path | None,
     typer.Option("--weights", metavar="FILE", help="Safetensors file to read instead of timm's hub."),
 ]
+Phantoms = Annotated[
+    bool, typer.Option("--phantoms", help="Draw images in the datasets' layouts instead of reading any.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite edits of params.yaml that nothing else holds.")]
 Listing = Annotated[bool, typer.Option("--list", help="List the presets.")]
 
@@ -26,6 +29,7 @@ def command(
     name: Name = None,
     archive: Archive = None,
     weights: Weights = None,
+    phantoms: Phantoms = False,
     force: Force = False,
     listing: Listing = False,
     debug: Debug = False,
@@ -40,6 +44,7 @@ def command(
       cytopipe preset demo
       cytopipe preset wbc --archive ~/wbc.zip          read a file of your own
       cytopipe preset own-images --archive my_cells
+      cytopipe preset hep2 --phantoms                  try it before you have the data
     """
     from cytopipe.presets import description, presets, write_preset
 
@@ -47,7 +52,7 @@ def command(
         root = Path()
         if name is None or listing:
             print_table(("preset", "what it is"), [(name, description(path)) for name, path in presets(root).items()])
-        elif write_preset(root, name, archive, weights, force):
+        elif write_preset(root, name, archive, weights, phantoms, force):
             print(f"params.yaml is the preset '{name}' now; next: dvc repro, or snakemake --cores all")
         else:
             print(f"params.yaml is the preset '{name}' already")

@@ -200,10 +200,10 @@ def test_the_project_itself_is_no_source(project: Path, cytopipe: Cytopipe) -> N
     assert "holds the project" in result.stderr
 
 
-def test_an_archive_cannot_stand_for_two_datasets(project: Path, cytopipe: Cytopipe) -> None:
+def test_an_archive_cannot_stand_for_two_sources(project: Path, cytopipe: Cytopipe) -> None:
     preset = project / "workflow/presets/two.yaml"
     content = yaml.safe_load((project / "workflow/presets/tiny.yaml").read_text())
-    content["datasets"]["second"] = content["datasets"]["tiny"]
+    content["datasets"]["second"] = {**content["datasets"]["tiny"], "source": {"kind": "archive", "path": "x.zip"}}
     preset.write_text(yaml.safe_dump(content))
     result = cytopipe("preset", "two", "--archive", "workflow")
     assert result.exit_code == 1
@@ -213,3 +213,29 @@ def test_an_archive_cannot_stand_for_two_datasets(project: Path, cytopipe: Cytop
 
 def test_debug_shows_the_traceback(project: Path, cytopipe: Cytopipe) -> None:
     assert type(cytopipe("preset", "no", "--debug").exception).__name__ == "CytopipeError"
+
+
+def test_an_archive_stands_for_all_datasets_of_one_source(project: Path, cytopipe: Cytopipe) -> None:
+    content = yaml.safe_load((project / "workflow/presets/tiny.yaml").read_text())
+    content["datasets"]["second"] = content["datasets"]["tiny"]
+    (project / "workflow/presets/two.yaml").write_text(yaml.safe_dump(content))
+    assert cytopipe("preset", "two", "--archive", "workflow").exit_code == 0
+    written = load_params(project / "params.yaml").datasets
+    assert [dataset.source.kind for dataset in written.values()] == ["archive", "archive"]
+
+
+def test_phantoms_take_the_place_of_the_images(project: Path, cytopipe: Cytopipe) -> None:
+    assert cytopipe("preset", "wbc", "--phantoms").exit_code == 0
+    source = load_params(project / "params.yaml").datasets["wbc"].source
+    assert source.kind == "phantom" and source.layout == "wbc"
+    assert source.path == Path("workflow/phantoms/wbc.yaml")
+
+
+def test_phantoms_beside_an_archive_are_refused(project: Path, cytopipe: Cytopipe) -> None:
+    result = cytopipe("preset", "wbc", "--phantoms", "--archive", "workflow")
+    assert result.exit_code == 1 and "give one of them" in result.stderr
+
+
+def test_own_images_have_no_phantoms(project: Path, cytopipe: Cytopipe) -> None:
+    result = cytopipe("preset", "own-images", "--phantoms")
+    assert result.exit_code == 1 and "layout of 'folder'" in result.stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_debug_shows_the_traceback(project: Path, cytopipe: Cytopipe) -> None:
 
 def test_an_archive_stands_for_all_datasets_of_one_source(project: Path, cytopipe: Cytopipe) -> None:
     content = yaml.safe_load((project / "workflow/presets/tiny.yaml").read_text())
-    content["datasets"]["second"] = content["datasets"]["tiny"]
+    content["datasets"]["second"] = copy.deepcopy(content["datasets"]["tiny"])  # else YAML writes an alias
     (project / "workflow/presets/two.yaml").write_text(yaml.safe_dump(content))
     assert cytopipe("preset", "two", "--archive", "workflow").exit_code == 0
     written = load_params(project / "params.yaml").datasets

@@ -15,9 +15,10 @@ from cytopipe.inputs import InputTransform
 from cytopipe.params import Classifier, Params, Segmenter, Training
 from cytopipe.tensors import ArrayWriter, open_array
 from cytopipe.training.classifier import ClassificationTask, make_classifier
-from cytopipe.training.data import Batch, TrainingLoader
+from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import fit
+from cytopipe.training.losses import Loss
 from cytopipe.training.segmenter import SegmentationTask, make_segmenter
 
 IMAGES = 640
@@ -77,7 +78,7 @@ def _classifier(config: Classifier, folder: Path, device: torch.device) -> tuple
     labels = np.arange(IMAGES) % len(CLASSES)
     transform = InputTransform(config.channels, spec.mean, spec.std, device)
     recipe = config.training
-    task = ClassificationTask(model, transform, labels, (array, labels), None, 0.0, recipe.batch_size)
+    task = ClassificationTask(model, transform, labels, Labelled(array, labels), Loss(), recipe.batch_size)
     return task, recipe, array
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.files import write_json
-from cytopipe.params import Params
+from cytopipe.params import SPLITS, Params
 from cytopipe.stage import Stage, main
 from cytopipe.tables import write_table
 
 
 def inputs(params: Params, classifier: str) -> list[Path]:
     """What this stage reads."""
-    tensors = paths.Tensors(params.classifiers[classifier].dataset)
-    return [paths.classifier(classifier).model, tensors.array("test"), tensors.manifest]
+    config = params.classifiers[classifier]
+    tensors = paths.Tensors(config.dataset)
+    arrays = [tensors.array(split) for split in (SPLITS if config.folds else ("test",))]
+    return [paths.classifier(classifier).model, *arrays, tensors.manifest]
 
 
 def run(stage: Stage) -> None:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.params import Params
+from cytopipe.files import write_json
+from cytopipe.params import SPLITS, Params
 from cytopipe.stage import Stage, main
 
 
@@ -15,29 +16,34 @@ def inputs(params: Params, classifier: str) -> list[Path]:
     config = params.classifiers[classifier]
     tensors = paths.Tensors(config.dataset)
     weights = [config.pretrained] if isinstance(config.pretrained, Path) else []
-    arrays = [tensors.array(split) for split in ("train", "val")]
+    # The test split is opened by cross-validation alone, where each image is the test of one fold.
+    arrays = [tensors.array(split) for split in SPLITS if split != "test" or config.folds]
     return [tensors.manifest, *arrays, paths.Organized(config.dataset).summary, *weights]
 
 
 def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/ and the history of the training."""
     from cytopipe.compute import workspace
-    from cytopipe.models import save_model
-    from cytopipe.training.classifier import train_classifier
+    from cytopipe.models import FOLDS, save_model
+    from cytopipe.training.crossvalidate import train_with_folds
     from cytopipe.training.results import write_history
 
     config = stage.params.classifiers[stage.item]
     tensors = paths.Tensors(config.dataset)
     summary = json.loads(paths.Organized(config.dataset).summary.read_text())
     with workspace(stage) as place:
-        model, spec, history = train_classifier(
+        trained = train_with_folds(
             config, tuple(summary["classes"]), tensors.folder, stage.inputs[tensors.manifest.as_posix()], place
         )
 
     target = paths.classifier(stage.item)
-    save_model(stage.output(target.model), model, spec)
+    model_folder = stage.folder(target.model)
+    for part, (model, spec) in trained.models.items():
+        save_model(model_folder / part, model, spec)
+    if trained.folds:
+        write_json(model_folder / FOLDS, trained.folds)
     training = stage.folder(target.training)
-    write_history(training, history, "accuracy")
+    write_history(training, trained.history, "accuracy")
     stage.tracker.log_dict(summary, "dataset.json")
     stage.tracker.log_figure(training / "curves.png")
 

@@ -22,8 +22,8 @@ def inputs(params: Params, segmenter: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
     from cytopipe.compute import workspace
-    from cytopipe.models import save_model
-    from cytopipe.training.crossfit import MAIN, test_segmenter, train_with_folds
+    from cytopipe.models import FOLDS, MAIN, save_model
+    from cytopipe.training.crossfit import test_segmenter, train_with_folds
     from cytopipe.training.results import write_history
 
     config = stage.params.segmenters[stage.item]
@@ -37,7 +37,7 @@ def run(stage: Stage) -> None:
     model_folder = stage.folder(target.model)
     for part, (model, spec) in trained.models.items():
         save_model(model_folder / part, model, spec)
-    write_json(model_folder / "folds.json", trained.folds)
+    write_json(model_folder / FOLDS, trained.folds)
     training = stage.folder(target.training)
     write_history(training, trained.history, "dice")
     write_table(stage.output(target.predictions), table, None if table else ["id"])

@@ -35,6 +35,11 @@ class Augmenter:
         steps = [*_geometry(config), *_appearance(config)]
         self._compose = A.Compose(steps) if steps else None
 
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves every sample as it is."""
+        return self._compose is None
+
     def __call__(self, sample: np.ndarray, epoch: int, index: int) -> np.ndarray:
         """The augmented sample; the same for the same (seed, epoch, index)."""
         if self._compose is None:
@@ -75,14 +80,17 @@ class Affine(A.Affine):
 
 def _geometry(config: Augmentation) -> list[A.BasicTransform]:
     steps: list[A.BasicTransform] = []
-    if config.flips:
+    if config.flips == "mirror":
+        steps += [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]
+    elif config.flips:
         steps.append(A.D4(p=1))
-    if config.rotation or config.zoom or config.shift:
+    if config.rotation or config.zoom or config.shift or config.shear:
         steps.append(
             Affine(
                 scale=(1 - config.zoom, 1 + config.zoom),
                 translate_percent=(-config.shift, config.shift),
                 rotate=(-config.rotation, config.rotation),
+                shear=(-config.shear, config.shear),
                 interpolation=cv2.INTER_LINEAR,
                 mask_interpolation=cv2.INTER_NEAREST,
                 border_mode=cv2.BORDER_REFLECT_101,
@@ -105,7 +113,7 @@ def _appearance(config: Augmentation) -> list[A.BasicTransform]:
             )
         )
     if config.blur:
-        steps.append(A.GaussianBlur(blur_limit=(3, 3), p=config.blur))
+        steps.append(A.GaussianBlur(blur_limit=(3, config.blur_kernel), p=config.blur))
     if config.noise:
         steps.append(A.GaussNoise(std_range=(0, config.noise), p=0.5))
     return steps

@@ -75,6 +75,33 @@ def to_palette(values: np.ndarray, meaning: Mapping[int, int], where: str | Path
     return palette
 
 
+def colours_to_palette(image: np.ndarray, meaning: Mapping[tuple[int, int, int], int], where: str | Path) -> np.ndarray:
+    """Translate a publisher's mask in colours to the palette.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+        meaning: publisher's colour -> BACKGROUND, CYTOPLASM or NUCLEUS.
+        where: the file, for the error.
+
+    Raises:
+        CytopipeError: when a colour has no meaning.
+    """
+    palette = np.zeros(image.shape[:2], np.uint8)
+    known = np.zeros(image.shape[:2], bool)
+    for colour, target in meaning.items():
+        here = (image == colour).all(axis=-1)
+        palette[here] = target
+        known |= here
+    if not known.all():
+        odd = tuple(image[~known][0].tolist())
+        raise CytopipeError(
+            f"{np.count_nonzero(~known)} pixels of the mask have none of the colours {list(meaning)}, first {odd}",
+            where=where,
+            hint="replace the mask by the publisher's",
+        )
+    return palette
+
+
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a palette mask to size = (height, width); no value between two others can arise."""
     height, width = size

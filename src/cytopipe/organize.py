@@ -16,8 +16,8 @@ from cytopipe.files import sha256_bytes
 from cytopipe.images import encode_png, read_rgb
 from cytopipe.manifest import Row
 from cytopipe.masks import encode_mask
-from cytopipe.params import SPLITS, Dataset
-from cytopipe.splits import assign_splits
+from cytopipe.params import SPLITS, Dataset, Split
+from cytopipe.splits import assign_splits, torn
 
 logger = logging.getLogger("cytopipe")
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
@@ -72,9 +72,10 @@ def organize(
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
     present = set(labels)
-    classes = [label for label in _class_order(source.classes, dataset.options, labels) if label in present]
+    order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
+    classes = [label for label in _checked_names(order) if label in present]
     copies = find_copies(checks.kept)
-    _warn(key, classes, copies)
+    _warn(key, classes, copies, dataset.split)
     units = independent_units(checks.kept, copies, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
@@ -153,16 +154,16 @@ def independent_units(items: Sequence[Checked], copies: list[list[Checked]], alo
     return [unit(own(item)) for item in items]
 
 
-def _warn(key: str, classes: list[str], copies: list[list[Checked]]) -> None:
+def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:
     if len(classes) == 1:
         logger.warning("%s: every image is of the one class '%s'; is the folder or the column right?", key, classes[0])
     if copies:
         ids = ", ".join(item.sample.id for item in copies[0])
         at_odds = sum(len({item.sample.label for item in found}) > 1 for found in copies)
+        kept = "" if split.kind == "published" else "each kept in one split and "
         logger.warning(
-            "%s: %d sets of identical images, each kept in one split and listed in summary.json, first: %s; "
-            "labels differ in %d",
-            *(key, len(copies), ids, at_odds),
+            "%s: %d sets of identical images, %slisted in summary.json, first: %s; labels differ in %d",
+            *(key, len(copies), kept, ids, at_odds),
         )
 
 
@@ -174,12 +175,11 @@ def _without(samples: list[Sample], excluded: tuple[str, ...], key: str) -> list
     return [sample for sample in samples if sample.label not in excluded]
 
 
-def _class_order(published: tuple[str, ...], options: dict[str, Any], labels: list[str]) -> list[str]:
-    order = list(published or options.get("classes", ())) or sorted(set(labels))
+def _checked_names(order: Iterable[str]) -> Iterable[str]:
     for label in order:
         if "/" in label or "\\" in label or label.startswith("."):
             raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")
-    return order
+        yield label
 
 
 def _place(item: Checked, split: str, classes: list[str], staging: Path, folders: dict[str, Path]) -> Row:
@@ -205,7 +205,12 @@ def _place(item: Checked, split: str, classes: list[str], staging: Path, folders
 def summarize(
     name: str, dataset: Dataset, classes: list[str], rows: list[Row], checks: Checks, copies: list[list[Checked]]
 ) -> dict[str, Any]:
-    """The dataset in numbers: `classes` is the class order that travels with every model."""
+    """The dataset in numbers.
+
+    `classes` is the class order that travels with every model. `torn` counts what lies in several splits: groups, and
+    sets of identical images (`copies` lists these); both are 0 with `split.kind: grouped`.
+    """
+    split_of = {row.id: row.split for row in rows}
     counts = Counter((row.split, row.label) for row in rows)
     sizes = {"width": sorted(row.width for row in rows), "height": sorted(row.height for row in rows)}
     return {
@@ -218,6 +223,10 @@ def summarize(
         "split": dataset.split.kind,
         "counts": {split: {label: counts[split, label] for label in classes} for split in SPLITS},
         "groups": {split: len({row.group for row in rows if row.split == split}) for split in SPLITS},
+        "torn": {
+            "groups": len(torn([row.group for row in rows], [row.split for row in rows])),
+            "copies": sum(len({split_of[item.sample.id] for item in found}) > 1 for found in copies),
+        },
         "size_px": {side: {"min": v[0], "median": median(v), "max": v[-1]} for side, v in sizes.items()},
         "converted": dict(sorted(checks.converted.items())),
         "copies": [

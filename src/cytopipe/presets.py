@@ -17,8 +17,12 @@ from cytopipe.files import write_bytes
 from cytopipe.params import Layout, Params, load_params, parse_params
 
 GIT_TIMEOUT_S = 10
-PHANTOM_TABLES = {"sipakmed": "cervix"}  # where the table of a layout has another name
-PHANTOM_SIZE = {"seed": 0, "fields_per_class": 12, "cells_per_field": 8, "scale": 0.5}
+PHANTOM_TABLES = {"sipakmed": "cervix", "cell_background": "bethesda"}  # where the table of a layout has another name
+PHANTOM_SIZE = {"fields_per_class": 20, "cells_per_field": 8, "scale": 0.5}
+PHANTOM_SIZES = {  # where a layout wants another
+    "hep2": {"fields_per_class": 5, "cells_per_field": 160, "scale": 1.0},  # 160: the adapter's blocks of ids
+    "cell_background": {"fields_per_class": 40, "cells_per_field": 10, "scale": 1.0},
+}
 
 
 def presets(root: Path) -> dict[str, Path]:
@@ -151,7 +155,8 @@ def with_phantoms(text: str, where: Path) -> str:
                 f"there are no phantoms in the layout of '{layout}'", where=f"{where}: datasets.{name}.adapter"
             )
         table = paths.PHANTOMS / f"{PHANTOM_TABLES.get(layout, layout)}.yaml"
-        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), **PHANTOM_SIZE})
+        size = PHANTOM_SIZES.get(layout, PHANTOM_SIZE)
+        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), "seed": 0, **size})
     return _with_sources(text, sources)
 
 

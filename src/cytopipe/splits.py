@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
 from cytopipe.errors import CytopipeError
-from cytopipe.params import SPLITS, Split
+from cytopipe.params import DEVELOPMENT, SPLITS, Split
+
+logger = logging.getLogger("cytopipe")
 
 
 def assign_splits(
@@ -19,7 +22,7 @@ def assign_splits(
     Args:
         labels: class of each image.
         units: what no split may tear: of each image its group, or with `random` itself; copies of it share its unit.
-        published: the publisher's split of each image, or None.
+        published: the publisher's split of each image, or DEVELOPMENT, or None.
         split: kind, fractions and seed.
         where: key of params.yaml, for errors.
 
@@ -28,10 +31,13 @@ def assign_splits(
 
     Raises:
         CytopipeError: fewer units than splits, a class that some split lacks, a publisher's split that is missing
-            or tears a unit.
+            or, unless `split.torn_groups` is "report", tears a unit.
     """
     if split.kind == "published":
-        result = _published(published, where)
+        result = _published(labels, units, published, split, where)
+        if split.torn_groups == "report":
+            _report_torn(units, result, where)
+            units = [str(number) for number in range(len(units))]
     else:
         fractions = (1 - split.val - split.test, split.val, split.test)
         result = [SPLITS[part] for part in divide(labels, units, fractions, split.seed, where)]
@@ -46,7 +52,7 @@ def divide(
 
     Greedy: groups in falling order of size (ties shuffled by `seed`), each to the part that is furthest below its
     share of the classes which the group holds. Before that come parts that lack a class whose remaining groups are
-    only just enough for all parts without it.
+    only just enough for all parts without it, and empty parts when the remaining groups are only just enough for these.
 
     Returns:
         The part, 0 to len(fractions) - 1, of each image.
@@ -72,10 +78,13 @@ def divide(
     wanted = np.outer(fractions, total)
     held = np.zeros_like(wanted)
     part_of = {}
-    for group in order:
+    for place, group in enumerate(order):
         holds = counts[group] > 0
         is_last_chance = left <= (held == 0).sum(axis=0)
         urgency = ((held == 0) & holds & is_last_chance).sum(axis=1)
+        is_empty = (held == 0).all(axis=1)
+        if len(order) - place <= is_empty.sum():
+            urgency += is_empty * len(index)
         # Rare classes weigh as much as common ones: the deficit is measured in shares of each class.
         deficit = ((wanted - held) / wanted) @ (counts[group] / total)
         part = int(np.lexsort((-deficit, -urgency))[0])
@@ -85,7 +94,9 @@ def divide(
     return [part_of[group] for group in groups]
 
 
-def _published(published: Sequence[str | None], where: str) -> list[str]:
+def _published(
+    labels: Sequence[str], units: Sequence[str], published: Sequence[str | None], split: Split, where: str
+) -> list[str]:
     missing = sum(value is None for value in published)
     if missing:
         raise CytopipeError(
@@ -93,21 +104,50 @@ def _published(published: Sequence[str | None], where: str) -> list[str]:
             where=where,
             hint="use kind: grouped, or name the column of the split",
         )
-    return [str(value) for value in published]
+    result = [str(value) for value in published]
+    development = [index for index, value in enumerate(result) if value == DEVELOPMENT]
+    if development:
+        chosen = [labels[index] for index in development], [units[index] for index in development]
+        parts = divide(*chosen, (1 - split.val, split.val), split.seed, where)
+        for index, part in zip(development, parts, strict=True):
+            result[index] = SPLITS[part]
+    absent = [side for side in SPLITS if side not in result]
+    if absent:
+        raise CytopipeError(
+            f"the publisher's split has no {' and no '.join(absent)} images",
+            where=where,
+            hint="use kind: grouped, or an option of the adapter that says how its split is used: cytopipe datasets",
+        )
+    return result
+
+
+def torn(units: Sequence[str], splits: Sequence[str]) -> dict[str, list[str]]:
+    """Units that lie in several splits, sorted, with these splits."""
+    sides = defaultdict(set)
+    for unit, side in zip(units, splits, strict=True):
+        sides[unit].add(side)
+    return {unit: sorted(sides[unit]) for unit in sorted(sides) if len(sides[unit]) > 1}
+
+
+def _report_torn(units: Sequence[str], splits: Sequence[str], where: str) -> None:
+    if found := torn(units, splits):
+        logger.warning(
+            "%s: THE PUBLISHED SPLIT IS NOT INDEPENDENT: of %d groups (joined where they share identical images) "
+            "%d lie in several splits, first '%s' in %s. Results on it are too good; summary.json counts what is torn, "
+            "and kind: grouped is the honest split",
+            *(where, len(set(units)), len(found), next(iter(found)), ", ".join(next(iter(found.values())))),
+        )
 
 
 def check_splits(labels: Sequence[str], units: Sequence[str], splits: Sequence[str], where: str) -> None:
     """Raise CytopipeError where a unit lies in several splits or a class is missing from one."""
-    sides = defaultdict(set)
-    for unit, side in zip(units, splits, strict=True):
-        sides[unit].add(side)
-    torn = sorted(unit for unit, parts in sides.items() if len(parts) > 1)
-    if torn:
+    if found := torn(units, splits):
+        first, sides = next(iter(found.items()))
         raise CytopipeError(
-            f"{len(torn)} groups or sets of identical images lie in several splits, "
-            f"first '{torn[0]}' in {', '.join(sorted(sides[torn[0]]))}",
+            f"{len(found)} groups or sets of identical images lie in several splits, first '{first}' in "
+            f"{', '.join(sides)}",
             where=where,
-            hint="use kind: grouped, or remove the copies",
+            hint="use kind: grouped, or remove the copies, or set torn_groups: report to allow and count them",
         )
     counted = Counter(zip(labels, splits, strict=True))
     for side in SPLITS:

@@ -156,6 +156,9 @@ class Stack:
         return Stack(self.arrays, self.places[np.asarray(items, dtype=np.int64)])
 
 
+Items = np.ndarray | Stack  # N x H x W x C uint8, read when asked for
+
+
 def load_all(folder: Path) -> tuple[Stack, list[Row]]:
     """The items of all splits in id order, and their rows."""
     loaded = [load_split(folder, split) for split in SPLITS]

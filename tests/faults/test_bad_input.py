@@ -85,6 +85,16 @@ def rare_class(project: Project) -> None:
     project.rows[1] = project.rows[1].replace(",neg,", ",rare,")
 
 
+def tear_patients(project: Project) -> None:
+    """A published split that gives one cell of each patient to another side than the other."""
+    project.dataset["options"]["split"] = "split"
+    project.dataset["split"] = {"kind": "published"}
+    sides = ("train", "val", "test")
+    project.rows = [project.rows[0] + ",split"] + [
+        f"{row},{sides[(index // 2 + index % 2) % 3]}" for index, row in enumerate(project.rows[1:])
+    ]
+
+
 FAULTS: dict[str, tuple[Callable[[Project], object], str]] = {
     "misspelt parameter": (
         lambda p: p.dataset.update(bad_image="skip"),
@@ -124,6 +134,22 @@ FAULTS: dict[str, tuple[Callable[[Project], object], str]] = {
         rare_class,
         r"datasets\.cells\.split: the class 'rare' \(1 images\) has none in the \w+ split",
     ),
+    "another dataset's archive": (
+        lambda p: p.dataset.update(adapter="herlev", options={}),
+        r"data/raw/cells/files: no image of this dataset: expected Herlev .*, found images/p0_neg\.png",
+    ),
+    "missing CSV of a publisher": (
+        lambda p: p.dataset.update(adapter="hep2", options={}),
+        r"data/raw/cells/files: no gt_training\.csv, and no folders of the classes: expected HEp-2 cells",
+    ),
+    "published split that tears groups": (
+        tear_patients,
+        r"datasets\.cells\.split: 12 groups or sets of identical images lie in several splits, first 'p0' in ",
+    ),
+    "no published split": (
+        lambda p: p.dataset.update(split={"kind": "published"}),
+        r"datasets\.cells\.split: 24 of 24 images have no published split",
+    ),
     "fewer groups than splits": (few_groups, r"datasets\.cells\.split: 2 groups cannot be divided over 3 splits"),
 }
 
@@ -137,6 +163,16 @@ def test_a_fault_is_told_and_leaves_nothing_behind(fault: str, project: Project)
     assert re.search(rf"^error in organize@cells: .*{message}.*\n  -> \w", done.stderr, re.MULTILINE), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not project.out.exists() or list(project.out.iterdir()) == []
+
+
+def test_a_published_split_that_tears_groups_can_be_reported(project: Project) -> None:
+    tear_patients(project)
+    project.dataset["split"]["torn_groups"] = "report"
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    assert "of 12 groups (joined where they share identical images) 12 lie in several splits" in done.stderr
+    summary = yaml.safe_load((project.out / "summary.json").read_text())
+    assert summary["torn"] == {"groups": 12, "copies": 0}
 
 
 def test_a_dataset_that_is_not_in_the_parameters_is_told(project: Project) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,24 @@ from cytopipe.files import extract_archive
 from cytopipe.images import read_rgb
 from cytopipe.masks import read_mask
 from cytopipe.organize import organize
-from cytopipe.params import SPLITS, Dataset
+from cytopipe.params import SPLITS, Dataset, Split
+from cytopipe.splits import assign_splits
 
 pytestmark = pytest.mark.realdata
 
 Unpacked = Callable[[str], Path]
 FIELD = Path("im_Superficial-Intermediate/im_Superficial-Intermediate")
+# Adapter, images of each class in its order, groups, images of each published split.
+READ: dict[str, tuple[str, list[int], int, dict[str | None, int]]] = {
+    "hep2_icpr2014.zip": (
+        *("hep2", [2494, 2831, 2598, 2741, 2208, 724], 88),
+        {"train": 8701, "val": 2175, "test": 2720},
+    ),
+    "nlm_malaria_50px_grey.zip": ("malaria", [11716, 10968], 171, {None: 22684}),
+    "herlev_smear2005.zip": ("herlev", [64, 58, 83, 151, 132, 150, 100], 259, {None: 738}),
+    "lbc_bethesda_db4.zip": ("bethesda", [600, 113, 163, 74], 61, {"train": 950}),
+    "wbc_dataset1.zip": ("wbc", [176, 53, 48, 22, 1], 300, {None: 300}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -112,37 +126,103 @@ def test_wbc_is_organized_whole(unpacked: Unpacked, tmp_path: Path) -> None:
         assert np.array_equal(read_mask(tmp_path / row.mask_path), np.digitize(publishers, [128, 255]))
 
 
-def test_an_image_folder_of_lbc_is_read_with_its_splits(unpacked: Unpacked) -> None:
-    raw = unpacked("lbc_bethesda_db4.zip")
-    options = {"images": "DB_4", "classes": ["1", "2", "3", "4"], "group_pattern": r"/([A-Za-z]+_\d+)[^/]*$"}
-    samples = ADAPTERS["folder"].read(raw, options, "k")
+@pytest.mark.parametrize("archive", READ)
+def test_counts_groups_and_splits_are_the_publishers(archive: str, unpacked: Unpacked) -> None:
+    name, expected_counts, groups, splits = READ[archive]
+    begin = time.perf_counter()
+    samples = ADAPTERS[name].read(unpacked(archive), {}, "k")
+    assert time.perf_counter() - begin < 5  # one walk: 0.5 s for 22,684 files on an idle core
     counts = Counter(sample.label for sample in samples)
-    assert [counts[label] for label in "1234"] == [163, 113, 600, 74]
-    assert {sample.split for sample in samples} == {"train"}
-    augmented = {sample.group for sample in samples if sample.id.startswith("train__1__HSIL_1_")}
-    assert augmented == {"HSIL_1"}  # the fifteen copies that its re-publisher made of one image
+    assert [counts[label] for label in ADAPTERS[name].classes] == expected_counts
+    assert len({sample.group for sample in samples}) == groups
+    assert Counter(sample.split for sample in samples) == splits
 
 
-@pytest.mark.parametrize(
-    ("adapter", "options", "archive", "expected", "found"),
-    [
-        ("wbc", {}, "sipakmed_fixture.zip", "expected white blood cells, dataset 1", f"found {FIELD}"),
-        (
-            "sipakmed",
-            {},
-            "wbc_dataset1.zip",
-            "expected SIPaKMeD",
-            "found segmentation_WBC/Class Labels of Dataset 1.csv",
-        ),
-        ("sipakmed", {"images": "fields"}, "wbc_dataset1.zip", "expected SIPaKMeD", "segmentation_WBC/Dataset 1"),
-        ("sipakmed", {}, "lbc_bethesda_db4.zip", "expected SIPaKMeD", "found DB_4/train"),
-    ],
-)
-def test_the_archive_of_another_dataset_is_told_apart(
-    adapter: str, options: dict[str, Any], archive: str, expected: str, found: str, unpacked: Unpacked
-) -> None:
+def test_classes_of_hep2_run_through_the_ids_in_the_papers_order(unpacked: Unpacked) -> None:
+    samples = ADAPTERS["hep2"].read(unpacked("hep2_icpr2014.zip"), {}, "k")
+    assert [sample.id for sample in samples] == [f"{number:05d}" for number in range(1, 13597)]
+    changes = [one.label for one, other in pairwise(samples) if one.label != other.label] + [samples[-1].label]
+    assert tuple(changes) == ADAPTERS["hep2"].classes
+    sizes = Counter(sample.group for sample in samples)
+    assert set(sizes.values()) == {160, 94, 111, 38, 21, 128, 84}  # whole blocks, and the last of each class
+
+
+def test_images_of_hep2_that_stand_twice_are_where_the_adapter_says(unpacked: Unpacked) -> None:
+    samples = {int(sample.id): sample for sample in ADAPTERS["hep2"].read(unpacked("hep2_icpr2014.zip"), {}, "k")}
+    pairs = [(samples[number], samples[number + 194]) for number in range(11005, 11199)]
+    assert all(np.array_equal(*(np.asarray(Image.open(one.image)) for one in pair)) for pair in pairs)
+    assert sum(one.split != other.split for one, other in pairs) == 104
+
+
+def test_published_groups_of_hep2_are_torn_and_reported(unpacked: Unpacked, caplog: pytest.LogCaptureFixture) -> None:
+    samples = ADAPTERS["hep2"].read(unpacked("hep2_icpr2014.zip"), {}, "k")
+    columns = [sample.label for sample in samples], [sample.group for sample in samples]
+    published = [sample.split for sample in samples]
+    with pytest.raises(CytopipeError, match=r"88 groups .* lie in several splits"):
+        assign_splits(*columns, published, Split(kind="published"), "x")
+    assert assign_splits(*columns, published, Split(kind="published", torn_groups="report"), "x") == published
+    assert "of 88 groups (joined where they share identical images) 88 lie in several splits" in caplog.text
+
+
+def test_patients_of_malaria_are_one_fewer_than_slides(unpacked: Unpacked) -> None:
+    samples = ADAPTERS["malaria"].read(unpacked("nlm_malaria_50px_grey.zip"), {"group": "patient"}, "k")
+    assert len({sample.group for sample in samples}) == 170
+    twice = {sample.id.split("_IMG")[0] for sample in samples if sample.group == "C47"}
+    assert twice == {"C47P8thin_Original_Motic", "C47P8thinOriginalOlympusCX21"}
+
+
+def test_masks_of_herlev_hold_all_parts_at_the_images_size(unpacked: Unpacked) -> None:
+    samples = ADAPTERS["herlev"].read(unpacked("herlev_smear2005.zip"), {"classes": 2}, "k")
+    assert Counter(sample.label for sample in samples) == {"normal": 205, "abnormal": 533}
+    for sample in samples:
+        height, width = read_rgb(sample.image)[0].shape[:2]
+        assert sample.mask is not None
+        mask = sample.mask((height, width))
+        assert mask.shape == (height, width)
+        assert np.unique(mask).tolist() == [0, 1, 2]
+
+
+def test_some_groups_of_herlev_span_classes(unpacked: Unpacked) -> None:
+    labels = defaultdict(set)
+    for sample in ADAPTERS["herlev"].read(unpacked("herlev_smear2005.zip"), {}, "k"):
+        labels[sample.group].add(sample.label)
+    assert sum(len(found) > 1 for found in labels.values()) == 35
+
+
+def test_copies_that_the_republisher_of_lbc_made_are_one_group(unpacked: Unpacked) -> None:
+    samples = ADAPTERS["bethesda"].read(unpacked("lbc_bethesda_db4.zip"), {}, "k")
+    by_class = {label: {sample.group for sample in samples if sample.label == label} for label in ("HSIL", "NILM")}
+    assert by_class["HSIL"] == {f"HSIL_{number}" for number in range(1, 11)}
+    assert len(by_class["NILM"]) == 43
+    assert sum(sample.group == "HSIL_1" for sample in samples) == 15
+
+
+def test_lbc_without_its_validation_images_has_no_published_split(unpacked: Unpacked) -> None:
+    for option, absent in (("val", "no val and no test"), ("test", "no test")):
+        samples = ADAPTERS["bethesda"].read(unpacked("lbc_bethesda_db4.zip"), {"validation": option}, "k")
+        columns = [[getattr(sample, key) for sample in samples] for key in ("label", "group", "split")]
+        with pytest.raises(CytopipeError, match=f"x: the publisher's split has {absent} images"):
+            assign_splits(*columns, Split(kind="published"), "x")
+
+
+ARCHIVES = {
+    "sipakmed_fixture.zip": ("sipakmed", FIELD.as_posix()),
+    "wbc_dataset1.zip": ("wbc", "segmentation_WBC/Class Labels of Dataset 1.csv"),
+    "hep2_icpr2014.zip": ("hep2", "hep2/gt_training.csv"),
+    "nlm_malaria_50px_grey.zip": ("malaria", "cell_images/Parasitized"),
+    "herlev_smear2005.zip": ("herlev", "smear2005/New database pictures"),
+    "lbc_bethesda_db4.zip": ("bethesda", "DB_4/train"),
+}
+
+
+@pytest.mark.parametrize("archive", ARCHIVES)
+@pytest.mark.parametrize("name", sorted(set(ADAPTERS) - {"folder"}))
+def test_the_archive_of_another_dataset_is_told_apart(name: str, archive: str, unpacked: Unpacked) -> None:
+    own, found = ARCHIVES[archive]
+    if name == own:
+        return
     with pytest.raises(CytopipeError) as error:
-        ADAPTERS[adapter].read(unpacked(archive), options, "k")
-    assert expected in error.value.what
-    assert found in error.value.what
-    assert ADAPTERS[adapter].home in str(error.value.hint)
+        ADAPTERS[name].read(unpacked(archive), {}, "k")
+    assert f"expected {ADAPTERS[name].title} (" in error.value.what
+    assert f"found {found}" in error.value.what
+    assert ADAPTERS[name].home in str(error.value.hint)

@@ -119,6 +119,37 @@ def test_flips_move_image_and_masks_exactly_alike() -> None:
     assert found == {np.ascontiguousarray(part).tobytes() for part in turned}
 
 
+def test_mirrored_images_are_not_turned() -> None:
+    flip = augmenter({"flips": "mirror"})
+    sample = np.random.default_rng(0).integers(0, 256, (8, 8, 5), dtype=np.uint8)
+    found = [flip(sample, 0, index).tobytes() for index in range(80)]
+    mirrored = [sample, sample[:, ::-1], sample[::-1], sample[::-1, ::-1]]
+    counts = [found.count(np.ascontiguousarray(part).tobytes()) for part in mirrored]
+    assert sum(counts) == 80 and all(12 <= count <= 28 for count in counts)
+
+
+def test_shear_moves_rows_against_each_other_and_masks_with_them() -> None:
+    stripe = np.zeros((64, 64, 5), np.uint8)
+    stripe[:, 30:34] = 255
+    leaning = [augmenter({"shear": 20})(stripe, 0, index) for index in range(20)]
+    centres = np.array([[np.flatnonzero(one[row, :, 3]).mean() for row in (16, 48)] for one in leaning])
+    shifts = np.abs(centres[:, 0] - centres[:, 1]) / 32  # the tangent of the angle
+    assert 0.2 < shifts.max() < np.tan(np.deg2rad(20)) * 1.4
+    assert all(((one[..., 0] > 127) != (one[..., 3] > 127)).mean() < 0.02 for one in leaning)
+    assert all(set(np.unique(one[..., 3:])) == {0, 255} for one in leaning)
+
+
+def test_the_largest_kernel_of_the_blur_is_reached_and_not_passed() -> None:
+    dot = np.zeros((41, 41, 4), np.uint8)
+    dot[20, 20, :3] = 255
+
+    def widths(kernel: int) -> set[int]:
+        blur = augmenter({"blur": 1.0, "blur_kernel": kernel})
+        return {int((blur(dot, 0, index)[20, :, 0] > 0).sum()) for index in range(60)}
+
+    assert max(widths(3)) == 3 and 3 < max(widths(9)) <= 9
+
+
 def test_colour_changes_leave_masks_alone() -> None:
     for strength in COLOUR:
         change = augmenter({strength: COLOUR[strength]})
@@ -137,3 +168,6 @@ def test_strengths_bound_the_change() -> None:
 def test_nothing_asked_for_changes_nothing() -> None:
     sample = cell()
     assert augmenter({})(sample, 0, 0) is sample
+    # Batches are mixed elsewhere, and a kernel without a blur does nothing.
+    assert augmenter({"mixup": 1, "cutmix": 1, "mosaic": 1, "blur_kernel": 9}).idle
+    assert not augmenter({"shear": 1}).idle and not augmenter({"flips": "mirror"}).idle

@@ -12,6 +12,7 @@ from cytopipe.masks import (
     CYTOPLASM,
     NUCLEUS,
     cell_mask,
+    colours_to_palette,
     encode_mask,
     fill_polygon,
     from_probabilities,
@@ -125,3 +126,12 @@ def test_a_stored_mask_that_is_damaged_or_no_mask_is_refused(tmp_path: Path) -> 
     Image.new("RGB", (4, 4)).save(path)
     with pytest.raises(CytopipeError, match="not a palette mask but an image of mode RGB"):
         read_mask(path)
+
+
+def test_colours_are_translated_and_an_odd_one_is_named() -> None:
+    image = np.array([[[255, 0, 0], [0, 0, 128]], [[0, 0, 255], [128, 128, 128]]], np.uint8)
+    meaning = {(255, 0, 0): 0, (128, 128, 128): 0, (0, 0, 128): 1, (0, 0, 255): 2}
+    assert colours_to_palette(image, meaning, "a.bmp").tolist() == [[0, 1], [2, 0]]
+    del meaning[0, 0, 255]
+    with pytest.raises(CytopipeError, match=r"a\.bmp: 1 pixels of the mask have none of .*, first \(0, 0, 255\)"):
+        colours_to_palette(image, meaning, "a.bmp")

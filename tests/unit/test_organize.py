@@ -21,14 +21,14 @@ from cytopipe.params import SPLITS, Dataset
 PATIENTS, CELLS = 12, 3
 
 
-def dataset(split: str = "grouped", seed: int = 0, **changes: Any) -> Dataset:
+def dataset(split: str | dict[str, str] = "grouped", seed: int = 0, **changes: Any) -> Dataset:
     values = {
         "adapter": "folder",
         "source": {"kind": "archive", "path": "cells"},
         "options": {"group_pattern": r"(P\d+)_"},
         "exclude_classes": [],
         "bad_images": "error",
-        "split": {"kind": split, "val": 0.25, "test": 0.25, "seed": seed},
+        "split": {"val": 0.25, "test": 0.25, "seed": seed, **({"kind": split} if isinstance(split, str) else split)},
         "segmenter": "otsu",
         "image_size": 32,
     }
@@ -197,6 +197,26 @@ def test_a_copy_in_two_published_splits_is_an_error(tmp_path: Path, save_image) 
     save_image(tmp_path / "raw" / "test" / "a" / "copy.png", 0)
     with pytest.raises(CytopipeError, match="sets of identical images lie in several splits, first 'test/a/copy'"):
         Result(tmp_path / "raw", tmp_path / "out", dataset("published", options={}))
+
+
+def test_torn_groups_and_copies_of_a_published_split_are_counted(tmp_path: Path, save_image, caplog) -> None:
+    for seed, name in enumerate(f"{side}/a/P{patient}_{side}.png" for side in SPLITS for patient in range(4)):
+        save_image(tmp_path / "raw" / name, seed)
+    save_image(tmp_path / "raw/test/a/P8_x.png", 0)  # of P0 in train: a third group that is torn, if not by its name
+    save_image(tmp_path / "raw/train/a/P7_x.png", 77)
+    save_image(tmp_path / "raw/train/a/P7_y.png", 77)
+    split = {"kind": "published", "torn_groups": "report"}
+    result = Result(tmp_path / "raw", tmp_path / "out", dataset(split=split))
+    assert result.summary["torn"] == {"groups": 4, "copies": 1}
+    assert len(result.summary["copies"]) == 2
+    assert {row.split for row in result.rows if row.group == "P0"} == set(SPLITS)
+    assert "THE PUBLISHED SPLIT IS NOT INDEPENDENT" in caplog.text
+    assert "2 sets of identical images, listed in summary.json" in caplog.text
+
+
+def test_nothing_is_torn_by_a_grouped_split(raw: Path, tmp_path: Path) -> None:
+    assert Result(raw, tmp_path / "out", dataset()).summary["torn"] == {"groups": 0, "copies": 0}
+    assert Result(raw, tmp_path / "random", dataset("random")).summary["torn"]["groups"] > 0
 
 
 # Masks.

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Split
-from cytopipe.splits import assign_splits, check_splits, divide
+from cytopipe.params import DEVELOPMENT, Split
+from cytopipe.splits import assign_splits, check_splits, divide, torn
 
 FRACTIONS = (0.6, 0.2, 0.2)
 GROUPED = Split(kind="grouped", val=0.2, test=0.2, seed=0)
@@ -173,3 +174,52 @@ def test_a_torn_group_is_found() -> None:
     check_splits(["a"] * 3, list("123"), ["train", "val", "test"], "x")
     with pytest.raises(CytopipeError, match="lie in several splits"):
         check_splits(["a"] * 4, list("1231"), ["train", "val", "test", "test"], "x")
+
+
+def test_torn_units_come_with_their_splits() -> None:
+    assert torn(list("bbacc"), ["test", "train", "val", "val", "val"]) == {"b": ["test", "train"]}
+
+
+def test_published_splits_that_tear_groups_can_be_reported(caplog: pytest.LogCaptureFixture) -> None:
+    published = ["train", "val", "test", "train"]
+    split = Split(kind="published", torn_groups="report")
+    with caplog.at_level(logging.WARNING, "cytopipe"):
+        assert assign_splits(["a"] * 4, ["P1", "P1", "P2", "P3"], published, split, "x") == published
+    assert "x: THE PUBLISHED SPLIT IS NOT INDEPENDENT: of 3 groups" in caplog.text
+    assert "1 lie in several splits, first 'P1' in train, val" in caplog.text
+
+
+def test_whole_published_splits_need_no_report(caplog: pytest.LogCaptureFixture) -> None:
+    split = Split(kind="published", torn_groups="report")
+    assign_splits(["a"] * 3, list("123"), ["train", "val", "test"], split, "x")
+    assert not caplog.text
+
+
+def test_reporting_does_not_hide_a_missing_class() -> None:
+    split = Split(kind="published", torn_groups="report")
+    with pytest.raises(CytopipeError, match=r"the class 'b' .* has none in the train split"):
+        assign_splits(["a", "a", "a", "b"], list("1234"), ["train", "val", "test", "val"], split, "x")
+
+
+def test_a_published_split_without_images_for_testing_is_an_error() -> None:
+    with pytest.raises(CytopipeError, match=r"x: the publisher's split has no test images\n  -> use kind: grouped, or"):
+        assign_splits(["a"] * 2, list("12"), ["train", "val"], Split(kind="published"), "x")
+    with pytest.raises(CytopipeError, match="has no val and no test images"):
+        assign_splits(["a"] * 2, list("12"), ["train", "train"], Split(kind="published"), "x")
+
+
+def test_images_for_development_are_divided_into_train_and_val_by_groups() -> None:
+    published = [DEVELOPMENT] * 40 + ["test"] * 4
+    labels, units = ["a", "b"] * 22, [str(index // 4) for index in range(44)]
+    result = assign_splits(labels, units, published, Split(kind="published", val=0.2), "x")
+    assert Counter(result) == {"train": 32, "val": 8, "test": 4}
+    assert result[40:] == ["test"] * 4
+    assert not torn(units, result)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("parts", [3, 5])
+def test_no_part_stays_empty_where_classes_have_few_groups(parts: int, seed: int) -> None:
+    groups = [f"{label}{number}" for label in "abcde" for number in range(2)]
+    found = divide([group[0] for group in groups], groups, [1 / parts] * parts, seed, "x")
+    assert set(found) == set(range(parts))

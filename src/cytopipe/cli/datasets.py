@@ -41,6 +41,7 @@ def describe(adapter: Adapter) -> dict[str, Any]:
         "title": adapter.title,
         "classes": list(adapter.classes),
         "group_key": adapter.group_key,
+        "published_split": adapter.published_split,
         "layout": adapter.layout,
         "home": adapter.home,
         "options": [
@@ -59,6 +60,7 @@ def _text(row: dict[str, Any]) -> str:
         f"{row['name']}: {row['title']}",
         f"  classes  {', '.join(row['classes']) or 'those of your labels'}",
         f"  groups   {row['group_key']}",
+        f"  split    published: {row['published_split']}",
         f"  layout   {row['layout']}",
         f"  home     {row['home']}",
     ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 
-from cytopipe.datasets import folder, sipakmed, wbc
+from cytopipe.datasets import bethesda, cell_background, folder, hep2, herlev, malaria, sipakmed, wbc
 from cytopipe.datasets.base import Adapter, Sample
 from cytopipe.errors import CytopipeError
 
-ADAPTERS = {module.ADAPTER.name: module.ADAPTER for module in (folder, sipakmed, wbc)}
+_MODULES = (folder, sipakmed, wbc, hep2, malaria, herlev, bethesda, cell_background)
+ADAPTERS = {module.ADAPTER.name: module.ADAPTER for module in _MODULES}
 
 __all__ = ["ADAPTERS", "Adapter", "Sample", "adapter"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from cytopipe.errors import CytopipeError
+from cytopipe.files import is_junk
 from cytopipe.params import Section, describe
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
@@ -27,7 +29,7 @@ class Sample:
         image: file in the raw folder.
         label: class name.
         group: images of one group (patient, slide, field) never straddle a split.
-        split: the publisher's own split, where there is one.
+        split: "train", "val" or "test" of the publisher's own split, or DEVELOPMENT, or None where there is none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette.
     """
 
@@ -50,9 +52,11 @@ class Adapter:
     Attributes:
         name: as in `datasets.<name>.adapter`.
         title, home, layout, group_key: for people.
+        published_split: what `split.kind: published` means, for people.
         classes: class names in the order of their indices; empty where the data tells.
         options: model of `datasets.<name>.options`.
         samples: yields every sample below the raw folder.
+        order: the classes where options change them.
     """
 
     name: str
@@ -63,6 +67,8 @@ class Adapter:
     classes: tuple[str, ...]
     options: type[Options]
     samples: Callable[[Path, Any], Iterator[Sample]]
+    order: Callable[[Any], tuple[str, ...]] | None = None
+    published_split: str = "none"
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
         """All samples, sorted by id.
@@ -75,26 +81,40 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options, a layout that is another dataset's, or two samples of one id.
         """
-        try:
-            parsed = self.options.model_validate(options)
-        except ValidationError as error:
-            known = ", ".join(self.options.model_fields) or "none"
-            raise CytopipeError(describe(error), where=key, hint=f"options of '{self.name}': {known}") from None
-        samples = sorted(self.samples(raw, parsed), key=lambda sample: sample.id)
+        samples = sorted(self.samples(raw, self._parse(options, key)), key=lambda sample: sample.id)
         if not samples:
             raise self.not_found(raw, "no image of this dataset")
         seen: dict[str, Path] = {}
         for sample in samples:
             if sample.id in seen:
-                raise CytopipeError(f"two images have the id '{sample.id}': {seen[sample.id]} and {sample.image}")
+                raise CytopipeError(
+                    f"two images have the id '{sample.id}': {seen[sample.id]} and {sample.image}",
+                    hint="keep one of them, or rename one",
+                )
             seen[sample.id] = sample.image
         return samples
 
+    def class_order(self, options: dict[str, Any], key: str) -> tuple[str, ...]:
+        """Class names in the order of their indices; empty where the data tells.
+
+        Raises:
+            CytopipeError: for unknown options.
+        """
+        return self.order(self._parse(options, key)) if self.order else self.classes
+
+    def _parse(self, options: dict[str, Any], key: str) -> Options:
+        try:
+            return self.options.model_validate(options)
+        except ValidationError as error:
+            known = ", ".join(self.options.model_fields) or "none"
+            raise CytopipeError(describe(error), where=key, hint=f"options of '{self.name}': {known}") from None
+
     def not_found(self, raw: Path, what: str) -> CytopipeError:
         """The error for a raw folder that is not this dataset: says what was expected and what is there."""
-        there = sorted(path.relative_to(raw).as_posix() for path in raw.glob("*/*"))[:4] or sorted(
-            path.name for path in raw.glob("*")
-        )
+        there = [path.relative_to(raw).as_posix() for path in sorted(raw.glob("*/*"))] or [
+            path.name for path in sorted(raw.glob("*"))
+        ]
+        there = [name for name in there if not is_junk(name)][:4]
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
@@ -104,7 +124,10 @@ class Adapter:
 
 def find_folder(raw: Path, name: str) -> Path | None:
     """The shallowest folder of this name below `raw`, whatever its case; archives often add roots of their own."""
-    matches = [path for path in raw.rglob("*") if path.is_dir() and path.name.lower() == name.lower()]
+    folders = [Path(parent) / child for parent, children, _ in os.walk(raw) for child in children]
+    matches = [
+        path for path in folders if path.name.lower() == name.lower() and not is_junk(path.relative_to(raw).as_posix())
+    ]
     return min(matches, key=lambda path: (len(path.parts), path.as_posix()), default=None)
 
 

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from cytopipe.datasets.base import Adapter, MaskReader, Options, Sample, read_csv
+from cytopipe.datasets.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
 from cytopipe.errors import CytopipeError
-from cytopipe.images import SUFFIXES, read_values
+from cytopipe.images import read_values
 from cytopipe.masks import to_palette
-
-_SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-}  # fmt: skip
 
 
 class FolderOptions(Options):
@@ -36,29 +32,18 @@ class FolderOptions(Options):
     mask_values: dict[int, Literal[0, 1, 2]] = Field(
         default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
     )
-    group_pattern: str | None = Field(
+    group_pattern: GroupPattern | None = Field(
         None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
     )
     classes: tuple[str, ...] = Field((), description="refuse other labels; also gives the order of the classes")
     unlisted: bool = Field(False, description="allow images that the CSV does not name (they are left out)")
-
-    @field_validator("group_pattern")
-    @classmethod
-    def _has_a_parenthesis(cls, pattern: str | None) -> str | None:
-        try:
-            groups = re.compile(pattern or "()").groups
-        except re.error as error:
-            raise PydanticCustomError("pattern", f"not a regular expression: {error}") from None
-        if not groups:
-            raise PydanticCustomError("pattern", "put parentheses around the part that names the group")
-        return pattern
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     root = raw / options.images
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = [root / name for name in list_images(root)]
     if options.masks:
         files = [path for path in files if not path.is_relative_to(raw / options.masks)]
     rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(raw, root, files)
@@ -74,7 +59,7 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
             re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
             image,
             label,
-            group or _group(name, options.group_pattern),
+            group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
             split,
             _mask(raw, image, root, mask, options),
         )
@@ -124,23 +109,14 @@ def _from_folders(raw: Path, root: Path, files: list[Path]) -> Iterator[Found]:
             raise CytopipeError(
                 "an image outside the class folders", where=image, hint="name the labels' file in options.csv"
             )
-        split = _SPLITS.get(parts[0].lower()) if len(parts) > 1 else None
+        split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
         yield image, parts[1] if split else parts[0], None, split, None
 
 
 def _split(value: str, where: str) -> str:
-    if value.lower() not in _SPLITS:
+    if value.lower() not in SPLIT_WORDS:
         raise CytopipeError(f"the split '{value}' is not train, val or test", where=where)
-    return _SPLITS[value.lower()]
-
-
-def _group(name: str, pattern: str | None) -> str:
-    if pattern is None:
-        return name
-    match = re.search(pattern, name)
-    if not match or not match[1]:
-        raise CytopipeError(f"{pattern!r} finds no group in '{name}'", where="options.group_pattern")
-    return match[1]
+    return SPLIT_WORDS[value.lower()]
 
 
 def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
@@ -158,6 +134,10 @@ def _read_mask(path: Path, meaning: Mapping[int, int], size: tuple[int, int]) ->
     return to_palette(read_values(path), meaning, path)
 
 
+def _classes(options: FolderOptions) -> tuple[str, ...]:
+    return options.classes
+
+
 ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
@@ -166,5 +146,7 @@ ADAPTER = Adapter(
     group_key="options.group (a column) or options.group_pattern (of the path); otherwise each image is its own",
     classes=(),
     options=FolderOptions,
+    order=_classes,
+    published_split="options.split (a column), or the folders train/, val/ and test/ above those of the classes",
     samples=_samples,
 )

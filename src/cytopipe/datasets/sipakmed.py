@@ -2,21 +2,29 @@
 
 Plissiti et al., "SIPaKMeD: a new dataset for feature and image based classification of normal and pathological
 cervical cells in Pap smear images", ICIP 2018. Contours are `.dat` files, one `x,y` pair of floats a line.
+
+The publisher gives no split. `split.kind: published` means that of the interpretable attention networks (system D of
+the five): the sorted files of each class, shuffled by `random.seed(230)`, 70 % for training, 20 % for validation, both
+rounded down, and the rest for testing: 674 / 191 / 101 of the fields, 2,832 / 808 / 409 of the isolated cells. That of
+the cells tears fields, so it needs `split.torn_groups: report`.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from cytopipe.datasets.base import Adapter, Options, Sample
+from cytopipe.datasets.layout import list_images
 from cytopipe.errors import CytopipeError
 from cytopipe.masks import cell_mask
 
@@ -75,19 +83,37 @@ def _mask_of_field(image: Path, size: tuple[int, int]) -> np.ndarray:
     )
 
 
+def draw_published_split(names: Sequence[str]) -> dict[str, str]:
+    """System D's split of the files of one class: 70 % train, 20 % val, rounded down, and the rest test."""
+    shuffled = sorted(names)
+    random.Random(230).shuffle(shuffled)
+    train = int(0.7 * len(shuffled))
+    val = train + int(0.2 * len(shuffled))
+    return {name: "train" if place < train else "val" if place < val else "test" for place, name in enumerate(shuffled)}
+
+
 def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
     pattern, read_mask = (_CELL, _mask_of_cell) if options.images == "cells" else (_FIELD, _mask_of_field)
-    for image in sorted(raw.rglob("*")):
-        match = pattern.match(image.name)
-        folder = image.parent.parent if image.parent.name.upper() == "CROPPED" else image.parent
-        if not match or (options.images == "cells") != (image.parent.name.upper() == "CROPPED"):
+    found: dict[str, dict[str, PurePosixPath]] = defaultdict(dict)
+    for image in list_images(raw):
+        is_cropped = image.parent.name.upper() == "CROPPED"
+        if not pattern.match(image.name) or (options.images == "cells") != is_cropped:
             continue
+        folder = image.parent.parent if is_cropped else image.parent
         label = _LABELS.get(folder.name.lower().removeprefix("im_"))
         if label is None:
-            raise ADAPTER.not_found(raw, f"the folder '{folder.relative_to(raw)}' is no class of SIPaKMeD")
-        group = f"{label}_{int(match[1]):03d}"
-        cell = f"_{int(match[2]):02d}" if options.images == "cells" else ""
-        yield Sample(f"{group}{cell}", image, label, group, mask=partial(read_mask, image))
+            raise ADAPTER.not_found(raw, f"the folder '{folder}' is no class of SIPaKMeD")
+        first = found[label].setdefault(image.name, image)
+        if first is not image:
+            raise CytopipeError(f"two images have one name: {first} and {image}", where=raw, hint="keep one copy")
+    for label, images in found.items():
+        splits = draw_published_split(list(images))
+        for name, image in images.items():
+            field, *cell = (int(number) for number in re.findall(r"\d+", PurePosixPath(name).stem))
+            group = f"{label}_{field:03d}"
+            id_ = "_".join([group, *(f"{number:02d}" for number in cell)])
+            path = raw / image
+            yield Sample(id_, path, label, group, splits[name], mask=partial(read_mask, path))
 
 
 ADAPTER = Adapter(
@@ -97,6 +123,7 @@ ADAPTER = Adapter(
     layout="im_<Class>/im_<Class>/CROPPED/001_01.bmp with 001_01_cyt.dat; with options.images: fields, 001.bmp with "
     "001_cyt01.dat",
     group_key="class + number of the field that the cell was cropped from",
+    published_split="none by the publisher; here system D's: random.seed(230), 70/20/10 % of each class's sorted files",
     classes=CLASSES,
     options=SipakmedOptions,
     samples=_samples,

@@ -1,8 +1,9 @@
-"""The test of a trained classifier, once, at the end."""
+"""The test of a trained classifier, once, at the end: of one network, or of each fold's on its own images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation import plots
-from cytopipe.evaluation.classification import LEVEL, REPLICATES, classification_metrics, per_class
+from cytopipe.evaluation.classification import LEVEL, REPLICATES, classification_metrics, fold_metrics, per_class
 from cytopipe.files import sha256_file
-from cytopipe.inference.classify import class_probabilities
-from cytopipe.inputs import InputTransform
+from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
-from cytopipe.models import load_model
+from cytopipe.models import FOLDS, MAIN, ModelSpec, load_model, part_of
 from cytopipe.models.registry import count_parameters
+from cytopipe.params import SPLITS
 from cytopipe.tables import write_table
-from cytopipe.tensors import load_split
+from cytopipe.tensors import Items, Stack, load_all, load_split
 
 
 @dataclass(frozen=True)
@@ -79,25 +80,56 @@ class Evaluation:
 
 
 def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluation:
-    """Predict the test split and measure the predictions.
+    """Predict the test split, or with folds every image by the network of its fold, and measure the predictions.
 
     Raises:
-        CytopipeError: when the model's classes or input size are not those of the tensors.
+        CytopipeError: when the model's classes or input size are not those of the tensors, or its folds are of others.
     """
-    model, spec = load_model(model_folder, device)
-    items, rows = load_split(tensors, "test")
-    if items.shape[1] != spec.input_size:
-        raise CytopipeError(f"tensors of {items.shape[1]} px, a model of {spec.input_size} px", where=model_folder)
-    if any(row.class_index >= len(spec.classes) or spec.classes[row.class_index] != row.label for row in rows):
-        raise CytopipeError(f"the model knows {', '.join(spec.classes)}; the test split has others", where=tensors)
+    folds = read_folds(model_folder)
+    items, rows = load_all(tensors) if folds else load_split(tensors, "test")
+    tested_by = np.array([_fold_of(row, folds, model_folder) for row in rows])
+    parts = [part_of(fold) for fold in range(tested_by.max() + 1)] if folds else [MAIN]
+    probabilities = np.zeros(0)
+    for number, part in enumerate(parts):
+        model, spec = load_model(model_folder / part, device)
+        _check(spec, items, rows, model_folder, tensors)
+        chosen = np.flatnonzero(tested_by == number)
+        mine = items.take(chosen) if isinstance(items, Stack) else items
+        predicted = class_probabilities(model, input_transform(spec, device), mine, orientations=spec.orientations)
+        if number == 0:
+            probabilities = np.zeros((len(rows), len(spec.classes)))
+        probabilities[chosen] = predicted
     truth = np.array([row.class_index for row in rows])
-    transform = InputTransform(spec.channels, spec.mean, spec.std, device)
-    probabilities = class_probabilities(model, transform, items)
     metrics = classification_metrics(truth, probabilities, [row.group for row in rows])
+    if folds:
+        metrics["folds"] = fold_metrics(truth, probabilities, tested_by)
     about = {
         "architecture": spec.architecture,
         "channels": spec.channels,
         "parameters": count_parameters(model),
-        "test_sha256": sha256_file(tensors / "test.npy"),
+        "test_sha256": {split: sha256_file(tensors / f"{split}.npy") for split in SPLITS}
+        if folds
+        else sha256_file(tensors / "test.npy"),
     }
     return Evaluation(spec.classes, rows, truth, probabilities, metrics, about)
+
+
+def read_folds(model_folder: Path) -> dict[str, int]:
+    """The fold that tests each image; empty for a model without folds."""
+    file = model_folder / FOLDS
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _fold_of(row: Row, folds: Mapping[str, int], model_folder: Path) -> int:
+    if folds and row.id not in folds:
+        raise CytopipeError(
+            f"the image '{row.id}' is in no fold", where=model_folder, hint="train the classifier again"
+        )
+    return folds.get(row.id, 0)
+
+
+def _check(spec: ModelSpec, items: Items, rows: Sequence[Row], model_folder: Path, tensors: Path) -> None:
+    if items.shape[1] != spec.input_size:
+        raise CytopipeError(f"tensors of {items.shape[1]} px, a model of {spec.input_size} px", where=model_folder)
+    if any(row.class_index >= len(spec.classes) or spec.classes[row.class_index] != row.label for row in rows):
+        raise CytopipeError(f"the model knows {', '.join(spec.classes)}; the test split has others", where=tensors)

@@ -6,16 +6,33 @@ import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.inference.orientations import ORIENTED, turn
 from cytopipe.inputs import InputTransform, batches
+from cytopipe.models import ModelSpec
+from cytopipe.tensors import Items
+
+
+def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
+    """From stored items to what the classifier of this specification sees."""
+    return InputTransform(spec.channels, spec.mean, spec.std, device, spec.resized_to)
 
 
 def class_probabilities(
-    model: nn.Module, transform: InputTransform, items: np.ndarray, batch_size: int = 64
+    model: nn.Module, transform: InputTransform, items: Items, batch_size: int = 64, orientations: int = 1
 ) -> np.ndarray:
-    """N x H x W x 5 uint8 -> N x classes float64; rows sum to 1. Always in fp32 and evaluation mode."""
+    """N x S x S x 5 uint8 -> N x classes float64; rows sum to 1. Always in fp32 and evaluation mode.
+
+    Args:
+        model: returns N x classes logits.
+        transform: of stored items.
+        items: in any order; the result has the same.
+        batch_size: images a forward pass.
+        orientations: 8 takes the mean over the turned and mirrored images.
+    """
     model.eval()
     results = []
     with torch.inference_mode():
         for _, batch in batches(items, batch_size):
-            results.append(torch.softmax(model(transform(batch)).double(), dim=1).cpu().numpy())
+            seen = [torch.softmax(model(transform(turn(batch, *by))).double(), dim=1) for by in ORIENTED[orientations]]
+            results.append(torch.stack(seen).mean(dim=0).cpu().numpy())
     return np.concatenate(results)

@@ -17,6 +17,7 @@ from cytopipe.images import read_png
 from cytopipe.inference.segment import Segmentation
 from cytopipe.manifest import Row
 from cytopipe.masks import encode_mask
+from cytopipe.models import FOLDS, part_of
 from cytopipe.paths import PREDICTED
 
 
@@ -34,7 +35,7 @@ def generate_masks(
     Args:
         organized: folder of the images.
         rows: its manifest.
-        segmenter: model folder, with `folds.json`.
+        segmenter: model folder, with its folds.
         trained_on_it: whether the segmenter was trained on this dataset, so that its folds are of these images.
         target: existing empty folder.
         device: to predict on.
@@ -60,7 +61,7 @@ def models_of(rows: Sequence[Row], segmenter: Path, trained_on_it: bool) -> dict
     Raises:
         CytopipeError: when the folds are of other images.
     """
-    folds: dict[str, int] = json.loads((segmenter / "folds.json").read_text()) if trained_on_it else {}
+    folds: dict[str, int] = json.loads((segmenter / FOLDS).read_text()) if trained_on_it else {}
     chosen: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
         if folds and row.split == "train":
@@ -68,7 +69,7 @@ def models_of(rows: Sequence[Row], segmenter: Path, trained_on_it: bool) -> dict
                 raise CytopipeError(
                     f"the image '{row.id}' is in no fold", where=segmenter, hint="retrain the segmenter"
                 )
-            chosen[segmenter / "folds" / str(folds[row.id])].append(row)
+            chosen[segmenter / part_of(folds[row.id])].append(row)
         else:
             chosen[segmenter].append(row)
     return chosen

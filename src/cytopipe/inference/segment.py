@@ -12,14 +12,13 @@ import torch
 from torch import nn
 
 from cytopipe.images import resize_rgb
+from cytopipe.inference.orientations import ORIENTED, turn
 from cytopipe.inference.windows import cut, join
 from cytopipe.inputs import InputTransform
 from cytopipe.masks import from_probabilities, largest_cell
 from cytopipe.models import ModelSpec, load_model
 
 HEADS = ("cyt", "nuc")
-# Quarter turns and whether to reflect first: the identity alone, or all eight of a square.
-ORIENTED = {1: [(0, False)], 8: [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]}
 Size = tuple[int, int]  # height, width
 _Cut = tuple[Size, np.ndarray, list[tuple[int, int]], Size]  # native size, windows, their corners, size of the tiling
 
@@ -129,11 +128,3 @@ class Segmentation:
             start += len(windows)
             mask = from_probabilities(joined[..., 0], joined[..., 1])
             yield largest_cell(mask) if self.view.one_cell else mask
-
-
-def turn(images: torch.Tensor, turns: int, mirrored: bool, back: bool = False) -> torch.Tensor:
-    """N x S x S x C reflected left to right, then turned by quarters; with `back`, that undone."""
-    if back:
-        upright = torch.rot90(images, -turns, (1, 2))
-        return upright.flip(2) if mirrored else upright
-    return torch.rot90(images.flip(2) if mirrored else images, turns, (1, 2))

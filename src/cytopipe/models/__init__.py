@@ -5,24 +5,54 @@ Importing this package fills the registry; a new architecture is one more file a
 
 from __future__ import annotations
 
-from cytopipe.models import attention_unet, convnext_attention, otsu, timm_models
-from cytopipe.models.folder import ModelSpec, load_model, save_model
+from cytopipe.models import (
+    alexnet_hep2,
+    attention_unet,
+    cell_background,
+    convnext_attention,
+    densenet_attention,
+    malaria_vgg,
+    otsu,
+    residual_attention,
+    resnet50_dropout,
+    resnet50_frozen,
+    timm_models,
+)
+from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, save_model
+from cytopipe.models.frozen import freeze, train_mode
+from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
 from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find
 from cytopipe.models.weights import Normalisation, load_pretrained
 
 __all__ = [
+    "FOLDS",
+    "MAIN",
     "Architecture",
     "ModelSpec",
     "Normalisation",
+    "alexnet_hep2",
     "architectures",
     "attention_unet",
     "build",
+    "build_classifier",
+    "cell_background",
     "convnext_attention",
     "count_parameters",
+    "densenet_attention",
     "find",
+    "freeze",
     "load_model",
     "load_pretrained",
+    "malaria_vgg",
     "otsu",
+    "part_of",
+    "replace_activations",
+    "replace_head",
+    "residual_attention",
+    "resnet50_dropout",
+    "resnet50_frozen",
     "save_model",
+    "tail_of",
     "timm_models",
+    "train_mode",
 ]

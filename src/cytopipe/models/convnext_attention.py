@@ -67,6 +67,11 @@ class ConvNeXtAttentionClassifier(nn.Module):
         """The part that takes pretrained weights."""
         return self.backbone
 
+    @property
+    def tail(self) -> nn.Module:
+        """The part from the mean of the attended tokens to logits."""
+        return self.classifier
+
     def tokens(self, features: Tensor) -> Tensor:
         """The sequence to attend over, N x 1 x C: the mean of the features N x C x H x W."""
         return features.mean((2, 3)).unsqueeze(1)

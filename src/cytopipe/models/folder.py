@@ -25,10 +25,13 @@ from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.registry import Task, build
+from cytopipe.models.heads import Activation, Head, build_classifier
+from cytopipe.models.registry import Task
 from cytopipe.models.weights import check_fit, read_tensors
 
 WEIGHTS, SPEC, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
+MAIN = ""  # the part of a folder that holds one model alone
+FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds a model a fold
 RESTORE = "restore the folder (dvc checkout) or train the model again"
 CHANNEL_COUNTS = {"rgb": 3, "rgb+masks": 5, "masked": 3}
 
@@ -51,11 +54,16 @@ class ModelSpec(BaseModel):
         task: segmentation or classification.
         architecture: name in the registry.
         arguments: of the architecture's builder.
+        head: own (the architecture's) or what replaces it; see `heads.replace_head`.
+        activation: of all layers, or None for the architecture's own.
+        freeze: whether only the head was trained.
         classes: of the logits (classification) or heads (segmentation), in order.
         channels: rgb; rgb+masks: with cytoplasm and nucleus as channels 4 and 5; masked: rgb, background 0.
-        input_size: side in pixels of the square input.
+        input_size: side in pixels of the square images that are stored.
+        resized_to: side in pixels of the network's input, to which they are resized; None: input_size.
         mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
         std: of each input channel.
+        orientations: 8 averages the probabilities of the turned and mirrored images, 1 takes the image as it is.
         training_data_sha256: of the training data, in hexadecimal digits.
         extra: a stage's own values, such as the scale of tiles.
     """
@@ -65,11 +73,16 @@ class ModelSpec(BaseModel):
     task: Task
     architecture: str
     arguments: JsonDict
+    head: Head = "own"
+    activation: Activation | None = None
+    freeze: bool = False
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     channels: Literal["rgb", "rgb+masks", "masked"]
     input_size: PositiveInt
+    resized_to: PositiveInt | None = None
     mean: tuple[FiniteFloat, ...]
     std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
+    orientations: Literal[1, 8] = 1
     training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     extra: JsonDict = Field(default_factory=dict)
 
@@ -79,6 +92,11 @@ class ModelSpec(BaseModel):
         if (len(self.mean), len(self.std)) != (count, count):
             raise ValueError(f"{self.channels} needs {count} values each in mean and std")
         return self
+
+
+def part_of(fold: int) -> str:
+    """Where a fold's model lies below the folder."""
+    return f"folds/{fold}"
 
 
 def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
@@ -122,7 +140,9 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
         raise CytopipeError(f"{key}: {fault['msg']}", where=folder / SPEC, hint=RESTORE) from None
     weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
     with torch.random.fork_rng(devices=[]):
-        model = build(spec.architecture, **spec.arguments)
+        model = build_classifier(
+            spec.architecture, spec.arguments, head=spec.head, activation=spec.activation, freeze=spec.freeze
+        )
     check_fit(weights, model.state_dict(), folder / WEIGHTS)
     model.load_state_dict(weights)
     return model.to(device).eval(), spec

@@ -1,6 +1,6 @@
-"""Attention blocks that several architectures share, each with its paper.
+"""Blocks that several architectures share, each with its paper.
 
-All take and return float tensors N x C x H x W. Pooling uses `mean` and `amax`, whose gradients are
+All take and return float tensors N x C x H x W. Pooling uses `mean`, `amax` and products, whose gradients are
 deterministic on CUDA, unlike those of the adaptive pooling modules.
 """
 
@@ -82,3 +82,27 @@ class AttentionGate(nn.Module):
     def forward(self, gating: Tensor, skip: Tensor) -> Tensor:
         """Skip features N x C x H x W times a gate N x 1 x H x W; both inputs have the same H and W."""
         return skip * torch.sigmoid(self.psi(torch.relu(self.gating(gating) + self.skip(skip))))
+
+
+def adaptive_mean(x: Tensor, side: int) -> Tensor:
+    """Mean over side x side windows, N x C x H x W -> N x C x side x side, equal to `nn.AdaptiveAvgPool2d(side)`."""
+    rows, columns = (_windows(size, side).to(x) for size in x.shape[-2:])
+    return rows @ x @ columns.T
+
+
+def _windows(size: int, side: int) -> Tensor:
+    """side x size: the share of each of `size` positions in the mean of each of `side` windows."""
+    window, position = torch.arange(side)[:, None], torch.arange(size)
+    inside = (position >= window * size // side) & (position < -(-(window + 1) * size // side))
+    return inside / inside.sum(1, keepdim=True)
+
+
+def glorot(module: nn.Module) -> None:
+    """Initialise a convolution or a linear layer as Keras does, for `nn.Module.apply`: uniform weights, biases 0.
+
+    Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

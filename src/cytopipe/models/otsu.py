@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cytopipe.models.registry import register
 
 LOGIT = 8.0  # of a pixel that is inside; minus this outside
+LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601), as OpenCV and PIL take it
 
 
 @register("otsu", task="segmentation", paper="Otsu, IEEE Trans. SMC 9(1), 1979", input_size=256)
@@ -31,7 +32,8 @@ class OtsuSegmenter(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """N x 3 x H x W float -> {"cyt", "nuc"} logits, N x 1 x H x W."""
-        grey = image.float().mean(dim=1).cpu().numpy()
+        weights = torch.tensor(LUMA, device=image.device).view(1, -1, 1, 1)
+        grey = (image.float() * weights).sum(dim=1).cpu().numpy()
         found = [self._segment(one) for one in grey]
         cell, nucleus = (torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
         logits = ((inside[:, None].float() * 2 - 1) * LOGIT for inside in (cell, nucleus))

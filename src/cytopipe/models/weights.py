@@ -1,7 +1,8 @@
 """Pretrained weights: from timm's hub or from a local safetensors file, into a model or its backbone.
 
-One way in for both sources: a state dict of the plain timm model is renamed to the backbone's keys, its stem
-is adapted to the number of input channels, a head of another size is left alone, the rest must fit.
+One way in for both sources: a state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
+backbone's keys, its stem is adapted to the number of input channels, a head of another size is left alone, the rest
+must fit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import timm
 import torch
+import torchvision
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from timm.models import FeatureInfo, adapt_input_conv
@@ -114,11 +116,14 @@ def _shape(tensor: Tensor | None) -> str:
 def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
     name = ".".join(part for part in (config["architecture"], config.get("tag")) if part)
     try:
+        if config.get("library") == "torchvision":
+            weights = torchvision.models.get_model_weights(name)["DEFAULT"]
+            return dict(weights.get_state_dict(weights_only=True, check_hash=True, progress=False)), name
         with torch.random.fork_rng(devices=[]):
             return timm.create_model(name, pretrained=True).state_dict(), name
     except Exception as error:  # the hub's client raises its transport's own errors, of no common type
         raise CytopipeError(
-            f"timm's weights could not be fetched ({error})",
+            f"the hub's weights could not be fetched ({error})",
             where=name,
             hint="check the connection, or set pretrained: to a local .safetensors file or to false",
         ) from error

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from cytopipe.params.datasets import (
+    DEVELOPMENT,
     SPLITS,
     ArchiveSource,
     Dataset,
@@ -21,6 +22,7 @@ from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
 
 __all__ = [
+    "DEVELOPMENT",
     "SPLITS",
     "ArchiveSource",
     "Augmentation",

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from cytopipe.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
+DEVELOPMENT = "development"  # as an image's published split: not for testing; train and val are yet to be drawn
 Layout = Literal["sipakmed", "herlev", "hep2", "malaria", "bethesda", "cell_background", "wbc"]
 
 

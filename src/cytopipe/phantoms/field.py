@@ -52,7 +52,7 @@ def take_field(phantom: Phantom, name: str, *, count: int, scale: float, seed: l
     origin = np.zeros(2)
     annotated = tuple(cell.at(origin, scale) for cell in layout.annotated)
     bystanders = tuple(cell.at(origin, scale) for cell in layout.bystanders)
-    microscope, depth = _set_up(slide, scale, shapes)
+    microscope, depth = set_up(slide, scale, shapes)
 
     amounts = np.zeros((round(size.height * scale), round(size.width * scale), len(DYES)), np.float32)
     nuclei = np.zeros(amounts.shape[:2], np.float32)
@@ -68,7 +68,7 @@ def take_field(phantom: Phantom, name: str, *, count: int, scale: float, seed: l
     return Field(microscope.photograph(bath.density(amounts), sensor), annotated)
 
 
-def _set_up(slide: Slide, scale: float, rng: np.random.Generator) -> tuple[Microscope, float]:
+def set_up(slide: Slide, scale: float, rng: np.random.Generator) -> tuple[Microscope, float]:
     """Draws one slide's microscope, and the spread of its cells about the plane of focus, in pixels."""
     brightness, warmth = slide.brightness.draw(rng), slide.warmth.draw(rng)
     slope, direction = slide.gradient.draw(rng), rng.uniform(0, 2 * np.pi)

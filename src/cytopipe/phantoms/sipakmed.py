@@ -7,20 +7,17 @@ name with fields as BMP and one .dat a contour, and CROPPED beside them with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cytopipe.errors import CytopipeError
 from cytopipe.phantoms.anatomy import Cell
 from cytopipe.phantoms.field import Field, take_field
 from cytopipe.phantoms.outlines import Polygon
+from cytopipe.phantoms.request import Report, check_request
 from cytopipe.phantoms.spec import read_spec
-
-SCALES = (0.05, 2.0)  # below, cells shrink to points
 
 
 def write_sipakmed(
@@ -31,7 +28,7 @@ def write_sipakmed(
     fields_per_class: int,
     cells_per_field: int,
     scale: float,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> None:
     """Fills `folder` with a phantom of SIPaKMeD; the same arguments write the same bytes.
 
@@ -50,16 +47,7 @@ def write_sipakmed(
     Raises:
         CytopipeError: the table or an argument is not valid.
     """
-    for name, value, least in (
-        ("seed", seed, 0),
-        ("fields_per_class", fields_per_class, 1),
-        ("cells_per_field", cells_per_field, 1),
-    ):
-        if value < least:
-            raise CytopipeError(f"{name} must be at least {least}, not {value}", where=name)
-    if not SCALES[0] <= scale <= SCALES[1]:
-        text = f"scale must be from {SCALES[0]} to {SCALES[1]}, not {scale}"
-        raise CytopipeError(text, where="scale", hint="1.0 gives full-size fields, 0.25 a quarter of their width")
+    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
     phantom = read_spec(spec)
     total = len(phantom.classes) * fields_per_class
     done = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self, TypeVar
 
 import numpy as np
 import yaml
@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 
 from cytopipe.errors import CytopipeError
 
+Table = TypeVar("Table", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # it names folders
@@ -48,7 +49,10 @@ class Normal(Section):
 
     def draw(self, rng: np.random.Generator) -> float:
         """One value, by inversion: always one random number, and no heap at the limits."""
-        u = rng.random()
+        return self.quantile(rng.random())
+
+    def quantile(self, u: float) -> float:
+        """The value below which the share `u` of the distribution lies."""
         if self.sd == 0:
             return self.mean
         low, high = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
@@ -201,7 +205,12 @@ class Phantom(Section):
 
 
 def read_spec(path: Path) -> Phantom:
-    """Reads and checks a biology table.
+    """Reads and checks the biology table of a Papanicolaou smear; see `read_table`."""
+    return read_table(path, Phantom)
+
+
+def read_table(path: Path, model: type[Table]) -> Table:
+    """Reads and checks a biology table of the given model.
 
     Raises:
         CytopipeError: the file cannot be read, is not YAML, or a key is missing, unknown or out of range;
@@ -214,7 +223,7 @@ def read_spec(path: Path) -> Phantom:
     except yaml.YAMLError as error:
         raise CytopipeError(f"not valid YAML: {error}", where=path) from error
     try:
-        return Phantom.model_validate(table)
+        return model.model_validate(table)
     except ValidationError as error:
         raise _explain(error, path) from error
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cytopipe.files import Progress
 from cytopipe.params import PhantomSource
-from cytopipe.phantoms import write_sipakmed
+from cytopipe.phantoms.bethesda import write_bethesda
+from cytopipe.phantoms.cell_background import write_cell_background
+from cytopipe.phantoms.hep2 import write_hep2
+from cytopipe.phantoms.herlev import write_herlev
+from cytopipe.phantoms.malaria import write_malaria
+from cytopipe.phantoms.sipakmed import write_sipakmed
+from cytopipe.phantoms.wbc import write_wbc
+
+WRITERS: dict[str, Callable[..., None]] = {  # by PhantomSource.layout
+    "sipakmed": write_sipakmed,
+    "herlev": write_herlev,
+    "hep2": write_hep2,
+    "malaria": write_malaria,
+    "bethesda": write_bethesda,
+    "cell_background": write_cell_background,
+    "wbc": write_wbc,
+}
 
 
 def draw_phantoms(source: PhantomSource, target: Path, progress: Progress | None) -> None:
-    """Fill `target` with phantoms in SIPaKMeD's layout; the same source gives the same bytes."""
-    write_sipakmed(
+    """Fill `target` with phantoms in the layout that the source names; the same source gives the same bytes.
+
+    Raises:
+        CytopipeError: the source's table or one of its numbers is not valid for the layout.
+    """
+    WRITERS[source.layout](
         target,
         source.path,
         seed=source.seed,

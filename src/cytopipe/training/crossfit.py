@@ -19,14 +19,12 @@ from cytopipe.images import read_png
 from cytopipe.inference.segment import Segmentation
 from cytopipe.manifest import Row
 from cytopipe.masks import read_mask
-from cytopipe.models import ModelSpec
+from cytopipe.models import MAIN, ModelSpec, part_of
 from cytopipe.params import Segmenter
 from cytopipe.splits import divide
 from cytopipe.training.loop import Epoch
 from cytopipe.training.segmenter import make_segmenter, train_segmenter
 from cytopipe.training.workspace import Workspace
-
-MAIN = ""
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ def train_with_folds(
     folds = assign_folds(rows, config.cross_fit, config.training.seed)
     models = {}
     history: list[Epoch] = []
-    for part in (MAIN, *(f"folds/{fold}" for fold in range(config.cross_fit))):
-        taught = [row for row in rows if part == MAIN or part != f"folds/{folds.get(row.id)}"]
+    for part in (MAIN, *map(part_of, range(config.cross_fit))):
+        taught = [row for row in rows if part == MAIN or row.id not in folds or part != part_of(folds[row.id])]
         model, spec, epochs = train_segmenter(config, config.training, organized, taught, data_hash, workspace.of(part))
         models[part] = (model, spec)
         history = history or epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,42 +11,79 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from cytopipe.augment import Augmenter
+from cytopipe.tensors import Items
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # N x H x W x C uint8 items, N int64 indices
+
+class Labelled(NamedTuple):
+    """Images with their classes: N items of any one shape, and N class indices (int64)."""
+
+    items: Items
+    labels: np.ndarray
+
+
+class Batch(NamedTuple):
+    """Items of one training step.
+
+    Attributes:
+        items: N x H x W x C, as stored.
+        indices: N, int64.
+        epoch, step: when it is used, counted from 0; they seed what is drawn for the whole batch.
+    """
+
+    items: torch.Tensor
+    indices: torch.Tensor
+    epoch: int = 0
+    step: int = 0
+
+
+class Draw(NamedTuple):
+    """A batch that is asked for: which items, in which pass over the data, for which epoch and step."""
+
+    indices: np.ndarray
+    turn: int
+    epoch: int
+    step: int
 
 
 class ArrayDataset(Dataset[Batch]):
-    """Items of a memory-mapped array, asked for as (epoch, index) pairs, a batch at a time."""
+    """Items of a memory-mapped array, a batch at a time."""
 
-    def __init__(self, array: np.ndarray, augmenter: Augmenter) -> None:
+    def __init__(self, array: Items, augmenter: Augmenter) -> None:
         self.array, self.augmenter = array, augmenter
 
     def __len__(self) -> int:
         return len(self.array)
 
-    def __getitem__(self, key: tuple[int, np.ndarray]) -> Batch:
-        epoch, indices = key
-        items = [self.augmenter(self.array[index], epoch, int(index)) for index in indices]
-        return torch.from_numpy(np.stack(items)), torch.from_numpy(indices)
+    def __getitem__(self, draw: Draw) -> Batch:
+        items = [self.augmenter(self.array[index], draw.turn, int(index)) for index in draw.indices]
+        return Batch(torch.from_numpy(np.stack(items)), torch.from_numpy(draw.indices), draw.epoch, draw.step)
 
 
 class EpochSampler:
-    """Shuffled batches of each epoch. The last, smaller batch is kept unless it holds one image.
+    """Shuffled batches of each epoch. The last, smaller batch of a pass is kept unless it holds one image.
 
-    A batch of one would break batch normalisation; a `batch_size` of one asks for it.
+    A batch of one would break batch normalisation; a `batch_size` of one asks for it. With `steps`, epochs are that
+    long and passes over the data follow each other without regard to them, each in an order of its own.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
+    def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0) -> None:
+        self.count, self.batch_size, self.seed, self.steps, self.epoch = count, batch_size, seed, steps, 0
 
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        for start in range(0, self.count, self.batch_size):
-            batch = order[start : start + self.batch_size]
-            if len(batch) > 1 or 1 in (self.batch_size, self.count):
-                yield self.epoch, batch
+    def __iter__(self) -> Iterator[Draw]:
+        orders: dict[int, np.ndarray] = {}
+        for step in range(len(self)):
+            turn, position = divmod(self.epoch * len(self) + step, self._batches)
+            if turn not in orders:
+                orders = {turn: np.random.default_rng([self.seed, turn]).permutation(self.count)}
+            start = position * self.batch_size
+            yield Draw(orders[turn][start : start + self.batch_size], turn, self.epoch, step)
 
     def __len__(self) -> int:
+        return self.steps or self._batches
+
+    @property
+    def _batches(self) -> int:
+        """Of one pass over the data."""
         full, rest = divmod(self.count, self.batch_size)
         return full + (rest > 1 or rest == self.count)
 
@@ -54,15 +92,18 @@ class TrainingLoader:
     """Iterates over the batches of one epoch after another.
 
     Args:
-        array: N x H x W x C uint8.
+        array: N items of any shape; uint8 images, H x W x C, where the augmenter is not idle.
         augmenter: of the samples.
         batch_size: images a step.
         seed: of the order.
         num_workers: loader processes; 0 loads in this one. The result is the same.
+        steps: batches an epoch; 0 for one pass over the array.
     """
 
-    def __init__(self, array: np.ndarray, augmenter: Augmenter, batch_size: int, seed: int, num_workers: int) -> None:
-        self.sampler = EpochSampler(len(array), batch_size, seed)
+    def __init__(
+        self, array: Items, augmenter: Augmenter, batch_size: int, seed: int, num_workers: int, steps: int = 0
+    ) -> None:
+        self.sampler = EpochSampler(len(array), batch_size, seed, steps)
         self._loader = DataLoader(
             ArrayDataset(array, augmenter),
             batch_size=None,  # the sampler yields whole batches

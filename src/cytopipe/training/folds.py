@@ -13,12 +13,6 @@ from cytopipe.manifest import Row
 from cytopipe.splits import divide
 
 VALIDATION = 0.15  # of the images that a fold does not test on
-FILE = "folds.csv"  # in the model folder: id, fold
-
-
-def part_of(fold: int) -> str:
-    """Folder of a fold's model, below that of the classifier."""
-    return f"folds/{fold}"
 
 
 @dataclass(frozen=True)

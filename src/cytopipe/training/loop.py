@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.models.frozen import train_mode
 from cytopipe.params import Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
@@ -130,7 +131,7 @@ def _train_epoch(
     device: torch.device,
     epoch: int,
 ) -> dict[str, float]:
-    model.train()
+    train_mode(model)
     sums: dict[str, float] = defaultdict(float)
     seen = 0
     for number, batch in enumerate(loader.epoch(epoch)):
@@ -172,7 +173,7 @@ def _precision(
         return recipe.precision
     before = {name: value.clone() for name, value in model.state_dict().items()}
     batch = next(iter(loader.epoch(0)))
-    model.train()
+    train_mode(model)
 
     def step(precision: Precision) -> None:
         with autocast(device, precision):

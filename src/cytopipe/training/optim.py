@@ -44,7 +44,10 @@ class Schedule:
 
 def _scheduler(optimizer: torch.optim.Optimizer, recipe: Training) -> LRScheduler:
     if recipe.scheduler == "plateau":
-        return ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+        plateau = recipe.plateau
+        return ReduceLROnPlateau(
+            optimizer, factor=plateau.factor, patience=plateau.patience, threshold=plateau.threshold
+        )
     warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
     if recipe.scheduler == "cosine":
         main: LRScheduler = CosineAnnealingLR(

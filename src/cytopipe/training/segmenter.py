@@ -173,8 +173,9 @@ def train_segmenter(
     task = SegmentationTask(
         model, InputTransform("rgb", spec.mean, spec.std, workspace.device), validation, recipe.batch_size
     )
+    augmenter = Augmenter(recipe.augment, recipe.seed)
     loader = TrainingLoader(
-        train, Augmenter(recipe.augment, recipe.seed), recipe.batch_size, recipe.seed, workspace.num_workers
+        train, augmenter, recipe.batch_size, recipe.seed, workspace.num_workers, recipe.steps_per_epoch
     )
     history, precision = fit(model, task, loader, recipe, workspace.device, workspace.checkpoint, workspace.tell)
     return model, spec.model_copy(update={"extra": {**spec.extra, "precision": precision}}), history

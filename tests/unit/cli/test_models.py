@@ -14,6 +14,11 @@ def test_counts_are_those_that_the_papers_imply(cytopipe: Cytopipe) -> None:
     assert rows["convnext_attention"]["parameters"] == 29_474_917
     assert rows["convnext_token_attention"]["trainable_parameters"] == 29_474_917
     assert rows["otsu"]["parameters"] == 0
+    assert (rows["resnet50_frozen"]["parameters"], rows["resnet50_frozen"]["trainable_parameters"]) == (
+        23_516_228,
+        8_196,
+    )
+    assert rows["residual_attention"]["parameters"] == 50_427_589
     assert rows["timm/<name>"]["parameters"] is None
 
 

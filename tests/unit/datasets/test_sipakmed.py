@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cytopipe.datasets import ADAPTERS, Sample
-from cytopipe.datasets.sipakmed import CLASSES, read_contour
+from cytopipe.datasets.sipakmed import CLASSES, draw_published_split, read_contour
 from cytopipe.errors import CytopipeError
 
 CYTOPLASM, NUCLEUS = "1,1\n7,1\n7,6\n1,6\n", "3,3\n5,3\n5,4\n3,4\n"
@@ -33,12 +35,12 @@ def raw(tmp_path: Path, save_image) -> Path:
 
 
 def test_isolated_cells_come_from_cropped_grouped_by_class_and_field(raw: Path) -> None:
-    found = [(sample.id, sample.label, sample.group, sample.split) for sample in read(raw)]
+    found = [(sample.id, sample.label, sample.group) for sample in read(raw)]
     assert found == [
-        ("Metaplastic_012_01", "Metaplastic", "Metaplastic_012", None),
-        ("Parabasal_012_01", "Parabasal", "Parabasal_012", None),
-        ("Parabasal_012_02", "Parabasal", "Parabasal_012", None),
-        ("Parabasal_012_03", "Parabasal", "Parabasal_012", None),
+        ("Metaplastic_012_01", "Metaplastic", "Metaplastic_012"),
+        ("Parabasal_012_01", "Parabasal", "Parabasal_012"),
+        ("Parabasal_012_02", "Parabasal", "Parabasal_012"),
+        ("Parabasal_012_03", "Parabasal", "Parabasal_012"),
     ]
     assert all(sample.image.parent.name.upper() == "CROPPED" for sample in read(raw))
 
@@ -117,3 +119,35 @@ def test_an_unknown_class_folder_says_what_was_expected_and_found(images: str, r
 def test_the_choice_of_images_is_checked(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"k: images: Input should be 'cells' or 'fields' \(given: 'slides'\)"):
         read(tmp_path, "slides")
+
+
+# Fields and isolated cells of each class, and what system D reports of its split.
+REAL = {"fields": (223, 238, 271, 108, 126), "cells": (813, 825, 793, 787, 831)}
+
+
+@pytest.mark.parametrize(("images", "expected"), [("fields", (674, 191, 101)), ("cells", (2832, 808, 409))])
+def test_system_ds_split_has_its_counts(images: str, expected: tuple[int, int, int]) -> None:
+    counts: Counter[str] = Counter()
+    for size in REAL[images]:
+        counts.update(draw_published_split([f"{number:03d}.bmp" for number in range(size)]).values())
+    assert tuple(counts[split] for split in ("train", "val", "test")) == expected
+
+
+def test_system_ds_split_is_that_of_pythons_generator_for_files_in_any_order() -> None:
+    names = [f"{number:03d}.bmp" for number in range(1, 24)]
+    random.seed(230)
+    shuffled = sorted(names)
+    random.shuffle(shuffled)
+    expected = {"train": set(shuffled[:16]), "val": set(shuffled[16:20]), "test": set(shuffled[20:])}
+    split = draw_published_split(names[::-1])
+    assert {side: {name for name in names if split[name] == side} for side in expected} == expected
+
+
+def test_every_class_is_split_for_itself(raw: Path, save_image) -> None:
+    for number in range(20, 29):
+        save_image(raw / f"im_Parabasal/im_Parabasal/{number:03d}.bmp", number)
+    found = {sample.id: sample.split for sample in read(raw, "fields")}
+    expected = draw_published_split(["012.bmp", *(f"{number:03d}.bmp" for number in range(20, 29))])
+    assert found.pop("Metaplastic_012") == "test"  # 70 % and 20 % of one, rounded down, are none
+    assert found == {f"Parabasal_{name[:3]}": side for name, side in expected.items()}
+    assert Counter(found.values()) == {"train": 7, "val": 2, "test": 1}

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.inference.segment import ORIENTED, Segmentation, View, turn
+from cytopipe.inference.orientations import ORIENTED, turn
+from cytopipe.inference.segment import Segmentation, View
 from cytopipe.inputs import InputTransform
 from cytopipe.masks import largest_cell
 

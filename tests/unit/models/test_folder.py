@@ -13,7 +13,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import ModelSpec, build, load_model, save_model
+from cytopipe.models import (
+    ModelSpec,
+    build,
+    build_classifier,
+    count_parameters,
+    load_model,
+    save_model,
+    tail_of,
+)
 
 FILES = ("model.json", "weights.safetensors")
 
@@ -108,6 +116,26 @@ def test_loading_leaves_the_random_generator_alone(folder: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_head_activation_and_freezing_survive_the_folder(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"head": "mlp", "activation": "mish", "freeze": True}
+    arguments = spec().arguments
+    model = build_classifier(spec().architecture, arguments, **changes).eval()
+    given = spec(**changes, resized_to=32, orientations=8)
+    save_model(tmp_path, model, given)
+    loaded, loaded_spec = load_model(tmp_path)
+    assert loaded_spec == given and (loaded_spec.resized_to, loaded_spec.orientations) == (32, 8)
+    assert torch.equal(loaded(images()), model(images()))
+    assert count_parameters(loaded, trainable=True) == count_parameters(tail_of(loaded)[1])
+
+
+def test_a_folder_from_before_heads_activations_and_freezing_still_loads(folder: Path) -> None:
+    content = json.loads((folder / "model.json").read_bytes())
+    for key in ("head", "activation", "freeze", "resized_to", "orientations"):
+        del content[key]
+    rewrite(folder, "model.json", json.dumps(content).encode())
+    assert load_model(folder)[1] == spec()
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("place", [0, 0.5, 1])
 def test_a_flipped_bit_is_noticed(folder: Path, name: str, place: float) -> None:
@@ -178,6 +206,7 @@ def test_the_first_weight_that_does_not_fit_is_named(folder: Path) -> None:
         ({"arguments": {"num_clases": 2}}, "unknown argument 'num_clases'"),
         ({"channels": "grey"}, "model.json: channels"),
         ({"mean": [0.5]}, "model.json: model: .*needs 5 values"),
+        ({"head": "svc"}, "model.json: head: Input should be 'own'"),
         ({"version": 2}, "model.json: version: Extra inputs"),
     ],
 )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from torch import Tensor, nn
 
-from cytopipe.models.layers import CBAM, AttentionGate, SqueezeExcitation
+from cytopipe.models.layers import CBAM, AttentionGate, SqueezeExcitation, adaptive_mean, glorot
 from cytopipe.models.registry import count_parameters
 
 
@@ -70,3 +73,16 @@ def test_attention_gate_weighs_the_skip_by_the_sum_of_both_inputs() -> None:
 
 def test_attention_gate_has_biases_and_no_normalisation() -> None:
     assert count_parameters(AttentionGate(256, 384, 128)) == (256 + 1 + 384 + 1) * 128 + 128 + 1
+
+
+@pytest.mark.parametrize("size", [(6, 6), (8, 8), (1, 1), (9, 17), (5, 31)])
+def test_adaptive_mean_is_adaptive_average_pooling(size: tuple[int, int]) -> None:
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(adaptive_mean(x, 6), nn.functional.adaptive_avg_pool2d(x, 6), atol=1e-6)
+
+
+def test_glorot_draws_weights_within_its_bound_and_sets_biases_to_zero() -> None:
+    for layer, bound in ((nn.Conv2d(2, 4, 3), math.sqrt(6 / (18 + 36))), (nn.Linear(10, 5), math.sqrt(6 / 15))):
+        layer.apply(glorot)
+        assert 0.8 * bound < layer.weight.abs().max() <= bound
+        assert (layer.bias == 0).all()

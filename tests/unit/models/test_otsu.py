@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -63,3 +64,14 @@ def test_images_of_a_batch_have_thresholds_of_their_own() -> None:
 def test_the_threshold_parts_two_levels() -> None:
     assert 10 <= otsu_threshold(np.array([10, 10, 10, 200, 200], np.uint8)) < 200
     assert otsu_threshold(np.full((2, 2), 7, np.uint8)) == otsu_threshold(np.zeros(0, np.uint8)) == -1
+
+
+def test_grey_is_luma_so_that_the_mask_is_opencvs() -> None:
+    # Green is bright and blue is dark, though the mean of the three channels is the same.
+    image = torch.zeros(3, 16, 16)
+    image[1], image[1, 3:13, 3:13], image[2, 3:13, 3:13] = 1, 0, 1
+    cell, _ = found(image)
+    assert torch.equal(cell, square(3, 13))
+    pixels = (image.permute(1, 2, 0) * 255).byte().numpy()
+    _, opencvs = cv2.threshold(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+    assert np.array_equal(cell.numpy(), opencvs.astype(bool))

@@ -61,7 +61,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, nearest: str) -
 
 
 def test_a_name_like_no_other_is_answered_with_the_list() -> None:
-    with pytest.raises(CytopipeError, match="attention_unet, convnext_attention"):
+    with pytest.raises(CytopipeError, match="alexnet_hep2, attention_unet, cell_background"):
         build("§§§")
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import Normalisation, build, load_pretrained
+from cytopipe.models import Normalisation, build, build_classifier, load_pretrained, tail_of
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -229,6 +230,72 @@ def test_an_unreachable_hub_is_an_error_that_names_the_way_out(monkeypatch: pyte
     monkeypatch.setattr(timm, "create_model", create_model)
     with pytest.raises(CytopipeError, match=r"no route to host\)\n.*local .safetensors file"):
         load_pretrained(model, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "backbone", "plain"),
+    [
+        ("resnet50_frozen", {"backbone": "test_resnet"}, "backbone", "test_resnet"),
+        ("resnet50_dropout", {"backbone": "test_resnet"}, "backbone", "test_resnet"),
+        ("densenet_attention", {}, "backbone", "densenet121"),
+    ],
+)
+def test_published_networks_take_their_backbone_s_weights_and_keep_their_head(
+    tmp_path: Path, name: str, arguments: dict[str, str], backbone: str, plain: str
+) -> None:
+    state = plain_state(plain)
+    model = build(name, **arguments)
+    before = {key: tensor.clone() for key, tensor in tail_of(model)[1].state_dict().items()}
+    load_pretrained(model, saved(tmp_path, state))
+    heads = tuple(key for key in state if key.startswith(("fc.", "classifier.")))
+    loaded = getattr(model, backbone).state_dict()
+    assert heads and all(torch.equal(loaded[key], state[key]) for key in state if key not in heads)
+    assert all(torch.equal(before[key], tensor) for key, tensor in tail_of(model)[1].state_dict().items())
+
+
+def test_weights_fit_where_the_head_was_replaced(tmp_path: Path) -> None:
+    state = plain_state("test_resnet")
+    model = build_classifier("test_resnet", {"num_classes": 10}, head="mlp", activation="mish", freeze=True)
+    load_pretrained(model, saved(tmp_path, state))
+    assert torch.equal(model.layer4[0].conv1.weight, state["layer4.0.conv1.weight"])
+
+
+def torchvision_alexnet() -> dict[str, Tensor]:
+    with torch.device("meta"):
+        model = torchvision.models.alexnet(num_classes=2)
+    shapes = {key: tensor.shape for key, tensor in model.state_dict().items() if not key.startswith("classifier.1.")}
+    return {key: torch.full(shape, 0.5) for key, shape in shapes.items()}
+
+
+def test_alexnet_takes_torchvision_s_features_and_keeps_its_head(tmp_path: Path) -> None:
+    with torch.device("cpu"):
+        model = build("alexnet_hep2", in_channels=5)
+    head = model.head[9].weight.detach().clone()
+    assert load_pretrained(model, saved(tmp_path, torchvision_alexnet())) == IMAGENET
+    features = model.features.state_dict()
+    assert all((tensor == 0.5).all() for key, tensor in features.items() if key != "0.weight")
+    assert torch.allclose(features["0.weight"], torch.tensor(0.3))
+    assert torch.equal(model.head[9].weight, head) and not (model.head[4].weight == 0.5).any()
+
+
+def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def get_state_dict(_: object, **options: object) -> dict[str, Tensor]:
+        asked.append(options)
+        return torchvision_alexnet()
+
+    monkeypatch.setattr(torchvision.models.AlexNet_Weights, "get_state_dict", get_state_dict)
+    model = build("alexnet_hep2")
+    load_pretrained(model, True)
+    assert (model.features[0].weight == 0.5).all()
+    assert asked[0]["weights_only"] is True and asked[0]["check_hash"] is True
+
+
+def test_a_network_of_its_own_takes_images_on_the_scale_of_0_to_1() -> None:
+    for name in ("cell_background", "malaria_vgg"):
+        with torch.device("meta"):
+            assert load_pretrained(build(name), False) == Normalisation((0, 0, 0), (1, 1, 1))
 
 
 @pytest.mark.realdata

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cytopipe.datasets import ADAPTERS
 from cytopipe.errors import CytopipeError
 from cytopipe.sources import GitRecipe, UrlRecipe, fetch, load_recipe
 
@@ -26,6 +27,17 @@ def test_the_wbc_recipe_names_one_commit_of_the_public_repository() -> None:
     assert isinstance(recipe, GitRecipe)
     assert recipe.commit == "fa9c01622f52bccb9aeb8a6f2628f564e377767d"
     assert recipe.paths == ("Dataset 1", "Class Labels of Dataset 1.csv")
+
+
+def test_the_hep2_recipe_names_one_commit_of_the_public_repository() -> None:
+    recipe = load_recipe(RECIPES / "hep2.yaml")
+    assert isinstance(recipe, GitRecipe)
+    assert recipe.commit == "19bd174446eceb249922068e504a83d4d2439785"
+    assert recipe.paths == ("dataset",)
+
+
+def test_every_published_dataset_has_a_recipe() -> None:
+    assert {path.stem for path in RECIPES.glob("*.yaml")} >= set(ADAPTERS) - {"folder"}
 
 
 def test_a_manual_recipe_says_where_to_go_what_to_get_and_how_to_go_on(target: Path, tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ import torch
 from torch import nn
 
 from cytopipe.inputs import InputTransform
-from cytopipe.params import Classifier, Training
+from cytopipe.models import load_model, save_model
+from cytopipe.params import Augmentation, Classifier, Training
 from cytopipe.training.classifier import ClassificationTask, make_classifier, train_classifier
+from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.loop import Epoch
+from cytopipe.training.losses import Loss
+from cytopipe.training.mixing import Mixer
 from cytopipe.training.workspace import Workspace
 
 Recipe = Callable[..., Training]
@@ -34,17 +38,17 @@ def task(
     truth: list[int] | None = None,
     weights: list[float] | None = None,
     smoothing: float = 0.0,
+    mix: dict[str, float] | None = None,
 ) -> tuple[ClassificationTask, torch.Tensor]:
     """A task with these training labels, and items that look like `shown`; `truth` is the validation's."""
     items = np.zeros((len(shown), 4, 4, 5), np.uint8)
     items[:, 0, 0, 0] = np.array(shown) * 255
-    given = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    loss = Loss("ce", None if weights is None else torch.tensor(weights, dtype=torch.float32), smoothing)
     transform = InputTransform("rgb", (0, 0, 0), (1, 1, 1))
-    validation = (items, np.array(truth if truth is not None else shown))
-    return (
-        ClassificationTask(ByFirstPixel(), transform, np.array(labels), validation, given, smoothing, batch_size=2),
-        torch.from_numpy(items),
-    )
+    validation = Labelled(items, np.array(truth if truth is not None else shown))
+    mixer = Mixer(Augmentation.model_validate(mix), 0, 2) if mix else None
+    one = ClassificationTask(ByFirstPixel(), transform, np.array(labels), validation, loss, 2, mixer)
+    return one, torch.from_numpy(items)
 
 
 # Cross-entropies of the two kinds of items: p = (1/2, 1/2) and (1/4, 3/4).
@@ -53,7 +57,7 @@ EVEN, RIGHT, WRONG = math.log(2), math.log(4 / 3), math.log(4)
 
 def test_a_step_is_the_cross_entropy_of_the_batchs_own_labels() -> None:
     one, items = task([1, 0, 1], [0, 1, 1])
-    loss, measures = one.step((items, torch.tensor([1, 2, 1])))  # labels 0, 1, 0
+    loss, measures = one.step(Batch(items, torch.tensor([1, 2, 1])))  # labels 0, 1, 0
     assert float(loss) == pytest.approx((EVEN + RIGHT + WRONG) / 3)
     assert measures == {"accuracy": pytest.approx(2 / 3)}
 
@@ -61,14 +65,14 @@ def test_a_step_is_the_cross_entropy_of_the_batchs_own_labels() -> None:
 def test_class_weights_weigh_training_and_validation() -> None:
     one, items = task([0, 1], [0, 1], weights=[1, 3])
     expected = (1 * EVEN + 3 * RIGHT) / 4
-    assert float(one.step((items, torch.tensor([0, 1])))[0]) == pytest.approx(expected)
+    assert float(one.step(Batch(items, torch.tensor([0, 1])))[0]) == pytest.approx(expected)
     assert one.validate()["loss"] == pytest.approx(expected)
 
 
 def test_labels_are_smoothed_in_training_only() -> None:
     one, items = task([0, 1], [0, 1], smoothing=0.2)
     smoothed = 0.9 * RIGHT + 0.1 * WRONG
-    assert float(one.step((items, torch.tensor([0, 1])))[0]) == pytest.approx((EVEN + smoothed) / 2)
+    assert float(one.step(Batch(items, torch.tensor([0, 1])))[0]) == pytest.approx((EVEN + smoothed) / 2)
     assert one.validate()["loss"] == pytest.approx((EVEN + RIGHT) / 2)
 
 
@@ -79,6 +83,20 @@ def test_validation_counts_every_image_once_whatever_the_batch() -> None:
         "accuracy": pytest.approx(3 / 5),
         "macro_f1": pytest.approx((2 * 1 / 4 + 2 * 2 / 6) / 2),
     }
+
+
+def test_mixed_images_are_judged_by_their_larger_label_and_validation_is_not_mixed() -> None:
+    one, items = task([0, 1], [0, 1], mix={"mixup": 1.0})
+    for step in range(5):
+        batch = Batch(items, torch.tensor([0, 1]), 0, step)
+        images, shares = Mixer(Augmentation(mixup=1.0), 0, 2)(one.transform(items), torch.tensor([0, 1]), 0, step)
+        own = float(shares[0, 0])  # of each image in its mixture
+        loss, measures = one.step(batch)
+        logs = torch.log_softmax(ByFirstPixel()(images), dim=1)
+        assert float(loss) == pytest.approx(float(-(shares * logs).sum(dim=1).mean()))
+        # Any red is class 1: of the two mixtures one has class 1 as the larger label.
+        assert 0 < own < 1 and measures == {"accuracy": 0.5}
+    assert one.validate()["loss"] == pytest.approx((EVEN + RIGHT) / 2)
 
 
 def test_epochs_are_ranked_by_accuracy_and_then_by_loss() -> None:
@@ -102,6 +120,17 @@ def test_a_network_takes_the_channels_and_masks_are_centred(recipe: Recipe, chan
     assert model(torch.rand(2, count, 32, 32)).shape == (2, 3)
     assert spec.mean == (0.7, 0.6, 0.5, 0.5, 0.5)[:count] and spec.std == (0.1, 0.2, 0.3, 0.5, 0.5)[:count]
     assert (spec.classes, spec.input_size, spec.channels) == (("a", "b", "c"), 32, channels)
+
+
+def test_a_specification_rebuilds_the_network_and_what_it_sees(recipe: Recipe, tmp_path: Path) -> None:
+    asked = config(recipe(), head="mlp", activation="mish", freeze=True, input_size=48, orientations=8)
+    model, spec = make_classifier(asked, ("a", "b"), 32, "0" * 64)
+    assert (spec.input_size, spec.resized_to, spec.orientations) == (32, 48, 8)
+    save_model(tmp_path, model, spec)
+    loaded, _ = load_model(tmp_path)
+    images = torch.rand(2, 3, 48, 48)
+    assert torch.equal(loaded(images), model.eval()(images))
+    assert any(isinstance(part, nn.Mish) for part in loaded.modules())
 
 
 def test_initial_weights_depend_on_the_seed_alone(recipe: Recipe) -> None:
@@ -144,3 +173,42 @@ def test_balanced_weights_reach_the_loss(recipe: Recipe, tensors: Path, tmp_path
     _, even, _ = train(recipe(epochs=1), tensors, tmp_path / "even2")
     _, balanced, _ = train(recipe(epochs=1, class_weights="balanced"), tensors, tmp_path / "balanced2")
     assert even != balanced
+
+
+MIXING = {"flips": "mirror", "mixup": 0.4, "cutmix": 1.0, "mosaic": 0.4}
+
+
+@pytest.mark.parametrize("loss", ["ce", "bce", "smooth_l1", "focal"])
+def test_every_loss_learns_with_mixed_and_resized_images(
+    recipe: Recipe, tensors: Path, tmp_path: Path, loss: str
+) -> None:
+    asked = recipe(epochs=8, learning_rate=0.003, loss=loss, augment=MIXING, class_weights="balanced")
+    _, history, _ = train(asked, tensors, tmp_path, input_size=40)
+    assert max(epoch["val_accuracy"] for epoch in history) == 1
+    assert min(epoch["val_loss"] for epoch in history) < history[0]["train_loss"]
+
+
+class KillError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mixed_training_killed_after_any_epoch_ends_with_the_same_bits(
+    recipe: Recipe, tensors: Path, tmp_path: Path, workers: int
+) -> None:
+    asked = recipe(epochs=3, augment=MIXING, steps_per_epoch=2)
+    expected, history, _ = train(asked, tensors, tmp_path / "whole")
+
+    def killed(part: str, epoch: Epoch) -> None:
+        if epoch["epoch"] == when:
+            raise KillError
+
+    folder = tmp_path / "killed"
+    place = Workspace(torch.device("cpu"), workers, folder, folder / "checkpoint", killed)
+    for when in (1, 2):  # noqa: B007  # `killed` reads it
+        with pytest.raises(KillError):
+            train_classifier(config(asked), ("a", "b"), tensors, "1" * 64, place)
+    when = 0
+    found, _, again = train_classifier(config(asked), ("a", "b"), tensors, "1" * 64, place)
+    assert again == history
+    assert all(torch.equal(value, found.state_dict()[name]) for name, value in expected.state_dict().items())

@@ -23,19 +23,25 @@ def numbered(count: int, size: int = 16) -> np.ndarray:
 
 
 def loader(
-    count: int, batch_size: int, *, seed: int = 0, workers: int = 0, augmentation: Augmentation | None = None
+    count: int,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    workers: int = 0,
+    steps: int = 0,
+    augmentation: Augmentation | None = None,
 ) -> TrainingLoader:
     augmenter = Augmenter(augmentation or Augmentation(), seed)
-    return TrainingLoader(numbered(count), augmenter, batch_size, seed, workers)
+    return TrainingLoader(numbered(count), augmenter, batch_size, seed, workers, steps)
 
 
 def order(batches: Iterable[Batch]) -> list[int]:
-    return [int(index) for _, indices in batches for index in indices]
+    return [int(index) for batch in batches for index in batch.indices]
 
 
 def test_an_epoch_is_a_permutation_and_items_carry_their_indices() -> None:
-    for items, indices in loader(10, 4).epoch(0):
-        assert items[:, 0, 0, 0].tolist() == indices.tolist()
+    for batch in loader(10, 4).epoch(0):
+        assert batch.items[:, 0, 0, 0].tolist() == batch.indices.tolist()
     assert sorted(order(loader(10, 4).epoch(0))) == list(range(10))
 
 
@@ -56,8 +62,28 @@ def test_a_last_batch_of_one_is_dropped_unless_one_is_all_there_is_or_asked_for(
     count: int, batch_size: int, sizes: list[int]
 ) -> None:
     one = loader(count, batch_size)
-    assert [len(indices) for _, indices in one.epoch(0)] == sizes
+    assert [len(batch.indices) for batch in one.epoch(0)] == sizes
     assert len(one) == len(sizes)
+
+
+def test_batches_know_when_they_are_used() -> None:
+    one = loader(10, 4)
+    assert [(batch.epoch, batch.step) for batch in one.epoch(3)] == [(3, 0), (3, 1), (3, 2)]
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 6), (2, 3), (4, 3), (7, 2)])
+def test_epochs_of_given_steps_go_through_the_passes_one_after_another(steps: int, epochs: int) -> None:
+    passes = [batch.indices.tolist() for epoch in range(8) for batch in loader(6, 2).epoch(epoch)]
+    counted = loader(6, 2, steps=steps)
+    found = [[batch.indices.tolist() for batch in counted.epoch(epoch)] for epoch in range(epochs)]
+    assert [len(epoch) for epoch in found] == [steps] * epochs == [len(counted)] * epochs
+    assert [indices for epoch in found for indices in epoch] == passes[: steps * epochs]
+
+
+def test_an_image_that_comes_twice_in_an_epoch_is_augmented_anew() -> None:
+    one = loader(2, 2, steps=2, augmentation=STRONG)
+    first, second = ({int(i): item for item, i in zip(b.items, b.indices, strict=True)} for b in one.epoch(0))
+    assert all(not torch.equal(first[index], second[index]) for index in (0, 1))
 
 
 def test_the_image_that_is_dropped_changes_with_the_epoch() -> None:
@@ -70,9 +96,10 @@ def test_loader_processes_change_nothing(workers: int) -> None:
     here = loader(10, 4, augmentation=STRONG)
     there = loader(10, 4, augmentation=STRONG, workers=workers)
     for epoch in range(2):
-        for (items, indices), (others, other_indices) in zip(here.epoch(epoch), there.epoch(epoch), strict=True):
-            assert torch.equal(indices, other_indices)
-            assert torch.equal(items, others)
+        for one, other in zip(here.epoch(epoch), there.epoch(epoch), strict=True):
+            assert torch.equal(one.indices, other.indices)
+            assert torch.equal(one.items, other.items)
+            assert one[2:] == other[2:]
 
 
 def test_an_epoch_left_early_leaves_nothing_in_the_next() -> None:

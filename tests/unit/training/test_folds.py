@@ -41,7 +41,7 @@ def test_groups_with_a_common_image_are_one_unit() -> None:
 
 
 def test_a_class_that_a_fold_would_lack_is_an_error() -> None:
-    images = rows(12, per_group=1, classes="a") + [Row("zz", "", "b", 1, "train", "last", 8, 8, "z")]
+    images = [*rows(12, per_group=1, classes="a"), Row("zz", "", "b", 1, "train", "last", 8, 8, "z")]
     with pytest.raises(CytopipeError, match="class 'b' has no image to") as error:
         draw_folds(images, 3, 0, "classifiers.c.folds")
     assert "classifiers.c.folds, fold" in str(error.value.where)

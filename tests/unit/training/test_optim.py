@@ -48,6 +48,13 @@ def test_plateau_halves_after_three_epochs_without_a_smaller_validation_loss(rec
     assert rates(plateau, [1, 1, 1, 0.5, 1]) == [0.01] * 5
 
 
+def test_plateau_has_its_own_factor_patience_and_threshold(recipe: Recipe) -> None:
+    plateau = recipe(scheduler="plateau", plateau={"factor": 0.1, "patience": 1, "threshold": 0.1})
+    assert rates(plateau, [1, 1, 1, 1]) == pytest.approx([0.01, 0.01, 0.01, 0.001])
+    assert rates(plateau, [1, 0.95, 0.91, 0.9])[3] == pytest.approx(0.001)  # falls of less than a tenth do not count
+    assert rates(plateau, [1, 0.89, 0.8, 0.7]) == [0.01] * 4
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "options"),
     [

@@ -18,6 +18,7 @@ from cytopipe.inputs import InputTransform
 from cytopipe.manifest import Row
 from cytopipe.masks import encode_mask, read_mask
 from cytopipe.params import Segmenter, Training
+from cytopipe.training.data import Batch
 from cytopipe.training.segmenter import SegmentationTask, make_segmenter, train_segmenter, write_windows
 from cytopipe.training.workspace import Workspace
 
@@ -115,7 +116,7 @@ def test_an_empty_mask_that_stays_empty_has_a_dice_of_one() -> None:
 
 def test_a_step_measures_its_batch() -> None:
     items = windows(HALF * 2, seen=HALF)
-    loss, measures = task(items).step((torch.from_numpy(items), torch.tensor([0])))
+    loss, measures = task(items).step(Batch(torch.from_numpy(items), torch.tensor([0])))
     assert float(loss) == pytest.approx(0, abs=1e-6) and measures == {"dice": 1}
 
 

@@ -1,0 +1,95 @@
+"""AlexNet with frozen features and a longer head, for HEp-2 specimens.
+
+System C of the five that cytopipe reproduces (HEp-2 AlexNet); after
+    Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997
+
+61,106,846 parameters for 6 classes, 58,637,150 of them, the head's, trainable. `features` has the layers and keys of
+torchvision's AlexNet, whose ImageNet weights it takes; the head starts from random weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from cytopipe.models.frozen import freeze
+from cytopipe.models.layers import adaptive_mean
+from cytopipe.models.registry import Probability, register
+from cytopipe.models.sizes import require_at_least
+
+SMALLEST = 63  # pixels that leave one position after the last pooling
+MAP = 6  # side of the pooled map that the head takes
+
+
+@register("alexnet_hep2", task="classification", paper="Krizhevsky 2014 (AlexNet, arXiv:1404.5997)", input_size=300)
+class AlexNetHEp2(nn.Module):
+    """AlexNet whose convolutions are frozen; a head of four dense layers is trained.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        width: filters of the first convolution; all other widths follow in AlexNet's proportions.
+        frozen: False trains the convolutions too.
+        dropout: before each of the first three dense layers.
+    """
+
+    pretrained_cfg: ClassVar[dict[str, Any]] = {
+        "architecture": "alexnet",
+        "library": "torchvision",
+        "first_conv": "features.0",
+        "classifier": ("classifier", "head"),  # torchvision's and this one
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    }
+
+    def __init__(
+        self,
+        num_classes: PositiveInt = 6,
+        in_channels: PositiveInt = 3,
+        width: PositiveInt = 64,
+        frozen: bool = True,
+        dropout: Probability = 0.5,
+    ) -> None:
+        super().__init__()
+        hidden, bottleneck = 64 * width, max(1000 * width // 64, 1)
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(width, 3 * width, kernel_size=5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+            nn.Conv2d(3 * width, 6 * width, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(6 * width, 4 * width, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(4 * width, 4 * width, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),
+        )
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(4 * width * MAP**2, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, bottleneck),
+            nn.ReLU(),
+            nn.Linear(bottleneck, num_classes),
+        )
+        if frozen:
+            freeze(self, except_=self.head)
+
+    @property
+    def tail(self) -> nn.Module:
+        """The part from flattened features to logits."""
+        return self.head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W of at least 63 px a side; else CytopipeError."""
+        require_at_least(images, SMALLEST, "alexnet_hep2")
+        return self.head(adaptive_mean(self.features(images), MAP).flatten(1))

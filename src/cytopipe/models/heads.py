@@ -1,0 +1,127 @@
+"""Changes that every classifier takes: another head, other activations, frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import timm.layers
+from torch import nn
+
+from cytopipe.errors import CytopipeError
+from cytopipe.models.frozen import freeze as freeze_all
+from cytopipe.models.registry import build, find
+
+Head = Literal["own", "linear", "mlp", "svm"]
+Activation = Literal["relu", "mish"]
+
+HIDDEN = 512  # units of the mlp head
+DROPOUT = 0.5  # of the mlp head, as in AlexNet's
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "mish": nn.Mish}
+REPLACED = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
+    *(timm.layers.GELU, timm.layers.GELUTanh, timm.layers.QuickGELU, timm.layers.Swish, timm.layers.Mish),
+    *(timm.layers.HardMish, timm.layers.HardSwish, timm.layers.PReLU),
+)
+
+
+def build_classifier(
+    architecture: str,
+    arguments: Mapping[str, Any],
+    *,
+    head: Head = "own",
+    activation: Activation | None = None,
+    freeze: bool = False,
+) -> nn.Module:
+    """Build a network of the registry, then change it; without changes any architecture, as `build` does.
+
+    Args:
+        architecture: its name.
+        arguments: of its builder.
+        head: own (the architecture's), or as `replace_head` says.
+        activation: of all layers, or None for the architecture's own.
+        freeze: leave only the head trainable.
+
+    Raises:
+        CytopipeError: as `build`, or a change that this network does not take.
+    """
+    entry = find(architecture)
+    if (head != "own" or freeze) and entry.task != "classification":
+        raise CytopipeError("it is no classifier, so it has no head to replace or to train alone", where=architecture)
+    model = build(architecture, **arguments)
+    if head != "own":
+        replace_head(model, head, {**entry.defaults, **arguments}["num_classes"])
+    if activation is not None:
+        replace_activations(model, activation)
+    if freeze:
+        freeze_all(model, except_=tail_of(model)[1])
+    return model
+
+
+def tail_of(model: nn.Module) -> tuple[str, nn.Module]:
+    """The part of a classifier that maps features to logits, and its dotted name.
+
+    It is the model's `tail` property, else what timm calls its classifier, else its last linear layer.
+
+    Raises:
+        CytopipeError: there is none, or several (timm's distilled models).
+    """
+    tail = getattr(model, "tail", None)
+    if tail is None and callable(classifier := getattr(model, "get_classifier", None)):
+        tail = classifier()
+    if tail is None:
+        tail = next((part for part in reversed(list(model.modules())) if isinstance(part, nn.Linear)), None)
+    name = next((name for name, part in model.named_modules() if part is tail), "")
+    if not isinstance(tail, nn.Module) or not name:
+        raise CytopipeError(
+            "has no single head that could be found", where=type(model).__name__, hint="leave head: own, freeze: false"
+        )
+    return name, tail
+
+
+def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float = DROPOUT) -> None:
+    """Put another head in place of the model's tail; it is trainable, whatever else is frozen.
+
+    Args:
+        model: changed in place.
+        kind: linear (one linear layer), svm (the same layer, to be filled by a linear support vector machine), or mlp
+            (512 units, ReLU, dropout, a linear layer).
+        num_classes: number of logits.
+        dropout: of mlp.
+
+    Raises:
+        CytopipeError: the tail is none that takes flat features.
+    """
+    if kind == "own":
+        return
+    name, tail = tail_of(model)
+    first = next((part for part in tail.modules() if isinstance(part, nn.Linear | nn.Conv2d)), None)
+    if not isinstance(first, nn.Linear):
+        raise CytopipeError(
+            f"its head {name} takes no flat features, so no other head fits",
+            where=type(model).__name__,
+            hint="leave head: own, or choose another architecture",
+        )
+    features = first.in_features
+    if kind == "mlp":
+        layers = (nn.Linear(features, HIDDEN), nn.ReLU(), nn.Dropout(dropout), nn.Linear(HIDDEN, num_classes))
+        model.set_submodule(name, nn.Sequential(*layers))
+    else:
+        model.set_submodule(name, nn.Linear(features, num_classes))
+
+
+def replace_activations(model: nn.Module, kind: Activation) -> None:
+    """Replace every activation module by another; gates (sigmoid, softmax) stay.
+
+    Mish: Misra 2020, "Mish: A Self Regularized Non-Monotonic Activation Function", arXiv:1908.08681.
+
+    Raises:
+        CytopipeError: unknown kind, or the model has no activation module.
+    """
+    if kind not in ACTIVATIONS:
+        raise CytopipeError(f"there is no activation '{kind}'", hint=f"one of {', '.join(get_args(Activation))}")
+    names = [name for name, part in model.named_modules(remove_duplicate=False) if isinstance(part, REPLACED)]
+    if not names:
+        raise CytopipeError(f"has no activation to replace by {kind}", where=type(model).__name__)
+    for name in names:
+        model.set_submodule(name, ACTIVATIONS[kind]())

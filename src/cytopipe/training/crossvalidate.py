@@ -1,0 +1,64 @@
+"""Train a classifier once, or once a fold with `folds: K`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from cytopipe.models import MAIN, ModelSpec, part_of
+from cytopipe.params import Classifier
+from cytopipe.tensors import load_all
+from cytopipe.training.classifier import fit_classifier, train_classifier
+from cytopipe.training.data import Labelled
+from cytopipe.training.folds import draw_folds
+from cytopipe.training.loop import Epoch
+from cytopipe.training.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """Networks by part of the model folder, the fold that tests each image (none without folds), and the history.
+
+    With folds the history is the first fold's.
+    """
+
+    models: Mapping[str, tuple[nn.Module, ModelSpec]]
+    folds: Mapping[str, int]
+    history: Sequence[Epoch]
+
+
+def train_with_folds(
+    config: Classifier, classes: tuple[str, ...], tensors: Path, data_hash: str, workspace: Workspace
+) -> TrainedClassifier:
+    """Train on the training split, or with folds on each fold's training images of all splits.
+
+    The validation images alone choose the epoch, and no network sees an image that it will be tested on.
+
+    Args:
+        config: of the classifier.
+        classes: in the order of their indices.
+        tensors: folder of the dataset's tensors.
+        data_hash: SHA-256 of the training data, for the model folders.
+        workspace: device, folders and progress.
+
+    Raises:
+        CytopipeError: for too few groups, or a fold that lacks a class.
+    """
+    if not config.folds:
+        model, spec, history = train_classifier(config, classes, tensors, data_hash, workspace)
+        return TrainedClassifier({MAIN: (model, spec)}, {}, history)
+    items, rows = load_all(tensors)
+    labels = np.array([row.class_index for row in rows])
+    models, tested_by, first = {}, {}, list[Epoch]()
+    for number, fold in enumerate(draw_folds(rows, config.folds, config.training.seed, "classifiers.*.folds")):
+        train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
+        place = workspace.of(part_of(number))
+        model, spec, history = fit_classifier(config, classes, train, validation, data_hash, place)
+        models[part_of(number)] = (model, spec)
+        tested_by.update({rows[index].id: number for index in fold.test})
+        first = first or history
+    return TrainedClassifier(models, dict(sorted(tested_by.items())), first)

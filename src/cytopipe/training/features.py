@@ -1,0 +1,120 @@
+"""What the tail of a network sees, computed once where nothing before the tail changes while it is trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from cytopipe.inputs import InputTransform, batches
+from cytopipe.models.frozen import train_mode
+from cytopipe.models.heads import tail_of
+from cytopipe.tensors import Items
+from cytopipe.training.data import Labelled
+
+logger = logging.getLogger("cytopipe")
+PROBE = 4  # images on which training and evaluation are compared
+BATCH = 64  # images a forward pass
+
+
+class Features(NamedTuple):
+    """The tail, and what it sees of both splits: items are N x ... float32, memory-mapped."""
+
+    tail: nn.Module
+    train: Labelled
+    validation: Labelled
+
+
+class ToDevice:
+    """The transform of features: they need none."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def __call__(self, items: torch.Tensor) -> torch.Tensor:
+        """The same on the device."""
+        return items.to(self.device, non_blocking=True)
+
+
+def frozen_features(
+    model: nn.Module, transform: InputTransform, train: Labelled, validation: Labelled, folder: Path
+) -> Features | None:
+    """The tail's view of both splits, or None where it is not the same in every epoch.
+
+    Args:
+        model: on the transform's device.
+        transform: of stored items.
+        train, validation: N x H x W x 5 uint8 and labels.
+        folder: existing; the features are written here.
+    """
+    tail = fixed_tail(model, transform, train.items)
+    if tail is None:
+        return None
+    parts = {"train": train, "validation": validation}
+    seen = [
+        Labelled(tail_inputs(model, tail, transform, part.items, folder / f"{name}_features.npy"), part.labels)
+        for name, part in parts.items()
+    ]
+    logger.info("the backbone is frozen: its tail is trained on features of shape %s", seen[0].items.shape[1:])
+    return Features(tail, *seen)
+
+
+def fixed_tail(model: nn.Module, transform: InputTransform, items: Items) -> nn.Module | None:
+    """The tail, if all before it is frozen and gives the same in training as in evaluation, to the bit.
+
+    Tried out on some of the items, as dropout before the tail or batch statistics that drift would have it differ;
+    so would anything between the tail and the logits. The model's weights and statistics are left as they were.
+    """
+    if all(parameter.requires_grad for parameter in model.parameters()):
+        return None
+    tail = tail_of(model)[1]
+    inside = {id(parameter) for parameter in tail.parameters()}
+    if any(parameter.requires_grad and id(parameter) not in inside for parameter in model.parameters()):
+        return None
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    images = transform(torch.from_numpy(items[:PROBE].copy()))
+    with torch.no_grad(), _inputs_of(tail) as seen:
+        train_mode(model)
+        model(images)
+        model.load_state_dict(before)
+        logits = model.eval()(images)
+    if len(seen) != 2 or not torch.equal(*seen):
+        return None
+    with torch.no_grad():
+        return tail if torch.equal(tail(seen[1]), logits) else None
+
+
+def tail_inputs(model: nn.Module, tail: nn.Module, transform: InputTransform, items: Items, path: Path) -> np.ndarray:
+    """What the tail sees of N x H x W x 5 uint8 in evaluation mode: N x ... float32, written to `path` and mapped."""
+    written: np.memmap | None = None
+    model.eval()
+    with torch.inference_mode(), _inputs_of(tail) as seen:
+        for rows, batch in batches(items, BATCH):
+            model(transform(batch))
+            values = seen.pop().float().cpu().numpy()
+            if written is None:
+                shape = (len(items), *values.shape[1:])
+                written = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+            written[rows] = values
+    if written is None:
+        raise ValueError("there are no images to see")
+    written.flush()
+    features: np.ndarray = np.load(path, mmap_mode="r")
+    return features
+
+
+@contextmanager
+def _inputs_of(module: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Collects what the module is called with."""
+    seen: list[torch.Tensor] = []
+    handle = module.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
+    try:
+        yield seen
+    finally:
+        handle.remove()

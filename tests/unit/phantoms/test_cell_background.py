@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cytopipe.datasets.cell_background import ADAPTER
+from cytopipe.phantoms.cell_background import TABLE_CLASSES, take_patches, write_cell_background
+from cytopipe.phantoms.request import read_classes
+
+TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
+REQUEST = {"seed": 2, "fields_per_class": 4, "cells_per_field": 8, "scale": 1.0}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("patches")
+    write_cell_background(folder, TABLE, **REQUEST)
+    return folder
+
+
+def test_the_layout_is_db_3s(patches: Path) -> None:
+    assert sorted(path.name for path in (patches / "DB_3").iterdir()) == ["train", "validation"]
+    for split in (patches / "DB_3").iterdir():
+        assert sorted(path.name for path in split.iterdir()) == ["background", "cell"]
+        for folder in split.iterdir():
+            names = [path.name for path in folder.iterdir()]
+            assert names and all(re.fullmatch(r"slide_00[1-4] \(\d+\)\.png", name) for name in names)
+
+
+def test_patches_are_20_pixels_of_rgb(patches: Path) -> None:
+    for path in patches.rglob("*.png"):
+        with Image.open(path) as image:
+            assert (image.size, image.mode) == ((20, 20), "RGB")
+
+
+def test_both_classes_are_of_one_size_and_a_fifth_is_for_validation(patches: Path) -> None:
+    counts = {
+        (split, name): len(list((patches / "DB_3" / split / name).iterdir()))
+        for split in ("train", "validation")
+        for name in ("cell", "background")
+    }
+    assert counts["train", "cell"] == counts["train", "background"] >= 4 * 4
+    assert counts["validation", "cell"] == counts["validation", "background"]
+    assert counts["validation", "cell"] == (counts["train", "cell"] + counts["validation", "cell"]) // 5
+
+
+def test_the_middle_of_a_cell_patch_is_a_nucleus_and_that_of_the_background_seldom_is_as_dark() -> None:
+    phantom = read_classes(TABLE, TABLE_CLASSES)
+    for slide in (1, 2):
+        harvest = take_patches(phantom, slide, count=20, scale=1.0, seed=0)
+        cell, background = (
+            np.array([patch[8:12, 8:12].mean() for patch in patches]) for patches in (harvest.cell, harvest.background)
+        )
+        assert cell.mean() < background.mean() - 30
+        # Leukocytes are as dark: darkness alone does not tell the classes apart.
+        assert background.min() < cell.max()
+
+
+def test_no_patch_stands_twice(patches: Path) -> None:
+    files = contents(patches)
+    assert len(set(files.values())) > 0.97 * len(files)
+
+
+def test_the_same_request_writes_the_same_bytes(patches: Path, tmp_path: Path) -> None:
+    write_cell_background(tmp_path, TABLE, **REQUEST)
+    assert contents(tmp_path) == contents(patches)
+
+
+def test_more_slides_leave_the_others_as_they_were(patches: Path, tmp_path: Path) -> None:
+    write_cell_background(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    fewer, more = contents(tmp_path), contents(patches)
+    assert len(fewer) < len(more)
+    assert fewer.items() <= more.items()
+
+
+def test_another_seed_draws_other_patches(patches: Path, tmp_path: Path) -> None:
+    write_cell_background(tmp_path, TABLE, **{**REQUEST, "seed": 3, "fields_per_class": 1})
+    own = contents(patches)
+    assert not any(own.get(name) == data for name, data in contents(tmp_path).items())
+
+
+def test_the_adapter_reads_the_layout(patches: Path) -> None:
+    samples = ADAPTER.read(patches, {"group_pattern": r"(slide_\d+)"}, "options")
+    assert len(samples) == len(list(patches.rglob("*.png")))
+    assert {sample.label for sample in samples} == {"cell", "background"}
+    assert {"train", "val"} == {sample.split for sample in samples}
+    assert {sample.group for sample in samples} == {"slide_001", "slide_002", "slide_003", "slide_004"}

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from cytopipe.datasets.base import Adapter, Options, Sample, read_csv
-from cytopipe.datasets.layout import SPLIT_WORDS, class_folders, list_images, logger, missing_classes
+from cytopipe.datasets.layout import SPLIT_WORDS, class_folders, images_of, list_paths, logger, missing_classes
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
@@ -40,20 +40,18 @@ class _Image:
 
 
 def _samples(raw: Path, options: Hep2Options) -> Iterator[Sample]:
-    images = list_images(raw)
-    table = min(
-        (path for path in raw.rglob("*.[cC][sS][vV]") if path.name.lower() == _CSV),
-        key=lambda path: (len(path.parts), path),
-        default=None,
-    )
+    paths = list_paths(raw)
+    images = images_of(paths)
+    tables = sorted((len(path.parts), path) for path in paths if path.name.lower() == _CSV)
     folders = class_folders(raw, images, _LABELS)
     if fault := missing_classes(folders, CLASSES):
         raise ADAPTER.not_found(raw, fault)
     if folders:
-        paths = ((found, found.folder / name) for found in folders for name in found.images)
-        known = _numbered(raw, (_Image(path, found.label, found.split) for found, path in paths))
+        placed = ((found, found.folder / name) for found in folders for name in found.images)
+        known = _numbered(raw, (_Image(path, found.label, found.split) for found, path in placed))
         groups = _blocks({number: image.label for number, image in known.items()}, options.block)
-    elif table:
+    elif tables:
+        table = raw / tables[0][1]
         labels = _read_labels(table)
         known = _numbered(raw, _labelled(images, labels, table))
         groups = _blocks(labels, options.block)

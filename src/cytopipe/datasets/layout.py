@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -69,13 +69,23 @@ class ClassFolder:
     images: tuple[str, ...]
 
 
-def list_images(raw: Path) -> list[PurePosixPath]:
-    """Paths of all images below `raw`, sorted; what an operating system left there is skipped and logged."""
+def list_paths(raw: Path) -> list[PurePosixPath]:
+    """Paths of all files below `raw`, sorted; what an operating system left there is skipped and logged."""
     names = list_files(raw)
     wanted = [name for name in names if not is_junk(name)]
     if len(wanted) < len(names):
         logger.info("%s: skipped %d junk files (Thumbs.db, .DS_Store, __MACOSX, ...)", raw, len(names) - len(wanted))
-    return [PurePosixPath(name) for name in wanted if name.lower().endswith(SUFFIXES)]
+    return [PurePosixPath(name) for name in wanted]
+
+
+def images_of(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """The images among some paths, by their suffixes."""
+    return [path for path in paths if path.name.lower().endswith(SUFFIXES)]
+
+
+def list_images(raw: Path) -> list[PurePosixPath]:
+    """Paths of all images below `raw`, as `list_paths`."""
+    return images_of(list_paths(raw))
 
 
 def by_folder(images: Sequence[PurePosixPath]) -> dict[PurePosixPath, list[str]]:

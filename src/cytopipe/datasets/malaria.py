@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
 
 from cytopipe.datasets.base import Adapter, Options, Sample
-from cytopipe.datasets.layout import class_folders, list_images, missing_classes
+from cytopipe.datasets.layout import class_folders, images_of, list_paths, missing_classes
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Uninfected", "Parasitized")
@@ -38,10 +38,11 @@ class MalariaOptions(Options):
 
 
 def _samples(raw: Path, options: MalariaOptions) -> Iterator[Sample]:
-    folders = class_folders(raw, list_images(raw), _LABELS)
+    paths = list_paths(raw)
+    folders = class_folders(raw, images_of(paths), _LABELS)
     if fault := missing_classes(folders, CLASSES):
         raise ADAPTER.not_found(raw, fault)
-    patients = _read_mappings(raw) if folders and options.group == "auto" else {}
+    patients = _read_mappings(raw, paths) if folders and options.group == "auto" else {}
     for found in folders:
         for name in found.images:
             path = found.folder / name
@@ -65,10 +66,10 @@ def _named_group(raw: Path, path: PurePosixPath, pattern: re.Pattern[str]) -> st
     return match[1]
 
 
-def _read_mappings(raw: Path) -> dict[str, str]:
+def _read_mappings(raw: Path, paths: Sequence[PurePosixPath]) -> dict[str, str]:
     """Patient of each file, from the publisher's two tables without headers; empty where there is neither."""
     names = {_MAPPING.format(label.lower()) for label in CLASSES}
-    tables = {path.name.lower(): path for path in sorted(raw.rglob("*.[cC][sS][vV]")) if path.name.lower() in names}
+    tables = {path.name.lower(): raw / path for path in paths if path.name.lower() in names}
     if missing := sorted(names - set(tables)):
         if not tables:
             return {}

@@ -80,6 +80,12 @@ def test_a_folder_is_found_in_any_case_and_the_shallowest_wins(tmp_path: Path) -
     assert find_folder(tmp_path, "Dataset 2") is None
 
 
+def test_a_folder_of_junk_is_not_found(tmp_path: Path) -> None:
+    for folder in ("__MACOSX/Dataset 1", "a/deeper/Dataset 1"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert find_folder(tmp_path, "Dataset 1") == tmp_path / "a/deeper/Dataset 1"
+
+
 def test_an_unknown_adapter_comes_with_the_nearest() -> None:
     with pytest.raises(CytopipeError, match=r"datasets\.x\.adapter: no adapter is called 'sipakmet'.*mean: sipakmed"):
         adapter("sipakmet", "datasets.x.adapter")

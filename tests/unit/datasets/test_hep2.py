@@ -98,6 +98,12 @@ def test_a_missing_image_leaves_the_other_groups_as_they_are_and_is_said(raw: Pa
     assert "gt_training.csv: 1 rows have no image, first 00001" in caplog.text
 
 
+def test_a_csv_among_junk_is_not_read(raw: Path) -> None:
+    (raw / "__MACOSX").mkdir()
+    (raw / "__MACOSX/gt_training.csv").write_bytes(b"\0\5\x16\7")
+    assert found(raw) == EXPECTED
+
+
 def test_masks_beside_the_images_are_no_images(raw: Path, save_image) -> None:
     save_image(raw / "hep2/training/00001_Mask.png")
     assert found(raw) == EXPECTED

@@ -15,10 +15,11 @@ DEMO = paths.PRESETS / "demo.yaml"
 
 
 def with_demo(readme: str, leaderboard: str) -> str:
-    """The README with the leaderboard, its headings left out, between the markers."""
+    """The README with the leaderboard between the markers, the datasets' headings in bold."""
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
-    body = "\n".join(line for line in leaderboard.splitlines() if not line.startswith("#")).strip()
+    lines = (line for line in leaderboard.splitlines() if not line.startswith("# "))
+    body = "\n".join(f"**{line[3:]}**" if line.startswith("## ") else line for line in lines).strip()
     source = "(`make repro`; the table is `results/leaderboard.md`, put here by `python docs/readme.py`)"
     return f"{before}{BEGIN}\n{body}\n\n{source}\n{END}{after}"
 

@@ -17,7 +17,7 @@ from cytopipe.images import encode_png, read_rgb
 from cytopipe.manifest import Row
 from cytopipe.masks import encode_mask
 from cytopipe.params import SPLITS, Dataset, Split
-from cytopipe.splits import assign_splits, torn
+from cytopipe.splits import assign_splits, join_copies, torn
 
 logger = logging.getLogger("cytopipe")
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
@@ -76,7 +76,7 @@ def organize(
     classes = [label for label in _checked_names(order) if label in present]
     copies = find_copies(checks.kept)
     _warn(key, classes, copies, dataset.split)
-    units = independent_units(checks.kept, copies, dataset.split.kind == "random")
+    units = independent_units(checks.kept, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
     staging.rmdir()
@@ -135,23 +135,11 @@ def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
     return [found for found in same.values() if len(found) > 1]
 
 
-def independent_units(items: Sequence[Checked], copies: list[list[Checked]], alone: bool) -> list[str]:
+def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     """The unit of each image that a split must not tear: its group, or with `alone` itself, joined with its copies."""
 
-    def own(item: Checked) -> str:
-        return item.sample.id if alone else item.sample.group
-
-    joined: dict[str, str] = {}  # a unit that was joined to another -> that other
-
-    def unit(name: str) -> str:
-        while name in joined:
-            name = joined[name]
-        return name
-
-    for found in copies:
-        first, *others = sorted({unit(own(item)) for item in found})
-        joined.update(dict.fromkeys(others, first))
-    return [unit(own(item)) for item in items]
+    owners = [item.sample.id if alone else item.sample.group for item in items]
+    return join_copies(owners, [item.sha256 for item in items])
 
 
 def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:

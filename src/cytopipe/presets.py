@@ -150,6 +150,9 @@ def with_phantoms(text: str, where: Path) -> str:
     """
     sources = []
     for name, dataset in yaml.safe_load(text)["datasets"].items():
+        if dataset["source"]["kind"] == "phantom":
+            sources.append(dataset["source"])
+            continue
         if (layout := dataset["adapter"]) not in get_args(Layout):
             raise CytopipeError(
                 f"there are no phantoms in the layout of '{layout}'", where=f"{where}: datasets.{name}.adapter"

@@ -139,6 +139,28 @@ def _report_torn(units: Sequence[str], splits: Sequence[str], where: str) -> Non
         )
 
 
+def join_copies(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    """The unit of each image that no split may tear: its group, joined with every group that holds the same pixels.
+
+    Args:
+        groups: of each image.
+        hashes: of each image's pixels.
+    """
+    joined: dict[str, str] = {}  # a group that was joined to another -> that other
+
+    def unit(name: str) -> str:
+        while name in joined:
+            name = joined[name]
+        return name
+
+    first: dict[str, str] = {}
+    for group, pixels in zip(groups, hashes, strict=True):
+        one, other = unit(group), unit(first.setdefault(pixels, group))
+        if one != other:
+            joined[max(one, other)] = min(one, other)
+    return [unit(group) for group in groups]
+
+
 def check_splits(labels: Sequence[str], units: Sequence[str], splits: Sequence[str], where: str) -> None:
     """Raise CytopipeError where a unit lies in several splits or a class is missing from one."""
     if found := torn(units, splits):

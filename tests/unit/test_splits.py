@@ -8,7 +8,7 @@ import pytest
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import DEVELOPMENT, Split
-from cytopipe.splits import assign_splits, check_splits, divide, torn
+from cytopipe.splits import assign_splits, check_splits, divide, join_copies, torn
 
 FRACTIONS = (0.6, 0.2, 0.2)
 GROUPED = Split(kind="grouped", val=0.2, test=0.2, seed=0)
@@ -223,3 +223,8 @@ def test_no_part_stays_empty_where_classes_have_few_groups(parts: int, seed: int
     groups = [f"{label}{number}" for label in "abcde" for number in range(2)]
     found = divide([group[0] for group in groups], groups, [1 / parts] * parts, seed, "x")
     assert set(found) == set(range(parts))
+
+
+def test_groups_with_a_common_image_are_one_unit() -> None:
+    assert join_copies(["a", "b", "c", "d"], ["1", "2", "2", "3"]) == ["a", "b", "b", "d"]
+    assert join_copies(["c", "b", "a", "c", "d"], ["1", "1", "2", "2", "3"]) == ["a", "a", "a", "a", "d"]  # b - c - a

@@ -26,7 +26,7 @@ class PhantomSource(Section):
     path: Path = Field(description="table of the classes' biology; a change redraws the data")
     seed: int = Field(0, ge=0)
     fields_per_class: int = Field(20, ge=1, le=999)
-    cells_per_field: int = Field(9, ge=1, le=40)
+    cells_per_field: int = Field(9, ge=1, le=1000)
     scale: float = Field(0.25, ge=0.05, le=1.0, description="1.0 draws the size of the published images")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cytopipe.errors import CytopipeError
 from cytopipe.manifest import Row
-from cytopipe.splits import divide
+from cytopipe.splits import divide, join_copies
 
 VALIDATION = 0.15  # of the images that a fold does not test on
 
@@ -36,7 +36,7 @@ def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[F
     Raises:
         CytopipeError: for too few groups, or a fold without one of the classes to train on, to validate or to test.
     """
-    units = join_copies(rows)
+    units = join_copies([row.group for row in rows], [row.sha256 for row in rows])
     labels = [row.label for row in rows]
     tested = np.array(divide(labels, units, [1 / count] * count, seed, where))
     folds = []
@@ -53,23 +53,6 @@ def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[F
         folds.append(Fold(rest[~held], rest[held], np.flatnonzero(tested == fold)))
         _check(labels, folds[-1], f"{where}, fold {fold}")
     return folds
-
-
-def join_copies(rows: Sequence[Row]) -> list[str]:
-    """The unit of each image that no fold may tear: its group, joined with the groups of its copies."""
-    joined: dict[str, str] = {}
-
-    def unit(name: str) -> str:
-        while name in joined:
-            name = joined[name]
-        return name
-
-    first: dict[str, str] = {}
-    for row in rows:
-        one, other = unit(row.group), unit(first.setdefault(row.sha256, row.group))
-        if one != other:
-            joined[max(one, other)] = min(one, other)
-    return [unit(row.group) for row in rows]
 
 
 def _check(labels: Sequence[str], fold: Fold, where: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from cytopipe.errors import CytopipeError
 from cytopipe.manifest import Row
-from cytopipe.training.folds import draw_folds, join_copies
+from cytopipe.training.folds import draw_folds
 
 
 def rows(groups: int, per_group: int = 4, classes: str = "ab") -> list[Row]:
@@ -32,12 +32,6 @@ def test_the_seed_draws_other_folds_and_the_same_seed_the_same() -> None:
     one, again, other = (draw_folds(rows(20), 4, seed, "x") for seed in (0, 0, 1))
     assert [fold.test.tolist() for fold in one] == [fold.test.tolist() for fold in again]
     assert [fold.test.tolist() for fold in one] != [fold.test.tolist() for fold in other]
-
-
-def test_groups_with_a_common_image_are_one_unit() -> None:
-    images = rows(4, per_group=1, classes="a")
-    copies = [Row(**{name: getattr(row, name) for name in Row.__slots__} | {"sha256": "same"}) for row in images[1:3]]
-    assert join_copies([images[0], *copies, images[3]]) == ["g0", "g1", "g1", "g3"]
 
 
 def test_a_class_that_a_fold_would_lack_is_an_error() -> None:

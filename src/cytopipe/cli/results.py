@@ -18,6 +18,7 @@ Write = Annotated[
     str | None,
     typer.Option("--write", metavar="PRESET", help="Store what lies in results/ as docs/results/PRESET.json."),
 ]
+Partial = Annotated[bool, typer.Option("--partial", help="With --write: leave out what has not been run.")]
 Command = Annotated[str | None, typer.Option("--command", help="With --write: the command that was run.")]
 Minutes = Annotated[float | None, typer.Option("--minutes", help="With --write: how long it ran.")]
 Machine = Annotated[str | None, typer.Option("--machine", help="With --write: what it ran on; by default this CPU.")]
@@ -34,6 +35,7 @@ def command(
     command: Command = None,
     minutes: Minutes = None,
     machine: Machine = None,
+    partial: Partial = False,
     debug: Debug = False,
 ) -> None:
     """Show the stored results of real runs.
@@ -52,7 +54,7 @@ def command(
 
     with clear_errors(debug):
         if write is not None:
-            store(write, command, minutes, machine)
+            store(write, command, minutes, machine, partial)
             return
         stored = results.read_results(results.FOLDER)
         if readme:
@@ -78,7 +80,7 @@ def command(
             print("\n".join(["", *(f"{run.preset}: {run.made}" for run in stored)]))
 
 
-def store(preset: str, command: str | None, minutes: float | None, machine: str | None) -> None:
+def store(preset: str, command: str | None, minutes: float | None, machine: str | None, partial: bool) -> None:
     """Write docs/results/<preset>.json from the results of the run that lies in results/.
 
     Raises:
@@ -105,7 +107,7 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         commit=git_commit(root, NOT_OF_THE_COMMIT) or "unknown",
         machine=machine or describe_machine(),
         minutes=minutes,
-        results=tuple(results.collect(root, params)),
+        results=tuple(results.collect(root, params, partial)),
     )
     file = results.FOLDER / f"{preset}.json"
     write_json(file, record.model_dump(mode="json"))

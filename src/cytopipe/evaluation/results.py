@@ -113,20 +113,36 @@ def read_results(folder: Path) -> list[Stored]:
     return stored
 
 
-def collect(root: Path, params: Params) -> list[Result]:
+def collect(root: Path, params: Params, partial: bool = False) -> list[Result]:
     """The results of a finished run: every segmenter with true masks to test on, then every classifier.
 
     Args:
         root: of the project.
         params: what was run.
+        partial: leave out what has not been run.
 
     Raises:
         CytopipeError: when a result is missing, or was not made with these parameters.
     """
+    if partial:
+        params = params.model_copy(
+            update={
+                "segmenters": {
+                    name: one for name, one in params.segmenters.items() if _has_run(root, paths.segmenter(name))
+                },
+                "classifiers": {
+                    name: one for name, one in params.classifiers.items() if _has_run(root, paths.classifier(name))
+                },
+            }
+        )
     found = [*_of_segmenters(root, params), *_of_classifiers(root, params)]
     if not found:
         raise CytopipeError("the run has no metric to store", where=root / "results")
     return found
+
+
+def _has_run(root: Path, trained: paths.Trained) -> bool:
+    return (root / trained.metrics).is_file()
 
 
 def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:

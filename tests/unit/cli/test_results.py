@@ -39,6 +39,13 @@ def finished(project: Path) -> Path:
     return project
 
 
+def test_what_has_not_been_run_is_left_out_on_demand_alone(finished: Path, cytopipe: Cytopipe) -> None:
+    (finished / "results/classifiers/resnet-masked/metrics.json").unlink()
+    assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 1
+    assert cytopipe("results", "--write", "tiny", "--partial", *MADE_BY).exit_code == 0
+    assert "resnet-masked" not in {row["system"] for row in json.loads(cytopipe("results", "--json").stdout)}
+
+
 def test_no_stored_results_is_no_error(project: Path, cytopipe: Cytopipe) -> None:
     assert "no stored results" in cytopipe("results").stdout
     result = cytopipe("results", "--json")

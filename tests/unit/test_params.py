@@ -151,3 +151,19 @@ def test_the_schema_refuses_unknown_keys_everywhere() -> None:
     assert all(section["additionalProperties"] is False for section in found)
     with pytest.raises(jsonschema.ValidationError, match="num_thread"):
         jsonschema.validate(tiny(runtime__num_thread=1), schema())
+
+
+def test_what_only_classifiers_have_is_refused_elsewhere() -> None:
+    name = next(name for name, one in tiny()["segmenters"].items() if one.get("training"))
+    assert "mixup is for classifiers" in fault(**{f"segmenters__{name}__training__augment": {"mixup": 0.2}})
+    assert "loss: focal is for classifiers" in fault(**{f"segmenters__{name}__training__loss": "focal"})
+
+
+def test_folds_and_heads_ask_for_what_they_need() -> None:
+    name = next(name for name, one in tiny()["classifiers"].items() if one["channels"] == "rgb")
+    masks = next(name for name, one in tiny()["classifiers"].items() if one["channels"] == "rgb+masks")
+    assert "at least 2" in fault(**{f"classifiers__{name}__folds": 1})
+    assert "needs freeze: true" in fault(**{f"classifiers__{name}__head": "svm"})
+    assert "was trained on images that folds test on" in fault(**{f"classifiers__{masks}__folds": 2})
+    changed = tiny(**{f"classifiers__{name}__folds": 2})
+    assert parse_params(changed, "params.yaml").classifiers[name].folds == 2

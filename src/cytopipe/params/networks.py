@@ -34,9 +34,15 @@ class Segmenter(Section):
     training: Training | None = None
 
     @model_validator(mode="after")
-    def _folds_are_at_least_two(self) -> Segmenter:
+    def _keys_agree(self) -> Segmenter:
         if self.cross_fit == 1:
             raise PydanticCustomError("cross_fit", "cross_fit is 0 (off) or at least 2 folds")
+        if self.training:
+            augment = self.training.augment
+            used = [name for name in ("mixup", "cutmix", "mosaic") if getattr(augment, name)]
+            if self.training.loss != "ce" or used:
+                what = used[0] if used else f"loss: {self.training.loss}"
+                raise PydanticCustomError("segmenter", "{what} is for classifiers, not for segmenters", {"what": what})
         return self
 
 

@@ -60,7 +60,7 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     tensors, rng, rows = project / "data/tensors/tiny", np.random.default_rng(0), []
     tensors.mkdir(parents=True)
-    for split, count in (("train", 18), ("val", 6), ("test", 6)):
+    for split, count in (("test", 6), ("train", 18), ("val", 6)):
         np.save(tensors / f"{split}.npy", rng.integers(0, 256, (count, 32, 32, 5), dtype=np.uint8))
         rows += [Row(f"{split}{i:02}", "", "ab"[i % 2], i % 2, split, str(i), 32, 32, "0" * 64) for i in range(count)]
     write_manifest(tensors / "manifest.csv", rows)

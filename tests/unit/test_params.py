@@ -164,6 +164,9 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     masks = next(name for name, one in tiny()["classifiers"].items() if one["channels"] == "rgb+masks")
     assert "at least 2" in fault(**{f"classifiers__{name}__folds": 1})
     assert "needs freeze: true" in fault(**{f"classifiers__{name}__head": "svm"})
-    assert "was trained on images that folds test on" in fault(**{f"classifiers__{masks}__folds": 2})
+    segmenter = tiny()["datasets"][tiny()["classifiers"][masks]["dataset"]]["segmenter"]
+    seen = {f"classifiers__{masks}__folds": 2, f"segmenters__{segmenter}__cross_fit": 0}
+    assert "was trained on images that folds test on; set its cross_fit" in fault(**seen)
+    assert parse_params(tiny(**{f"classifiers__{masks}__folds": 2}), "params.yaml").classifiers[masks].folds == 2
     changed = tiny(**{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2

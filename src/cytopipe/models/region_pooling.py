@@ -102,7 +102,7 @@ def regions(images: Tensor) -> Tensor:
 
 def pool(features: Tensor, weights: Tensor) -> Tensor:
     """Weighted means N x R x C of maps N x C x h x w, by weights N x R x H x W; 0 for a region that is not there."""
-    shares = F.adaptive_avg_pool2d(weights, features.shape[-2:]).flatten(2)
+    shares = F.adaptive_avg_pool2d(weights, (features.shape[2], features.shape[3])).flatten(2)
     total = shares.sum(2, keepdim=True)
     means = shares @ features.flatten(2).transpose(1, 2)
     return means / torch.where(total > 0, total, 1)

@@ -223,7 +223,10 @@ def _open(path: Path) -> Any:
 
 
 def to_markdown(stored: Sequence[Stored]) -> str:
-    """The README's tables: one a set of metrics (segmenters, classifiers), a row a system; then how they were made."""
+    """The README's tables: one a set of metrics (segmenters, classifiers), a row a system; then how they were made.
+
+    A row that two runs share, such as that of one segmenter in two presets, stands once.
+    """
     tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for run in stored:
         for (dataset, system, split, n), group in groupby(
@@ -231,7 +234,9 @@ def to_markdown(stored: Sequence[Stored]) -> str:
         ):
             results = list(group)
             row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
-            tables.setdefault(tuple(one.metric for one in results), []).append(row)
+            rows = tables.setdefault(tuple(one.metric for one in results), [])
+            if row not in rows:
+                rows.append(row)
     parts = [
         markdown(("dataset", "system", "split", "test images", *(METRICS.get(name, name) for name in metrics)), rows)
         for metrics, rows in tables.items()
@@ -241,7 +246,7 @@ def to_markdown(stored: Sequence[Stored]) -> str:
     )
     made = [f"- {run.preset}: {run.made}" for run in stored]
     return "\n".join(
-        [*parts, *notes, "In parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
+        [*parts, *notes, "\nIn parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
     )
 
 

@@ -150,6 +150,13 @@ def test_systems_with_the_same_metrics_share_a_table() -> None:
     assert "- wbc: `make repro`, 12.5 min on Some CPU, 2 cores, commit 0123456789ab\n" in text
 
 
+def test_a_row_that_two_runs_share_stands_once_and_the_list_of_notes_is_closed() -> None:
+    dice = {**RESULT, "metric": "dice_cell", "value": 0.9, "note": "starts from ImageNet weights"}
+    lines = to_markdown([stored(dice), stored(dice)]).splitlines()
+    assert sum("0.900" in line for line in lines) == 1
+    assert lines[lines.index(next(line for line in lines if line.startswith("In parentheses"))) - 1] == ""
+
+
 def test_results_of_a_changed_tree_say_so() -> None:
     assert "commit 0123456789ab-dirty" in stored().model_copy(update={"commit": f"{RUN['commit']}-dirty"}).made
 

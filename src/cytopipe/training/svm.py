@@ -6,24 +6,21 @@ Standardisation and temperature are folded into the layer, so that a trained net
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.temperature import fit_temperature
 from cytopipe.training.data import Labelled
 
 logger = logging.getLogger("cytopipe")
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_WIDEST = math.log(1e3)  # temperatures that are tried, both ways, relative to the logits' own deviation
 
 
 @dataclass(frozen=True)
@@ -80,24 +77,6 @@ def fit_svm(train: Labelled, validation: Labelled, classes: int, balanced: bool,
     logger.info("svm: C %g gives a validation accuracy of %.4f; temperature %.3g", c, best_accuracy, temperature)
     weight = weight / deviation
     return Svm(weight / temperature, (bias - weight @ mean) / temperature, c, temperature)
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The divisor of N x C logits that makes N labels most likely (Guo 2017, arXiv:1706.04599).
-
-    Each class is counted once more than it is seen, as Platt (1999) does: labels that the logits tell apart without
-    a fault would else ask for a temperature of 0.
-    """
-    count, classes = logits.shape
-    shares = (count * np.eye(classes)[labels] + 1) / (count + classes)
-    scale = float(logits.std()) or 1.0
-
-    def surprise(log_temperature: float) -> float:
-        logs = log_softmax(logits / (scale * math.exp(log_temperature)), axis=1)
-        return -float((shares * logs).sum(axis=1).mean())
-
-    found = minimize_scalar(surprise, bounds=(-_WIDEST, _WIDEST), method="bounded", options={"xatol": 1e-6})
-    return scale * math.exp(found.x)
 
 
 def _machines(

@@ -1,13 +1,16 @@
-"""Overlap of masks, one image at a time."""
+"""Overlap and boundary distance of masks, one image at a time."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
+from monai.metrics import compute_hausdorff_distance
 
 from cytopipe.masks import CYTOPLASM, NUCLEUS
 
 PARTS = ("cell", "nucleus", "cytoplasm")
 MEASURES = ("dice", "iou", "pixel_accuracy")
+DISTANCE = "hd95"
 
 
 def part(mask: np.ndarray, name: str) -> np.ndarray:
@@ -41,3 +44,19 @@ def overlap_of_parts(truth: np.ndarray, predicted: np.ndarray) -> dict[str, floa
         for name in PARTS
         for measure, value in overlap(part(truth, name), part(predicted, name)).items()
     }
+
+
+def hausdorff95(truth: np.ndarray, predicted: np.ndarray) -> float | None:
+    """95th percentile of the distances between two boundaries, in pixels, the larger of both directions (MONAI).
+
+    Two empty masks agree: 0. Where only one is empty there is no distance: None.
+    """
+    if not truth.any() or not predicted.any():
+        return None if truth.any() or predicted.any() else 0.0
+    first, second = (torch.from_numpy(mask)[None, None] for mask in (predicted, truth))
+    return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95))
+
+
+def distances_of_parts(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
+    """`hd95_<part>` of two palette masks, H x W, in pixels."""
+    return {f"{DISTANCE}_{name}": hausdorff95(part(truth, name), part(predicted, name)) for name in PARTS}

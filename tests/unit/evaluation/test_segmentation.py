@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cytopipe.evaluation.segmentation import overlap, overlap_of_parts, part
+from cytopipe.evaluation.segmentation import distances_of_parts, hausdorff95, overlap, overlap_of_parts, part
 
 
 def disc(radius: int, value: int = 1, x: int = 32) -> np.ndarray:
@@ -73,3 +73,29 @@ def test_every_part_has_every_measure_in_a_fixed_order() -> None:
         for name in ("cell", "nucleus", "cytoplasm")
         for measure in ("dice", "iou", "pixel_accuracy")
     ]
+
+
+def test_the_boundary_distance_of_a_shifted_bar_is_the_shift() -> None:
+    truth, predicted = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    truth[10:30, 10:20], predicted[10:30, 13:23] = True, True
+    assert hausdorff95(truth, predicted) == 3 == hausdorff95(predicted, truth)
+    assert hausdorff95(truth, truth) == 0
+
+
+def test_a_few_stray_pixels_do_not_set_the_95th_percentile() -> None:
+    truth = disc(20) == 1
+    stray = truth.copy()
+    stray[0, 0] = True
+    assert hausdorff95(truth, stray) == 0
+
+
+def test_an_empty_mask_has_no_distance_but_to_another_empty_one() -> None:
+    empty = np.zeros((8, 8), bool)
+    assert hausdorff95(empty, empty) == 0
+    assert hausdorff95(empty, ~empty) is None and hausdorff95(~empty, empty) is None
+
+
+def test_distances_of_parts_in_pixels() -> None:
+    found = distances_of_parts(cell(nucleus=6), cell(nucleus=9))
+    assert found["hd95_cell"] == 0 and found["hd95_nucleus"] == pytest.approx(3, abs=0.5)
+    assert distances_of_parts(cell(), disc(20))["hd95_nucleus"] is None

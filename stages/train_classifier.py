@@ -32,9 +32,9 @@ def run(stage: Stage) -> None:
     tensors = paths.Tensors(config.dataset)
     summary = json.loads(paths.Organized(config.dataset).summary.read_text())
     with workspace(stage) as place:
-        trained = train_with_folds(
-            config, tuple(summary["classes"]), tensors.folder, stage.inputs[tensors.manifest.as_posix()], place
-        )
+        data_hash = stage.inputs[tensors.manifest.as_posix()]
+        classes, normal = tuple(summary["classes"]), summary["normal"]
+        trained = train_with_folds(config, classes, tensors.folder, data_hash, place, normal)
 
     target = paths.classifier(stage.item)
     model_folder = stage.folder(target.model)

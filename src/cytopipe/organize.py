@@ -80,7 +80,8 @@ def organize(
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
     staging.rmdir()
-    return rows, summarize(name, dataset, classes, rows, checks, copies)
+    normal = source.normal_classes(dataset.options, f"{key}.options", classes)
+    return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
 
 
 def check_images(samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress) -> Checks:
@@ -191,12 +192,19 @@ def _place(item: Checked, split: str, classes: list[str], staging: Path, folders
 
 
 def summarize(
-    name: str, dataset: Dataset, classes: list[str], rows: list[Row], checks: Checks, copies: list[list[Checked]]
+    name: str,
+    dataset: Dataset,
+    classes: list[str],
+    normal: list[str],
+    rows: list[Row],
+    checks: Checks,
+    copies: list[list[Checked]],
 ) -> dict[str, Any]:
     """The dataset in numbers.
 
-    `classes` is the class order that travels with every model. `torn` counts what lies in several splits: groups, and
-    sets of identical images (`copies` lists these); both are 0 with `split.kind: grouped`.
+    `classes` is the class order that travels with every model, `normal` are those without disease. `torn` counts what
+    lies in several splits: groups, and sets of identical images (`copies` lists these); both are 0 with
+    `split.kind: grouped`.
     """
     split_of = {row.id: row.split for row in rows}
     counts = Counter((row.split, row.label) for row in rows)
@@ -205,6 +213,7 @@ def summarize(
         "dataset": name,
         "adapter": dataset.adapter,
         "classes": classes,
+        "normal": normal,
         "excluded_classes": list(dataset.exclude_classes),
         "images": len(rows),
         "masks": sum(bool(row.mask_path) for row in rows),

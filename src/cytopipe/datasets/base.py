@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Adapter:
         name: as in `datasets.<name>.adapter`.
         title, home, layout, group_key: for people.
         published_split: what `split.kind: published` means, for people.
+        normal: classes without disease, where the question abnormal or normal has a meaning; an option overrules it.
         classes: class names in the order of their indices; empty where the data tells.
         options: model of `datasets.<name>.options`.
         samples: yields every sample below the raw folder.
@@ -69,6 +70,7 @@ class Adapter:
     samples: Callable[[Path, Any], Iterator[Sample]]
     order: Callable[[Any], tuple[str, ...]] | None = None
     published_split: str = "none"
+    normal: tuple[str, ...] = ()
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
         """All samples, sorted by id.
@@ -101,6 +103,18 @@ class Adapter:
             CytopipeError: for unknown options.
         """
         return self.order(self._parse(options, key)) if self.order else self.classes
+
+    def normal_classes(self, options: dict[str, Any], key: str, classes: Sequence[str]) -> list[str]:
+        """Those of the classes that are without disease, in their order; empty where none, or nothing else, is there.
+
+        Raises:
+            CytopipeError: for unknown options, or an option that names a class that is not there.
+        """
+        asked: tuple[str, ...] = getattr(self._parse(options, key), "normal", ())
+        if unknown := sorted(set(asked) - set(classes)):
+            raise CytopipeError(f"there is no class '{unknown[0]}'", where=f"{key}.normal", hint=", ".join(classes))
+        normal = [label for label in classes if label in (asked or self.normal)]
+        return normal if len(normal) < len(classes) else []
 
     def _parse(self, options: dict[str, Any], key: str) -> Options:
         try:

@@ -48,6 +48,7 @@ ADAPTER = Adapter(
     group_key="the original that images are changed copies of, by the file's name: `HSIL_1 (2).jpg` is of HSIL_1",
     published_split=PUBLISHED_SPLIT,
     classes=CLASSES,
+    normal=("NILM",),
     options=ValidationOptions,
     samples=_samples,
 )

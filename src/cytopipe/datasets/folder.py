@@ -36,6 +36,7 @@ class FolderOptions(Options):
         None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
     )
     classes: tuple[str, ...] = Field((), description="refuse other labels; also gives the order of the classes")
+    normal: tuple[str, ...] = Field((), description="classes without disease, for: abnormal or normal?")
     unlisted: bool = Field(False, description="allow images that the CSV does not name (they are left out)")
 
 

@@ -76,6 +76,7 @@ ADAPTER = Adapter(
     layout="New database pictures/<class>/<ID>.BMP with its mask <ID>-d.bmp",
     group_key="first number of the ID; cells of one group can be of several classes",
     classes=CLASSES,
+    normal=(*NORMAL, "normal"),
     options=HerlevOptions,
     order=_classes,
     samples=_samples,

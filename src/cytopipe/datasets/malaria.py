@@ -111,6 +111,7 @@ ADAPTER = Adapter(
     "patientid_cellmapping_{parasitized,uninfected}.csv",
     group_key="options.group: the publisher's patient id, or the slide that a file's name begins with",
     classes=CLASSES,
+    normal=("Uninfected",),
     options=MalariaOptions,
     samples=_samples,
 )

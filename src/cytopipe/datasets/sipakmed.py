@@ -125,6 +125,7 @@ ADAPTER = Adapter(
     group_key="class + number of the field that the cell was cropped from",
     published_split="none by the publisher; here system D's: random.seed(230), 70/20/10 % of each class's sorted files",
     classes=CLASSES,
+    normal=("Metaplastic", "Parabasal", "Superficial-Intermediate"),  # benign changes are no disease
     options=SipakmedOptions,
     samples=_samples,
 )

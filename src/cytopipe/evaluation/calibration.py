@@ -53,7 +53,7 @@ def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], _SMALLEST, 1)).mean())
 
 
-def calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
     """The three numbers of this module, by name."""
     return {
         "ece": expected_calibration_error(truth, probabilities),

@@ -13,7 +13,15 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation import plots
-from cytopipe.evaluation.classification import LEVEL, REPLICATES, classification_metrics, fold_metrics, per_class
+from cytopipe.evaluation.classification import (
+    LEVEL,
+    REPLICATES,
+    classification_metrics,
+    fold_metrics,
+    group_draws,
+    per_class,
+)
+from cytopipe.evaluation.decisions import Decisions, judge
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
@@ -89,7 +97,7 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
     tested_by = np.array([_fold_of(row, folds, model_folder) for row in rows])
     parts = [part_of(fold) for fold in range(tested_by.max() + 1)] if folds else [MAIN]
-    probabilities = np.zeros(0)
+    probabilities, decisions = np.zeros(0), list[Decisions]()
     for number, part in enumerate(parts):
         model, spec = load_model(model_folder / part, device)
         _check(spec, items, rows, model_folder, tensors)
@@ -99,8 +107,11 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         if number == 0:
             probabilities = np.zeros((len(rows), len(spec.classes)))
         probabilities[chosen] = predicted
+        decisions.append(Decisions.of(spec))
     truth = np.array([row.class_index for row in rows])
-    metrics = classification_metrics(truth, probabilities, [row.group for row in rows])
+    groups = [row.group for row in rows]
+    metrics = classification_metrics(truth, probabilities, groups)
+    metrics |= judge(truth, probabilities, spec.classes, decisions, tested_by, group_draws(groups))
     if folds:
         metrics["folds"] = fold_metrics(truth, probabilities, tested_by)
     about = {

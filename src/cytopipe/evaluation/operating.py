@@ -42,33 +42,21 @@ def threshold_at_specificity(scores: np.ndarray, abnormal: np.ndarray, specifici
     return float(np.nextafter(normal[needed - 1], np.inf))
 
 
-def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float) -> dict[str, Any]:
-    """Sensitivity and specificity at a threshold, each with Wilson's interval; None where a class has no image."""
+def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
+    """Sensitivity and specificity at a threshold, or at one for each image, with Wilson's intervals.
+
+    They are None where there is no abnormal, or no normal, image.
+    """
     called = scores >= threshold
     counts = {
         "sensitivity": (int((called & abnormal).sum()), int(abnormal.sum())),
         "specificity": (int((~called & ~abnormal).sum()), int((~abnormal).sum())),
     }
-    result: dict[str, Any] = {"threshold": threshold}
+    result: dict[str, Any] = {}
     for name, (right, total) in counts.items():
         result[name] = right / total if total else None
         result[f"{name}_interval"] = wilson(right, total)
     return result
-
-
-def operating_points(
-    validation_scores: np.ndarray, validation_abnormal: np.ndarray, scores: np.ndarray, abnormal: np.ndarray
-) -> list[dict[str, Any]]:
-    """Test results at the thresholds that reach each of SPECIFICITIES on the validation split."""
-    return [
-        {
-            "wanted_specificity": wanted,
-            **operating_point(
-                scores, abnormal, threshold_at_specificity(validation_scores, validation_abnormal, wanted)
-            ),
-        }
-        for wanted in SPECIFICITIES
-    ]
 
 
 def precision_recall_rows(scores: np.ndarray, abnormal: np.ndarray) -> list[dict[str, float]]:

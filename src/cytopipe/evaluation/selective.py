@@ -49,12 +49,16 @@ def threshold_for_error(truth: np.ndarray, probabilities: np.ndarray, error: flo
     return min(kept) if kept else None
 
 
-def at_threshold(truth: np.ndarray, probabilities: np.ndarray, threshold: float | None) -> dict[str, float | None]:
-    """Coverage and error rate of the images whose confidence reaches the threshold; error None where none does."""
-    kept = np.zeros(len(truth), bool) if threshold is None else probabilities.max(axis=1) >= threshold
+def at_threshold(
+    truth: np.ndarray, probabilities: np.ndarray, threshold: float | np.ndarray
+) -> dict[str, float | None]:
+    """Coverage and error rate of the images whose confidence reaches the threshold, one for all or one each.
+
+    The error is None where no image does.
+    """
+    kept = probabilities.max(axis=1) >= threshold
     wrong = probabilities.argmax(axis=1) != truth
     return {
-        "threshold": threshold,
         "coverage": float(kept.mean()),
         "error": float(wrong[kept].mean()) if kept.any() else None,
     }

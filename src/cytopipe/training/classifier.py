@@ -133,10 +133,11 @@ def train_classifier(
     Returns:
         As `fit_classifier`.
     """
-    return fit_classifier(config, classes, _labelled(tensors, "train"), _labelled(tensors, "val"), data_hash, workspace)
+    return fit_classifier(config, classes, labelled(tensors, "train"), labelled(tensors, "val"), data_hash, workspace)
 
 
-def _labelled(tensors: Path, split: str) -> Labelled:
+def labelled(tensors: Path, split: str) -> Labelled:
+    """Items and class indices of a split."""
     items, rows = load_split(tensors, split)
     return Labelled(items, np.array([row.class_index for row in rows]))
 

@@ -12,8 +12,9 @@ from torch import nn
 from cytopipe.models import MAIN, ModelSpec, part_of
 from cytopipe.params import Classifier
 from cytopipe.tensors import load_all
-from cytopipe.training.classifier import fit_classifier, train_classifier
+from cytopipe.training.classifier import fit_classifier, labelled, train_classifier
 from cytopipe.training.data import Labelled
+from cytopipe.training.decide import decide
 from cytopipe.training.folds import draw_folds
 from cytopipe.training.loop import Epoch
 from cytopipe.training.workspace import Workspace
@@ -32,11 +33,17 @@ class TrainedClassifier:
 
 
 def train_with_folds(
-    config: Classifier, classes: tuple[str, ...], tensors: Path, data_hash: str, workspace: Workspace
+    config: Classifier,
+    classes: tuple[str, ...],
+    tensors: Path,
+    data_hash: str,
+    workspace: Workspace,
+    normal: Sequence[str] = (),
 ) -> TrainedClassifier:
     """Train on the training split, or with folds on each fold's training images of all splits.
 
-    The validation images alone choose the epoch, and no network sees an image that it will be tested on.
+    The validation images alone choose the epoch and what the network decides; no network sees an image that it will
+    be tested on.
 
     Args:
         config: of the classifier.
@@ -44,12 +51,14 @@ def train_with_folds(
         tensors: folder of the dataset's tensors.
         data_hash: SHA-256 of the training data, for the model folders.
         workspace: device, folders and progress.
+        normal: classes without disease.
 
     Raises:
         CytopipeError: for too few groups, or a fold that lacks a class.
     """
     if not config.folds:
         model, spec, history = train_classifier(config, classes, tensors, data_hash, workspace)
+        spec = decide(model, spec, labelled(tensors, "val"), normal, workspace.device)
         return TrainedClassifier({MAIN: (model, spec)}, {}, history)
     items, rows = load_all(tensors)
     labels = np.array([row.class_index for row in rows])
@@ -58,7 +67,7 @@ def train_with_folds(
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
         place = workspace.of(part_of(number))
         model, spec, history = fit_classifier(config, classes, train, validation, data_hash, place)
-        models[part_of(number)] = (model, spec)
+        models[part_of(number)] = (model, decide(model, spec, validation, normal, place.device))
         tested_by.update({rows[index].id: number for index in fold.test})
         first = first or history
     return TrainedClassifier(models, dict(sorted(tested_by.items())), first)

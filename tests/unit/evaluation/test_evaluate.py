@@ -34,7 +34,9 @@ def tensors(tmp_path: Path) -> Path:
     return folder
 
 
-def model(folder: Path, *, classes: tuple[str, ...] = CLASSES, input_size: int = 32, nan: bool = False) -> Path:
+def model(
+    folder: Path, *, classes: tuple[str, ...] = CLASSES, input_size: int = 32, nan: bool = False, decided: bool = True
+) -> Path:
     arguments = {"num_classes": len(classes)}
     torch.manual_seed(0)
     network = build("timm/test_resnet", **arguments)
@@ -50,6 +52,7 @@ def model(folder: Path, *, classes: tuple[str, ...] = CLASSES, input_size: int =
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
+        extra={"decisions": {"temperature": 2, "sure_above": 0.0}} if decided else {},
     )
     save_model(folder, network, spec)
     return folder
@@ -107,3 +110,18 @@ def test_a_model_of_other_classes_is_an_error(tensors: Path, tmp_path: Path, cla
 def test_a_model_that_predicts_nan_is_an_error(tensors: Path, tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"9 of 9 predictions are not finite\n.*retrain"):
         evaluate(model(tmp_path / "model", nan=True), tensors, CPU)
+
+
+def test_the_decisions_of_the_model_are_judged_on_the_test_split(tensors: Path, tmp_path: Path) -> None:
+    metrics = evaluate(model(tmp_path / "model"), tensors, CPU).metrics
+    assert metrics["calibration"]["temperature"] == [2]
+    assert metrics["calibration"]["before"] != metrics["calibration"]["after"]
+    assert metrics["selective"]["coverage"] == 1
+    assert metrics["selective"]["error"] == pytest.approx(1 - metrics["accuracy"])
+    assert metrics["operating_points"] == []
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_a_model_without_decisions_is_an_error(tensors: Path, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match=r"holds no decisions\n.*train the classifier again"):
+        evaluate(model(tmp_path / "model", decided=False), tensors, CPU)

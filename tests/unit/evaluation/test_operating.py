@@ -10,7 +10,6 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.operating import (
     decision_rows,
     operating_point,
-    operating_points,
     precision_recall_rows,
     threshold_at_specificity,
     wilson,
@@ -33,14 +32,6 @@ def test_ties_at_the_threshold_are_called_alike() -> None:
     scores, abnormal = np.full(6, 0.5), np.array([0, 0, 0, 1, 1, 1], bool)
     point = operating_point(scores, abnormal, threshold_at_specificity(scores, abnormal, 0.5))
     assert (point["specificity"], point["sensitivity"]) == (1.0, 0.0)
-
-
-def test_the_threshold_comes_from_validation_alone() -> None:
-    (first, *_), (same, *_) = (
-        operating_points(SCORES, ABNORMAL, test, ABNORMAL) for test in (SCORES, np.ones_like(SCORES))
-    )
-    assert first["threshold"] == same["threshold"] and first["wanted_specificity"] == 0.9
-    assert same["specificity"] == 0
 
 
 def test_a_test_set_of_one_kind_has_no_sensitivity() -> None:

@@ -37,6 +37,6 @@ def test_the_lowest_threshold_with_few_enough_errors() -> None:
 
 
 def test_what_a_threshold_keeps_of_another_set() -> None:
-    assert at_threshold(TRUTH, PROBABILITIES, 0.75) == {"threshold": 0.75, "coverage": 0.5, "error": 0.5}
-    assert at_threshold(TRUTH, PROBABILITIES, 0.99) == {"threshold": 0.99, "coverage": 0, "error": None}
-    assert at_threshold(TRUTH, PROBABILITIES, None)["coverage"] == 0
+    assert at_threshold(TRUTH, PROBABILITIES, 0.75) == {"coverage": 0.5, "error": 0.5}
+    assert at_threshold(TRUTH, PROBABILITIES, np.inf) == {"coverage": 0, "error": None}
+    assert at_threshold(TRUTH, PROBABILITIES, np.array([1, 0.9, 0.7, 0.6])) == {"coverage": 0.5, "error": 0}

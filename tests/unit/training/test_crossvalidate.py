@@ -98,6 +98,8 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     assert np.mean(folds["accuracy"]["values"]) == pytest.approx(folds["accuracy"]["mean"])
     assert found.metrics["images"] == COUNT and found.metrics["groups"] == 12
     assert set(found.about["test_sha256"]) == set(SPLITS)
+    chosen = [spec.extra["decisions"]["temperature"] for _, spec in trained.models.values()]
+    assert found.metrics["calibration"]["temperature"] == chosen
 
 
 def test_folds_of_other_images_are_an_error(

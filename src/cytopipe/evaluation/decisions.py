@@ -1,0 +1,167 @@
+"""What a classifier decides beyond its classes: calibrated, abnormal or normal, sure or not.
+
+Everything is chosen on validation images, kept with the model, and judged on test images.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.calibration import calibration, logits_of, sharpen
+from cytopipe.evaluation.classification import intervals
+from cytopipe.evaluation.operating import SPECIFICITIES, operating_point, threshold_at_specificity
+from cytopipe.evaluation.selective import area_under_risk, at_threshold, threshold_for_error
+from cytopipe.models import ModelSpec
+from cytopipe.temperature import fit_temperature
+
+DECISIONS = "decisions"  # their place in `extra` of model.json
+WANTED_ERROR = 0.05  # of the images that are not left to a person
+
+
+class Threshold(BaseModel):
+    """A score of abnormality, and the specificity that it reached on validation images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    specificity: FiniteFloat
+    score: FiniteFloat
+
+
+class Decisions(BaseModel):
+    """What was chosen on validation images; part of a model folder.
+
+    Attributes:
+        temperature: divisor of the logits, for calibrated probabilities.
+        sure_above: calibrated confidence from which at most WANTED_ERROR of the images are wrong; None: none is.
+        abnormal: classes whose calibrated probabilities add up to the score of abnormality.
+        thresholds: of that score.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: FiniteFloat
+    sure_above: FiniteFloat | None
+    abnormal: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Decisions:
+        """Those of a model folder.
+
+        Raises:
+            CytopipeError: it was trained before there were any.
+        """
+        if DECISIONS not in spec.extra:
+            raise CytopipeError(
+                "the model holds no decisions", where=spec.architecture, hint="train the classifier again"
+            )
+        return cls.model_validate_json(json.dumps(spec.extra[DECISIONS]))
+
+    def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
+        """Probabilities N x classes with honest confidences."""
+        return sharpen(probabilities, self.temperature)
+
+
+def abnormality(probabilities: np.ndarray, classes: Sequence[str], abnormal: Sequence[str]) -> np.ndarray:
+    """The score of abnormality of each image, N: the share of probability on abnormal classes."""
+    share: np.ndarray = probabilities[:, [label in abnormal for label in classes]].sum(axis=1)
+    return share
+
+
+def choose(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], normal: Sequence[str]) -> Decisions:
+    """Choose on validation images.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes, as the network gives them.
+        classes: their names.
+        normal: those without disease; none leaves the question of abnormality out.
+    """
+    temperature = fit_temperature(logits_of(probabilities), truth)
+    calibrated = sharpen(probabilities, temperature)
+    abnormal = [label for label in classes if label not in normal] if normal else []
+    is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
+    thresholds = []
+    if abnormal and not is_abnormal.all():
+        scores = abnormality(calibrated, classes, abnormal)
+        thresholds = [
+            Threshold(specificity=wanted, score=threshold_at_specificity(scores, is_abnormal, wanted))
+            for wanted in SPECIFICITIES
+        ]
+    return Decisions(
+        temperature=temperature,
+        sure_above=threshold_for_error(truth, calibrated, WANTED_ERROR),
+        abnormal=tuple(abnormal),
+        thresholds=tuple(thresholds),
+    )
+
+
+def judge(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    decisions: Sequence[Decisions],
+    part: np.ndarray,
+    draws: Sequence[np.ndarray],
+) -> dict[str, Any]:
+    """Judge on test images, each by the decisions that go with the network which tested it.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes, as the networks give them.
+        classes: their names.
+        decisions: one a network.
+        part: N indices of the network that tested each image.
+        draws: image indices of the bootstrap's draws, for the intervals of the calibration.
+
+    Returns:
+        `calibration` before and after, `selective` and `operating_points` (empty without a question of abnormality).
+    """
+    calibrated = np.zeros_like(probabilities)
+    for number, chosen in enumerate(decisions):
+        calibrated[part == number] = chosen.calibrated(probabilities[part == number])
+    sure = [np.inf if chosen.sure_above is None else chosen.sure_above for chosen in decisions]
+    return {
+        "calibration": {
+            "temperature": [chosen.temperature for chosen in decisions],
+            "before": _with_intervals(truth, probabilities, draws),
+            "after": _with_intervals(truth, calibrated, draws),
+        },
+        "selective": {
+            "wanted_error": WANTED_ERROR,
+            **at_threshold(truth, calibrated, np.array(sure)[part]),
+            "aurc": area_under_risk(truth, calibrated),
+        },
+        "operating_points": _operating_points(truth, calibrated, classes, decisions, part),
+    }
+
+
+def _with_intervals(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, Any]:
+    return {
+        **calibration(truth, probabilities),
+        "interval": intervals(truth, probabilities, draws, calibration),
+    }
+
+
+def _operating_points(
+    truth: np.ndarray, calibrated: np.ndarray, classes: Sequence[str], decisions: Sequence[Decisions], part: np.ndarray
+) -> list[dict[str, Any]]:
+    abnormal = decisions[0].abnormal
+    scores = abnormality(calibrated, classes, abnormal)
+    is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
+    of_each_network = [chosen.thresholds for chosen in decisions]
+    if not all(of_each_network):
+        return []
+    return [
+        {
+            "wanted_specificity": same[0].specificity,
+            **operating_point(scores, is_abnormal, np.array([one.score for one in same])[part]),
+        }
+        for same in zip(*of_each_network, strict=True)
+    ]

@@ -62,7 +62,7 @@ def test_each_image_is_judged_by_the_decisions_of_its_own_network() -> None:
     half = judge(truth, probabilities, CLASSES, [sure, unsure], np.array([0, 1, 0, 1]), [])
     assert half["selective"]["coverage"] == 0.5
     assert half["calibration"]["temperature"] == [1, 1]
-    assert half["calibration"]["before"] == pytest.approx(half["calibration"]["after"])
+    assert half["calibration"]["before"]["brier"] == pytest.approx(half["calibration"]["after"]["brier"])
 
 
 def test_calibration_has_intervals_where_there_are_draws() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.classification import group_draws, interval
+from cytopipe.evaluation.classification import LEVEL, group_draws, interval
+from cytopipe.evaluation.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
 from cytopipe.tables import markdown
 
 
@@ -62,6 +64,36 @@ def accuracy_difference(first: Entry, second: Entry) -> dict[str, Any]:
     return {"accuracy_difference": float(gain.mean()), "interval": interval(draws)}
 
 
+def compare_all(ranked: Sequence[Entry]) -> dict[str, Any]:
+    """Every pair on the same images, and which neighbours in the ranking no pair tells apart.
+
+    A difference is resolved where the bootstrap over groups says so after Holm's correction for the number of pairs;
+    McNemar's test, which takes images for independent, stands beside it.
+
+    Returns:
+        `pairs` and `equals` (lists of names, best first).
+    """
+    draws = group_draws(ranked[0].groups)
+    pairs = {(one.name, two.name): (one, two) for one, two in combinations(ranked, 2)}
+    found = {names: accuracy_difference(*pair) for names, pair in pairs.items()}
+    chances = {names: paired_bootstrap(one.correct - two.correct, draws) for names, (one, two) in pairs.items()}
+    corrected = holm({names: 1.0 if p is None else p for names, p in chances.items()})
+    mcnemars = holm({names: mcnemar(one.correct, two.correct) for names, (one, two) in pairs.items()})
+    rows = [
+        {
+            "first": names[0],
+            "second": names[1],
+            **found[names],
+            "p_bootstrap": corrected[names],
+            "p_mcnemar": mcnemars[names],
+            "resolved": corrected[names] < 1 - LEVEL,
+        }
+        for names in pairs
+    ]
+    resolved = {frozenset((row["first"], row["second"])) for row in rows if row["resolved"]}
+    return {"pairs": rows, "equals": groups_of_equals([entry.name for entry in ranked], resolved)}
+
+
 def leaderboard(entries: Sequence[Entry]) -> dict[str, Any]:
     """One ranking a dataset, best accuracy first, and what masks change for networks that differ in nothing else.
 
@@ -77,6 +109,7 @@ def leaderboard(entries: Sequence[Entry]) -> dict[str, Any]:
             "test_images": len(ranked[0].ids),
             "test_groups": len(set(ranked[0].groups)),
             "classifiers": [_row(entry, ranked[0]) for entry in ranked],
+            **compare_all(ranked),
             "masks": _mask_effects(ranked),
         }
     return result
@@ -118,6 +151,8 @@ def to_markdown(board: Mapping[str, Any]) -> str:
             "Intervals are 95 %, by a bootstrap over groups.\n"
         )
         parts.append(_ranking(content["classifiers"]))
+        if content["pairs"]:
+            parts.append(_resolution(content))
         if content["masks"]:
             parts.append("Do masks help?\n")
             parts += [_verdict(effect) for effect in content["masks"]]
@@ -141,6 +176,15 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
             )
             for row in rows
         ],
+    )
+
+
+def _resolution(content: Mapping[str, Any]) -> str:
+    told_apart = sum(row["resolved"] for row in content["pairs"])
+    groups = "; ".join(", ".join(f"`{name}`" for name in names) for names in content["equals"] if len(names) > 1)
+    return (
+        f"{told_apart} of {len(content['pairs'])} differences are resolved (paired bootstrap over groups, Holm). "
+        + (f"Not told apart: {groups}.\n" if groups else "All are told apart.\n")
     )
 
 

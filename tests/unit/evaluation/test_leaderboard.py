@@ -149,3 +149,25 @@ def test_predictions_are_read_as_right_or_wrong(tmp_path: Path) -> None:
 def test_cross_validated_classifiers_are_ranked_apart() -> None:
     folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20])
     assert list(leaderboard([entry("a", 40), folded])) == ["d", "d, 5 folds"]
+
+
+def test_a_difference_is_resolved_only_where_enough_groups_show_it() -> None:
+    board = leaderboard([entry("a", 40), entry("b", 38), entry("c", 4)])["d"]
+    resolved = {(row["first"], row["second"]): row["resolved"] for row in board["pairs"]}
+    assert resolved == {("a", "b"): False, ("a", "c"): True, ("b", "c"): True}
+    assert board["equals"] == [["a", "b"], ["c"]]
+    text = to_markdown({"d": board})
+    assert "2 of 3 differences are resolved" in text and "Not told apart: `a`, `b`." in text
+
+
+def test_correction_counts_the_pairs() -> None:
+    entries = [entry("a", 40), *(entry(name, 32) for name in "bcdef")]
+    few, many = (leaderboard(entries[:count])["d"]["pairs"][0] for count in (2, 6))
+    assert few["p_bootstrap"] < many["p_bootstrap"]
+    assert few["p_mcnemar"] == pytest.approx(2 / 2**8)
+
+
+def test_one_group_resolves_nothing() -> None:
+    one = ("g",) * 40
+    board = leaderboard([entry("a", 40, groups=one), entry("b", 0, groups=one)])["d"]
+    assert board["pairs"][0]["p_bootstrap"] == 1 and not board["pairs"][0]["resolved"]

@@ -34,6 +34,9 @@ class RegionPooling(nn.Module):
         hidden: units of the hidden layer.
         dropout: before and after it.
         turns: quarter turns of the image that are averaged, 1 to 4; 4 makes the features invariant to them.
+
+    Raises:
+        CytopipeError: for other channels or turns, or a backbone without these strides.
     """
 
     def __init__(

@@ -55,12 +55,13 @@ class Params(Section):
     def _refuse_masks_that_saw_test_images(self, name: str, dataset: str) -> None:
         segmenter = self.datasets[dataset].segmenter
         chosen = self.segmenters[segmenter]
-        # With cross_fit every mask is predicted by a network that has seen no cell of its group.
+        # With cross_fit no mask is predicted by a network that was trained on a cell of its group.
         if chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
             raise PydanticCustomError(
                 "folds",
                 "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
-                "images that folds test on; set its cross_fit, or use channels: rgb",
+                "images that folds test on; set its cross_fit, use channels: rgb, or take a "
+                "segmenter that was not trained on them",
                 {"name": name, "dataset": dataset, "segmenter": segmenter},
             )
 

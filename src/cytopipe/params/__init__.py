@@ -16,7 +16,7 @@ from cytopipe.params.datasets import (
     Source,
     Split,
 )
-from cytopipe.params.file import Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.params.networks import Channels, Classifier, Segmenter
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
@@ -25,10 +25,12 @@ __all__ = [
     "DEVELOPMENT",
     "SPLITS",
     "ArchiveSource",
+    "Audit",
     "Augmentation",
     "Channels",
     "Classifier",
     "Dataset",
+    "Explain",
     "Layout",
     "Name",
     "Normalisation",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.errors import CytopipeError
@@ -31,11 +31,32 @@ class Tracking(Section):
     experiment: str = "cytopipe"
 
 
+def _off(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+Audit = Annotated[Literal["off", "quick", "full"], BeforeValidator(_off)]
+
+
+class Explain(Section):
+    """What the explanations of a classifier show."""
+
+    images: int = Field(ge=0, le=1000, description="test images of each class, right and wrong; 0: no explanations")
+    steps: int = Field(50, ge=1, le=1000, description="of integrated gradients")
+    baselines: int = Field(10, ge=1, le=100, description="random ones of integrated gradients")
+
+
 class Params(Section):
-    """The whole file."""
+    """The whole file.
+
+    `audit`, `explain`: every key must be given where it is used: dvc.yaml names it as a parameter of its stage.
+    """
 
     runtime: Runtime
     tracking: Tracking = Tracking()
+    audit: Audit
+    explain: Explain
     datasets: dict[Name, Dataset] = Field(min_length=1)
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)

@@ -25,7 +25,7 @@ def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/ and the history of the training."""
     from cytopipe.compute import workspace
     from cytopipe.models import FOLDS, save_model
-    from cytopipe.training.crossvalidate import train_with_folds
+    from cytopipe.training.crossvalidate import train_all
     from cytopipe.training.results import write_history
 
     config = stage.params.classifiers[stage.item]
@@ -34,7 +34,7 @@ def run(stage: Stage) -> None:
     with workspace(stage) as place:
         data_hash = stage.inputs[tensors.manifest.as_posix()]
         classes, normal = tuple(summary["classes"]), summary["normal"]
-        trained = train_with_folds(config, classes, tensors.folder, data_hash, place, normal)
+        trained = train_all(config, classes, tensors.folder, data_hash, place, normal)
 
     target = paths.classifier(stage.item)
     model_folder = stage.folder(target.model)

@@ -168,5 +168,6 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     seen = {f"classifiers__{masks}__folds": 2, f"segmenters__{segmenter}__cross_fit": 0}
     assert "was trained on images that folds test on; set its cross_fit" in fault(**seen)
     assert parse_params(tiny(**{f"classifiers__{masks}__folds": 2}), "params.yaml").classifiers[masks].folds == 2
+    assert "leave seeds at 1" in fault(**{f"classifiers__{name}__folds": 2, f"classifiers__{name}__seeds": 2})
     changed = tiny(**{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2

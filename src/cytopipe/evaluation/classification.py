@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,22 @@ def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray
         probabilities: N x classes, of each image by the network of its fold.
         folds: N fold numbers from 0.
     """
-    measured = [headline(truth[folds == fold], probabilities[folds == fold]) for fold in range(int(folds.max()) + 1)]
+    return _spread(
+        [headline(truth[folds == fold], probabilities[folds == fold]) for fold in range(int(folds.max()) + 1)]
+    )
+
+
+def spread_of_seeds(truth: np.ndarray, probabilities: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Each headline metric of every seed on its own, as `fold_metrics`, all on the same images.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes of each seed.
+    """
+    return _spread([headline(truth, one) for one in probabilities])
+
+
+def _spread(measured: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
     result: dict[str, Any] = {"count": len(measured)}
     for name in measured[0]:
         values = [one[name] for one in measured]

@@ -20,12 +20,13 @@ from cytopipe.evaluation.classification import (
     fold_metrics,
     group_draws,
     per_class,
+    spread_of_seeds,
 )
 from cytopipe.evaluation.decisions import Decisions, judge
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
-from cytopipe.models import FOLDS, MAIN, ModelSpec, load_model, part_of
+from cytopipe.models import FOLDS, MAIN, ModelSpec, load_model, part_of, seed_part
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
 from cytopipe.tables import write_table
@@ -112,6 +113,8 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
     groups = [row.group for row in rows]
     metrics = classification_metrics(truth, probabilities, groups)
     metrics |= judge(truth, probabilities, spec.classes, decisions, tested_by, group_draws(groups))
+    if seeds := _further_seeds(model_folder, items, device):
+        metrics["seeds"] = spread_of_seeds(truth, [probabilities, *seeds])
     if folds:
         metrics["folds"] = fold_metrics(truth, probabilities, tested_by)
     about = {
@@ -123,6 +126,15 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         else sha256_file(tensors / "test.npy"),
     }
     return Evaluation(spec.classes, rows, truth, probabilities, metrics, about)
+
+
+def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:
+    """Probabilities, N x classes each, by the networks that were trained with further seeds."""
+    found = list[np.ndarray]()
+    while (part := model_folder / seed_part(len(found) + 1)).is_dir():
+        model, spec = load_model(part, device)
+        found.append(class_probabilities(model, input_transform(spec, device), items, orientations=spec.orientations))
+    return found
 
 
 def read_folds(model_folder: Path) -> dict[str, int]:

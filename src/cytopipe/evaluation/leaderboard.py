@@ -128,6 +128,7 @@ def _row(entry: Entry, best: Entry) -> dict[str, Any]:
         "parameters": entry.parameters,
         **{name: entry.metrics[name] for name in ("accuracy", "balanced_accuracy", "macro_f1", "auc")},
         "interval": entry.metrics["interval"]["accuracy"],
+        "seeds": entry.metrics["seeds"]["accuracy"] if "seeds" in entry.metrics else None,
         "against_best": None if entry is best else accuracy_difference(entry, best),
     }
 
@@ -168,7 +169,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
                 row["name"],
                 row["channels"],
                 f"{row['parameters']:,}",
-                f"{row['accuracy']:.3f}",
+                _accuracy(row),
                 _range(row["interval"], ".3f"),
                 f"{row['macro_f1']:.3f}",
                 "-" if row["auc"] is None else f"{row['auc']:.3f}",
@@ -177,6 +178,12 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> str:
             for row in rows
         ],
     )
+
+
+def _accuracy(row: Mapping[str, Any]) -> str:
+    seeds = row["seeds"]
+    spread = f"; {len(seeds['values'])} seeds {seeds['mean']:.3f} ± {seeds['sd']:.3f}" if seeds else ""
+    return f"{row['accuracy']:.3f}{spread}"
 
 
 def _resolution(content: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from cytopipe.models import (
     resnet50_frozen,
     timm_models,
 )
-from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, save_model
+from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, save_model, seed_part
 from cytopipe.models.frozen import freeze, train_mode
 from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
 from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find
@@ -54,6 +54,7 @@ __all__ = [
     "resnet50_dropout",
     "resnet50_frozen",
     "save_model",
+    "seed_part",
     "tail_of",
     "timm_models",
     "train_mode",

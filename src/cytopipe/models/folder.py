@@ -99,6 +99,11 @@ def part_of(fold: int) -> str:
     return f"folds/{fold}"
 
 
+def seed_part(number: int) -> str:
+    """Where the network of a further seed lies below the folder; that of the first is the folder's own."""
+    return f"seeds/{number}" if number else MAIN
+
+
 def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
     """Write weights.safetensors, model.json and SHA256SUMS into a folder, made if need be.
 

@@ -61,12 +61,15 @@ class Classifier(Section):
     activation: Literal["relu", "mish"] | None = Field(None, description="in place of the architecture's")
     orientations: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
+    seeds: int = Field(1, ge=1, le=50, description="trainings that differ in the seed alone; their mean and spread")
     training: Training
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Classifier:
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
+        if self.folds and self.seeds > 1:
+            raise PydanticCustomError("seeds", "folds train several networks already: leave seeds at 1")
         if self.head == "svm" and not self.freeze:
             raise PydanticCustomError("svm", "head: svm needs freeze: true, as it is fitted to frozen features")
         return self

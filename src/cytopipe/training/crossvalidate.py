@@ -1,4 +1,4 @@
-"""Train a classifier once, or once a fold with `folds: K`."""
+"""Train a classifier once, once a seed with `seeds: K`, or once a fold with `folds: K`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from cytopipe.models import MAIN, ModelSpec, part_of
+from cytopipe.models import ModelSpec, part_of, seed_part
 from cytopipe.params import Classifier
 from cytopipe.tensors import load_all
 from cytopipe.training.classifier import fit_classifier, labelled, train_classifier
@@ -24,7 +24,7 @@ from cytopipe.training.workspace import Workspace
 class TrainedClassifier:
     """Networks by part of the model folder, the fold that tests each image (none without folds), and the history.
 
-    With folds the history is the first fold's.
+    With folds or seeds the history is the first one's.
     """
 
     models: Mapping[str, tuple[nn.Module, ModelSpec]]
@@ -32,7 +32,7 @@ class TrainedClassifier:
     history: Sequence[Epoch]
 
 
-def train_with_folds(
+def train_all(
     config: Classifier,
     classes: tuple[str, ...],
     tensors: Path,
@@ -40,7 +40,7 @@ def train_with_folds(
     workspace: Workspace,
     normal: Sequence[str] = (),
 ) -> TrainedClassifier:
-    """Train on the training split, or with folds on each fold's training images of all splits.
+    """Train on the training split, by every seed, or with folds on each fold's training images of all splits.
 
     The validation images alone choose the epoch and what the network decides; no network sees an image that it will
     be tested on.
@@ -57,9 +57,7 @@ def train_with_folds(
         CytopipeError: for too few groups, or a fold that lacks a class.
     """
     if not config.folds:
-        model, spec, history = train_classifier(config, classes, tensors, data_hash, workspace)
-        spec = decide(model, spec, labelled(tensors, "val"), normal, workspace.device)
-        return TrainedClassifier({MAIN: (model, spec)}, {}, history)
+        return _train_seeds(config, classes, tensors, data_hash, workspace, normal)
     items, rows = load_all(tensors)
     labels = np.array([row.class_index for row in rows])
     models, tested_by, first = {}, {}, list[Epoch]()
@@ -71,3 +69,26 @@ def train_with_folds(
         tested_by.update({rows[index].id: number for index in fold.test})
         first = first or history
     return TrainedClassifier(models, dict(sorted(tested_by.items())), first)
+
+
+def _train_seeds(
+    config: Classifier,
+    classes: tuple[str, ...],
+    tensors: Path,
+    data_hash: str,
+    workspace: Workspace,
+    normal: Sequence[str],
+) -> TrainedClassifier:
+    """The first seed is the recipe's own, and its network the one that is used; no result chooses between them."""
+    models, first = {}, list[Epoch]()
+    validation = labelled(tensors, "val")
+    for number in range(config.seeds):
+        part = seed_part(number)
+        recipe = config.training.model_copy(update={"seed": config.training.seed + number})
+        place = workspace.of(part) if config.seeds > 1 else workspace
+        model, spec, history = train_classifier(
+            config.model_copy(update={"training": recipe}), classes, tensors, data_hash, place
+        )
+        models[part] = (model, decide(model, spec, validation, normal, place.device))
+        first = first or history
+    return TrainedClassifier(models, {}, first)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def test_each_is_compared_with_the_best_on_the_same_images() -> None:
     assert rows[2]["against_best"]["accuracy_difference"] == pytest.approx(-0.1)
     limits = rows[2]["against_best"]["interval"]
     assert limits == {"low": pytest.approx(-0.3), "high": 0.0}  # the four differ in one group of ten
+
+
+def test_seeds_stand_beside_the_accuracy_with_their_mean_and_spread() -> None:
+    several = entry("a", 30)
+    values = {"values": [0.75, 0.65, 0.7], "mean": 0.7, "sd": 0.05}
+    several = replace(several, metrics={**several.metrics, "seeds": {"count": 3, "accuracy": values}})
+    text = to_markdown(leaderboard([several, entry("b", 20)]))
+    assert "0.750; 3 seeds 0.700 ± 0.050" in text and text.count("seeds") == 1
 
 
 def test_a_difference_is_paired() -> None:

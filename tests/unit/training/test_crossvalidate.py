@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_no_network_sees_an_image_or_a_group_that_it_is_tested_on(
         return real(one, classes, train, val, *others)
 
     monkeypatch.setattr(crossvalidate, "fit_classifier", watched)
-    trained = crossvalidate.train_with_folds(config, ("a", "b"), tensors, "0" * 64, workspace)
+    trained = crossvalidate.train_all(config, ("a", "b"), tensors, "0" * 64, workspace)
     assert list(trained.models) == ["folds/0", "folds/1", "folds/2"]
     assert list(trained.folds) == [f"{index:02}" for index in range(COUNT)]
     for fold, (train, validation) in enumerate(seen):
@@ -81,7 +82,7 @@ def test_no_network_sees_an_image_or_a_group_that_it_is_tested_on(
 def test_every_image_is_predicted_by_the_network_of_its_fold(
     tensors: Path, config: Classifier, workspace: Workspace, tmp_path: Path
 ) -> None:
-    trained = crossvalidate.train_with_folds(config, ("a", "b"), tensors, "0" * 64, workspace)
+    trained = crossvalidate.train_all(config, ("a", "b"), tensors, "0" * 64, workspace)
     folder = tmp_path / "model"
     for part, (model, spec) in trained.models.items():
         save_model(folder / part, model, spec)
@@ -105,7 +106,7 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
 def test_folds_of_other_images_are_an_error(
     tensors: Path, config: Classifier, workspace: Workspace, tmp_path: Path
 ) -> None:
-    trained = crossvalidate.train_with_folds(config, ("a", "b"), tensors, "0" * 64, workspace)
+    trained = crossvalidate.train_all(config, ("a", "b"), tensors, "0" * 64, workspace)
     folder = tmp_path / "model"
     for part, (model, spec) in trained.models.items():
         save_model(folder / part, model, spec)
@@ -119,6 +120,27 @@ def test_without_folds_one_network_is_trained_and_the_test_split_stays_closed(
 ) -> None:
     (tensors / "test.npy").unlink()
     one = config.model_copy(update={"folds": 0})
-    trained = crossvalidate.train_with_folds(one, ("a", "b"), tensors, "0" * 64, workspace)
+    trained = crossvalidate.train_all(one, ("a", "b"), tensors, "0" * 64, workspace)
     assert list(trained.models) == [""] and not trained.folds
     assert len(trained.history) == 2
+
+
+def test_each_seed_is_a_training_of_its_own_and_the_first_is_the_one_without_seeds(
+    tensors: Path, config: Classifier, workspace: Workspace, tmp_path: Path
+) -> None:
+    one = config.model_copy(update={"folds": 0})
+    alone = crossvalidate.train_all(one, ("a", "b"), tensors, "0" * 64, workspace)
+    place = replace(workspace, checkpoints=tmp_path / "others")
+    trained = crossvalidate.train_all(one.model_copy(update={"seeds": 3}), ("a", "b"), tensors, "0" * 64, place)
+    assert list(trained.models) == ["", "seeds/1", "seeds/2"]
+    weights = [model.state_dict()["fc.weight"] for model, _ in [*alone.models.values(), *trained.models.values()]]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2]) and not torch.equal(weights[2], weights[3])
+
+    for part, (model, spec) in trained.models.items():
+        save_model(tmp_path / "model" / part, model, spec)
+    found = evaluate(tmp_path / "model", tensors, CPU)
+    accuracies = found.metrics["seeds"]["accuracy"]["values"]
+    assert found.metrics["seeds"]["count"] == len(accuracies) == 3
+    assert accuracies[0] == found.metrics["accuracy"]
+    assert found.metrics["seeds"]["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))

@@ -171,3 +171,18 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     assert "leave seeds at 1" in fault(**{f"classifiers__{name}__folds": 2, f"classifiers__{name}__seeds": 2})
     changed = tiny(**{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2
+
+
+def test_masks_by_a_segmenter_of_the_same_images_under_another_name_are_refused() -> None:
+    twin = tiny()
+    masks = next(name for name, one in twin["classifiers"].items() if one["channels"] == "rgb+masks")
+    dataset = twin["classifiers"][masks]["dataset"]
+    twin["datasets"]["twin"] = dict(twin["datasets"][dataset])
+    twin["classifiers"][masks]["dataset"] = "twin"
+    with pytest.raises(CytopipeError, match=f"trained on '{dataset}', the same images"):
+        parse_params(twin, "params.yaml")
+    twin["datasets"]["twin"]["source"] = {**twin["datasets"][dataset]["source"], "seed": 99}
+    parse_params(twin, "params.yaml")
+    twin["datasets"]["twin"]["source"] = twin["datasets"][dataset]["source"]
+    twin["classifiers"][masks]["channels"] = "rgb"
+    parse_params(twin, "params.yaml")

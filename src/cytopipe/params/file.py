@@ -69,15 +69,25 @@ class Params(Section):
             _known(f"segmenters.{name}.dataset", segmenter.dataset, self.datasets)
         for name, classifier in self.classifiers.items():
             _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
-            if classifier.folds and classifier.channels != "rgb":
-                self._refuse_masks_that_saw_test_images(name, classifier.dataset)
+            if classifier.channels != "rgb":
+                self._refuse_masks_that_saw_test_images(name, classifier)
         return self
 
-    def _refuse_masks_that_saw_test_images(self, name: str, dataset: str) -> None:
+    def _refuse_masks_that_saw_test_images(self, name: str, classifier: Classifier) -> None:
+        dataset = classifier.dataset
         segmenter = self.datasets[dataset].segmenter
         chosen = self.segmenters[segmenter]
+        twin = chosen.dataset != dataset and self.datasets[chosen.dataset].source == self.datasets[dataset].source
+        if chosen.training and twin:
+            raise PydanticCustomError(
+                "twin",
+                "classifiers.{name}: the masks of '{dataset}' come from '{segmenter}', which was trained on '{other}', "
+                "the same images divided in another way; train a segmenter on '{dataset}', use channels: rgb, or take "
+                "one that needs no training",
+                {"name": name, "dataset": dataset, "segmenter": segmenter, "other": chosen.dataset},
+            )
         # With cross_fit no mask is predicted by a network that was trained on a cell of its group.
-        if chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
+        if classifier.folds and chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
             raise PydanticCustomError(
                 "folds",
                 "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "

@@ -17,7 +17,7 @@ LAYERS = (
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "inputs", "augment", "models",                            # what a network sees, and networks
-    "inference", "evaluation", "training", "explain",         # what is done with a network
+    "temperature", "inference", "evaluation", "training", "explain",  # what is done with a network
     "tracking", "presets", "stage", "compute", "cli",         # how it is run
 )  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_a_run_is_named_and_tagged_with_its_origin(tracked: tuple[Path, Any, str
     _, run, commit = tracked
     assert run.info.run_name == "train_classifier@hep2"
     assert run.info.status == "FINISHED"
-    tags = {name: value for name, value in run.data.tags.items() if name not in ("engine", "mlflow.runName")}
+    tags = {name: value for name, value in run.data.tags.items() if name not in ("engine", "mlflow.runName", "process")}
     assert tags == {
         "stage": "train_classifier",
         "item": "hep2",
@@ -241,6 +241,33 @@ def test_a_kill_while_the_database_is_created_does_not_spoil_it(tmp_path: Path) 
         pass
     assert [run.info.status for run in _runs(tmp_path / "mlflow.db")] == ["FINISHED"]
     assert not fresh.exists()
+
+
+def test_the_run_of_a_process_that_was_killed_is_ended_by_the_next_of_its_stage(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from cytopipe.tracking import Tracker
+with Tracker(stage="evaluate", item=sys.argv[1], experiment="cells", params={}, inputs={}, root=Path()):
+    Path(sys.argv[1]).touch()
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", script]
+    with (
+        subprocess.Popen([*command, "dead"], cwd=tmp_path) as dead,
+        subprocess.Popen([*command, "alive"], cwd=tmp_path) as alive,
+    ):
+        deadline = time.monotonic() + 60
+        while not all((tmp_path / name).exists() for name in ("dead", "alive")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(dead.pid, signal.SIGKILL)
+        dead.wait()
+        for item in ("dead", "alive"):
+            with _tracker(tmp_path, "evaluate", item):
+                pass
+        states = [(run.data.tags["item"], run.info.status) for run in _runs(tmp_path / "mlflow.db")]
+        assert sorted(states) == [("alive", "FINISHED"), ("alive", "RUNNING"), ("dead", "FINISHED"), ("dead", "KILLED")]
+        alive.kill()
 
 
 def test_values_that_are_not_finite_are_named_in_a_warning(project: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cytopipe.tracking.leftovers import PROCESS, end_leftovers, this_process
 from cytopipe.tracking.names import MAX_TAG, flatten, safe_name, shorten
 from cytopipe.tracking.provenance import run_tags
 from cytopipe.tracking.store import (
@@ -117,7 +118,9 @@ class Tracker:
     def _start(self) -> None:
         client, experiment_id = open_store(self._uri, self._experiment, self._folder)
         name = self._stage if self._item is None else f"{self._stage}@{self._item}"
-        tags = run_tags(self._stage, self._item, self._inputs, self._root)
+        tags = {**run_tags(self._stage, self._item, self._inputs, self._root), PROCESS: this_process()}
+        if self._uri.startswith("sqlite"):  # a server may hold the runs of many machines, and be far away
+            bounded(lambda: end_leftovers(client, experiment_id, tags), CALL_S)
         run = bounded(lambda: client.create_run(experiment_id, tags=tags, run_name=name), CALL_S)
         self._client, self._run_id = client, run.info.run_id
 

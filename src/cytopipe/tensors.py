@@ -159,6 +159,24 @@ class Stack:
 Items = np.ndarray | Stack  # N x H x W x C uint8, read when asked for
 
 
+def join(first: Items, second: Items) -> Stack:
+    """The items of both, one after the other."""
+    arrays = [*_arrays(first), *_arrays(second)]
+    moved = _places(second) + np.array([len(_arrays(first)), 0])
+    return Stack(arrays, np.concatenate([_places(first), moved]))
+
+
+def _arrays(items: Items) -> Sequence[np.ndarray]:
+    return items.arrays if isinstance(items, Stack) else [items]
+
+
+def _places(items: Items) -> np.ndarray:
+    """(array, row) of every item, N x 2."""
+    if isinstance(items, Stack):
+        return items.places
+    return np.stack([np.zeros(len(items), dtype=np.int64), np.arange(len(items))], axis=1)
+
+
 def load_all(folder: Path) -> tuple[Stack, list[Row]]:
     """The items of all splits in id order, and their rows."""
     loaded = [load_split(folder, split) for split in SPLITS]

@@ -20,7 +20,7 @@ from torch import nn
 from cytopipe.errors import CytopipeError
 from cytopipe.manifest import Row, write_manifest
 from cytopipe.params import Classifier
-from cytopipe.training.classifier import train_classifier
+from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
 
 
@@ -90,7 +90,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_a_message(tmp_path: Pa
     )
     place = Workspace(torch.device("cpu"), 0, tmp_path, tmp_path / "checkpoint", lambda part, epoch: None)
     with pytest.raises(CytopipeError, match=r"the loss is nan in epoch 1, step 1\n.*lower learning_rate"):
-        train_classifier(config, ("a", "b"), tmp_path, "0" * 64, place)
+        fit_classifier(config, ("a", "b"), labelled(tmp_path, "train"), labelled(tmp_path, "val"), "0" * 64, place)
     assert not (tmp_path / "checkpoint").exists()
 
 

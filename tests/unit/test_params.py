@@ -169,6 +169,8 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     assert "was trained on images that folds test on; set its cross_fit" in fault(**seen)
     assert parse_params(tiny(**{f"classifiers__{masks}__folds": 2}), "params.yaml").classifiers[masks].folds == 2
     assert "leave seeds at 1" in fault(**{f"classifiers__{name}__folds": 2, f"classifiers__{name}__seeds": 2})
+    waiting = {f"classifiers__{name}__refit": True, f"classifiers__{name}__training__early_stopping": 3}
+    assert "refit leaves no images to choose by" in fault(**waiting)
     changed = tiny(**{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2
 

@@ -13,7 +13,7 @@ from cytopipe.images import encode_png
 from cytopipe.manifest import Row, read_manifest, write_manifest
 from cytopipe.masks import encode_mask
 from cytopipe.params import SPLITS
-from cytopipe.tensors import ArrayWriter, build_tensors, load_all, load_split, make_item, open_array
+from cytopipe.tensors import ArrayWriter, build_tensors, join, load_all, load_split, make_item, open_array
 
 SIZE = 8
 
@@ -191,3 +191,11 @@ def test_all_splits_stand_in_the_order_of_ids(dataset: Any) -> None:
     assert chosen.shape == (3, SIZE, SIZE, 5)
     assert (chosen[1:3] == expected[[2, 5]]).all()
     assert (chosen.take([2])[0] == expected[5]).all()
+
+
+def test_joined_items_stand_one_after_the_other_whatever_they_come_from() -> None:
+    first, second = (np.arange(n * 4, dtype=np.uint8).reshape(n, 2, 2, 1) + n for n in (3, 5))
+    stack = join(first, second)
+    assert np.array_equal(stack[:], np.concatenate([first, second])) and stack.shape == (8, 2, 2, 1)
+    again = join(stack.take([7, 0]), first)
+    assert np.array_equal(again[:], np.concatenate([second[4:], first[:1], first]))

@@ -62,10 +62,17 @@ class Classifier(Section):
     orientations: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
     seeds: int = Field(1, ge=1, le=50, description="trainings that differ in the seed alone; their mean and spread")
+    refit: bool = Field(
+        False, description="then train anew on training and validation images, for all epochs: for small datasets"
+    )
     training: Training
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Classifier:
+        if self.refit and (self.head == "svm" or self.training.early_stopping or self.training.scheduler == "plateau"):
+            raise PydanticCustomError(
+                "refit", "refit leaves no images to choose by: not with head: svm, early_stopping or scheduler: plateau"
+            )
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:

@@ -37,6 +37,7 @@ class ClassificationTask:
         loss: smoothed in training only.
         batch_size: of the validation.
         mixer: of training batches, or None.
+        last: take the last epoch, as the validation images are trained on.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class ClassificationTask:
         loss: Loss,
         batch_size: int,
         mixer: Mixer | None = None,
+        last: bool = False,
     ) -> None:
         self.model, self.transform, self.validation = model, transform, validation
         self.labels = torch.from_numpy(labels)
-        self.loss, self.batch_size, self.mixer = loss, batch_size, mixer
+        self.loss, self.batch_size, self.mixer, self.last = loss, batch_size, mixer, last
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of a batch, and its accuracy (where images are mixed: against the larger label)."""
@@ -81,7 +83,7 @@ class ClassificationTask:
 
     def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
         """By accuracy, then by loss."""
-        return (measures["accuracy"], -measures["loss"])
+        return (measures["epoch"],) if self.last else (measures["accuracy"], -measures["loss"])
 
 
 def make_classifier(
@@ -118,24 +120,6 @@ def make_classifier(
     return model, spec
 
 
-def train_classifier(
-    config: Classifier, classes: tuple[str, ...], tensors: Path, data_hash: str, workspace: Workspace
-) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
-    """Train on the training split; the validation split chooses the epoch; the test split is not opened.
-
-    Args:
-        config: of the classifier.
-        classes: in the order of their indices.
-        tensors: folder of the dataset's tensors.
-        data_hash: SHA-256 of the training data, for the model folder.
-        workspace: device, folders and progress.
-
-    Returns:
-        As `fit_classifier`.
-    """
-    return fit_classifier(config, classes, labelled(tensors, "train"), labelled(tensors, "val"), data_hash, workspace)
-
-
 def labelled(tensors: Path, split: str) -> Labelled:
     """Items and class indices of a split."""
     items, rows = load_split(tensors, split)
@@ -149,6 +133,7 @@ def fit_classifier(
     validation: Labelled,
     data_hash: str,
     workspace: Workspace,
+    last: bool = False,
 ) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
     """Train on some images; others choose the epoch.
 
@@ -160,6 +145,7 @@ def fit_classifier(
         train, validation: N x S x S x 5 uint8 items and class indices.
         data_hash: SHA-256 of the training data, for the model folder.
         workspace: device, folders and progress.
+        last: take the last epoch, as the validation images are trained on.
 
     Returns:
         The network with the weights of its best epoch, its specification and the history.
@@ -180,13 +166,13 @@ def fit_classifier(
         return model.eval(), spec.model_copy(update={"extra": extra}), history
 
     if features is not None:
-        task = _task_of(features, recipe, loss, workspace.device)
+        task = _task_of(features, recipe, loss, workspace.device, last)
         loader = TrainingLoader(
             features.train.items, augmenter, recipe.batch_size, recipe.seed, 0, recipe.steps_per_epoch
         )
     else:
         task = ClassificationTask(
-            model, transform, train.labels, validation, loss, recipe.batch_size, None if mixer.idle else mixer
+            model, transform, train.labels, validation, loss, recipe.batch_size, None if mixer.idle else mixer, last
         )
         loader = TrainingLoader(
             train.items, augmenter, recipe.batch_size, recipe.seed, workspace.num_workers, recipe.steps_per_epoch
@@ -195,9 +181,11 @@ def fit_classifier(
     return model.eval(), spec.model_copy(update={"extra": {"precision": precision}}), history
 
 
-def _task_of(features: Features, recipe: Training, loss: Loss, device: torch.device) -> ClassificationTask:
+def _task_of(
+    features: Features, recipe: Training, loss: Loss, device: torch.device, last: bool = False
+) -> ClassificationTask:
     tail, train, validation = features
-    return ClassificationTask(tail, ToDevice(device), train.labels, validation, loss, recipe.batch_size)
+    return ClassificationTask(tail, ToDevice(device), train.labels, validation, loss, recipe.batch_size, last=last)
 
 
 def _fit_svm(

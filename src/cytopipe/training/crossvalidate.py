@@ -11,8 +11,8 @@ from torch import nn
 
 from cytopipe.models import ModelSpec, part_of, seed_part
 from cytopipe.params import Classifier
-from cytopipe.tensors import load_all
-from cytopipe.training.classifier import fit_classifier, labelled, train_classifier
+from cytopipe.tensors import join, load_all
+from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.data import Labelled
 from cytopipe.training.decide import decide
 from cytopipe.training.folds import draw_folds
@@ -64,8 +64,8 @@ def train_all(
     for number, fold in enumerate(draw_folds(rows, config.folds, config.training.seed, "classifiers.*.folds")):
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
         place = workspace.of(part_of(number))
-        model, spec, history = fit_classifier(config, classes, train, validation, data_hash, place)
-        models[part_of(number)] = (model, decide(model, spec, validation, normal, place.device))
+        model, spec, history = _train_network(config, classes, train, validation, data_hash, place, normal)
+        models[part_of(number)] = (model, spec)
         tested_by.update({rows[index].id: number for index in fold.test})
         first = first or history
     return TrainedClassifier(models, dict(sorted(tested_by.items())), first)
@@ -81,14 +81,35 @@ def _train_seeds(
 ) -> TrainedClassifier:
     """The first seed is the recipe's own, and its network the one that is used; no result chooses between them."""
     models, first = {}, list[Epoch]()
-    validation = labelled(tensors, "val")
+    train, validation = labelled(tensors, "train"), labelled(tensors, "val")
     for number in range(config.seeds):
         part = seed_part(number)
         recipe = config.training.model_copy(update={"seed": config.training.seed + number})
+        seeded = config.model_copy(update={"training": recipe})
         place = workspace.of(part) if config.seeds > 1 else workspace
-        model, spec, history = train_classifier(
-            config.model_copy(update={"training": recipe}), classes, tensors, data_hash, place
-        )
-        models[part] = (model, decide(model, spec, validation, normal, place.device))
+        model, spec, history = _train_network(seeded, classes, train, validation, data_hash, place, normal)
+        models[part] = (model, spec)
         first = first or history
     return TrainedClassifier(models, {}, first)
+
+
+def _train_network(
+    config: Classifier,
+    classes: tuple[str, ...],
+    train: Labelled,
+    validation: Labelled,
+    data_hash: str,
+    place: Workspace,
+    normal: Sequence[str],
+) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
+    """One network and what it decides, chosen on validation images; with `refit` trained anew on both after that.
+
+    The decisions stay those of the first training, as the second has seen the images that would choose them.
+    """
+    model, spec, history = fit_classifier(config, classes, train, validation, data_hash, place)
+    spec = decide(model, spec, validation, normal, place.device)
+    if config.refit:
+        both = Labelled(join(train.items, validation.items), np.concatenate([train.labels, validation.labels]))
+        again = place.of(f"{place.part}/refit".strip("/"))
+        model, _, _ = fit_classifier(config, classes, both, validation, data_hash, again, last=True)
+    return model, spec, history

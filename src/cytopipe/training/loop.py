@@ -33,7 +33,7 @@ class Task(Protocol):
         """Measures on the validation split, the loss among them."""
 
     def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
-        """Sorts epochs by their validation measures; the largest is the best."""
+        """Sorts epochs by their number and validation measures; the largest is the best."""
 
 
 def fit(
@@ -90,7 +90,7 @@ def fit(
         validated = _validate(model, task, precision, device)
         _require_finite(validated["loss"], "validation loss", f"epoch {epoch + 1}")
         schedule.step(validated["loss"])
-        rank = task.rank(validated)
+        rank = task.rank({"epoch": epoch + 1, **validated})
         if better := not best_rank or rank > best_rank:
             best_rank, best_epoch = rank, epoch
             best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}

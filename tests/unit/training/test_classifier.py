@@ -13,7 +13,7 @@ from torch import nn
 from cytopipe.inputs import InputTransform
 from cytopipe.models import load_model, save_model
 from cytopipe.params import Augmentation, Classifier, Training
-from cytopipe.training.classifier import ClassificationTask, make_classifier, train_classifier
+from cytopipe.training.classifier import ClassificationTask, fit_classifier, labelled, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.loop import Epoch
 from cytopipe.training.losses import Loss
@@ -102,7 +102,7 @@ def test_mixed_images_are_judged_by_their_larger_label_and_validation_is_not_mix
 def test_epochs_are_ranked_by_accuracy_and_then_by_loss() -> None:
     one, _ = task([], [0])
     measures = [(0.5, 1.0), (0.75, 2.0), (0.75, 1.5), (0.5, 0.1)]
-    ranked = sorted(measures, key=lambda pair: one.rank({"accuracy": pair[0], "loss": pair[1]}))
+    ranked = sorted(measures, key=lambda pair: one.rank({"epoch": 1, "accuracy": pair[0], "loss": pair[1]}))
     assert ranked == [(0.5, 1.0), (0.5, 0.1), (0.75, 2.0), (0.75, 1.5)]
 
 
@@ -146,7 +146,9 @@ def test_initial_weights_depend_on_the_seed_alone(recipe: Recipe) -> None:
 def train(recipe: Training, tensors: Path, folder: Path, **changes: Any) -> tuple[nn.Module, list[Epoch], list[Epoch]]:
     told: list[Epoch] = []
     place = Workspace(torch.device("cpu"), 0, folder, folder / "checkpoint", lambda part, epoch: told.append(epoch))
-    model, spec, history = train_classifier(config(recipe, **changes), ("a", "b"), tensors, "1" * 64, place)
+    model, spec, history = fit_classifier(
+        config(recipe, **changes), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
+    )
     assert spec.training_data_sha256 == "1" * 64 and spec.extra == {"precision": "fp32"}
     return model, history, told
 
@@ -207,8 +209,12 @@ def test_a_mixed_training_killed_after_any_epoch_ends_with_the_same_bits(
     place = Workspace(torch.device("cpu"), workers, folder, folder / "checkpoint", killed)
     for when in (1, 2):  # noqa: B007  # `killed` reads it
         with pytest.raises(KillError):
-            train_classifier(config(asked), ("a", "b"), tensors, "1" * 64, place)
+            fit_classifier(
+                config(asked), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
+            )
     when = 0
-    found, _, again = train_classifier(config(asked), ("a", "b"), tensors, "1" * 64, place)
+    found, _, again = fit_classifier(
+        config(asked), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
+    )
     assert again == history
     assert all(torch.equal(value, found.state_dict()[name]) for name, value in expected.state_dict().items())

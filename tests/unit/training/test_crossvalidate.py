@@ -144,3 +144,36 @@ def test_each_seed_is_a_training_of_its_own_and_the_first_is_the_one_without_see
     assert found.metrics["seeds"]["count"] == len(accuracies) == 3
     assert accuracies[0] == found.metrics["accuracy"]
     assert found.metrics["seeds"]["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_a_refit_sees_training_and_validation_images_and_keeps_what_validation_decided(
+    folds: int, tensors: Path, config: Classifier, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[set[int], set[int], bool]] = []
+    trained: list[torch.Tensor] = []
+    real = crossvalidate.fit_classifier
+
+    def watched(
+        one: Classifier, classes: tuple[str, ...], train: Labelled, val: Labelled, *others: object, last: bool = False
+    ) -> object:
+        seen.append((shown(train), shown(val), last))
+        assert all(train.labels == [int(item[0, 0, 0]) % 2 for item in train.items[:]])
+        model, spec, history = real(one, classes, train, val, *others, last=last)
+        assert not last or history[-1]["best"] == 1
+        trained.append(model.state_dict()["fc.weight"].clone())
+        return model, spec, history
+
+    monkeypatch.setattr(crossvalidate, "fit_classifier", watched)
+    one = config.model_copy(update={"folds": folds, "refit": True})
+    result = crossvalidate.train_all(one, ("a", "b"), tensors, "0" * 64, workspace)
+    count = folds or 1
+    assert [last for _, _, last in seen] == [False, True] * count
+    for first, second in zip(seen[::2], seen[1::2], strict=True):
+        assert second[0] == first[0] | first[1] and not first[0] & first[1]
+    kept = [model.state_dict()["fc.weight"] for model, _ in result.models.values()]
+    assert all(torch.equal(one, two) for one, two in zip(kept, trained[1::2], strict=True))
+    assert all("decisions" in spec.extra for _, spec in result.models.values())
+    if folds:
+        for number, (train, _, _) in enumerate(seen[1::2]):
+            assert not train & {int(name) for name, fold in result.folds.items() if fold == number}

@@ -19,7 +19,7 @@ from cytopipe.models.frozen import freeze
 from cytopipe.params import Classifier, Training
 from cytopipe.tensors import open_array
 from cytopipe.training import classifier as classifier_module
-from cytopipe.training.classifier import train_classifier
+from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.data import Labelled
 from cytopipe.training.features import fixed_tail, frozen_features
 from cytopipe.training.loop import Epoch
@@ -90,7 +90,7 @@ def train(recipe: Training, tensors: Path, folder: Path, **changes: Any) -> tupl
     config = Classifier.model_validate({**given, "training": recipe})
     folder.mkdir(exist_ok=True)
     place = Workspace(torch.device("cpu"), 0, folder, folder / "checkpoint", lambda part, epoch: None)
-    return train_classifier(config, ("a", "b"), tensors, "1" * 64, place)
+    return fit_classifier(config, ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place)
 
 
 @pytest.mark.parametrize(

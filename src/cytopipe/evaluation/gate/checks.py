@@ -10,8 +10,7 @@ from functools import cached_property
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate.baseline import Baseline, Expectation, Expected
 from cytopipe.evaluation.gate.identity import test_set
-from cytopipe.evaluation.gate.paired import Change, changes
-from cytopipe.evaluation.gate.results import Files, Number, Results
+from cytopipe.evaluation.gate.results import Change, Files, Number, Results
 
 PASSED = ("ok", "better", "within noise", "new")
 OTHER_IMAGES, UNKNOWN_IMAGES = "other test images", "test images unknown"
@@ -129,4 +128,6 @@ class _Comparison:
 
     @cached_property
     def _paired(self) -> dict[str, Change]:
+        from cytopipe.evaluation.gate.paired import changes  # scikit-learn takes a second
+
         return changes(self.now.predictions, self.before.predictions) if self.before else {}

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from cytopipe.evaluation.classification import fast_headline, group_draws, interval
-from cytopipe.evaluation.gate.results import HEADLINE, Predictions
+from cytopipe.evaluation.gate.results import HEADLINE, Change, Predictions
 
 Measure = Callable[[np.ndarray], Mapping[str, float | None]]
-
-
-@dataclass(frozen=True)
-class Change:
-    """Now minus before: of all images, and the 95 % interval of bootstrap draws of groups."""
-
-    value: float
-    low: float
-    high: float
 
 
 def changes(now: Predictions, before: Predictions) -> dict[str, Change]:

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.classification import group_draws, interval
 
 HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "dice_cell", "dice_nucleus", "dice_cytoplasm")
 
@@ -57,6 +56,15 @@ class Number:
     value: float
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """Now minus before: of all images, and the 95 % interval of bootstrap draws of groups."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,8 @@ class Results:
         """Intervals of a segmenter's metrics, which are means over images."""
         if self.kind != "segmenters":
             return {}
+        from cytopipe.evaluation.classification import group_draws, interval  # scikit-learn takes a second
+
         try:
             predictions = self.predictions
         except CytopipeError:

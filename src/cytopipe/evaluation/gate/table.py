@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cytopipe.evaluation.gate.checks import OTHER_IMAGES, Check
-from cytopipe.evaluation.gate.paired import Change
+from cytopipe.evaluation.gate.results import Change
 from cytopipe.tables import markdown
 
 RULE = (

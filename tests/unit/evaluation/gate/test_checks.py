@@ -9,8 +9,7 @@ import pytest
 
 from cytopipe.evaluation.gate import Check, Expectation, Folder, baseline_of, compare
 from cytopipe.evaluation.gate.checks import verdict
-from cytopipe.evaluation.gate.paired import Change
-from cytopipe.evaluation.gate.results import Number
+from cytopipe.evaluation.gate.results import Change, Number
 
 LeaveResults = Callable[..., Path]
 ACCURACY = "results/classifiers/masks/metrics.json"

@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 
 from cytopipe.evaluation.gate import Check, Expectation, to_json, to_markdown
-from cytopipe.evaluation.gate.paired import Change
-from cytopipe.evaluation.gate.results import Number
+from cytopipe.evaluation.gate.results import Change, Number
 
 FILE = "results/classifiers/masks/metrics.json"
 EXPECTED = Expectation(value=0.9, low=0.85, high=0.94, direction="higher", tolerance=0.02)

@@ -116,12 +116,29 @@ def runs_of(database: Path) -> list[Any]:
 
 @in_group_of_snakemake
 def test_the_metrics_pass_the_gate_and_a_planted_regression_does_not(snakemake_copy: Project) -> None:
-    baseline = "tests/baselines/tiny.json"
-    print(snakemake_copy.run("cytopipe", "gate", "--baseline", baseline))
+    """What refuses a change that makes the metrics of the tiny preset worse."""
+    gate = ("cytopipe", "gate", "--baseline", "tests/baselines/tiny.json")
+    print(snakemake_copy.run(*gate))
     file = snakemake_copy.folder / "results/segmenters/unet/metrics.json"
     metrics = json.loads(file.read_text())
     file.write_text(json.dumps(metrics | {"dice_nucleus": metrics["dice_nucleus"] - 0.2}))
-    assert "worse" in snakemake_copy.run("cytopipe", "gate", "--baseline", baseline, status=1)
+    assert "**worse**" in snakemake_copy.run(*gate, status=1)
+    file.write_text(json.dumps(metrics))
+    snakemake_copy.edit_params("datasets.tiny.source.seed", 2)
+    assert "numbers cannot be compared" in snakemake_copy.run(*gate, status=1)
+
+
+@in_group_of_dvc
+def test_a_run_is_held_against_a_git_revision(dvc_copy: Project) -> None:
+    dvc_copy.commit()
+    gate = ("cytopipe", "gate", "--rev", "HEAD")
+    table = dvc_copy.run(*gate)
+    assert table.count(" ok ") == 3 * 4 + 3
+    file = dvc_copy.folder / "results/classifiers/masks/metrics.json"
+    content = file.read_text()
+    file.unlink()  # DVC may have linked it to its cache
+    file.write_text(content.replace('"accuracy": ', '"accuracy": -', 1))
+    assert "**worse**" in dvc_copy.run(*gate, status=1)
 
 
 @in_group_of_dvc

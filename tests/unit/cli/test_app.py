@@ -16,7 +16,7 @@ import sys
 from typer.testing import CliRunner
 from cytopipe.cli import app
 
-for line in ("--help", "preset", "preset tiny", "datasets", "results", "gate --update", "gate"):
+for line in ("--help", "preset", "gate --update", "gate", "preset tiny --force", "datasets", "results"):
     result = CliRunner().invoke(app, line.split())
     assert result.exit_code == 0, (line, result.output)
     heavy = {"torch", "timm", "mlflow", "sklearn", "scipy"} & set(sys.modules)
@@ -24,10 +24,9 @@ for line in ("--help", "preset", "preset tiny", "datasets", "results", "gate --u
 """
 
 
-def test_commands_without_a_network_do_not_import_torch(project: Path) -> None:
-    metrics = project / "results/classifiers/masks/metrics.json"
-    metrics.parent.mkdir(parents=True)
-    metrics.write_text('{"accuracy": 0.9}')
+def test_commands_without_a_network_do_not_import_torch(project: Path, leave_results: Callable[..., Path]) -> None:
+    (project / "params.yaml").unlink()
+    leave_results(project, [4] * 10)
     done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

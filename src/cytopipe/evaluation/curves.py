@@ -17,6 +17,7 @@ from cytopipe.evaluation.checks import check_scores
 from cytopipe.evaluation.operating import decision_rows, precision_recall_rows, wilson
 from cytopipe.evaluation.selective import coverage_rows
 
+ABNORMAL = "any abnormal"  # the question that several classes make together
 POINTS = 101  # of a curve on a grid of shares from 0 to 1
 
 Table = list[dict[str, Any]]

@@ -87,7 +87,7 @@ class Evaluation:
         if not names:
             return None
         positive = np.isin(np.asarray(self.classes)[self.truth], names)
-        return curves.Question("any abnormal", positive, abnormality(self.calibrated, self.classes, names))
+        return curves.Question(curves.ABNORMAL, positive, abnormality(self.calibrated, self.classes, names))
 
     @property
     def headline(self) -> dict[str, float]:

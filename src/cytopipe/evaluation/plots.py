@@ -12,8 +12,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 
-from cycler import cycler  # of matplotlib, whose backend is chosen first
-from matplotlib import pyplot as plt
+from matplotlib import pyplot as plt  # the backend is chosen first
 from matplotlib.axes import Axes
 from sklearn.metrics import confusion_matrix
 
@@ -25,15 +24,14 @@ COLORS = {
     "after": "#1f5fbf",
     "line": "#9a9a9a",
 }
-# Told apart with any colour vision (Okabe and Ito 2008), darkest first; more than these repeat in dashes.
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00")
+# Told apart with any colour vision (Okabe and Ito 2008); black is left for what stands out.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.prop_cycle": cycler(linestyle=["-", "--", ":"]) * cycler(color=SERIES),
     "figure.constrained_layout.use": True,
 }
 
@@ -58,6 +56,7 @@ def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list
 
 def note(axis: Axes, text: str) -> None:
     """Say on empty axes why there is nothing on them."""
+    axis.set(xticks=[], yticks=[])
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#555555")
 
 
@@ -67,7 +66,7 @@ def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> 
     with figure(path, 2, (4.6, 3.4)) as axes:
         if not history:
             for axis, name in zip(axes, ("loss", measure), strict=True):
-                axis.set(title=name, xlabel="epoch", xticks=[], yticks=[])
+                axis.set(title=name, xlabel="epoch")
                 note(axis, "not trained")
             return
         best = next(epoch for epoch in history if epoch["best"])

@@ -98,7 +98,8 @@ def distribution_figure(path: Path, table: Sequence[Row]) -> None:
                 known = values[np.isfinite(values)]
                 # Heights in the golden ratio's steps: spread evenly, and the same every time.
                 heights = place + 0.62 * ((np.arange(len(known)) * 0.618034) % 1 - 0.5)
-                axis.plot(known, heights, ".", color=SERIES[place], markersize=3, alpha=0.35, linestyle="none")
+                size, alpha = (6, 0.7) if len(known) < 100 else (3, 0.35)
+                axis.plot(known, heights, ".", color=SERIES[place], markersize=size, alpha=alpha)
                 if len(known):
                     box = {"color": "black", "linewidth": 1.2}
                     axis.boxplot(

@@ -32,7 +32,7 @@ def flagged(output, stage):
     if output.is_folder:
         return directory(output.path)
     if output.is_figure:
-        return report(output.path, category=stage.category, subcategory=stage.item, labels={"figure": output.title})
+        return report(output.path, category=stage.heading, subcategory=stage.item, labels={"figure": output.title})
     return output.path
 
 

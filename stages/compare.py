@@ -36,6 +36,7 @@ def run(stage: Stage) -> None:
     write_json(stage.output(paths.LEADERBOARD_JSON), board)
     write_text(stage.output(paths.LEADERBOARD_MD), text)
     stage.tracker.log_dict(board, "leaderboard.json")
+    stage.tracker.log_text(text, "leaderboard.md")
     print(text)
 
 

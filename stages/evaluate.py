@@ -29,13 +29,18 @@ def run(stage: Stage) -> None:
     result = evaluate(target.model, paths.Tensors(config.dataset).folder, prepare(stage.params.runtime))
     plots = stage.folder(target.plots)
     result.write_plots(plots)
-    write_table(stage.output(target.predictions), result.predictions)
+    predictions = stage.output(target.predictions)
+    write_table(predictions, result.predictions)
     write_json(stage.output(target.summary), {"dataset": config.dataset, **result.summary})
     write_json(stage.output(target.metrics), result.metrics)
     stage.tracker.log_metrics(result.headline)
     stage.tracker.log_dict(result.summary, "summary.json")
+    stage.tracker.log_dict(result.metrics, "metrics.json")
+    stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
     for figure in sorted(plots.glob("*.png")):
         stage.tracker.log_figure(figure)
+    for table in sorted(plots.glob("*.csv")):
+        stage.tracker.log_table(table)
 
 
 if __name__ == "__main__":

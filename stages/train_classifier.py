@@ -46,6 +46,7 @@ def run(stage: Stage) -> None:
     write_history(training, trained.history, "accuracy")
     stage.tracker.log_dict(summary, "dataset.json")
     stage.tracker.log_figure(training / "curves.png")
+    stage.tracker.log_table(training / "history.csv")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def inputs(params: Params, segmenter: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
     from cytopipe.compute import workspace
+    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows
     from cytopipe.models import FOLDS, MAIN, save_model
     from cytopipe.training.crossfit import test_segmenter, train_with_folds
     from cytopipe.training.results import write_history
@@ -40,10 +41,19 @@ def run(stage: Stage) -> None:
     write_json(model_folder / FOLDS, trained.folds)
     training = stage.folder(target.training)
     write_history(training, trained.history, "dice")
-    write_table(stage.output(target.predictions), table, None if table else ["id"])
+    plots = stage.folder(target.plots)
+    write_table(plots / "distribution.csv", distribution_rows(table), COLUMNS)
+    distribution_figure(plots / "distribution.png", table)
+    predictions = stage.output(target.predictions)
+    write_table(predictions, table, None if table else ["id"])
     write_json(stage.output(target.metrics), metrics)
-    stage.tracker.log_metrics({name: value for name, value in metrics.items() if value is not None})
+    stage.tracker.log_metrics({name: value for name, value in metrics.items() if isinstance(value, float)})
     stage.tracker.log_figure(training / "curves.png")
+    stage.tracker.log_figure(plots / "distribution.png")
+    stage.tracker.log_table(plots / "distribution.csv")
+    stage.tracker.log_table(training / "history.csv")
+    stage.tracker.log_dict(metrics, "metrics.json")
+    stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,23 @@ from cytopipe.paths import PARAMS
 
 CODE = "src/"
 
+# Names of figures and of their stages in Snakemake's report, where those of the files do not speak for themselves.
+TITLES = {
+    "curves": "loss and measure by epoch",
+    "confusion": "confusion matrix",
+    "roc": "ROC curves",
+    "pr": "precision-recall curves",
+    "reliability": "reliability, before and after the temperature",
+    "decision": "decision curve",
+    "coverage": "accuracy by coverage",
+    "distribution": "Dice, IoU and boundary distance of every image",
+}
+HEADINGS = {
+    "train_segmenter": "Segmenters: training and test",
+    "train_classifier": "Classifiers: training",
+    "evaluate": "Classifiers: test",
+}
+
 
 @dataclass(frozen=True)
 class Output:
@@ -44,7 +61,8 @@ class Output:
     @property
     def title(self) -> str:
         """Name of the figure in the report."""
-        return Path(self.path).stem
+        stem = Path(self.path).stem
+        return TITLES.get(stem, stem.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -69,8 +87,13 @@ class Rule:
 
     @property
     def category(self) -> str:
-        """Heading in the report: the stage without its item."""
+        """The stage without its item."""
         return self.name.partition("@")[0]
+
+    @property
+    def heading(self) -> str:
+        """Heading in the report."""
+        return HEADINGS.get(self.category, self.category)
 
     @property
     def item(self) -> str:

@@ -16,8 +16,8 @@ LAYERS = (
     "tables", "images", "masks",                              # bytes to pixels and tables
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
-    "inputs", "augment", "models",                            # what a network sees, and networks
-    "temperature", "inference", "evaluation", "training", "explain",  # what is done with a network
+    "inputs", "augment", "temperature", "models",             # what a network sees, and networks
+    "inference", "evaluation", "training", "explain",         # what is done with a network
     "tracking", "presets", "stage", "compute", "cli",         # how it is run
 )  # fmt: skip
 

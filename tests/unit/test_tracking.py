@@ -79,6 +79,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, An
             tracker.log_figure(root / "roc.png")
             tracker.log_table(root / "roc.csv")
             tracker.log_dict({"n": 3}, "summary.json")
+            tracker.log_text("# Leaderboard\n", "leaderboard.md")
             tracker.tag("device", "cpu")
     (run,) = _runs(root / "mlflow.db")
     yield root, run, commit
@@ -131,7 +132,7 @@ def test_files_of_a_run_lie_in_the_projects_mlruns(tracked: tuple[Path, Any, str
     root, run, _ = tracked
     artifacts = root / "mlruns" / "cells" / run.info.run_id / "artifacts"
     found = {str(path.relative_to(artifacts)) for path in artifacts.rglob("*") if path.is_file()}
-    assert found == {"figures/roc.png", "tables/roc.csv", "summary.json"}
+    assert found == {"figures/roc.png", "tables/roc.csv", "summary.json", "leaderboard.md"}
     assert json.loads((artifacts / "summary.json").read_text()) == {"n": 3}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
+from cytopipe.evaluation.checks import check_scores
+
 BINS = 15
 _SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
 
@@ -19,7 +21,11 @@ def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) 
 
     Returns:
         `low`, `high`, `confidence` (mean), `accuracy` and `images` of each bin.
+
+    Raises:
+        CytopipeError: for no images or scores that are not finite; so do the scores below.
     """
+    check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     edges = np.linspace(0, 1, bins + 1)
@@ -44,12 +50,14 @@ def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bin
 
 def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean squared distance of the probabilities from 1 for the true class and 0 for others; 0 to 2 (Brier 1950)."""
+    check_scores(truth, probabilities)
     wanted = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - wanted) ** 2).sum(axis=1).mean())
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean negative logarithm of the true class's probability, in nats."""
+    check_scores(truth, probabilities)
     return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], _SMALLEST, 1)).mean())
 
 

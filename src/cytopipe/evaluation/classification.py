@@ -9,19 +9,11 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
-from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.checks import check_scores
+from cytopipe.evaluation.operating import wilson
 
 REPLICATES = 1000
 LEVEL = 0.95
-
-
-def check_scores(truth: np.ndarray, probabilities: np.ndarray) -> None:
-    """Raise CytopipeError where there is nothing to measure, or a score is not finite."""
-    if len(truth) == 0:
-        raise CytopipeError("the test split has no images")
-    if not np.isfinite(probabilities).all():
-        bad = int((~np.isfinite(probabilities).all(axis=1)).sum())
-        raise CytopipeError(f"{bad} of {len(truth)} predictions are not finite", hint="retrain the classifier")
 
 
 def headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
@@ -52,7 +44,7 @@ def fast_headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, flo
     """What `headline` returns, 50 times faster for small test sets: for the many draws of a bootstrap."""
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    confusion = _confusion(truth, predicted, classes)
     hits, actual, named = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     present = actual > 0
     auc = None
@@ -68,24 +60,55 @@ def fast_headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, flo
     }
 
 
+def _confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts by true and predicted class, as scikit-learn's, for the many draws of a bootstrap."""
+    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def _f1(confusion: np.ndarray) -> list[float | None]:
+    """F1 of each class; None for one that is neither there nor predicted."""
+    both = confusion.sum(axis=1) + confusion.sum(axis=0)
+    return [float(2 * hits / total) if total else None for hits, total in zip(confusion.diagonal(), both, strict=True)]
+
+
 def _all_present(truth: np.ndarray, classes: int) -> bool:
     return classes > 1 and bool((np.bincount(truth, minlength=classes) > 0).all())
 
 
-def per_class(truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and number of test images of each class."""
-    precision, recall, f1, support = sk.precision_recall_fscore_support(
-        truth, predicted, labels=range(len(classes)), zero_division=0.0
-    )
-    return {
-        label: {
-            "precision": float(precision[index]),
-            "recall": float(recall[index]),
-            "f1": float(f1[index]),
-            "images": int(support[index]),
+def per_class(
+    truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str], draws: Sequence[np.ndarray] = ()
+) -> dict[str, dict[str, Any]]:
+    """Precision, recall, F1 and number of test images of each class, with 95 % intervals.
+
+    Args:
+        truth: N class indices.
+        predicted: N class indices.
+        classes: their names.
+        draws: image indices of the bootstrap's draws, for F1's interval; those of the proportions are Wilson's.
+
+    Returns:
+        None, and not 0, stands for a precision of what was never predicted and a recall of what has no image.
+    """
+    confusion = _confusion(truth, predicted, len(classes))
+    drawn = [_f1(_confusion(truth[rows], predicted[rows], len(classes))) for rows in draws]
+    result: dict[str, dict[str, Any]] = {}
+    for index, (label, f1) in enumerate(zip(classes, _f1(confusion), strict=True)):
+        hits, actual, named = (
+            int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
+        )
+        values = [one[index] for one in drawn]
+        result[label] = {
+            "precision": hits / named if named else None,
+            "recall": hits / actual if actual else None,
+            "f1": f1,
+            "images": actual,
+            "interval": {
+                "precision": wilson(hits, named),
+                "recall": wilson(hits, actual),
+                "f1": None if f1 is None else interval([value for value in values if value is not None]),
+            },
         }
-        for index, label in enumerate(classes)
-    }
+    return result
 
 
 def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int = 0) -> list[np.ndarray]:

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.calibration import calibration, logits_of, sharpen
-from cytopipe.evaluation.classification import intervals
-from cytopipe.evaluation.operating import SPECIFICITIES, operating_point, threshold_at_specificity
+from cytopipe.evaluation.classification import interval, intervals
+from cytopipe.evaluation.operating import SPECIFICITIES, operating_point, threshold_at_specificity, wilson
 from cytopipe.evaluation.selective import area_under_risk, at_threshold, threshold_for_error
 from cytopipe.models import ModelSpec
 from cytopipe.temperature import fit_temperature
@@ -102,6 +102,14 @@ def choose(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str],
     )
 
 
+def calibrate(probabilities: np.ndarray, decisions: Sequence[Decisions], part: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities N x classes, each image's by the network that tested it (`part`: N indices)."""
+    calibrated = np.zeros_like(probabilities)
+    for number, chosen in enumerate(decisions):
+        calibrated[part == number] = chosen.calibrated(probabilities[part == number])
+    return calibrated
+
+
 def judge(
     truth: np.ndarray,
     probabilities: np.ndarray,
@@ -118,14 +126,12 @@ def judge(
         classes: their names.
         decisions: one a network.
         part: N indices of the network that tested each image.
-        draws: image indices of the bootstrap's draws, for the intervals of the calibration.
+        draws: image indices of the bootstrap's draws, for the intervals of what is no plain proportion.
 
     Returns:
         `calibration` before and after, `selective` and `operating_points` (empty without a question of abnormality).
     """
-    calibrated = np.zeros_like(probabilities)
-    for number, chosen in enumerate(decisions):
-        calibrated[part == number] = chosen.calibrated(probabilities[part == number])
+    calibrated = calibrate(probabilities, decisions, part)
     sure = [np.inf if chosen.sure_above is None else chosen.sure_above for chosen in decisions]
     return {
         "calibration": {
@@ -135,8 +141,7 @@ def judge(
         },
         "selective": {
             "wanted_error": WANTED_ERROR,
-            **at_threshold(truth, calibrated, np.array(sure)[part]),
-            "aurc": area_under_risk(truth, calibrated),
+            **_selective(truth, calibrated, np.array(sure)[part], draws),
         },
         "operating_points": _operating_points(truth, calibrated, classes, decisions, part),
     }
@@ -146,6 +151,24 @@ def _with_intervals(truth: np.ndarray, probabilities: np.ndarray, draws: Sequenc
     return {
         **calibration(truth, probabilities),
         "interval": intervals(truth, probabilities, draws, calibration),
+    }
+
+
+def _selective(
+    truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray, draws: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """Coverage and error are plain proportions, with Wilson's intervals."""
+    found = at_threshold(truth, calibrated, threshold)
+    kept = calibrated.max(axis=1) >= threshold
+    wrong = int((kept & (calibrated.argmax(axis=1) != truth)).sum())
+    return {
+        **found,
+        "aurc": area_under_risk(truth, calibrated),
+        "interval": {
+            "coverage": wilson(int(kept.sum()), len(truth)),
+            "error": wilson(wrong, int(kept.sum())),
+            "aurc": interval([area_under_risk(truth[rows], calibrated[rows]) for rows in draws]),
+        },
     }
 
 

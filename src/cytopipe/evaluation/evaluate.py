@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation import plots
+from cytopipe.evaluation import curve_figures, curves, plots
 from cytopipe.evaluation.classification import (
     LEVEL,
     REPLICATES,
@@ -22,7 +22,8 @@ from cytopipe.evaluation.classification import (
     per_class,
     spread_of_seeds,
 )
-from cytopipe.evaluation.decisions import Decisions, judge
+from cytopipe.evaluation.decisions import WANTED_ERROR, Decisions, abnormality, calibrate, judge
+from cytopipe.evaluation.reasons import no_operating_point, undefined
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
@@ -37,22 +38,38 @@ from cytopipe.tensors import Items, Stack, load_all, load_split
 class Evaluation:
     """Predictions of a classifier on test images.
 
-    `truth`: N class indices; `probabilities`: N x classes; `rows`: N manifest rows, in the same order; `about`: the
-    classifier and its test split.
+    Attributes:
+        classes: their names.
+        rows: N manifest rows; all arrays are in their order.
+        truth: N class indices.
+        probabilities: N x classes.
+        decisions: one a network.
+        part: N indices of the network that tested each image.
+        metrics: numbers and their intervals.
+        about: the classifier and its test split.
     """
 
     classes: Sequence[str]
     rows: Sequence[Row]
     truth: np.ndarray
     probabilities: np.ndarray
+    decisions: Sequence[Decisions]
+    part: np.ndarray
     metrics: dict[str, Any]
     about: dict[str, Any]
 
     @property
     def summary(self) -> dict[str, Any]:
         """What was tested, how, and each class on its own."""
-        bootstrap = {"level": LEVEL, "unit": "group", "replicates": REPLICATES}
-        return {**self.about, "interval": bootstrap, "per_class": per_class(self.truth, self.predicted, self.classes)}
+        groups = [row.group for row in self.rows]
+        bootstrap = {"level": LEVEL, "unit": "group", "replicates": REPLICATES, "proportions": "wilson"}
+        named = (self.truth, self.predicted)
+        return {
+            **self.about,
+            "interval": bootstrap,
+            "per_class": per_class(*named, self.classes, group_draws(groups)),
+            "undefined": undefined(*named, groups, self.classes, self.decisions, self.metrics["selective"]),
+        }
 
     @property
     def predicted(self) -> np.ndarray:
@@ -60,9 +77,24 @@ class Evaluation:
         return self.probabilities.argmax(axis=1)
 
     @property
+    def calibrated(self) -> np.ndarray:
+        """N x classes."""
+        return calibrate(self.probabilities, self.decisions, self.part)
+
+    @property
+    def abnormal(self) -> curves.Question | None:
+        """The question of abnormality, by the calibrated probabilities; None for a dataset without one."""
+        names = self.decisions[0].abnormal
+        if not names:
+            return None
+        positive = np.isin(np.asarray(self.classes)[self.truth], names)
+        return curves.Question(curves.ABNORMAL, positive, abnormality(self.calibrated, self.classes, names))
+
+    @property
     def headline(self) -> dict[str, float]:
-        """The metrics that are single numbers, for MLflow."""
-        return {name: value for name, value in self.metrics.items() if isinstance(value, float)}
+        """Every number of the metrics but the limits of intervals, by dotted names, for MLflow."""
+        points = {f"{one['wanted_specificity']:g}": one for one in self.metrics["operating_points"]}
+        return scalars({**self.metrics, "operating_points": points})
 
     @property
     def predictions(self) -> list[dict[str, object]]:
@@ -79,13 +111,45 @@ class Evaluation:
         ]
 
     def write_plots(self, folder: Path) -> None:
-        """Write confusion and ROC as tables (for `dvc plots`) and figures."""
+        """Write the confusion and every curve as a table (for `dvc plots`) and a figure of the same name."""
         truth, predicted = self.truth, self.predicted
         write_table(folder / "confusion.csv", plots.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
         plots.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
-        curves = plots.roc_rows(truth, self.probabilities, self.classes)
-        write_table(folder / "roc.csv", curves, ["class", "fpr", "tpr"])
-        plots.roc_figure(folder / "roc.png", curves)
+        questions = curves.one_against_rest(truth, self.probabilities, self.classes)
+        # Of two classes, one is the abnormal one, and has its curve.
+        if self.abnormal and len(self.decisions[0].abnormal) > 1:
+            questions.append(self.abnormal)
+        roc, pr = curves.roc_rows(questions), curves.pr_rows(questions)
+        curve_figures.roc_figure(folder / "roc.png", roc)
+        curve_figures.pr_figure(folder / "pr.png", pr)
+        reliability = curves.reliability_rows(truth, self.probabilities, self.calibrated)
+        errors = [self.metrics["calibration"][when]["ece"] for when in ("before", "after")]
+        curve_figures.reliability_figure(folder / "reliability.png", reliability, errors)
+        benefit = curves.net_benefit_rows(self.abnormal)
+        why = no_operating_point(truth, self.classes, self.decisions)
+        curve_figures.decision_figure(folder / "decision.png", benefit, why)
+        sure = np.array([np.inf if chosen.sure_above is None else chosen.sure_above for chosen in self.decisions])
+        coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
+        curve_figures.coverage_figure(folder / "coverage.png", coverage, WANTED_ERROR)
+        for name, rows, columns in (
+            ("roc", roc, curves.ROC),
+            ("pr", pr, curves.PR),
+            ("reliability", reliability, curves.RELIABILITY),
+            ("decision", benefit, curves.DECISION),
+            ("coverage", coverage, curves.COVERAGE),
+        ):
+            write_table(folder / f"{name}.csv", rows, columns)
+
+
+def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
+    """The floats of nested metrics by dotted names, without the limits of intervals."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and not name.endswith("interval"):
+            found |= scalars(value, f"{above}{name}.")
+        elif isinstance(value, float):
+            found[above + name] = value
+    return found
 
 
 def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluation:
@@ -125,7 +189,7 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         if folds
         else sha256_file(tensors / "test.npy"),
     }
-    return Evaluation(spec.classes, rows, truth, probabilities, metrics, about)
+    return Evaluation(spec.classes, rows, truth, probabilities, decisions, tested_by, metrics, about)
 
 
 def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:

@@ -71,7 +71,7 @@ def compare_all(ranked: Sequence[Entry]) -> dict[str, Any]:
     McNemar's test, which takes images for independent, stands beside it.
 
     Returns:
-        `pairs` and `equals` (lists of names, best first).
+        `pairs` and `equals` (lists of names, best first). A single group has no bootstrap and no p.
     """
     draws = group_draws(ranked[0].groups)
     pairs = {(one.name, two.name): (one, two) for one, two in combinations(ranked, 2)}
@@ -84,7 +84,7 @@ def compare_all(ranked: Sequence[Entry]) -> dict[str, Any]:
             "first": names[0],
             "second": names[1],
             **found[names],
-            "p_bootstrap": corrected[names],
+            "p_bootstrap": corrected[names] if draws else None,
             "p_mcnemar": mcnemars[names],
             "resolved": corrected[names] < 1 - LEVEL,
         }
@@ -189,6 +189,8 @@ def _accuracy(row: Mapping[str, Any]) -> str:
 def _resolution(content: Mapping[str, Any]) -> str:
     told_apart = sum(row["resolved"] for row in content["pairs"])
     groups = "; ".join(", ".join(f"`{name}`" for name in names) for names in content["equals"] if len(names) > 1)
+    if all(row["p_bootstrap"] is None for row in content["pairs"]):
+        return f"All test images are of one group, which can resolve no difference. Not told apart: {groups}.\n"
     return (
         f"{told_apart} of {len(content['pairs'])} differences are resolved (paired bootstrap over groups, Holm). "
         + (f"Not told apart: {groups}.\n" if groups else "All are told apart.\n")

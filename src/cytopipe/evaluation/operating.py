@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.checks import check_scores
 
 SPECIFICITIES = (0.9, 0.95, 0.99)
 
@@ -46,7 +47,11 @@ def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float |
     """Sensitivity and specificity at a threshold, or at one for each image, with Wilson's intervals.
 
     They are None where there is no abnormal, or no normal, image.
+
+    Raises:
+        CytopipeError: for no images or scores that are not finite; so do the curves below.
     """
+    check_scores(abnormal, scores)
     called = scores >= threshold
     counts = {
         "sensitivity": (int((called & abnormal).sum()), int(abnormal.sum())),
@@ -61,6 +66,7 @@ def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float |
 
 def precision_recall_rows(scores: np.ndarray, abnormal: np.ndarray) -> list[dict[str, float]]:
     """Points of the precision-recall curve from high thresholds to low; none without abnormal images."""
+    check_scores(abnormal, scores)
     if not abnormal.any():
         return []
     precision, recall, _ = sk.precision_recall_curve(abnormal, scores)
@@ -73,6 +79,7 @@ def decision_rows(scores: np.ndarray, abnormal: np.ndarray, points: int = 99) ->
     An image is acted on where its score reaches the threshold probability p; a needless act costs p / (1 - p) of what
     a needed one is worth. `all` acts on every image; acting on none is worth 0.
     """
+    check_scores(abnormal, scores)
     share, rows = float(abnormal.mean()), []
     for p in np.linspace(0, 1, points + 2)[1:-1]:
         called, odds = scores >= p, p / (1 - p)

@@ -14,9 +14,18 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # the backend is chosen first
 from matplotlib.axes import Axes
-from sklearn.metrics import confusion_matrix, roc_curve
+from sklearn.metrics import confusion_matrix
 
-COLORS = {"train": "#8a94a6", "val": "#1f5fbf", "best": "#c8553d"}
+COLORS = {
+    "train": "#8a94a6",
+    "val": "#1f5fbf",
+    "best": "#c8553d",
+    "before": "#d98a00",
+    "after": "#1f5fbf",
+    "line": "#9a9a9a",
+}
+# Told apart with any colour vision (Okabe and Ito 2008); black is left for what stands out.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -25,7 +34,6 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "figure.constrained_layout.use": True,
 }
-POINTS = 101  # of a ROC curve's table
 
 
 @contextmanager
@@ -46,12 +54,20 @@ def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list
             plt.close(drawn)
 
 
+def note(axis: Axes, text: str) -> None:
+    """Say on empty axes why there is nothing on them."""
+    axis.set(xticks=[], yticks=[])
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#555555")
+
+
 def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> None:
     """Loss and another measure by epoch, training and validation, with the best epoch marked."""
     epochs = [epoch["epoch"] for epoch in history]
     with figure(path, 2, (4.6, 3.4)) as axes:
         if not history:
-            axes[0].set_title("not trained")
+            for axis, name in zip(axes, ("loss", measure), strict=True):
+                axis.set(title=name, xlabel="epoch")
+                note(axis, "not trained")
             return
         best = next(epoch for epoch in history if epoch["best"])
         for axis, name in zip(axes, ("loss", measure), strict=True):
@@ -92,30 +108,3 @@ def confusion_figure(path: Path, truth: np.ndarray, predicted: np.ndarray, class
         axis.set_yticks(ticks, classes)
         axis.set(xlabel="predicted", ylabel="true", title="confusion, test")
         axis.spines[:].set_visible(False)
-
-
-def roc_rows(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """One-vs-rest ROC curves on a fixed grid of false-positive rates: class, fpr, tpr."""
-    grid = np.linspace(0, 1, POINTS)
-    rows: list[dict[str, Any]] = []
-    for index, label in enumerate(classes):
-        positive = truth == index
-        if positive.all() or not positive.any():
-            continue  # undefined: the metrics report it as null
-        fpr, tpr, _ = roc_curve(positive, probabilities[:, index])
-        values = np.interp(grid, fpr, tpr)
-        values[0] = 0.0
-        rows += [{"class": label, "fpr": float(x), "tpr": float(y)} for x, y in zip(grid, values, strict=True)]
-    return rows
-
-
-def roc_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """ROC curves of all classes."""
-    with figure(path, 1, (4.4, 4.2)) as (axis,):
-        axis.plot([0, 1], [0, 1], color="#bbbbbb", linestyle="--", linewidth=1)
-        for label in dict.fromkeys(str(row["class"]) for row in rows):
-            points = [row for row in rows if row["class"] == label]
-            axis.plot([row["fpr"] for row in points], [row["tpr"] for row in points], label=label)
-        axis.set(title="ROC, one class against the rest", xlabel="false positive rate", ylabel="true positive rate")
-        if rows:
-            axis.legend(frameon=False, fontsize=8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -10,7 +9,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cytopipe import paths
@@ -150,16 +148,18 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
         trained = paths.segmenter(name)
         metrics = _read_json(root / trained.metrics)
         split = params.datasets[segmenter.dataset].split.kind
-        limits = _dice_intervals(root / trained.predictions) if metrics["images"] else {}
-        for metric, (low, high) in limits.items():
+        if "interval" not in metrics:
+            raise CytopipeError("its metrics have no intervals", where=trained.metrics, hint="run `dvc repro`")
+        for metric in (name for name in METRICS if name in metrics and metrics["images"]):
+            limits = metrics["interval"][metric]
             yield Result(
                 dataset=segmenter.dataset,
                 system=name,
                 split=split,
                 metric=metric,
                 value=metrics[metric],
-                low=low,
-                high=high,
+                low=limits and limits["low"],
+                high=limits and limits["high"],
                 n=metrics["images"],
                 note=PRETRAINED if segmenter.pretrained else None,
             )
@@ -194,30 +194,9 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                 )
 
 
-def _dice_intervals(predictions: Path) -> dict[str, tuple[float | None, float | None]]:
-    """95 % interval of each part's mean Dice, by a bootstrap over the groups of a segmenter's predictions.csv."""
-    from cytopipe.evaluation.classification import group_draws, interval  # scipy and scikit-learn take a second
-
-    with _open(predictions) as file:
-        rows = list(csv.DictReader(file))
-    draws = group_draws([row["group"] for row in rows])
-    limits: dict[str, tuple[float | None, float | None]] = {}
-    for metric in METRICS:
-        if metric.startswith("dice_"):
-            values = np.array([float(row[metric]) for row in rows])
-            drawn = interval([float(values[images].mean()) for images in draws])
-            limits[metric] = (float(f"{drawn['low']:.6g}"), float(f"{drawn['high']:.6g}")) if drawn else (None, None)
-    return limits
-
-
 def _read_json(path: Path) -> Any:
-    with _open(path) as file:
-        return json.load(file)
-
-
-def _open(path: Path) -> Any:
     try:
-        return path.open(encoding="utf-8", newline="")
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CytopipeError("no such result", where=path, hint="run the pipeline first: dvc repro") from None
 

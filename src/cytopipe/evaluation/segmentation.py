@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from monai.metrics import compute_hausdorff_distance
@@ -54,7 +56,9 @@ def hausdorff95(truth: np.ndarray, predicted: np.ndarray) -> float | None:
     if not truth.any() or not predicted.any():
         return None if truth.any() or predicted.any() else 0.0
     first, second = (torch.from_numpy(mask)[None, None] for mask in (predicted, truth))
-    return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95))
+    with warnings.catch_warnings():  # MONAI warns of an argument that it gives itself
+        warnings.filterwarnings("ignore", message=".*always_return_as_numpy", category=FutureWarning)
+        return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95))
 
 
 def distances_of_parts(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:

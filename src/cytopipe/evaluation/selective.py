@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cytopipe.evaluation.checks import check_scores
+
 
 def coverage_rows(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
     """Accuracy of the most confident images, for every share that a confidence threshold can keep.
@@ -14,7 +16,11 @@ def coverage_rows(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str
 
     Returns:
         `threshold`, `coverage` and `accuracy`, from few images to all. Images of equal confidence are kept together.
+
+    Raises:
+        CytopipeError: for no images or scores that are not finite; so do the functions below.
     """
+    check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = np.cumsum((probabilities.argmax(axis=1) == truth)[order])
@@ -32,6 +38,7 @@ def coverage_rows(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str
 
 def area_under_risk(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean error rate over all coverages (AURC: Geifman 2017, arXiv:1705.08500); 0 is perfect, ties at their mean."""
+    check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
     wrong = (probabilities.argmax(axis=1) != truth).astype(float)
     _, place = np.unique(-confidence, return_inverse=True)
@@ -56,6 +63,7 @@ def at_threshold(
 
     The error is None where no image does.
     """
+    check_scores(truth, probabilities)
     kept = probabilities.max(axis=1) >= threshold
     wrong = probabilities.argmax(axis=1) != truth
     return {

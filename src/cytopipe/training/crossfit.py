@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
-from cytopipe.evaluation.segmentation import MEASURES, PARTS, overlap_of_parts
+from cytopipe.evaluation.distribution import segmentation_metrics
+from cytopipe.evaluation.segmentation import distances_of_parts, overlap_of_parts
 from cytopipe.images import read_png
 from cytopipe.inference.segment import Segmentation
 from cytopipe.manifest import Row
@@ -72,18 +72,17 @@ def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
 def test_segmenter(
     trained: tuple[nn.Module, ModelSpec], organized: Path, rows: Sequence[Row], workspace: Workspace
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Dice, IoU and pixel accuracy of each part on test images in their own size.
+    """Overlap and boundary distance of each part on test images in their own size.
 
     Returns:
-        Means over images (None without true masks), and one row an image.
+        Of `segmentation_metrics` (None without true masks), and one row an image.
     """
     test = [row for row in rows if row.split == "test" and row.mask_path]
     segmentation = Segmentation.of(*trained, workspace.device)
     masks = segmentation.masks(read_png(organized / row.path) for row in test)
-    table = [
-        {"id": row.id, "group": row.group, **overlap_of_parts(read_mask(organized / row.mask_path), mask)}
-        for row, mask in zip(test, masks, strict=True)
-    ]
-    measures = [f"{measure}_{part}" for part in PARTS for measure in MEASURES]
-    means = {name: float(np.mean([row[name] for row in table])) if table else None for name in measures}
-    return {**means, "images": len(table), "groups": len({row.group for row in test})}, table
+    table: list[dict[str, Any]] = []
+    for row, mask in zip(test, masks, strict=True):
+        truth = read_mask(organized / row.mask_path)
+        measured = {**overlap_of_parts(truth, mask), **distances_of_parts(truth, mask)}
+        table.append({"id": row.id, "group": row.group, **measured})
+    return segmentation_metrics(table), table

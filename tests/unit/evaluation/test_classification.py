@@ -17,6 +17,7 @@ from cytopipe.evaluation.classification import (
     intervals,
     per_class,
 )
+from cytopipe.evaluation.operating import wilson
 
 # Four images of three classes: the third class is never predicted, one image of the second is taken for the first.
 TRUTH = np.array([0, 1, 1, 2])
@@ -115,14 +116,35 @@ def test_no_images_are_an_error() -> None:
         classification_metrics(np.zeros(0, int), np.zeros((0, 3)), [])
 
 
-def test_each_class_has_its_numbers_and_one_without_predictions_zeros() -> None:
+def test_each_class_has_its_numbers_and_none_where_there_is_nothing_to_count() -> None:
     found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c", "unseen"])
+    limits = {label: one.pop("interval") for label, one in found.items()}
     assert found == {
         "a": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "images": 1},
         "b": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "images": 2},
-        "c": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "images": 1},
-        "unseen": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "images": 0},
+        "c": {"precision": None, "recall": 0.0, "f1": 0.0, "images": 1},
+        "unseen": {"precision": None, "recall": None, "f1": None, "images": 0},
     }
+    assert limits["b"] == {"precision": wilson(1, 2), "recall": wilson(1, 2), "f1": None}
+    assert limits["unseen"] == dict.fromkeys(("precision", "recall", "f1"))
+
+
+def test_the_interval_of_f1_is_of_the_draws_that_define_it() -> None:
+    draws = [np.array([0, 1]), np.array([2, 3]), np.array([3, 3])]
+    found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c"], draws)
+    # Of a: 2/3 in the first draw, neither there nor predicted in the others. Of b: 0, 2/3 and 0.
+    assert found["a"]["interval"]["f1"] == {"low": pytest.approx(2 / 3), "high": pytest.approx(2 / 3)}
+    assert found["b"]["interval"]["f1"] == {"low": pytest.approx(0), "high": pytest.approx(2 / 3 * 0.95)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_numbers_of_a_class_are_scikit_learns(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, predicted = rng.integers(0, 4, (2, 60))
+    expected = sk.precision_recall_fscore_support(truth, predicted, labels=range(4))
+    found = per_class(truth, predicted, list("abcd")).values()
+    for name, values in zip(("precision", "recall", "f1", "images"), expected, strict=True):
+        assert [one[name] for one in found] == pytest.approx(list(values))
 
 
 GROUPS = ["a", "b", "a", "c", "b", "a"]

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from cytopipe.evaluation.decisions import Decisions, abnormality, choose, judge
+from cytopipe.evaluation.operating import wilson
 
 CLASSES = ("healthy", "benign", "ill")
 
@@ -63,6 +64,20 @@ def test_each_image_is_judged_by_the_decisions_of_its_own_network() -> None:
     assert half["selective"]["coverage"] == 0.5
     assert half["calibration"]["temperature"] == [1, 1]
     assert half["calibration"]["before"]["brier"] == pytest.approx(half["calibration"]["after"]["brier"])
+
+
+def test_selection_has_wilson_s_intervals_and_a_bootstrap_of_the_area() -> None:
+    truth, probabilities = case(1, 50)
+    chosen = Decisions(temperature=1, sure_above=0.9)
+    draws = [np.arange(50), np.arange(49, -1, -1)]  # the same images in another order
+    found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["selective"]
+    kept = round(50 * found["coverage"])
+    assert 0 < kept < 50
+    assert found["interval"]["coverage"] == wilson(kept, 50)
+    assert found["interval"]["error"] == wilson(round(kept * found["error"]), kept)
+    assert found["interval"]["aurc"] == {"low": pytest.approx(found["aurc"]), "high": pytest.approx(found["aurc"])}
+    none = judge(truth, probabilities, CLASSES, [Decisions(temperature=1, sure_above=None)], np.zeros(50, int), [])
+    assert none["selective"]["interval"]["error"] is none["selective"]["interval"]["aurc"] is None
 
 
 def test_calibration_has_intervals_where_there_are_draws() -> None:

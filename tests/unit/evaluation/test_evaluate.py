@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.evaluate import evaluate
+from cytopipe.evaluation.evaluate import evaluate, scalars
 from cytopipe.files import sha256_file
 from cytopipe.manifest import Row, write_manifest
 from cytopipe.models import ModelSpec, build, save_model
@@ -75,14 +75,24 @@ def test_the_summary_says_what_was_tested_and_how(tensors: Path, tmp_path: Path)
     assert summary["architecture"] == "timm/test_resnet" and summary["channels"] == "rgb"
     assert summary["parameters"] == count_parameters(build("timm/test_resnet", num_classes=3))
     assert summary["test_sha256"] == sha256_file(tensors / "test.npy")
-    assert summary["interval"] == {"level": 0.95, "unit": "group", "replicates": 1000}
+    assert summary["interval"] == {"level": 0.95, "unit": "group", "replicates": 1000, "proportions": "wilson"}
     assert {name: one["images"] for name, one in summary["per_class"].items()} == {"a": 3, "b": 3, "c": 3}
     json.dumps(summary, allow_nan=False)
 
 
 def test_only_numbers_reach_the_tracker(tensors: Path, tmp_path: Path) -> None:
     found = evaluate(model(tmp_path / "model"), tensors, CPU)
-    assert set(found.headline) == {"accuracy", "balanced_accuracy", "macro_f1", "auc"}
+    of_calibration = {
+        f"calibration.{when}.{name}" for when in ("before", "after") for name in ("ece", "brier", "log_loss")
+    }
+    of_selection = {f"selective.{name}" for name in ("wanted_error", "coverage", "error", "aurc")}
+    assert found.headline.keys() == {"accuracy", "balanced_accuracy", "macro_f1", "auc"} | of_calibration | of_selection
+    assert all(type(value) is float for value in found.headline.values())
+
+
+def test_operating_points_are_logged_by_their_wanted_specificity() -> None:
+    points = {"0.9": {"sensitivity": 0.8, "sensitivity_interval": {"low": 0.7}, "specificity": None}}
+    assert scalars({"operating_points": points, "images": 3}) == {"operating_points.0.9.sensitivity": 0.8}
 
 
 def test_plots_are_written_as_tables_and_figures(tensors: Path, tmp_path: Path) -> None:
@@ -93,7 +103,9 @@ def test_plots_are_written_as_tables_and_figures(tensors: Path, tmp_path: Path) 
     assert confusion == [(row["label"], row["predicted"]) for row in found.predictions]
     with (tmp_path / "roc.csv").open(newline="") as file:
         assert {row["class"] for row in csv.DictReader(file)} == set(CLASSES)
-    assert {file.name for file in tmp_path.glob("*.png")} == {"confusion.png", "roc.png"}
+    names = {"confusion", "roc", "pr", "reliability", "decision", "coverage"}
+    assert {file.stem for file in tmp_path.glob("*.png")} == {file.stem for file in tmp_path.glob("*.csv")} == names
+    assert (tmp_path / "decision.csv").read_text() == "strategy,threshold,net_benefit\n"
 
 
 def test_a_model_of_another_size_is_an_error(tensors: Path, tmp_path: Path) -> None:

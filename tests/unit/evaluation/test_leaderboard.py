@@ -179,4 +179,6 @@ def test_correction_counts_the_pairs() -> None:
 def test_one_group_resolves_nothing() -> None:
     one = ("g",) * 40
     board = leaderboard([entry("a", 40, groups=one), entry("b", 0, groups=one)])["d"]
-    assert board["pairs"][0]["p_bootstrap"] == 1 and not board["pairs"][0]["resolved"]
+    assert board["pairs"][0]["p_bootstrap"] is None and not board["pairs"][0]["resolved"]
+    assert board["equals"] == [["a", "b"]]
+    assert "one group, which can resolve no difference. Not told apart: `a`, `b`." in to_markdown({"d": board})

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +24,19 @@ def draw(folder: Path) -> None:
     plots.curves(folder / "curves.png", HISTORY, "dice")
     plots.curves(folder / "untrained.png", [], "dice")
     plots.confusion_figure(folder / "confusion.png", TRUTH, SCORES.argmax(axis=1), CLASSES)
-    plots.roc_figure(folder / "roc.png", plots.roc_rows(TRUTH, SCORES, CLASSES))
-    plots.roc_figure(folder / "no_roc.png", [])
 
 
 def test_the_same_call_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         draw(tmp_path / name)
     files = sorted(tmp_path.glob("one/*.png"))
-    assert len(files) == 5
+    assert len(files) == 3
     for file in files:
         content = file.read_bytes()
         assert content.startswith(b"\x89PNG") and len(content) > 1000
         assert content == (tmp_path / "two" / file.name).read_bytes()
         assert b"Software" not in content and b"tIME" not in content
-    assert len({file.read_bytes() for file in files}) == 5
+    assert len({file.read_bytes() for file in files}) == 3
 
 
 def test_figures_are_closed_even_when_drawing_fails(tmp_path: Path) -> None:
@@ -56,30 +53,3 @@ def test_confusion_has_one_row_an_image_for_dvc() -> None:
         {"actual": "c", "predicted": "b"},
         {"actual": "b", "predicted": "b"},
     ]
-
-
-def test_roc_curves_of_a_perfect_classifier_rise_at_once() -> None:
-    rows = plots.roc_rows(np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]), ("a", "b"))
-    assert len(rows) == 2 * plots.POINTS
-    for label in ("a", "b"):
-        curve = [(row["fpr"], row["tpr"]) for row in rows if row["class"] == label]
-        assert curve[0] == (0, 0) and curve[-1] == (1, 1)
-        assert all(tpr == 1 for _, tpr in curve[1:])
-
-
-def test_roc_of_constant_scores_is_the_diagonal() -> None:
-    rows = plots.roc_rows(np.array([0, 1, 0, 1]), np.full((4, 2), 0.5), ("a", "b"))
-    assert all(row["tpr"] == pytest.approx(row["fpr"]) for row in rows)
-
-
-def test_a_known_roc_curve_has_its_steps() -> None:
-    # Scores of class a: positives 0.9, 0.6, 0.4; negatives 0.5, 0.3, 0.2.
-    rows = [row for row in plots.roc_rows(TRUTH, SCORES, CLASSES) if row["class"] == "a"]
-    at = {round(row["fpr"], 2): row["tpr"] for row in rows}
-    assert at[0.0] == 0 and at[0.34] == pytest.approx(1, abs=0.01) and at[0.32] == pytest.approx(2 / 3, abs=0.01)
-    assert all(later["tpr"] >= earlier["tpr"] for earlier, later in itertools.pairwise(rows))
-
-
-def test_a_class_without_images_or_with_all_of_them_has_no_curve() -> None:
-    assert {row["class"] for row in plots.roc_rows(TRUTH, SCORES, CLASSES)} == {"a", "b"}
-    assert plots.roc_rows(np.zeros(6, int), SCORES, CLASSES) == []

@@ -47,12 +47,11 @@ def write(path: Path, content: Any) -> None:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
-    """A project whose run is finished: two groups of four cells, with a Dice of 0.8 and of 1.0."""
+    """A project whose run is finished."""
     segmenter, classifier = tmp_path / "results/segmenters/unet", tmp_path / "results/classifiers/masks"
-    rows = [f"a{cell},P1,0.8,0.8,0.8" for cell in range(4)] + [f"b{cell},P2,1,1,1" for cell in range(4)]
-    write(segmenter / "predictions.csv", "\n".join(["id,group,dice_cell,dice_nucleus,dice_cytoplasm", *rows]))
     dice = {"dice_cell": 0.9, "dice_nucleus": 0.9, "dice_cytoplasm": 0.9, "iou_cell": 0.8}
-    write(segmenter / "metrics.json", {**dice, "images": 8, "groups": 2})
+    limits = {name: {"low": 0.8, "high": 1.0} for name in dice} | {"dice_cell": None}
+    write(segmenter / "metrics.json", {**dice, "interval": limits, "images": 8, "groups": 2})
     limits = {"accuracy": {"low": 0.5, "high": 1.0}, "auc": None}
     write(classifier / "metrics.json", {"accuracy": 0.75, "auc": None, "interval": limits, "images": 8, "groups": 2})
     about = {"dataset": "tiny", "architecture": "convnext_token_attention", "channels": "rgb+masks"}
@@ -75,15 +74,19 @@ def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path,
     assert {one.split for one in collect(finished, params)} == {"grouped"}
 
 
-def test_dice_intervals_draw_groups_and_not_images(finished: Path, params: Params) -> None:
-    dice = collect(finished, params)[0]
-    # A quarter of the draws takes the first group twice; of draws of single images, one in 256 takes it alone.
-    assert (dice.low, dice.high) == (0.8, 1.0)
+def test_intervals_are_those_of_the_metrics(finished: Path, params: Params) -> None:
+    limits = {one.metric: (one.low, one.high) for one in collect(finished, params)}
+    assert limits["dice_nucleus"] == (0.8, 1.0) and limits["dice_cell"] == (None, None)
+
+
+def test_segmentation_without_intervals_is_of_an_older_run(finished: Path, params: Params) -> None:
+    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": 0.9, "images": 8})
+    with pytest.raises(CytopipeError, match=r"(?s)no intervals.*dvc repro"):
+        collect(finished, params)
 
 
 def test_a_segmenter_without_true_masks_has_no_result(finished: Path, params: Params) -> None:
-    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": None, "images": 0, "groups": 0})
-    write(finished / "results/segmenters/unet/predictions.csv", "id\n")
+    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": None, "interval": {}, "images": 0})
     assert {one.system for one in collect(finished, params)} == {"masks"}
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.distribution import names
 from cytopipe.manifest import Row
 from cytopipe.masks import read_mask
 from cytopipe.models import ModelSpec
@@ -128,7 +129,9 @@ def test_the_test_measures_test_images_in_their_own_size(organized: Organized, p
     metrics, table = crossfit.test_segmenter((Threshold(), spec()), folder, rows, place)
     assert [one["id"] for one in table] == ["10", "11"]
     assert metrics["images"] == 2 and metrics["groups"] == 1
-    assert all(value == 1 for name, value in metrics.items() if name not in ("images", "groups"))
+    assert {name: one for name, one in metrics.items() if isinstance(one, float)} == {
+        name: 0 if name.startswith("hd95") else 1 for name in names()
+    }
 
     class Blind(Threshold):
         def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -136,6 +139,7 @@ def test_the_test_measures_test_images_in_their_own_size(organized: Organized, p
 
     metrics, _ = crossfit.test_segmenter((Blind(), spec()), folder, rows, place)
     assert metrics["dice_cell"] == metrics["iou_nucleus"] == 0
+    assert metrics["hd95_cell"] is None and metrics["undefined"]["hd95_cell"] == 2
     background = np.mean([(read_mask(folder / row.mask_path) == 0).mean() for row in rows if row.split == "test"])
     assert metrics["pixel_accuracy_cell"] == pytest.approx(background)
 

@@ -92,7 +92,8 @@ def test_outputs_without_a_suffix_are_folders_and_pngs_are_figures() -> None:
     assert Output("models/classifiers/a").is_folder
     assert not Output("data/raw/a/manifest.csv").is_folder
     assert Output("results/a/roc.png").is_figure
-    assert Output("results/a/roc.png").title == "roc"
+    assert Output("results/a/roc.png").title == "ROC curves"
+    assert Output("results/a/another_one.png").title == "another one"
     assert not Output("results/a/roc.csv").is_figure
 
 

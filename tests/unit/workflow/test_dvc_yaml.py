@@ -24,6 +24,7 @@ ITEMS = {
     **dict.fromkeys(("train_classifier", "evaluate"), "classifiers"),
     "compare": None,
 }
+CURVES = ("confusion", "roc", "pr", "reliability", "decision", "coverage")
 # Parameters that change no byte of any output, so that no stage depends on them.
 WITHOUT_EFFECT = ("tracking.", "runtime.num_workers")
 
@@ -63,6 +64,7 @@ def written(stage: str, item: str) -> list[Path]:
             segmenter.predictions,
             segmenter.metrics,
             *(segmenter.training / name for name in ("history.csv", "loss.csv", "dice.csv", "curves.png")),
+            *(segmenter.plots / f"distribution.{kind}" for kind in ("csv", "png")),
         ],
         "generate_masks": [masks.predicted, masks.manifest],
         "build_tensors": [*(tensors.array(split) for split in SPLITS), tensors.manifest],
@@ -74,7 +76,7 @@ def written(stage: str, item: str) -> list[Path]:
             classifier.predictions,
             classifier.summary,
             classifier.metrics,
-            *(classifier.plots / name for name in ("confusion.csv", "roc.csv", "confusion.png", "roc.png")),
+            *(classifier.plots / f"{name}.{kind}" for name in CURVES for kind in ("csv", "png")),
         ],
         "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
     }[stage]

@@ -1,0 +1,120 @@
+"""A segmenter on all test images: means with intervals, and how each measure is spread over the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cytopipe.evaluation.classification import group_draws, interval
+from cytopipe.evaluation.plots import SERIES, figure, note
+from cytopipe.evaluation.segmentation import DISTANCE, MEASURES, PARTS
+
+QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
+POINTS = 101  # of a distribution's table
+COLUMNS = ("measure", "part", "share", "value")
+SHOWN = {"dice": "Dice", "iou": "IoU", DISTANCE: "95 % Hausdorff distance, px"}
+
+Row = Mapping[str, Any]
+
+
+def names() -> list[str]:
+    """`<measure>_<part>`, in the order of metrics.json."""
+    return [f"{measure}_{part}" for part in PARTS for measure in (*MEASURES, DISTANCE)]
+
+
+def segmentation_metrics(table: Sequence[Row]) -> dict[str, Any]:
+    """What metrics.json of a segmenter holds.
+
+    Args:
+        table: one row a test image with true masks: `group` and every measure of every part. A distance is None where
+            one mask is empty and the other is not; its mean and quantiles are then of the other images.
+
+    Returns:
+        The mean of every measure, `interval` (95 %, by a bootstrap over groups), `distribution` (value by quantile),
+        `undefined` (number of images without a value, by measure), `images` and `groups`; None for what no image has.
+    """
+    values = {name: _values(table, name) for name in names()}
+    draws = group_draws([row["group"] for row in table]) if table else []
+    known = {name: one[np.isfinite(one)] for name, one in values.items()}
+    return {
+        **{name: float(one.mean()) if len(one) else None for name, one in known.items()},
+        "interval": {name: _interval(one, draws) for name, one in values.items()},
+        "distribution": {name: _quantiles(one) for name, one in known.items()},
+        "undefined": {
+            name: len(values[name]) - len(one) for name, one in known.items() if len(values[name]) > len(one)
+        },
+        "images": len(table),
+        "groups": len({row["group"] for row in table}),
+    }
+
+
+def _values(table: Sequence[Row], name: str) -> np.ndarray:
+    """N numbers, NaN where there is none."""
+    return np.array([np.nan if row[name] is None else row[name] for row in table], dtype=float)
+
+
+def _interval(values: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, float] | None:
+    drawn = [values[rows] for rows in draws]
+    return interval([float(np.nanmean(one)) for one in drawn if np.isfinite(one).any()])
+
+
+def _quantiles(known: np.ndarray) -> dict[str, float] | None:
+    if not len(known):
+        return None
+    return {f"{share:g}": float(value) for share, value in zip(QUANTILES, np.quantile(known, QUANTILES), strict=True)}
+
+
+def distribution_rows(table: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each measure of each part by the share of images that have at most it: a cumulative distribution's points."""
+    shares = np.linspace(0, 1, POINTS)
+    rows = []
+    for measure in (*MEASURES, DISTANCE):
+        for part in PARTS:
+            values = _values(table, f"{measure}_{part}")
+            known = values[np.isfinite(values)]
+            if not len(known):
+                continue
+            rows += [
+                {"measure": measure, "part": part, "share": float(share), "value": float(value)}
+                for share, value in zip(shares, np.quantile(known, shares), strict=True)
+            ]
+    return rows
+
+
+def distribution_figure(path: Path, table: Sequence[Row]) -> None:
+    """Dice, IoU and distance of every image, with boxes of the quartiles and whiskers from 5 to 95 %."""
+    with figure(path, len(SHOWN), (3.9, 3.0)) as axes:
+        for axis, (measure, label) in zip(axes, SHOWN.items(), strict=True):
+            axis.set(title=label, yticks=range(len(PARTS)), yticklabels=PARTS if axis is axes[0] else [])
+            axis.set(ylim=(len(PARTS) - 0.5, -0.5))
+            if not table:
+                note(axis, "no true masks to test on")
+                continue
+            for place, part in enumerate(PARTS):
+                values = _values(table, f"{measure}_{part}")
+                known = values[np.isfinite(values)]
+                # Heights in the golden ratio's steps: spread evenly, and the same every time.
+                heights = place + 0.62 * ((np.arange(len(known)) * 0.618034) % 1 - 0.5)
+                size, alpha = (6, 0.7) if len(known) < 100 else (3, 0.35)
+                axis.plot(known, heights, ".", color=SERIES[place], markersize=size, alpha=alpha)
+                if len(known):
+                    box = {"color": "black", "linewidth": 1.2}
+                    axis.boxplot(
+                        known,
+                        positions=[place],
+                        orientation="horizontal",
+                        widths=0.5,
+                        whis=(5, 95),
+                        showfliers=False,
+                        manage_ticks=False,
+                        boxprops=box,
+                        whiskerprops=box,
+                        capprops=box,
+                        medianprops={"color": "black", "linewidth": 2.4},
+                    )
+                if missing := len(values) - len(known):
+                    said, place_of_it = f"{missing} without a distance", ("axes fraction", "data")
+                    axis.annotate(said, (1, place + 0.42), xycoords=place_of_it, ha="right", va="center", fontsize=8)

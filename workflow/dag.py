@@ -36,9 +36,9 @@ TITLES = {
     "distribution": "Dice, IoU and boundary distance of every image",
 }
 HEADINGS = {
-    "train_segmenter": "Segmenters: training and test",
-    "train_classifier": "Classifiers: training",
-    "evaluate": "Classifiers: test",
+    "train_segmenter": "Segmenters, training and test",
+    "train_classifier": "Classifiers, training",
+    "evaluate": "Classifiers, test",
 }
 
 

@@ -84,7 +84,7 @@ def decision_figure(path: Path, rows: Table, nothing: str) -> None:
             points = [row for row in rows if row["strategy"] == name]
             x, y = [row["threshold"] for row in points], [row["net_benefit"] for row in points]
             axis.plot(x, y, color=color, linestyle=dashes, linewidth=width, label=names[name])
-        best = max(row["net_benefit"] for row in rows)
+        best = max(0.01, *(row["net_benefit"] for row in rows))  # 0 where abnormal images are rare and never found
         axis.set(xlim=(0, 1), ylim=(-0.15 * best, 1.08 * best))  # acting on all falls without end
         axis.legend(frameon=False, fontsize=8, loc="upper right")
 

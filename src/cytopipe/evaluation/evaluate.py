@@ -116,7 +116,7 @@ class Evaluation:
         write_table(folder / "confusion.csv", plots.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
         plots.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
         questions = curves.one_against_rest(truth, self.probabilities, self.classes)
-        # Of two classes, one is the abnormal one, and has its curve.
+        # A single abnormal class has its curve already.
         if self.abnormal and len(self.decisions[0].abnormal) > 1:
             questions.append(self.abnormal)
         roc, pr = curves.roc_rows(questions), curves.pr_rows(questions)

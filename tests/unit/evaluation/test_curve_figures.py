@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,11 @@ def test_figures_are_small_enough_for_a_page(tmp_path: Path) -> None:
         with Image.open(file) as image:
             assert image.width <= 1000 and image.height <= 600, file.name
         assert file.stat().st_size < 100_000
+
+
+def test_rare_images_that_no_score_finds_still_have_a_decision_curve(tmp_path: Path) -> None:
+    rare = curves.Question("x", np.arange(500) == 0, np.zeros(500))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        curve_figures.decision_figure(tmp_path / "rare.png", curves.net_benefit_rows(rare), "")
+    assert (tmp_path / "rare.png").is_file()

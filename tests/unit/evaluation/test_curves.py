@@ -63,12 +63,12 @@ def test_a_known_precision_recall_curve_has_its_steps() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_precision_is_that_at_the_highest_threshold_that_finds_enough(seed: int, digits: int) -> None:
     question = random_question(seed, digits=digits)
+    found = {
+        threshold: (sk.recall_score(question.positive, called), sk.precision_score(question.positive, called))
+        for threshold in np.unique(question.scores)
+        for called in [question.scores >= threshold]
+    }
     for row in curves.pr_rows([question]):
-        found = {
-            threshold: (sk.recall_score(question.positive, called), sk.precision_score(question.positive, called))
-            for threshold in np.unique(question.scores)
-            for called in [question.scores >= threshold]
-        }
         highest = max(threshold for threshold, (recall, _) in found.items() if recall >= row["recall"] - 1e-9)
         assert row["precision"] == pytest.approx(found[highest][1])
 

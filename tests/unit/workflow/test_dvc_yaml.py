@@ -13,6 +13,7 @@ import yaml
 from workflow.dag import Dag, Rule
 
 from cytopipe import paths
+from cytopipe.evaluation import curves, distribution
 from cytopipe.params import SPLITS, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -121,6 +122,26 @@ def test_stages_write_what_paths_says(rules: list[Rule]) -> None:
     for rule in rules:
         expected = {path.as_posix() for path in written(rule.category, rule.name.partition("@")[2])}
         assert {out.path for out in rule.outputs} == expected, rule.name
+
+
+def test_plots_have_a_template_and_columns_of_their_table() -> None:
+    from dvc_render.vega_templates import TEMPLATES
+
+    columns = {
+        "roc": curves.ROC,
+        "pr": curves.PR,
+        "reliability": curves.RELIABILITY,
+        "decision": curves.DECISION,
+        "coverage": curves.COVERAGE,
+        "distribution": distribution.COLUMNS,
+    }
+    own = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
+    shown = [plot for stage in STAGES.values() for plot in stage.get("do", stage).get("plots", ())]
+    settings = {Path(path).stem: plot for one in shown if isinstance(one, dict) for path, plot in one.items()}
+    assert {plot["template"] for plot in settings.values()} <= own | {one.DEFAULT_NAME for one in TEMPLATES}
+    for name, names in columns.items():
+        assert {settings[name]["x"], settings[name]["y"]} <= set(names), name
+    assert own <= {plot["template"] for plot in settings.values()}, "a template that no plot uses"
 
 
 def test_what_a_script_hashes_is_among_its_deps(preset: Path, rules: list[Rule]) -> None:

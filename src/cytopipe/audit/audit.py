@@ -13,7 +13,6 @@ import numpy as np
 from cytopipe.audit import figures, leaks, patches, shortcuts
 from cytopipe.audit.findings import Finding, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
-from cytopipe.audit.probe import Probe
 from cytopipe.audit.shuffled import shuffled_labels
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
 from cytopipe.errors import CytopipeError
@@ -182,49 +181,21 @@ def _train(
     splits = [row.split for row in rows]
     colours = shortcuts.mean_colours([patches.scale(items[k], shortcuts.COLOUR_PX) for k in range(len(items))])
     families = shortcuts.probe_families(conditions, statistics)
+    covered = _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth)
     return [
         shuffled_labels(whole, splits, units.tolist(), len(set(labels.tolist()))),
-        _with_figure(
-            shortcuts.background_only(conditions, background, shown, everything),
-            "background",
-            everything,
-            pictures,
-            _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth),
-        ),
-        _with_figure(
-            shortcuts.low_frequency_colour(conditions, colours, everything),
-            "colour",
-            everything,
-            pictures,
-            _coarse(items, np.arange(len(items))),
-        ),
-        _families_figure(shortcuts.image_statistics(families), families, everything, pictures),
+        _drawn(*shortcuts.background_only(conditions, background, whole, shown), pictures, covered),
+        _drawn(*shortcuts.low_frequency_colour(conditions, colours, everything), pictures, _coarse(items)),
+        _drawn(*shortcuts.image_statistics(families, everything), pictures),
     ]
 
 
-def _with_figure(finding: Finding, name: str, everything: Probe, pictures: Path, shown: np.ndarray | None) -> Finding:
-    """Draw a probe beside that of everything, and what it was shown."""
-    if finding.verdict == "skipped":
+def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.ndarray | None = None) -> Finding:
+    """The finding with its figure: bars, and what the probe was shown."""
+    if not bars:
         return finding
-    file = f"{finding.check}.png"
-    keys = ("accuracy", "low", "high", "chance", "p", "images", "units")
-    result = Probe(**{key: finding.numbers[f"{name}_{key}"] for key in keys})  # type: ignore[arg-type]
-    bars: dict[str, tuple[Probe, str]] = {"everything": (everything, "reference"), name: (result, finding.verdict)}
-    figures.probe_figure(pictures / file, bars, shown, "what was shown (below the images)")
-    return replace(finding, figure=file)
-
-
-def _families_figure(
-    finding: Finding, families: Mapping[str, Probe | None], everything: Probe, pictures: Path
-) -> Finding:
-    if finding.verdict == "skipped":
-        return finding
-    bars: dict[str, tuple[Probe, str]] = {"everything": (everything, "reference")}
-    for family, result in families.items():
-        if result is not None:
-            bars[family] = result, shortcuts.judge_family(family, result)
-    figures.probe_figure(pictures / "image_statistics.png", bars)
-    return replace(finding, figure="image_statistics.png")
+    figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
+    return replace(finding, figure=f"{finding.check}.png")
 
 
 def _spread(positions: np.ndarray) -> list[int]:
@@ -247,8 +218,8 @@ def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | 
     return figures.gallery([above, below]) if above else None
 
 
-def _coarse(items: Stack, positions: np.ndarray) -> np.ndarray:
+def _coarse(items: Stack) -> np.ndarray:
     """Images, and below them their mean colours."""
-    above = [np.ascontiguousarray(items[position][..., :3]) for position in _spread(positions)]
+    above = [np.ascontiguousarray(items[position][..., :3]) for position in _spread(np.arange(len(items)))]
     coarse = [(patches.scale(image, shortcuts.COLOUR_PX) * 255).round().astype(np.uint8) for image in above]
     return figures.gallery([above, coarse])

@@ -23,7 +23,7 @@ THUMBNAIL_PX = 32  # side of what decides
 MOST_BITS = 56
 # Such copies correlate above 0.82 (19 of 20; seen on five kinds of phantoms and on real smears), unrelated images of
 # the same dataset below 0.75, patches of 20 px below 0.82.
-LEAST_CORRELATION = 0.82
+LEAST_CORRELATION = 0.78
 _SHRINKAGE = 0.1  # of a mean variance: directions with less are noise of compression, not to be amplified
 _SAMPLE = 2000  # images that tell what a dataset's images share
 _EVEN = 1.0  # grey levels of standard deviation: an image below has nothing to compare
@@ -83,13 +83,10 @@ def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray) -> list[Pa
     Returns:
         The pairs, with copies of the same pixels among them. An even image has no detail, and no near-duplicate.
     """
-    details = whitened(thumbnails)
-    places = np.arange(THUMBNAIL_PX**2).reshape(THUMBNAIL_PX, THUMBNAIL_PX)
-    turned = np.stack([orient(places, which).ravel() for which in range(ORIENTATIONS)])
+    details = Details(thumbnails)
     found: list[Pair] = []
     for first, second, orientation, distance in candidates(fingerprints):
-        others = np.take_along_axis(details[second], turned[orientation], axis=1)
-        correlation = np.einsum("nd,nd->n", details[first], others)
+        correlation = details.correlation(first, second, orientation)
         found += [
             Pair(int(first[k]), int(second[k]), int(distance[k]), float(correlation[k]))
             for k in np.flatnonzero(correlation >= LEAST_CORRELATION)
@@ -118,28 +115,41 @@ def candidates(fingerprints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
             yield r + start, c + start, turned[r, c], best[r, c]
 
 
-def whitened(thumbnails: np.ndarray) -> np.ndarray:
-    """What tells thumbnails apart: N x 1024 float32 of length 1 (0 where an image is even).
+class Details:
+    """What tells images of one dataset apart: their cosine after whatever many share, as discs, is whitened away.
 
-    Brightness and contrast are divided out, and then (ZCA) whatever many images share, as discs and gradients. The
-    covariance is that of all 8 orientations, so that turning commutes with whitening: each image is whitened once.
+    In the whitened space the inner product of two images is x' (C + shrinkage)^-1 y. C is the covariance of all 8
+    orientations, so that turning commutes with it and every image is whitened once. Brightness and contrast are
+    divided out before.
+
+    Args:
+        thumbnails: N x 32 x 32 uint8 grey.
     """
-    standard = np.stack([_standard(image) for image in thumbnails])
-    chosen = np.linspace(0, len(standard) - 1, min(_SAMPLE, len(standard))).astype(int)
-    images = standard[chosen].reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
-    covariance = np.zeros((THUMBNAIL_PX**2, THUMBNAIL_PX**2))
-    for which in range(ORIENTATIONS):
-        flat = np.stack([orient(image, which).ravel() for image in images])
-        covariance += flat.T @ flat / (len(flat) * ORIENTATIONS)
-    variances, directions = np.linalg.eigh(covariance)
-    white = directions / np.sqrt(variances.clip(0) + _SHRINKAGE) @ directions.T
-    result = standard @ white.astype(np.float32)
-    lengths = np.linalg.norm(result, axis=1, keepdims=True)
-    return np.divide(result, lengths, out=np.zeros_like(result), where=lengths > 0)
+
+    def __init__(self, thumbnails: np.ndarray) -> None:
+        self.plain = _standard(thumbnails)
+        pixels = self.plain.shape[1]
+        chosen = np.linspace(0, len(thumbnails) - 1, min(_SAMPLE, len(thumbnails))).astype(int)
+        places = np.arange(pixels).reshape(THUMBNAIL_PX, THUMBNAIL_PX)
+        self.turned = np.stack([orient(places, which).ravel() for which in range(ORIENTATIONS)])
+        once = self.plain[chosen].T @ self.plain[chosen] / len(chosen)
+        covariance = _SHRINKAGE * np.eye(pixels)
+        for order in self.turned:
+            covariance += once[np.ix_(order, order)] / ORIENTATIONS
+        self.white = self.plain @ np.linalg.inv(covariance).astype(np.float32)
+        self.lengths = np.sqrt(np.einsum("nd,nd->n", self.plain, self.white).clip(0))
+
+    def correlation(self, first: np.ndarray, second: np.ndarray, orientation: np.ndarray) -> np.ndarray:
+        """Cosine of the first images and the second ones as turned, K; 0 where one of them is even."""
+        others = np.take_along_axis(self.white[second], self.turned[orientation], axis=1)
+        inner = np.einsum("nd,nd->n", self.plain[first], others)
+        lengths = self.lengths[first] * self.lengths[second]
+        return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
 
 
-def _standard(image: np.ndarray) -> np.ndarray:
-    values = image.astype(np.float32).ravel()
-    values -= values.mean()
-    deviation = float(values.std())
-    return values / deviation if deviation > _EVEN else np.zeros_like(values)
+def _standard(thumbnails: np.ndarray) -> np.ndarray:
+    """N x H x W uint8 -> N x (H W) float32 of mean 0 and deviation 1; 0 where an image is even."""
+    values = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    deviations = values.std(axis=1, keepdims=True)
+    return np.divide(values, deviations, out=np.zeros_like(values), where=deviations > _EVEN)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
@@ -104,11 +105,11 @@ def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarra
     if x.shape[1] <= len(x):
         gram = x.T @ x
         gram[np.diag_indices_from(gram)] += strength
-        scores = z @ np.linalg.solve(gram, x.T @ centred)
+        scores = z @ solve(gram, x.T @ centred, assume_a="pos")
     else:
         gram = x @ x.T
         gram[np.diag_indices_from(gram)] += strength
-        scores = (z @ x.T) @ np.linalg.solve(gram, centred)
+        scores = (z @ x.T) @ solve(gram, centred, assume_a="pos")
     result: np.ndarray = scores / np.sqrt(np.maximum(frequency * (1 - frequency), 1e-9))
     return result
 

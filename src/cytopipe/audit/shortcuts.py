@@ -62,35 +62,37 @@ def judge(result: Probe, enough: float) -> Verdict:
     return "fail" if low >= enough else "warning"
 
 
+Bars = dict[str, tuple[Probe, str]]  # of a figure: a probe, and its verdict or "reference"
+
+
 def numbers_of(name: str, result: Probe | None) -> dict[str, float | int | None]:
     """A probe's numbers under its name."""
     keys = ("accuracy", "low", "high", "chance", "p", "images", "units")
     return {f"{name}_{key}": None if result is None else getattr(result, key) for key in keys}
 
 
-def background_only(conditions: Conditions, background: np.ndarray, shown: np.ndarray, everything: Probe) -> Finding:
+def background_only(
+    conditions: Conditions, background: np.ndarray, whole: np.ndarray, shown: np.ndarray
+) -> tuple[Finding, Bars]:
     """A probe of the background.
 
     Args:
         conditions: of all probes.
         background: N x D features of patches outside the covered cell.
+        whole: N x D features of the whole images, for comparison on the same images.
         shown: N shares of patches that are background; images with less than LEAST_SHOWN are left out.
-        everything: the probe that sees the whole image.
     """
-    chosen = shown >= LEAST_SHOWN
-    result = conditions.probe(background, chosen)
-    numbers = {
-        **numbers_of("background", result),
-        "everything_accuracy": everything.accuracy,
-        "left_out": int((~chosen).sum()),
-    }
+    check, chosen = "background_only", shown >= LEAST_SHOWN
+    result, everything = conditions.probe(background, chosen), conditions.probe(whole, chosen)
+    left_out = len(shown) - (0 if result is None else result.images)
+    numbers = numbers_of("background", result) | numbers_of("everything", everything) | {"left_out": left_out}
     how = (
         "The predicted mask of each cell was widened and its holes filled; a small classifier saw the average look of "
         "patches outside it, so that it saw no outline. "
     )
-    if result is None:
-        text = f"{how}Too few images (of {len(shown)}, {int(chosen.sum())}) show enough background."
-        return Finding("background_only", "skipped", "too little background to judge", text, numbers)
+    if result is None or everything is None:
+        text = f"{how}Too few images ({int(chosen.sum())} of {len(shown)}), groups or classes show enough background."
+        return Finding(check, "skipped", "too little background to judge", text, numbers), {}
     verdict = judge(result, HALF * everything.skill)
     text = how + _compared(result, everything)
     if verdict != "ok":
@@ -103,18 +105,16 @@ def background_only(conditions: Conditions, background: np.ndarray, shown: np.nd
         "fail": "the background alone gives the class away",
         "warning": "the background says something about the class",
     }.get(verdict, "the background says little about the class")
-    return Finding("background_only", verdict, title, text, numbers)
+    return Finding(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
 
 
-def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> Finding:
-    """A probe of the mean colours of an image's quarters, N x 12."""
-    result = conditions.probe(kernel(colours))
-    numbers = {**numbers_of("colour", result), "everything_accuracy": everything.accuracy}
+def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> tuple[Finding, Bars]:
+    """A probe of the mean colours of an image's quarters, N x 12, beside one of the whole images."""
+    check, result = "low_frequency_colour", conditions.probe(kernel(colours))
+    numbers = numbers_of("colour", result) | numbers_of("everything", everything)
     how = f"A small classifier saw {COLOUR_PX} x {COLOUR_PX} pixels of each image, the mean colours of its quarters. "
     if result is None:
-        return Finding(
-            "low_frequency_colour", "skipped", "too few images to judge", how + "There are too few.", numbers
-        )
+        return Finding(check, "skipped", "too few images to judge", how + "There are too few.", numbers), {}
     verdict = judge(result, HALF * everything.skill)
     text = how + _compared(result, everything)
     if verdict != "ok":
@@ -126,7 +126,11 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
         "fail": "mean colours alone give the class away",
         "warning": "mean colours say something about the class",
     }.get(verdict, "mean colours say little about the class")
-    return Finding("low_frequency_colour", verdict, title, text, numbers)
+    return Finding(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
+
+
+def _bars(everything: Probe, results: Bars) -> Bars:
+    return {"everything": (everything, "reference"), **results}
 
 
 def _compared(result: Probe, everything: Probe) -> str:
@@ -157,8 +161,9 @@ def judge_family(family: str, result: Probe) -> Verdict:
     return judge(result, NOTICEABLE if family == "file" else HALF)
 
 
-def image_statistics(results: Mapping[str, Probe | None]) -> Finding:
+def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> tuple[Finding, Bars]:
     """The verdict on all families of `probe_families`."""
+    check = "image_statistics"
     known = {family: result for family, result in results.items() if result is not None}
     numbers: dict[str, float | int | None] = {}
     for family, result in results.items():
@@ -173,14 +178,15 @@ def image_statistics(results: Mapping[str, Probe | None]) -> Finding:
     )
     if not known:
         text = f"{how}They are the same in all images, or there are too few images."
-        return Finding("image_statistics", "skipped", "no image statistic varies", text, numbers)
+        return Finding(check, "skipped", "no image statistic varies", text, numbers), {}
     verdicts = {family: judge_family(family, result) for family, result in known.items()}
+    bars = _bars(everything, {family: (result, verdicts[family]) for family, result in known.items()})
     told = sorted((f for f in known if verdicts[f] != "ok"), key=lambda f: (verdicts[f], -known[f].accuracy, f))
     chance = f"chance is {numbers['chance']:.1%}"
     if not told:
         best = max(result.accuracy for result in known.values())
         text = f"{how}None told the class (at best {best:.1%} balanced accuracy; {chance})."
-        return Finding("image_statistics", "ok", "image statistics say little about the class", text, numbers)
+        return Finding(check, "ok", "image statistics say little about the class", text, numbers), bars
     verdict: Verdict = "fail" if "fail" in verdicts.values() else "warning"
     listed = ", ".join(f"{family} {known[family].accuracy:.1%}" for family in told)
     text = (
@@ -189,7 +195,7 @@ def image_statistics(results: Mapping[str, Probe | None]) -> Finding:
         "classes in one way (one format, one window, one scale), or show that the difference is biology."
     )
     what = "give the class away" if verdict == "fail" else "say something about the class"
-    return Finding("image_statistics", verdict, f"image statistics {what}: {', '.join(told)}", text, numbers)
+    return Finding(check, verdict, f"image statistics {what}: {', '.join(told)}", text, numbers), bars
 
 
 def kernel(values: np.ndarray) -> np.ndarray:

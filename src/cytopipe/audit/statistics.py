@@ -5,12 +5,14 @@ Each family is probed on its own, so that a finding names what gives the class a
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import JpegImagePlugin
+from PIL import Image, JpegImagePlugin
 
 from cytopipe.images import opened
 
@@ -27,8 +29,6 @@ NAMES = tuple(name for family in FAMILIES.values() for name in family)
 LOSSLESS = 101.0  # in the place of a JPEG quality
 
 _DARK, _LIGHT = 3, 252  # grey levels of black and white, rounding and compression allowed for
-# The luminance table of the JPEG standard's annex K; libjpeg and its kin scale it by a quality from 1 to 100.
-_STANDARD_SUM = 3688
 
 
 def image_statistics(image: np.ndarray) -> dict[str, float]:
@@ -77,9 +77,9 @@ def blockiness(grey: np.ndarray) -> float:
 
 def border(grey: np.ndarray) -> dict[str, float]:
     """Shares of the outermost pixels that are black, white, and equal to their neighbour inside, as padding is."""
-    sides = ((grey[0], grey[1]), (grey[-1], grey[-2]), (grey[:, 0], grey[:, 1]), (grey[:, -1], grey[:, -2]))
-    if min(grey.shape) < 2:
-        sides = tuple((grey.ravel(), grey.ravel() + 1) for _ in range(1))  # type: ignore[assignment]
+    second, last = (min(1, length - 1) for length in grey.shape), (max(0, length - 2) for length in grey.shape)
+    (row, column), (low, right) = second, last
+    sides = ((grey[0], grey[row]), (grey[-1], grey[low]), (grey[:, 0], grey[:, column]), (grey[:, -1], grey[:, right]))
     ring = np.concatenate([outer for outer, _ in sides])
     inner = np.concatenate([inside for _, inside in sides])
     return {
@@ -104,12 +104,22 @@ def file_statistics(path: Path) -> dict[str, float]:
         return {"is_jpeg": 1.0, "jpeg_quality": jpeg_quality(tables[0]), "chroma_subsampling": float(sampling)}
 
 
-def jpeg_quality(table: list[int]) -> float:
-    """The quality at which libjpeg scales its standard luminance table to the sum of this one.
+def jpeg_quality(table: Sequence[int]) -> float:
+    """The quality at which libjpeg's luminance table is nearest to this one in sum.
 
     Args:
         table: 64 quantisation steps of the luminance.
     """
-    scale = max(100 * sum(table) / _STANDARD_SUM, 1e-3)
-    quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
-    return float(round(min(max(quality, 1.0), 100.0)))
+    return float(1 + np.abs(_table_sums() - sum(table)).argmin())
+
+
+@cache
+def _table_sums() -> np.ndarray:
+    """Sums of libjpeg's luminance tables at qualities 1 to 100."""
+    sums = []
+    for quality in range(1, 101):
+        buffer = io.BytesIO()
+        Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
+        with Image.open(buffer) as image:
+            sums.append(sum(image.quantization[0]))  # type: ignore[attr-defined]
+    return np.array(sums)

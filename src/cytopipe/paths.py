@@ -116,6 +116,28 @@ class Tensors:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What an audit of a dataset found."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("results/audits") / self.dataset
+
+    @property
+    def findings(self) -> Path:
+        """Every check with its verdict."""
+        return self.folder / "audit.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the pictures that the findings name."""
+        return self.folder / "figures"
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a trained network leaves: a model folder and its results."""
 

@@ -18,6 +18,7 @@ WHOLE = {
     "train_segmenter": [SEGMENTER.model, SEGMENTER.predictions, SEGMENTER.metrics],
     "generate_masks": [MASKS.predicted, MASKS.manifest],
     "build_tensors": [*map(TENSORS.array, SPLITS), TENSORS.manifest],
+    "audit": [paths.Audit("x").findings, paths.Audit("x").figures],
     "train_classifier": [CLASSIFIER.model],
     "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
     "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],

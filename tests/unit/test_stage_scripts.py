@@ -54,6 +54,7 @@ rows = read_manifest(Path("data/organized/tiny/manifest.csv"))
 shutil.copytree("data/organized/tiny/masks", "data/masks/tiny/predicted")
 write_manifest(Path("data/masks/tiny/manifest.csv"), [replace(r, mask_path=f"predicted/{r.id}.png") for r in rows])
 stage("build_tensors", "tiny")
+stage("audit", "tiny")
 
 for name, channels in (("masks", "rgb+masks"), ("resnet-rgb", "rgb"), ("resnet-masked", "masked")):
     folder = Path("results/classifiers") / name
@@ -80,5 +81,5 @@ def test_stages_that_need_no_torch_do_not_import_it_at_work(root: Path, tmp_path
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["heavy:", "tracked: True"]
-    for name in ("data/tensors/tiny/train.npy", "results/leaderboard.md"):
+    for name in ("data/tensors/tiny/train.npy", "results/audits/tiny/audit.json", "results/leaderboard.md"):
         assert (tmp_path / name).is_file()

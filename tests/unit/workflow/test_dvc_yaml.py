@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 ITEMS = {
-    **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors"), "datasets"),
+    **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors", "audit"), "datasets"),
     "train_segmenter": "segmenters",
     **dict.fromkeys(("train_classifier", "evaluate"), "classifiers"),
     "compare": None,
@@ -69,6 +69,7 @@ def written(stage: str, item: str) -> list[Path]:
         ],
         "generate_masks": [masks.predicted, masks.manifest],
         "build_tensors": [*(tensors.array(split) for split in SPLITS), tensors.manifest],
+        "audit": [paths.Audit(item).findings, paths.Audit(item).figures],
         "train_classifier": [
             classifier.model,
             *(classifier.training / name for name in ("history.csv", "loss.csv", "accuracy.csv", "curves.png")),
@@ -157,7 +158,8 @@ def test_meta_says_what_a_stage_needs_of_a_machine(preset: Path, rules: list[Rul
     for rule in rules:
         assert rule.meta.keys() == {"threads", "gpu", "mem_mb", "runtime"}, rule.name
         assert all(type(value) is int for value in rule.meta.values()), rule.name
-        assert rule.meta["threads"] == (threads if rule.meta["gpu"] else 1), rule.name
+        computes = rule.meta["gpu"] or rule.category == "audit"
+        assert rule.meta["threads"] == (threads if computes else 1), rule.name
         assert rule.meta["mem_mb"] >= 1000 and rule.meta["runtime"] >= 10
 
 
@@ -182,7 +184,9 @@ def test_every_parameter_reruns_some_stage(preset: Path, rules: list[Rule]) -> N
 
 
 def test_the_model_has_no_section_that_the_dag_overlooks() -> None:
-    assert set(Params.model_fields) == {"runtime", "tracking", "datasets", "segmenters", "classifiers"}
+    assert set(Params.model_fields) == {
+        *("runtime", "tracking", "audit", "explain", "datasets", "segmenters", "classifiers")
+    }
 
 
 def test_entries_of_a_preset_share_nothing(preset: Path) -> None:

@@ -1,0 +1,1 @@
+"""Attempts to prove the numbers wrong: leaks between splits, labels that noise predicts, and shortcuts."""

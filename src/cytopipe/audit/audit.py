@@ -1,0 +1,225 @@
+"""The audit of one dataset: every check, its figures, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cytopipe.audit import figures, leaks, patches, shortcuts
+from cytopipe.audit.findings import Finding, report
+from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
+from cytopipe.audit.shuffled import shuffled_labels
+from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
+from cytopipe.errors import CytopipeError
+from cytopipe.images import read_png
+from cytopipe.manifest import Row, read_manifest
+from cytopipe.paths import MANIFEST
+from cytopipe.tensors import Stack, load_all
+
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+_SHOWN = 6  # images in a figure's row
+_TRAINED = ("shuffled_labels", "background_only", "low_frequency_colour", "image_statistics")
+
+
+@dataclass(frozen=True)
+class Level:
+    """How much is trained.
+
+    Attributes:
+        images: that the probes see, drawn evenly from the classes; None for all. The leak search always sees all.
+        side: of an image that a classifier sees, pixels.
+        atoms: patches in its dictionary.
+        margin: pixels (of `side`) around a cell that are no background.
+        permutations: of labels, for each probe.
+        repeats: cross-validations of each probe.
+    """
+
+    images: int | None
+    side: int
+    atoms: int
+    margin: int
+    permutations: int
+    repeats: int
+
+
+LEVELS = {
+    "quick": Level(images=1200, side=32, atoms=96, margin=2, permutations=200, repeats=1),
+    "full": Level(images=None, side=64, atoms=256, margin=4, permutations=500, repeats=3),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset under audit.
+
+    Attributes:
+        name: of the dataset.
+        folder: of the organized dataset.
+        rows: of its manifest, in id order.
+        items: N x H x W x 5 uint8 in the same order, the predicted masks among the channels.
+        files: the publisher's file of each id.
+    """
+
+    name: str
+    folder: Path
+    rows: Sequence[Row]
+    items: Stack
+    files: Mapping[str, Path]
+
+    @classmethod
+    def load(cls, name: str, organized: Path, tensors: Path, files: Mapping[str, Path]) -> Subject:
+        """Read manifests and map the arrays.
+
+        Raises:
+            CytopipeError: when organized images, arrays and the publisher's files are not of the same images.
+        """
+        rows = read_manifest(organized / MANIFEST)
+        items, index = load_all(tensors)
+        if [(row.id, row.sha256) for row in rows] != [(row.id, row.sha256) for row in index]:
+            raise CytopipeError("arrays and organized images differ", where=tensors, hint="rerun build_tensors")
+        missing = next((row.id for row in rows if row.id not in files), None)
+        if missing is not None:
+            raise CytopipeError(f"no file of the image '{missing}'", where=organized, hint="rerun organize")
+        return cls(name, organized, rows, items, files)
+
+    def image(self, position: int) -> np.ndarray:
+        """H x W x 3 uint8 RGB, as organized."""
+        return read_png(self.folder / self.rows[position].path)
+
+
+def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> dict[str, Any]:
+    """Run every check.
+
+    Args:
+        subject: the dataset.
+        level: a key of LEVELS.
+        pictures: existing folder for the figures.
+        progress: wraps the iteration over all images.
+
+    Returns:
+        The content of audit.json.
+    """
+    depth = LEVELS[level]
+    chosen = choose([row.class_index for row in subject.rows], depth.images)
+    wanted = set(chosen.tolist())
+    prints, small, statistics = [], [], []
+    for position in progress(range(len(subject.rows))):
+        image = subject.image(position)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        prints.append(fingerprint(grey))
+        small.append(thumbnail(grey))
+        if position in wanted:
+            measured = image_statistics(image) | file_statistics(subject.files[subject.rows[position].id])
+            statistics.append([measured[name] for name in NAMES])
+    pairs = near_duplicates(np.stack(prints), np.stack(small))
+    findings = [leaks.byte_duplicates(subject.rows), _near(subject, pairs, pictures), leaks.torn_groups(subject.rows)]
+    units = np.array(leaks.joined_units(subject.rows, pairs))[chosen]
+    columns = dict(zip(NAMES, np.array(statistics).T, strict=True))
+    findings += _train(subject, depth, chosen, units, columns, pictures)
+    return report(subject.name, level, subject.rows, findings)
+
+
+def choose(labels: Sequence[int], most: int | None) -> np.ndarray:
+    """Positions of at most about `most` images, in order, drawn evenly from the classes."""
+    if most is None or len(labels) <= most:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(0)
+    values = np.array(labels)
+    order = rng.permutation(len(values))
+    classes = np.unique(values)
+    left, chosen = most, list[int]()
+    for rank, label in enumerate(sorted(classes, key=lambda k: int((values == k).sum()))):
+        share = left // (len(classes) - rank)  # what rare classes leave goes to the common ones
+        taken = [int(k) for k in order if values[k] == label][:share]
+        chosen += taken
+        left -= len(taken)
+    return np.array(sorted(chosen))
+
+
+def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
+    finding = leaks.near_duplicates(subject.rows, pairs)
+    across, between, _ = leaks.sort_pairs(subject.rows, pairs)
+    shown = [*across, *between][:12]
+    if not shown:
+        return finding
+
+    def caption(position: int) -> str:
+        row = subject.rows[position]
+        return f"{figures.short(row.id)}\n{row.split}, {figures.short(row.label)}"
+
+    figures.pairs_figure(
+        pictures / "near_duplicates.png",
+        [(subject.image(p.first), subject.image(p.second), caption(p.first), caption(p.second)) for p in shown],
+    )
+    return replace(finding, figure="near_duplicates.png")
+
+
+def _train(
+    subject: Subject,
+    depth: Level,
+    chosen: np.ndarray,
+    units: np.ndarray,
+    statistics: Mapping[str, np.ndarray],
+    pictures: Path,
+) -> list[Finding]:
+    """The checks that train."""
+    rows = [subject.rows[k] for k in chosen]
+    items = subject.items.take(chosen)
+    labels = np.array([row.class_index for row in rows])
+    conditions = shortcuts.Conditions(labels, units, depth.permutations, depth.repeats)
+    dictionary = patches.learn(items, depth.side, depth.atoms, seed=0)
+    whole, background, shown = patches.features(items, dictionary, depth.margin)
+    everything = conditions.probe(whole)
+    if everything is None:
+        text = "Each class needs three groups or more, and the dataset two such classes and 60 images of them."
+        return [Finding(check, "skipped", "too few groups to train on", text) for check in _TRAINED]
+    splits = [row.split for row in rows]
+    colours = shortcuts.mean_colours([patches.scale(items[k], shortcuts.COLOUR_PX) for k in range(len(items))])
+    families = shortcuts.probe_families(conditions, statistics)
+    covered = _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth)
+    return [
+        shuffled_labels(whole, splits, units.tolist(), len(set(labels.tolist()))),
+        _drawn(*shortcuts.background_only(conditions, background, whole, shown), pictures, covered),
+        _drawn(*shortcuts.low_frequency_colour(conditions, colours, everything), pictures, _coarse(items)),
+        _drawn(*shortcuts.image_statistics(families, everything), pictures),
+    ]
+
+
+def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.ndarray | None = None) -> Finding:
+    """The finding with its figure: bars, and what the probe was shown."""
+    if not bars:
+        return finding
+    figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
+    return replace(finding, figure=f"{finding.check}.png")
+
+
+def _spread(positions: np.ndarray) -> list[int]:
+    """A few of the positions, from first to last."""
+    places = np.linspace(0, len(positions) - 1, min(_SHOWN, len(positions))).astype(int)
+    return [int(positions[place]) for place in places]
+
+
+def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | None:
+    """Images, and below them what is left of them when their cells are covered by the background's mean colour."""
+    above, below = [], []
+    for position in _spread(positions) if len(positions) else []:
+        image = (patches.scale(items[position], depth.side) * 255).round().astype(np.uint8)
+        hidden = patches.cover(image[..., patches.CELL], depth.margin) > 0
+        left = image[..., :3].copy()
+        if not hidden.all():
+            left[hidden] = left[~hidden].mean(axis=0)
+        above.append(image[..., :3])
+        below.append(left)
+    return figures.gallery([above, below]) if above else None
+
+
+def _coarse(items: Stack) -> np.ndarray:
+    """Images, and below them their mean colours."""
+    above = [np.ascontiguousarray(items[position][..., :3]) for position in _spread(np.arange(len(items)))]
+    coarse = [(patches.scale(image, shortcuts.COLOUR_PX) * 255).round().astype(np.uint8) for image in above]
+    return figures.gallery([above, coarse])

@@ -1,0 +1,93 @@
+"""Pictures of an audit: the pairs that it found, what a probe was shown, and how well it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+
+from cytopipe.audit.findings import Verdict
+from cytopipe.audit.probe import Probe
+from cytopipe.evaluation.plots import figure
+
+COLOURS: dict[str, str] = {"ok": "#8a94a6", "warning": "#d9a441", "fail": "#c8553d", "reference": "#1f5fbf"}
+_BOX = 160  # pixels of a shown image's side
+_MOST_PAIRS = 12
+_MOST_LETTERS = 30
+
+
+def pairs_figure(path: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray, str, str]]) -> None:
+    """Pairs of images side by side, two pairs a row: (H x W x 3 uint8 each, caption of each)."""
+    shown = pairs[:_MOST_PAIRS]
+    rows = -(-len(shown) // 2)
+    gap, text = 28, 34
+    canvas = np.full((rows * (_BOX + text), 4 * _BOX + gap, 3), 255, np.uint8)
+    with figure(path, 1, (8.8, 2.4 * rows + 0.3)) as (axis,):
+        for number, (*images, one, other) in enumerate(shown):
+            top, left = number // 2 * (_BOX + text), number % 2 * (2 * _BOX + gap)
+            for place, (image, caption) in enumerate(zip(images, (one, other), strict=True)):
+                x = left + place * _BOX
+                canvas[top : top + _BOX, x : x + _BOX] = boxed(image)
+                axis.text(x + 2, top + _BOX + 4, caption, fontsize=6.5, va="top", parse_math=False)
+        axis.imshow(canvas)
+        axis.set_axis_off()
+        axis.set_title("near-duplicates, the most alike first")
+
+
+def bars(axis: Axes, results: Mapping[str, tuple[Probe, Verdict | str]]) -> None:
+    """Balanced accuracies with their intervals, against chance; red where the verdict is fail."""
+    names = list(results)
+    for place, (result, verdict) in enumerate(results.values()):
+        reach = [[max(0.0, result.accuracy - result.low)], [max(0.0, result.high - result.accuracy)]]
+        axis.barh(place, result.accuracy, color=COLOURS[verdict], height=0.62)
+        axis.errorbar(result.accuracy, place, xerr=reach, color="#333333", capsize=3, linewidth=1)
+        axis.text(max(result.high, result.accuracy) + 0.02, place, f"{result.accuracy:.2f}", va="center", fontsize=9)
+    chance = next(iter(results.values()))[0].chance
+    axis.axvline(chance, color="#333333", linestyle="--", linewidth=1)
+    axis.text(chance, -0.62, "chance", ha="center", va="bottom", fontsize=8)
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.65), xlabel="balanced accuracy, groups not seen")
+    axis.set_xticks(np.linspace(0, 1, 6))
+
+
+def probe_figure(
+    path: Path, results: Mapping[str, tuple[Probe, Verdict | str]], shown: np.ndarray | None = None, title: str = ""
+) -> None:
+    """Bars, and beside them what the probe was shown."""
+    height = 1.3 + 0.42 * len(results)
+    with figure(path, 1 if shown is None else 2, (5.2, max(height, 2.6 if shown is not None else 0))) as axes:
+        bars(axes[0], results)
+        if shown is not None:
+            axes[1].imshow(shown)
+            axes[1].set_axis_off()
+            axes[1].set_title(title)
+
+
+def gallery(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of H x W x 3 uint8 images -> one picture with white lines between them."""
+    lines = [
+        np.concatenate([np.pad(boxed(image), ((3, 3), (3, 3), (0, 0)), constant_values=255) for image in row], 1)
+        for row in rows
+    ]
+    return np.concatenate(lines)
+
+
+def boxed(image: np.ndarray) -> np.ndarray:
+    """H x W x 3 uint8 scaled to fit a square of _BOX px, centred on light grey; small images keep their pixels."""
+    height, width = image.shape[:2]
+    factor = _BOX / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST)
+    box = np.full((_BOX, _BOX, 3), 238, np.uint8)
+    top, left = (_BOX - size[1]) // 2, (_BOX - size[0]) // 2
+    box[top : top + size[1], left : left + size[0]] = scaled
+    return box
+
+
+def short(name: str) -> str:
+    """A long id with its middle left out."""
+    half = _MOST_LETTERS // 2
+    return name if len(name) <= _MOST_LETTERS else f"{name[: half - 1]}…{name[-half:]}"

@@ -1,0 +1,212 @@
+"""Shortcuts: can a classifier tell the classes without looking at the cells?
+
+Each probe sees a part of the images that should say little about the class. It is judged by the lower end of its
+interval, against chance, and against a probe of the same make that sees everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.kernel_approximation import Nystroem
+from sklearn.preprocessing import StandardScaler
+
+from cytopipe.audit.findings import Finding, Verdict
+from cytopipe.audit.probe import Probe, probe, probed_classes
+from cytopipe.audit.statistics import FAMILIES
+
+ALPHA = 0.01  # of the permutation test: some ten probes a dataset, one false warning in ten datasets
+# A tenth of the way from chance to faultless: below, a classifier could not be said to do well by it.
+NOTICEABLE = 0.1
+# Half of the way that a probe goes which sees everything: then the shortcut explains most of a result.
+HALF = 0.5
+COLOUR_PX = 2  # side of the image of mean colours: too coarse for a cell's shape
+LEAST_SHOWN = 0.05  # share of an image's patches that are background: fewer are a corner
+LEAST_IMAGES = 60  # fewer give intervals as wide as the scale
+_LANDMARKS = 100  # of the kernel's approximation
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all probes of a dataset share: N labels and units, and how long to probe."""
+
+    labels: np.ndarray
+    units: np.ndarray
+    permutations: int
+    repeats: int
+
+    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> Probe | None:
+        """Probe some images (a mask of N; by default all); None where too few images, groups or classes are left."""
+        chosen = np.ones(len(self.labels), bool) if chosen is None else chosen.copy()
+        known = probed_classes(self.labels[chosen], self.units[chosen])
+        chosen &= np.isin(self.labels, known)
+        if len(known) < 2 or chosen.sum() < LEAST_IMAGES:
+            return None
+        return probe(
+            features[chosen], self.labels[chosen], self.units[chosen].tolist(), self.permutations, self.repeats
+        )
+
+
+def judge(result: Probe, enough: float) -> Verdict:
+    """The verdict on a probe that should be at chance.
+
+    Args:
+        result: of the probe.
+        enough: skill (share of the way from chance to faultless) at which it does well.
+    """
+    low = result.skill_of(result.low)
+    if result.p > ALPHA or low < NOTICEABLE:
+        return "ok"
+    return "fail" if low >= enough else "warning"
+
+
+Bars = dict[str, tuple[Probe, str]]  # of a figure: a probe, and its verdict or "reference"
+
+
+def numbers_of(name: str, result: Probe | None) -> dict[str, float | int | None]:
+    """A probe's numbers under its name."""
+    keys = ("accuracy", "low", "high", "chance", "p", "images", "units")
+    return {f"{name}_{key}": None if result is None else getattr(result, key) for key in keys}
+
+
+def background_only(
+    conditions: Conditions, background: np.ndarray, whole: np.ndarray, shown: np.ndarray
+) -> tuple[Finding, Bars]:
+    """A probe of the background.
+
+    Args:
+        conditions: of all probes.
+        background: N x D features of patches outside the covered cell.
+        whole: N x D features of the whole images, for comparison on the same images.
+        shown: N shares of patches that are background; images with less than LEAST_SHOWN are left out.
+    """
+    check, chosen = "background_only", shown >= LEAST_SHOWN
+    result, everything = conditions.probe(background, chosen), conditions.probe(whole, chosen)
+    left_out = len(shown) - (0 if result is None else result.images)
+    numbers = numbers_of("background", result) | numbers_of("everything", everything) | {"left_out": left_out}
+    how = (
+        "The predicted mask of each cell was widened and its holes filled; a small classifier saw the average look of "
+        "patches outside it, so that it saw no outline. "
+    )
+    if result is None or everything is None:
+        text = f"{how}Too few images ({int(chosen.sum())} of {len(shown)}), groups or classes show enough background."
+        return Finding(check, "skipped", "too little background to judge", text, numbers), {}
+    verdict = judge(result, HALF * everything.skill)
+    text = how + _compared(result, everything)
+    if verdict != "ok":
+        text += (
+            " The background differs between classes (slides, stain, neighbouring cells), or the masks miss parts of "
+            "cells, or the light around a cell tells its size: look at the figure. A classifier can use all of it; "
+            "train one on channels: masked and compare."
+        )
+    title = {
+        "fail": "the background alone gives the class away",
+        "warning": "the background says something about the class",
+    }.get(verdict, "the background says little about the class")
+    return Finding(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
+
+
+def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> tuple[Finding, Bars]:
+    """A probe of the mean colours of an image's quarters, N x 12, beside one of the whole images."""
+    check, result = "low_frequency_colour", conditions.probe(kernel(colours))
+    numbers = numbers_of("colour", result) | numbers_of("everything", everything)
+    how = f"A small classifier saw {COLOUR_PX} x {COLOUR_PX} pixels of each image, the mean colours of its quarters. "
+    if result is None:
+        return Finding(check, "skipped", "too few images to judge", how + "There are too few.", numbers), {}
+    verdict = judge(result, HALF * everything.skill)
+    text = how + _compared(result, everything)
+    if verdict != "ok":
+        text += (
+            " That is stain, light, or how much of the image is cell: biology where one protocol made all images, a "
+            "shortcut where classes were stained or photographed apart. Augment colour, or normalise the stain."
+        )
+    title = {
+        "fail": "mean colours alone give the class away",
+        "warning": "mean colours say something about the class",
+    }.get(verdict, "mean colours say little about the class")
+    return Finding(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
+
+
+def _bars(everything: Probe, results: Bars) -> Bars:
+    return {"everything": (everything, "reference"), **results}
+
+
+def _compared(result: Probe, everything: Probe) -> str:
+    return (
+        f"On groups that it had not seen it reached {result.accuracy:.1%} balanced accuracy ({result.low:.1%} to "
+        f"{result.high:.1%}, {result.images} images); chance is {result.chance:.1%}, and with everything shown it is "
+        f"{everything.accuracy:.1%}."
+    )
+
+
+def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray]) -> dict[str, Probe | None]:
+    """Probe each family of image statistics; None for one that is the same in all images.
+
+    Args:
+        conditions: of all probes.
+        statistics: N values of each name of `statistics.NAMES`.
+    """
+    results: dict[str, Probe | None] = {}
+    for family, names in FAMILIES.items():
+        columns = np.stack([statistics[name] for name in names], axis=1)
+        varied = columns[:, columns.std(axis=0) > 1e-9]
+        results[family] = conditions.probe(kernel(varied)) if varied.shape[1] else None
+    return results
+
+
+def judge_family(family: str, result: Probe) -> Verdict:
+    """A file's format is never biology; size, light, contrast and sharpness can be."""
+    return judge(result, NOTICEABLE if family == "file" else HALF)
+
+
+def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> tuple[Finding, Bars]:
+    """The verdict on all families of `probe_families`."""
+    check = "image_statistics"
+    known = {family: result for family, result in results.items() if result is not None}
+    numbers: dict[str, float | int | None] = {}
+    for family, result in results.items():
+        numbers |= {
+            f"{family}_{key}": None if result is None else getattr(result, key)
+            for key in ("accuracy", "low", "high", "p")
+        }
+    numbers["chance"] = next((result.chance for result in known.values()), None)
+    how = (
+        "A small classifier saw only numbers of one family: size, file format and JPEG quality, blocks of a JPEG, "
+        "border, brightness, contrast, sharpness. "
+    )
+    if not known:
+        text = f"{how}They are the same in all images, or there are too few images."
+        return Finding(check, "skipped", "no image statistic varies", text, numbers), {}
+    verdicts = {family: judge_family(family, result) for family, result in known.items()}
+    bars = _bars(everything, {family: (result, verdicts[family]) for family, result in known.items()})
+    told = sorted((f for f in known if verdicts[f] != "ok"), key=lambda f: (verdicts[f], -known[f].accuracy, f))
+    chance = f"chance is {numbers['chance']:.1%}"
+    if not told:
+        best = max(result.accuracy for result in known.values())
+        text = f"{how}None told the class (at best {best:.1%} balanced accuracy; {chance})."
+        return Finding(check, "ok", "image statistics say little about the class", text, numbers), bars
+    verdict: Verdict = "fail" if "fail" in verdicts.values() else "warning"
+    listed = ", ".join(f"{family} {known[family].accuracy:.1%}" for family in told)
+    text = (
+        f"{how}Balanced accuracy on groups that it had not seen: {listed}; {chance}. File and border come from how "
+        "images were made; size, light and sharpness may be the cells' own, or the microscope's. Make images of all "
+        "classes in one way (one format, one window, one scale), or show that the difference is biology."
+    )
+    what = "give the class away" if verdict == "fail" else "say something about the class"
+    return Finding(check, verdict, f"image statistics {what}: {', '.join(told)}", text, numbers), bars
+
+
+def kernel(values: np.ndarray) -> np.ndarray:
+    """N x D numbers -> N x (D + landmarks): a linear classifier of these separates by ranges of the numbers too."""
+    standard = StandardScaler().fit_transform(values.astype(np.float64)).clip(-5, 5)
+    landmarks = min(_LANDMARKS, len(standard))
+    approximation = Nystroem(gamma=0.5 / standard.shape[1], n_components=landmarks, random_state=0)
+    result: np.ndarray = np.concatenate([standard, approximation.fit_transform(standard)], axis=1)
+    return result
+
+
+def mean_colours(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images scaled to COLOUR_PX, each side x side x 3 -> N x 12."""
+    return np.stack([image[..., :3].ravel() for image in images])

@@ -1,0 +1,125 @@
+"""Statistics of an image that say how it was made: size, file, JPEG blocks, border, light, contrast, sharpness.
+
+Each family is probed on its own, so that a finding names what gives the class away.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from cytopipe.images import opened
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "size": ("width", "height", "aspect"),
+    "file": ("is_jpeg", "jpeg_quality", "chroma_subsampling"),
+    "blocks": ("blockiness",),
+    "border": ("black_border", "white_border", "repeated_border"),
+    "brightness": ("brightness", "darkest", "brightest"),
+    "contrast": ("contrast", "range"),
+    "sharpness": ("edges", "grain"),
+}
+NAMES = tuple(name for family in FAMILIES.values() for name in family)
+LOSSLESS = 101.0  # in the place of a JPEG quality
+
+_DARK, _LIGHT = 3, 252  # grey levels of black and white, rounding and compression allowed for
+
+
+def image_statistics(image: np.ndarray) -> dict[str, float]:
+    """Every statistic that the pixels tell; `blockiness` is that of a JPEG's 8 px grid, 1 without one.
+
+    Args:
+        image: H x W x 3 uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    values = grey.astype(np.float32)
+    low, high = np.quantile(values, (0.02, 0.98))
+    contrast = float(values.std())
+    laplacian = cv2.Laplacian(values, cv2.CV_32F)
+    fine = values - cv2.medianBlur(grey, 3)
+    return {
+        "width": float(np.log(width)),
+        "height": float(np.log(height)),
+        "aspect": float(np.log(width / height)),
+        "blockiness": blockiness(values),
+        **border(grey),
+        "brightness": float(values.mean()),
+        "darkest": float(low),
+        "brightest": float(high),
+        "contrast": contrast,
+        "range": float(high - low),
+        # In relation to contrast: a pale image is not a blurred one.
+        "edges": float(np.log((laplacian.std() + 0.1) / (contrast + 0.1))),
+        "grain": float(np.log((np.abs(fine).mean() + 0.1) / (contrast + 0.1))),
+    }
+
+
+def blockiness(grey: np.ndarray) -> float:
+    """Steps across the lines of an 8 px grid, in units of the steps elsewhere; of the grid's eight places the worst.
+
+    After Wang, Sheikh and Bovik 2002. A JPEG that was stored as PNG keeps its grid.
+    """
+    worst = 1.0
+    for steps in (np.abs(np.diff(grey, axis=1)).mean(axis=0), np.abs(np.diff(grey, axis=0)).mean(axis=1)):
+        if len(steps) < 24:
+            continue  # fewer than three lines of the grid
+        phases = np.array([steps[phase::8].mean() for phase in range(8)])
+        worst = max(worst, float((phases.max() + 0.1) / (np.median(phases) + 0.1)))
+    return worst
+
+
+def border(grey: np.ndarray) -> dict[str, float]:
+    """Shares of the outermost pixels that are black, white, and equal to their neighbour inside, as padding is."""
+    second, last = (min(1, length - 1) for length in grey.shape), (max(0, length - 2) for length in grey.shape)
+    (row, column), (low, right) = second, last
+    sides = ((grey[0], grey[row]), (grey[-1], grey[low]), (grey[:, 0], grey[:, column]), (grey[:, -1], grey[:, right]))
+    ring = np.concatenate([outer for outer, _ in sides])
+    inner = np.concatenate([inside for _, inside in sides])
+    return {
+        "black_border": float((ring <= _DARK).mean()),
+        "white_border": float((ring >= _LIGHT).mean()),
+        "repeated_border": float((ring == inner).mean()),
+    }
+
+
+@cache
+def file_statistics(path: Path) -> dict[str, float]:
+    """What a publisher's file tells: whether it is a JPEG, its quality (1 to 100, or LOSSLESS) and chroma subsampling.
+
+    Raises:
+        CytopipeError: when it is no image.
+    """
+    with opened(path) as image:
+        tables = getattr(image, "quantization", None)
+        if image.format not in ("JPEG", "MPO") or not tables:
+            return {"is_jpeg": 0.0, "jpeg_quality": LOSSLESS, "chroma_subsampling": 0.0}
+        sampling = max(0, JpegImagePlugin.get_sampling(image))
+        return {"is_jpeg": 1.0, "jpeg_quality": jpeg_quality(tables[0]), "chroma_subsampling": float(sampling)}
+
+
+def jpeg_quality(table: Sequence[int]) -> float:
+    """The quality at which libjpeg's luminance table is nearest to this one in sum.
+
+    Args:
+        table: 64 quantisation steps of the luminance.
+    """
+    return float(1 + np.abs(_table_sums() - sum(table)).argmin())
+
+
+@cache
+def _table_sums() -> np.ndarray:
+    """Sums of libjpeg's luminance tables at qualities 1 to 100."""
+    sums = []
+    for quality in range(1, 101):
+        buffer = io.BytesIO()
+        Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
+        with Image.open(buffer) as image:
+            sums.append(sum(image.quantization[0]))  # type: ignore[attr-defined]
+    return np.array(sums)

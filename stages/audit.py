@@ -1,0 +1,53 @@
+"""Try to prove a dataset's numbers wrong: leaks between splits, shuffled labels, shortcuts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.files import write_json
+from cytopipe.params import SPLITS, Params
+from cytopipe.stage import Stage, main
+
+logger = logging.getLogger("cytopipe")
+
+
+def inputs(params: Params, dataset: str) -> list[Path]:
+    """What this stage reads; the manifests stand for the images."""
+    tensors = paths.Tensors(dataset)
+    arrays = [tensors.array(split) for split in SPLITS]
+    return [paths.Raw(dataset).manifest, paths.Organized(dataset).manifest, tensors.manifest, *arrays]
+
+
+def run(stage: Stage) -> None:
+    """Write results/audits/<dataset>/."""
+    from cytopipe.audit.audit import Subject, audit
+    from cytopipe.audit.findings import report
+    from cytopipe.datasets import adapter
+    from cytopipe.manifest import read_manifest
+
+    key = f"datasets.{stage.item}"
+    dataset, level = stage.params.datasets[stage.item], stage.params.audit
+    target, organized = paths.Audit(stage.item), paths.Organized(stage.item)
+    pictures = stage.folder(target.figures)
+    if level == "off":
+        result = report(stage.item, level, read_manifest(organized.manifest), [])
+    else:
+        source = adapter(dataset.adapter, f"{key}.adapter")
+        samples = source.read(paths.Raw(stage.item).files, dataset.options, f"{key}.options")
+        files = {sample.id: sample.image for sample in samples}
+        subject = Subject.load(stage.item, organized.folder, paths.Tensors(stage.item).folder, files)
+        result = audit(subject, level, pictures, stage.progress)
+    write_json(stage.output(target.findings), result)
+    failed = [finding for finding in result["findings"] if finding["verdict"] == "fail"]
+    for finding in failed:
+        logger.warning("%s: %s: %s", stage.label, finding["check"], finding["title"])
+    stage.tracker.log_metrics({"failed_checks": float(len(failed))})
+    stage.tracker.log_dict(result, "audit.json")
+    for figure in sorted(pictures.glob("*.png")):
+        stage.tracker.log_figure(figure)
+
+
+if __name__ == "__main__":
+    main("audit", run, inputs, __doc__, item="dataset")

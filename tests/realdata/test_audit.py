@@ -1,0 +1,90 @@
+"""The audit on real smears whose classes were stained and photographed apart, and whose re-publisher augmented some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from cytopipe.audit.audit import Subject, audit
+from cytopipe.datasets import ADAPTERS
+from cytopipe.files import extract_archive
+from cytopipe.images import read_png
+from cytopipe.manifest import write_manifest
+from cytopipe.models.otsu import otsu_threshold
+from cytopipe.organize import organize
+from cytopipe.params import SPLITS, Dataset
+from cytopipe.tensors import ArrayWriter, make_item
+
+pytestmark = pytest.mark.realdata
+
+ARCHIVE = "lbc_bethesda_db4.zip"
+SIDE = 64
+Audited = Callable[[str], dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """Findings of a quick audit by check, of the dataset split in some way, with cells masked by Otsu's threshold."""
+    archive = datasets_folder / ARCHIVE
+    if not archive.is_file():
+        pytest.skip(f"no {archive}")
+    raw = tmp_path_factory.mktemp("raw")
+    extract_archive(archive, raw)
+
+    def run(split: str) -> dict[str, dict[str, Any]]:
+        folder, tensors, pictures = (tmp_path_factory.mktemp(name) for name in ("organized", "tensors", "pictures"))
+        values = {
+            "adapter": "bethesda",
+            "source": {"kind": "archive", "path": ARCHIVE},
+            "options": {},
+            "exclude_classes": [],
+            "bad_images": "error",
+            "split": {"kind": split, "val": 0.2, "test": 0.2, "seed": 0},
+            "segmenter": "otsu",
+            "image_size": SIDE,
+        }
+        folders = {name: folder / name for name in (*SPLITS, "masks")}
+        for made in folders.values():
+            made.mkdir()
+        rows, _ = organize("bethesda", Dataset.model_validate(values), raw, folders, lambda items: items)
+        for target in (folder, tensors):
+            write_manifest(target / "manifest.csv", rows)
+        for side in SPLITS:
+            members = [row for row in rows if row.split == side]
+            with ArrayWriter(tensors / f"{side}.npy", len(members), (SIDE, SIDE, 5)) as writer:
+                for row in members:
+                    image = read_png(folder / row.path)
+                    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+                    writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
+        files = {sample.id: sample.image for sample in ADAPTERS["bethesda"].read(raw, {}, "k")}
+        subject = Subject.load("bethesda", folder, tensors, files)
+        result = audit(subject, "quick", pictures, lambda items: items)
+        return {finding["check"]: finding for finding in result["findings"]}
+
+    return run
+
+
+def test_the_background_gives_the_class_away(audited: Audited) -> None:
+    findings = audited("grouped")
+    numbers = findings["background_only"]["numbers"]
+    assert findings["background_only"]["verdict"] == "fail"
+    assert numbers["background_low"] > numbers["background_chance"] + 0.2
+    assert findings["low_frequency_colour"]["verdict"] in ("warning", "fail")
+    assert findings["image_statistics"]["verdict"] in ("warning", "fail")
+    assert "brightness" in findings["image_statistics"]["title"]
+    for check in ("byte_duplicates", "near_duplicates", "groups", "shuffled_labels"):
+        assert findings[check]["verdict"] == "ok", check
+    assert findings["near_duplicates"]["numbers"]["within_groups"] >= 1  # one field, photographed twice
+
+
+def test_a_split_by_image_is_caught(audited: Audited) -> None:
+    findings = audited("random")
+    assert findings["groups"]["verdict"] == "fail"
+    assert findings["groups"]["numbers"]["across_splits"] > 50
+    assert findings["shuffled_labels"]["verdict"] == "fail"
+    assert findings["shuffled_labels"]["numbers"]["nearest_accuracy"] > 0.4

@@ -21,7 +21,7 @@ PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 ITEMS = {
     **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors"), "datasets"),
     "train_segmenter": "segmenters",
-    **dict.fromkeys(("train_classifier", "evaluate"), "classifiers"),
+    **dict.fromkeys(("train_classifier", "evaluate", "explain"), "classifiers"),
     "compare": None,
 }
 # Parameters that change no byte of any output, so that no stage depends on them.
@@ -49,7 +49,7 @@ def leaves(values: Any, key: str = "") -> Iterator[str]:
 def written(stage: str, item: str) -> list[Path]:
     """What cytopipe.paths says that a stage writes."""
     raw, organized, masks, tensors = paths.Raw(item), paths.Organized(item), paths.Masks(item), paths.Tensors(item)
-    segmenter, classifier = paths.segmenter(item), paths.classifier(item)
+    segmenter, classifier, explained = paths.segmenter(item), paths.classifier(item), paths.Explained(item)
     return {
         "download": [raw.files, raw.manifest],
         "organize": [
@@ -75,6 +75,12 @@ def written(stage: str, item: str) -> list[Path]:
             classifier.summary,
             classifier.metrics,
             *(classifier.plots / name for name in ("confusion.csv", "roc.csv", "confusion.png", "roc.png")),
+        ],
+        "explain": [
+            explained.summary,
+            explained.panels,
+            *(explained.plots / f"{name}.csv" for name in ("shares", "deletion", "insertion")),
+            *(explained.plots / f"{name}.png" for name in ("shares", "perturbation")),
         ],
         "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
     }[stage]

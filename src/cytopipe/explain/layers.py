@@ -37,8 +37,8 @@ def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
     """The module that returns the last feature map of a network, for Grad-CAM, and its dotted name.
 
     The rule: in the order in which modules finish, the last that returns N x C x H x W with at least 3 x 3 positions,
-    not straight from a pooling, and lies in no part that goes on to another size (so not inside a block that reduces
-    the map). So it is what the last convolution of a useful resolution gives, with all that follows at that resolution
+    not straight from a pooling, and lies in no block that goes on to another size (so it is no branch of one that
+    reduces the map). So it is what the last convolution of a useful resolution gives, with all that follows at that resolution
     (normalisation, activation, attention), whatever the architecture. Of a vision transformer it is the embedding of
     its patches.
 
@@ -52,7 +52,8 @@ def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
     calls = _calls(model, images)
     pooled = {call.output.data_ptr() for call in calls if isinstance(call.module, POOLING)}
     maps = [call for call in calls if call.output.ndim == 4 and call.output.data_ptr() not in pooled]
-    sizes = {call.name: call.output.shape[2:] for call in maps}
+    # A plain sequence is a row of steps, each of which may be the last of its size; other modules are blocks.
+    sizes = {call.name: call.output.shape[2:] for call in maps if not isinstance(call.module, nn.Sequential)}
 
     def stays(call: _Call) -> bool:
         return all(sizes.get(name, call.output.shape[2:]) == call.output.shape[2:] for name in _around(call.name))

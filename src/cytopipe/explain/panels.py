@@ -64,6 +64,9 @@ def panel(
         for tile in (top, bottom):
             y += HEADING if tile is top else TILE + GAP
             sheet.paste(Image.fromarray(tile), (left, y))
+        if key in maps and not (maps[key] > 0).any():
+            middle = (left + TILE // 2, EDGE + TITLE + HEADING + TILE // 2)
+            draw.text(middle, "nothing speaks for it", PAPER, _font(12, False), anchor="mm")
         _bar(draw, left, y + TILE + GAP, shares.get(key))
     return sheet
 

@@ -65,10 +65,21 @@ def test_the_last_map_of_timm_models(name: str, found: str) -> None:
     assert last_map(build(f"timm/{name}", num_classes=2).eval(), torch.rand(1, 3, 96, 96))[0] == found
 
 
-def test_a_coarse_last_map_gives_way_to_the_one_before() -> None:
+NARROW = {"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "found"),
+    [
+        ("resnet50_dropout", {"backbone": "resnet26"}, "backbone.layer3"),
+        ("residual_attention", NARROW, "stages.2"),
+        ("convnext_attention", {"backbone": "convnext_atto", "in_channels": 3}, "backbone.stages_2"),
+        ("densenet_attention", DENSE, "backbone.features.transition3.conv"),
+    ],
+)
+def test_a_coarse_last_map_gives_way_to_the_one_before(name: str, arguments: dict[str, Any], found: str) -> None:
     # At 64 px the last stage has 2 x 2 positions; what its first block computes before it shrinks is no stage's result.
-    model = build("resnet50_dropout", backbone="resnet26").eval()
-    assert last_map(model, torch.rand(1, 3, 64, 64))[0] == "backbone.layer3"
+    assert last_map(build(name, **arguments).eval(), torch.rand(1, 3, 64, 64))[0] == found
 
 
 def test_channels_that_come_last_are_refused() -> None:

@@ -38,6 +38,13 @@ def test_the_bar_shows_the_shares() -> None:
     assert (pixels[y, EDGE + 5] == 255).all()  # no shares of pixels were given
 
 
+def test_a_map_without_attribution_says_so() -> None:
+    drawn = panel(IMAGE, MASK, {"grad_cam": -np.ones((16, 16))}, {}, "a", "b", False)
+    left, top = EDGE + TILE + GAP, EDGE + TITLE + HEADING
+    tile = np.asarray(drawn)[top : top + TILE, left : left + TILE]
+    assert (tile[:40] < 10).all() and (tile[60:90] > 200).any()
+
+
 def test_long_names_are_cut_and_those_with_other_letters_drawn() -> None:
     assert draw("x" * 500).size == draw().size
     assert _fit("x" * 500, 12, False, 60).endswith("…")

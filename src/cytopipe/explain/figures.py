@@ -53,6 +53,7 @@ def shares_figure(path: Path, shares: Mapping[str, Any], areas: Mapping[str, Any
             _bars(axis, values)
             axis.set_title(TITLES.get(method, "share of pixels"), fontsize=9)
             axis.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", ".5", "1"])
+            axis.tick_params(axis="x", labelsize=8)
             axis.invert_yaxis()
             if axis is not axes[0]:
                 axis.set_yticks([])
@@ -85,7 +86,7 @@ def curves_figure(
     if not curves:
         _nothing(path)
         return
-    with figure(path, 2, (4.7, 3.5)) as axes:
+    with figure(path, 2, (5.6, 3.3)) as axes:
         better = {"deletion": "lower is better", "insertion": "higher is better"}
         for axis, (kind, methods) in zip(axes, curves.items(), strict=True):
             for method, curve in methods.items():
@@ -94,7 +95,9 @@ def curves_figure(
                 axis.plot(fractions, curve, color=METHOD_COLOURS[method], linestyle=style, marker=".", label=label)
             axis.set(title=f"{kind}: {better[kind]}", xlabel="share of pixels", ylabel="probability of the class")
             axis.set(xlim=(0, 1), ylim=(0, 1.02))
-            axis.legend(frameon=False, fontsize=8, title="area below", title_fontsize=8)
+            # Beside the curves: they leave no corner free.
+            legend = axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+            legend.set_title("area below", {"size": 8})
 
 
 def _nothing(path: Path) -> None:

@@ -38,9 +38,9 @@ def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
 
     The rule: in the order in which modules finish, the last that returns N x C x H x W with at least 3 x 3 positions,
     not straight from a pooling, and lies in no block that goes on to another size (so it is no branch of one that
-    reduces the map). So it is what the last convolution of a useful resolution gives, with all that follows at that resolution
-    (normalisation, activation, attention), whatever the architecture. Of a vision transformer it is the embedding of
-    its patches.
+    reduces the map). So it is what the last convolution of a useful resolution gives, with all that follows at that
+    resolution (normalisation, activation, attention), whatever the architecture. Of a vision transformer it is the
+    embedding of its patches.
 
     Args:
         model: in evaluation mode.

@@ -180,6 +180,33 @@ class Trained:
         return self.results / "plots"
 
 
+@dataclass(frozen=True)
+class Explained:
+    """What a classifier looks at."""
+
+    classifier: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("results/explanations") / self.classifier
+
+    @property
+    def summary(self) -> Path:
+        """The images that are shown, and every measure."""
+        return self.folder / "explanations.json"
+
+    @property
+    def panels(self) -> Path:
+        """Folder of the pictures, `<id>.png`."""
+        return self.folder / "panels"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the plot tables and figures."""
+        return self.folder / "plots"
+
+
 def segmenter(name: str) -> Trained:
     """Paths of a segmenter."""
     return Trained("segmenters", name)

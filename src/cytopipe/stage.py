@@ -135,6 +135,7 @@ _SECTION = {
     "train_segmenter": "segmenters",
     "train_classifier": "classifiers",
     "evaluate": "classifiers",
+    "explain": "classifiers",
 }
 
 
@@ -234,4 +235,5 @@ def _section(params: Params, name: str, item: str) -> dict[str, Any]:
     runtime = params.runtime.model_dump(mode="json", exclude={"num_workers"})
     chosen = getattr(params, section)
     values: BaseModel | None = chosen.get(item) if item else None
-    return {"runtime": runtime, section[:-1]: values.model_dump(mode="json") if values else {}}
+    own = {"explain": params.explain.model_dump(mode="json")} if name == "explain" else {}
+    return {"runtime": runtime, section[:-1]: values.model_dump(mode="json") if values else {}, **own}

@@ -9,7 +9,7 @@ from cytopipe import paths
 from cytopipe.params import SPLITS
 
 RAW, ORGANIZED, MASKS, TENSORS = paths.Raw("x"), paths.Organized("x"), paths.Masks("x"), paths.Tensors("x")
-SEGMENTER, CLASSIFIER = paths.segmenter("x"), paths.classifier("x")
+SEGMENTER, CLASSIFIER, EXPLAINED = paths.segmenter("x"), paths.classifier("x"), paths.Explained("x")
 
 # What a stage writes: files and folders that it declares, and folders of which it declares the files.
 WHOLE = {
@@ -21,12 +21,14 @@ WHOLE = {
     "audit": [paths.Audit("x").findings, paths.Audit("x").figures],
     "train_classifier": [CLASSIFIER.model],
     "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
+    "explain": [EXPLAINED.summary, EXPLAINED.panels],
     "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
 }
 FOLDERS = {
     "train_segmenter": (SEGMENTER.training, SEGMENTER.plots),
     "train_classifier": (CLASSIFIER.training,),
     "evaluate": (CLASSIFIER.plots,),
+    "explain": (EXPLAINED.plots,),
 }
 
 

@@ -22,7 +22,7 @@ PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 ITEMS = {
     **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors", "audit"), "datasets"),
     "train_segmenter": "segmenters",
-    **dict.fromkeys(("train_classifier", "evaluate"), "classifiers"),
+    **dict.fromkeys(("train_classifier", "evaluate", "explain"), "classifiers"),
     "compare": None,
 }
 CURVES = ("confusion", "roc", "pr", "reliability", "decision", "coverage")
@@ -51,7 +51,7 @@ def leaves(values: Any, key: str = "") -> Iterator[str]:
 def written(stage: str, item: str) -> list[Path]:
     """What cytopipe.paths says that a stage writes."""
     raw, organized, masks, tensors = paths.Raw(item), paths.Organized(item), paths.Masks(item), paths.Tensors(item)
-    segmenter, classifier = paths.segmenter(item), paths.classifier(item)
+    segmenter, classifier, explained = paths.segmenter(item), paths.classifier(item), paths.Explained(item)
     return {
         "download": [raw.files, raw.manifest],
         "organize": [
@@ -79,6 +79,12 @@ def written(stage: str, item: str) -> list[Path]:
             classifier.summary,
             classifier.metrics,
             *(classifier.plots / f"{name}.{kind}" for name in CURVES for kind in ("csv", "png")),
+        ],
+        "explain": [
+            explained.summary,
+            explained.panels,
+            *(explained.plots / f"{name}.csv" for name in ("shares", "deletion", "insertion")),
+            *(explained.plots / f"{name}.png" for name in ("shares", "perturbation")),
         ],
         "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
     }[stage]

@@ -1,0 +1,1 @@
+"""What a classifier looks at: attribution by captum, drawn and measured."""

@@ -1,0 +1,192 @@
+"""Attribution maps of a classifier, through captum: how much each position spoke for the predicted class.
+
+Integrated gradients: Sundararajan 2017, arXiv:1703.01365; over random baselines as Erion 2021, arXiv:1906.10670.
+Grad-CAM: Selvaraju 2017, arXiv:1610.02391. Guided back-propagation: Springenberg 2015, arXiv:1412.6806.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur
+
+from cytopipe.explain.layers import NotExplained, last_map, require_relu
+
+RANDOM, BLACK, BLURRED = "integrated_gradients", "integrated_gradients_black", "integrated_gradients_blurred"
+GRAD_CAM, GUIDED = "grad_cam", "guided_backprop"
+METHODS = (RANDOM, BLACK, BLURRED, GRAD_CAM, GUIDED)
+PIXELS = 96 * 64 * 64  # positions in one pass through the network: bounds the memory at any image size
+BLUR = 0.1  # standard deviation of the blurred baseline, of the image's side
+
+Maps = dict[str, np.ndarray]  # method -> N x H x W float64
+
+
+class Attribution:
+    """Attribution maps of one network.
+
+    Args:
+        model: returns N x classes logits; put into evaluation mode, without gradients of its weights.
+        black: 1 x C x H x W, what the network sees of a black image; on the network's device.
+        white: the same of a white one; random baselines are drawn uniformly between the two.
+        baselines: number of random ones; the same for every image.
+        seed: of the random baselines.
+
+    Attributes:
+        skipped: reason for each method that does not apply to this network.
+        methods: those that apply, in order.
+    """
+
+    def __init__(self, model: nn.Module, black: Tensor, white: Tensor, baselines: int, seed: int = 0) -> None:
+        self.model, self.black = model.eval().requires_grad_(False), black
+        generator = torch.Generator().manual_seed(seed)  # drawn on the CPU: the same on every device
+        drawn = torch.rand((baselines, *black.shape[1:]), generator=generator).to(black)
+        self.random = black + (white - black) * drawn
+        self.skipped: dict[str, str] = {}
+        self._make: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
+            RANDOM: self._over_random,
+            BLACK: lambda images, targets, steps: self._from(self.black, images, targets, steps),
+            BLURRED: lambda images, targets, steps: self._from(blurred(images), images, targets, steps),
+        }
+        try:
+            self.layer, module = last_map(self.model, black)
+            self._grad_cam = LayerGradCam(self._log_odds, module)
+            self._make[GRAD_CAM] = lambda images, targets, _: self._upscaled_cam(images, targets)
+        except NotExplained as reason:
+            self.skipped[GRAD_CAM] = str(reason)
+        try:
+            require_relu(self.model)
+            self._guided = GuidedBackprop(_LogOdds(self.model))
+            self._make[GUIDED] = lambda images, targets, _: self._guide(images, targets)
+        except NotExplained as reason:
+            self.skipped[GUIDED] = str(reason)
+        self.methods = list(self._make)
+
+    def __call__(self, images: Tensor, targets: Tensor, steps: int) -> Maps:
+        """Maps of images N x C x H x W for the classes N: positive where a position speaks for the class.
+
+        Integrated gradients explain the probability of the class. The random baselines share `steps` gradients an
+        image, interleaved along the path, at least one each: how they are drawn changes a map more than how finely each
+        is integrated does. Ten times the steps give each of ten baselines the steps that one alone would take. A path
+        from one baseline takes half of them, by the rule of Gauss and Legendre; `gaps` says how exact each map is.
+        Grad-CAM and guided back-propagation explain the log-odds: the gradient is that of the probability but for a
+        factor, which would vanish where the network is sure. Channels are summed.
+        """
+        at_once = self.at_once(images)
+        found: dict[str, list[Tensor]] = {method: [] for method in self.methods}
+        for some, classes in zip(images.split(at_once), targets.split(at_once), strict=True):
+            for method in self.methods:
+                found[method].append(self._make[method](some, classes, steps).detach().double().sum(dim=1).cpu())
+        return {method: torch.cat(maps).numpy() for method, maps in found.items()}
+
+    def gaps(self, images: Tensor, targets: Tensor, maps: Maps) -> dict[str, np.ndarray]:
+        """How far each map of integrated gradients is from complete: its sum against the change of the probability.
+
+        Returns:
+            N absolute differences a method; 0 is exact.
+        """
+        with torch.no_grad():
+            here = self._chosen(images, targets)
+            ends = {
+                RANDOM: self._probability(self.random)[:, targets].mean(dim=0),
+                BLACK: self._probability(self.black)[0, targets],
+                BLURRED: self._chosen(blurred(images), targets),
+            }
+        return {
+            method: np.abs(maps[method].sum(axis=(1, 2)) - (here - end).cpu().numpy()) for method, end in ends.items()
+        }
+
+    def at_once(self, images: Tensor) -> int:
+        """Images of this size in one pass."""
+        return max(1, PIXELS // (images.shape[2] * images.shape[3]))
+
+    def probability_of(self, images: Tensor, targets: Tensor) -> np.ndarray:
+        """Probability of one class for each image, N float64."""
+        at_once = self.at_once(images)
+        with torch.inference_mode():
+            parts = zip(images.split(at_once), targets.split(at_once), strict=True)
+            return torch.cat([self._chosen(*part) for part in parts]).cpu().numpy()
+
+    def _chosen(self, images: Tensor, targets: Tensor) -> Tensor:
+        return self._probability(images).gather(1, targets[:, None])[:, 0]
+
+    def _probability(self, images: Tensor) -> Tensor:
+        return torch.softmax(self.model(images).double(), dim=1)
+
+    def _log_odds(self, images: Tensor) -> Tensor:
+        return log_odds(self.model(images))
+
+    def _from(self, baseline: Tensor, images: Tensor, targets: Tensor, steps: int) -> Tensor:
+        return IntegratedGradients(self._probability).attribute(
+            images,
+            baseline.expand_as(images).contiguous(),
+            target=targets,
+            n_steps=-(-steps // 2),
+            internal_batch_size=max(self.at_once(images), len(images)),
+        )
+
+    def _over_random(self, images: Tensor, targets: Tensor, steps: int) -> Tensor:
+        """The paths from all baselines, cut into `steps` pieces; each piece is integrated for one baseline, in turn."""
+        pieces = max(steps, len(self.random))
+        at_once = max(1, self.at_once(images) // len(images))
+        total = torch.zeros_like(images)
+        for some in torch.arange(pieces).split(at_once):
+            starts = self.random[some % len(self.random)][:, None]
+            ways = images[None] - starts  # pieces x N x C x H x W
+            begin, end = (at.to(images).view(-1, 1, 1, 1, 1) for at in (some / pieces, (some + 1) / pieces))
+            total += self._middle((starts + end * ways).flatten(0, 1), (starts + begin * ways).flatten(0, 1), targets)
+        return total
+
+    def _middle(self, ends: Tensor, begins: Tensor, targets: Tensor) -> Tensor:
+        """Integrated gradients of short paths by their midpoints, pieces * N x C x H x W, summed over the pieces."""
+        pieces = len(ends) // len(targets)
+        integrated = IntegratedGradients(self._probability)
+        found = integrated.attribute(ends, begins, target=targets.repeat(pieces), n_steps=1)
+        return found.unflatten(0, (pieces, len(targets))).sum(dim=0)
+
+    def _upscaled_cam(self, images: Tensor, targets: Tensor) -> Tensor:
+        coarse = self._grad_cam.attribute(_fresh(images), targets, relu_attributions=True)
+        return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear", align_corners=False)
+
+    def _guide(self, images: Tensor, targets: Tensor) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")
+            return self._guided.attribute(_fresh(images), targets)
+
+
+class _LogOdds(nn.Module):
+    """A classifier that returns log-odds: captum wants a module to set its hooks on."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return log_odds(self.model(images))
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """Logits N x classes -> log(p / (1 - p)) of each class's softmax p, finite where p rounds to 0 or 1."""
+    classes = logits.shape[1]
+    if classes == 1:
+        return logits
+    itself = torch.eye(classes, dtype=torch.bool, device=logits.device)
+    others = logits.double()[:, None, :].masked_fill(itself, -torch.inf)  # N x class x the others
+    return logits.double() - torch.logsumexp(others, dim=2)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """N x C x H x W without its details: a baseline that keeps the colours where they are."""
+    side = min(images.shape[2:])
+    radius = min(int(3 * BLUR * side + 0.5), side - 1)
+    return gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+
+
+def _fresh(images: Tensor) -> Tensor:
+    """Images that gradients flow to: with frozen weights nothing else asks for them."""
+    return images.detach().clone().requires_grad_()

@@ -1,0 +1,178 @@
+"""The explanation of a trained classifier: maps of shown images, measures of more, sanity of the methods."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cytopipe.evaluation.evaluate import read_folds
+from cytopipe.explain import perturbation, sanity
+from cytopipe.explain.attribution import Attribution, Maps
+from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
+from cytopipe.explain.regions import areas, palette, summarise, with_interval
+from cytopipe.explain.report import Explanations, Shown, region_shares, settings
+from cytopipe.inference.classify import input_transform
+from cytopipe.inputs import COLOURS, InputTransform
+from cytopipe.models import MAIN, load_model, part_of
+from cytopipe.params import Explain
+from cytopipe.tensors import Items, load_all, load_split
+
+COARSE = 10  # steps for measures, which are means over images
+TESTED = 8  # images for the curves and for the randomisation
+
+
+@dataclass
+class _Found:
+    """What each network of a model folder gave, by image."""
+
+    maps: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    coarse: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    curves: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
+    correlations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    gaps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    skipped: dict[str, str] = field(default_factory=dict)
+    methods: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Images of one network: places in the predictions."""
+
+    shown: list[int]
+    measured: list[int]
+    tested: list[int]
+
+
+def explain(
+    model_folder: Path, tensors: Path, predictions: Path, about: dict[str, str], options: Explain, device: torch.device
+) -> Explanations:
+    """Explain the test images of a classifier, with folds each by the network that tested it.
+
+    Args:
+        model_folder: with a network, or one a fold.
+        tensors: folder of the dataset's arrays and their manifest.
+        predictions: table that `evaluate` wrote; the predicted class is explained.
+        about: classifier and dataset, for the JSON.
+        options: how many images to show, above 0, and the effort.
+        device: to compute on.
+
+    Raises:
+        CytopipeError: when model, tensors or predictions are damaged or of different images.
+    """
+    folds = read_folds(model_folder)
+    items, rows = load_all(tensors) if folds else load_split(tensors, "test")
+    predicted = read_predictions(predictions, rows)
+    parts = [part_of(fold) for fold in range(max(folds.values()) + 1)] if folds else [MAIN]
+    part = [folds[row.id] if folds else 0 for row in rows]
+    present = {row.label: row.class_index for row in rows}
+    classes = sorted(present, key=present.__getitem__)
+    chosen = shown(predicted, classes, options.images)
+    sample = measured(predicted, classes, MEASURED * options.images)
+    tested = [sample[i] for i in spread(len(sample), TESTED)]
+    found = _Found()
+    for number, name in enumerate(parts):
+        job = _Job(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
+        if job.shown or job.measured:
+            _explain_part(model_folder / name, items, predicted, job, options, device, found)
+    return _collect(found, items, predicted, classes, _Job(chosen, sample, tested), about, options)
+
+
+def _explain_part(
+    folder: Path,
+    items: Items,
+    predicted: Sequence[Prediction],
+    job: _Job,
+    options: Explain,
+    device: torch.device,
+    found: _Found,
+) -> None:
+    """Add to `found` what one network says about its images."""
+    model, spec = load_model(folder, device)
+    transform = input_transform(spec, device)
+    black, white = (transform(torch.full((1, *items.shape[1:]), value, dtype=torch.uint8)) for value in (0, 255))
+    if spec.channels == "rgb+masks":
+        white[:, COLOURS:] = black[:, COLOURS:]  # noise is an image of something, but no mask
+    attribution = Attribution(model, black, white, options.baselines)
+    found.methods, found.skipped = attribution.methods, attribution.skipped
+
+    def seen(places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        targets = [spec.classes.index(predicted[i].predicted) for i in places]
+        return _inputs(transform, items, places), torch.tensor(targets, device=device)
+
+    if job.shown:
+        images, targets = seen(job.shown)
+        maps = attribution(images, targets, options.steps)
+        _by_image(maps, job.shown, found.maps)
+        for method, values in attribution.gaps(images, targets, maps).items():
+            found.gaps[method] += values.tolist()
+    if job.measured:
+        _by_image(attribution(*seen(job.measured), min(COARSE, options.steps)), job.measured, found.coarse)
+    if job.tested:
+        images, targets = seen(job.tested)
+        maps = {method: np.stack([found.coarse[i][method] for i in job.tested]) for method in attribution.methods}
+        for kind, curves in perturbation.curves(attribution.probability_of, images, targets, maps).items():
+            for method, values in curves.items():
+                for i, curve in zip(job.tested, values, strict=True):
+                    found.curves.setdefault(i, {}).setdefault(kind, {})[method] = curve
+        other = Attribution(sanity.untrained(spec, device), black, white, options.baselines)
+        after = other(images, targets, min(COARSE, options.steps))
+        for method, before in maps.items():
+            found.correlations[method] += sanity.rank_correlation(before, after[method]).tolist()
+
+
+def _inputs(transform: InputTransform, items: Items, places: Sequence[int]) -> torch.Tensor:
+    return transform(torch.from_numpy(np.stack([items[i] for i in places])))
+
+
+def _by_image(maps: Maps, places: Sequence[int], into: dict[int, dict[str, np.ndarray]]) -> None:
+    for row, place in enumerate(places):
+        into[place] = {method: values[row] for method, values in maps.items()}
+
+
+def _collect(
+    found: _Found,
+    items: Items,
+    predicted: Sequence[Prediction],
+    classes: Sequence[str],
+    job: _Job,
+    about: dict[str, str],
+    options: Explain,
+) -> Explanations:
+    masks = {i: palette(items[i]) for i in job.measured}
+    shares, area_shares = {}, {}
+    for label in classes:
+        places = [i for i in job.measured if predicted[i].label == label]
+        groups = [predicted[i].group for i in places]
+        area_shares[label] = summarise([areas(masks[i]) for i in places], groups)
+        shares[label] = {
+            method: summarise([region_shares(found.coarse[i][method], masks[i]) for i in places], groups)
+            for method in found.methods
+        }
+    groups = [predicted[i].group for i in job.tested]
+    curves, below = {}, {}
+    for kind in ("deletion", "insertion"):
+        methods = [*found.methods, perturbation.RANDOM_ORDER]
+        table = np.array([[found.curves[i][kind][method] for method in methods] for i in job.tested])
+        means, limits = with_interval(
+            perturbation.area(table.reshape(-1, table.shape[2])).reshape(table.shape[:2]), groups
+        )
+        curves[kind] = {method: table[:, k].mean(axis=0).tolist() for k, method in enumerate(methods)}
+        below[kind] = {method: {"auc": means[k], **limits[k]} for k, method in enumerate(methods)}
+    return Explanations(
+        settings(about, found.methods, options),
+        [Shown(predicted[i], items[i], found.maps[i]) for i in job.shown],
+        shares,
+        area_shares,
+        below,
+        curves,
+        perturbation.FRACTIONS.tolist(),
+        {method: sanity.verdict(np.array(values)) for method, values in found.correlations.items()},
+        {method: float(np.mean(values)) for method, values in found.gaps.items()},
+        found.skipped,
+        {"shares": len(job.measured), "curves": len(job.tested)},
+    )

@@ -1,0 +1,68 @@
+"""How much of an attribution falls on nucleus, cytoplasm and background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cytopipe.evaluation.classification import group_draws, interval
+from cytopipe.masks import BACKGROUND, CYTOPLASM, NUCLEUS
+
+REGIONS = {"nucleus": NUCLEUS, "cytoplasm": CYTOPLASM, "background": BACKGROUND}
+_CELL, _NUCLEUS = 3, 4  # channels of a stored item
+
+
+def palette(item: np.ndarray) -> np.ndarray:
+    """H x W x 5 uint8, as stored -> H x W palette of its masks."""
+    inside, nucleus = item[..., _CELL] > 0, item[..., _NUCLEUS] > 0
+    return np.where(nucleus, NUCLEUS, np.where(inside, CYTOPLASM, BACKGROUND)).astype(np.uint8)
+
+
+def shares(weights: np.ndarray, mask: np.ndarray) -> dict[str, float] | None:
+    """Share of absolute attribution on each region.
+
+    Args:
+        weights: H x W, of either sign.
+        mask: H x W palette.
+
+    Returns:
+        Three shares that sum to 1; None where there is no attribution at all.
+    """
+    size = np.abs(weights)
+    total = size.sum()
+    if not total > 0:
+        return None
+    return {name: float(size[mask == value].sum() / total) for name, value in REGIONS.items()}
+
+
+def areas(mask: np.ndarray) -> dict[str, float]:
+    """Share of pixels of each region: the share of attribution that even weights would have."""
+    return {name: float((mask == value).mean()) for name, value in REGIONS.items()}
+
+
+def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Mean of each region's share with its 95 % interval, by a bootstrap over groups.
+
+    Args:
+        values: shares of images; None is left out.
+        groups: of the images.
+
+    Returns:
+        mean, low and high of each region; low and high are None for a single group, all for no image.
+    """
+    known = [(one, group) for one, group in zip(values, groups, strict=True) if one is not None]
+    if not known:
+        return {region: {"mean": None, "low": None, "high": None} for region in REGIONS}
+    table = np.array([[one[region] for region in REGIONS] for one, _ in known])
+    means, limits = with_interval(table, [group for _, group in known])
+    return {region: {"mean": means[i], **limits[i]} for i, region in enumerate(REGIONS)}
+
+
+def with_interval(table: np.ndarray, groups: Sequence[str]) -> tuple[list[float], list[dict[str, Any]]]:
+    """Mean of each column of images x columns, and its 95 % interval by a bootstrap over groups."""
+    drawn = np.array([table[rows].mean(axis=0) for rows in group_draws(groups)])
+    nothing = {"low": None, "high": None}
+    limits = [interval(drawn[:, i].tolist()) if len(drawn) else None for i in range(table.shape[1])]
+    return [float(mean) for mean in table.mean(axis=0)], [one or nothing for one in limits]

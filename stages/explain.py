@@ -1,0 +1,51 @@
+"""Explain a classifier's test predictions: panels, where attribution falls, and whether the methods hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.files import write_json
+from cytopipe.params import SPLITS, Params
+from cytopipe.stage import Stage, main
+
+
+def inputs(params: Params, classifier: str) -> list[Path]:
+    """What this stage reads."""
+    config = params.classifiers[classifier]
+    tensors = paths.Tensors(config.dataset)
+    arrays = [tensors.array(split) for split in (SPLITS if config.folds else ("test",))]
+    target = paths.classifier(classifier)
+    return [target.model, target.predictions, *arrays, tensors.manifest]
+
+
+def run(stage: Stage) -> None:
+    """Write results/explanations/<name>/."""
+    from cytopipe.explain.report import Explanations
+
+    config, options = stage.params.classifiers[stage.item], stage.params.explain
+    source, target = paths.classifier(stage.item), paths.Explained(stage.item)
+    about = {"classifier": stage.item, "dataset": config.dataset}
+    if options.images:
+        from cytopipe.explain.explain import explain
+        from cytopipe.training.determinism import prepare
+
+        tensors = paths.Tensors(config.dataset).folder
+        device = prepare(stage.params.runtime)
+        found = explain(source.model, tensors, source.predictions, about, options, device)
+    else:
+        found = Explanations.nothing(about, options)
+    panels, plots = stage.folder(target.panels), stage.folder(target.plots)
+    found.write_panels(panels)
+    found.write_plots(plots)
+    write_json(stage.output(target.summary), found.content)
+    stage.tracker.log_metrics(found.headline)
+    stage.tracker.log_dict(found.content, "explanations.json")
+    for figure in sorted(plots.glob("*.png")):
+        stage.tracker.log_figure(figure)
+    for panel in sorted(panels.glob("*.png")):
+        stage.tracker.log_figure(panel, "panels")
+
+
+if __name__ == "__main__":
+    main("explain", run, inputs, __doc__, item="classifier")

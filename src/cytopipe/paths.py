@@ -18,6 +18,9 @@ PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON = Path("results/leaderboard.json")
 LEADERBOARD_MD = Path("results/leaderboard.md")
+REPORT = Path("results/report.html")
+CARDS = Path("results/cards")
+RECIPES = Path("workflow/sources")
 
 MANIFEST = "manifest.csv"
 PREDICTED = "predicted"
@@ -113,6 +116,55 @@ class Tensors:
     def manifest(self) -> Path:
         """Index: the rows of a split, in id order, are the rows of its array."""
         return self.folder / MANIFEST
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found in a dataset."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("results/audits") / self.dataset
+
+    @property
+    def findings(self) -> Path:
+        """Verdict and findings."""
+        return self.folder / "audit.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the findings' figures."""
+        return self.folder / "figures"
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """What explains a classifier."""
+
+    classifier: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("results/explanations") / self.classifier
+
+    @property
+    def summary(self) -> Path:
+        """Images that are shown, shares, deletion and insertion, sanity check."""
+        return self.folder / "explanations.json"
+
+    @property
+    def panels(self) -> Path:
+        """Folder of a figure for each image that is shown."""
+        return self.folder / "panels"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of plot tables and figures."""
+        return self.folder / "plots"
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ LAYERS = (
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "inputs", "augment", "models",                            # what a network sees, and networks
     "inference", "evaluation", "training", "explain",         # what is done with a network
+    "report",                                                 # what people look at
     "tracking", "presets", "stage", "compute", "cli",         # how it is run
 )  # fmt: skip
 
 MOST_LINES = 300
 LONGER: dict[str, str] = {}  # file: why it is longer
-WITHOUT_TORCH = ("download", "organize", "build_tensors", "compare")
+WITHOUT_TORCH = ("download", "organize", "build_tensors", "compare", "report")
 HEAVY = frozenset({"torch", "torchvision", "timm", "monai", "albumentations", "captum"})
 
 

@@ -21,6 +21,7 @@ WHOLE = {
     "train_classifier": [CLASSIFIER.model],
     "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
     "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+    "report": [paths.REPORT, paths.CARDS],
 }
 FOLDERS = {
     "train_segmenter": SEGMENTER.training,

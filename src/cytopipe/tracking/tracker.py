@@ -106,6 +106,10 @@ class Tracker:
         """Store a mapping with the run, as JSON or YAML after the ending of `name`: `summary.json`."""
         self._call(lambda: self._client.log_dict(self._run_id, dict(value), name))
 
+    def log_text(self, text: str, name: str) -> None:
+        """Store a text with the run as a file of this name: `leaderboard.md`."""
+        self._call(lambda: self._client.log_text(self._run_id, text, name))
+
     def tag(self, name: str, value: str) -> None:
         """Set one tag of the run."""
         self._call(lambda: self._client.set_tag(self._run_id, safe_name(name), shorten(value, MAX_TAG)))

@@ -23,6 +23,7 @@ ITEMS = {
     "train_segmenter": "segmenters",
     **dict.fromkeys(("train_classifier", "evaluate"), "classifiers"),
     "compare": None,
+    "report": None,
 }
 # Parameters that change no byte of any output, so that no stage depends on them.
 WITHOUT_EFFECT = ("tracking.", "runtime.num_workers")
@@ -77,6 +78,7 @@ def written(stage: str, item: str) -> list[Path]:
             *(classifier.plots / name for name in ("confusion.csv", "roc.csv", "confusion.png", "roc.png")),
         ],
         "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+        "report": [paths.REPORT, paths.CARDS],
     }[stage]
 
 

@@ -120,7 +120,7 @@ class Tensors:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the audit found in a dataset."""
+    """What an audit of a dataset found."""
 
     dataset: str
 
@@ -131,40 +131,13 @@ class Audit:
 
     @property
     def findings(self) -> Path:
-        """Verdict and findings."""
+        """Every check with its verdict."""
         return self.folder / "audit.json"
 
     @property
     def figures(self) -> Path:
-        """Folder of the findings' figures."""
+        """Folder of the pictures that the findings name."""
         return self.folder / "figures"
-
-
-@dataclass(frozen=True)
-class Explanations:
-    """What explains a classifier."""
-
-    classifier: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return Path("results/explanations") / self.classifier
-
-    @property
-    def summary(self) -> Path:
-        """Images that are shown, shares, deletion and insertion, sanity check."""
-        return self.folder / "explanations.json"
-
-    @property
-    def panels(self) -> Path:
-        """Folder of a figure for each image that is shown."""
-        return self.folder / "panels"
-
-    @property
-    def plots(self) -> Path:
-        """Folder of plot tables and figures."""
-        return self.folder / "plots"
 
 
 @dataclass(frozen=True)
@@ -208,6 +181,33 @@ class Trained:
     def plots(self) -> Path:
         """Folder of the evaluation's plot tables and figures."""
         return self.results / "plots"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a classifier looks at."""
+
+    classifier: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return Path("results/explanations") / self.classifier
+
+    @property
+    def summary(self) -> Path:
+        """The images that are shown, and every measure."""
+        return self.folder / "explanations.json"
+
+    @property
+    def panels(self) -> Path:
+        """Folder of the pictures, `<id>.png`."""
+        return self.folder / "panels"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the plot tables and figures."""
+        return self.folder / "plots"
 
 
 def segmenter(name: str) -> Trained:

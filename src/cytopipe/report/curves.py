@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from cytopipe import paths
 from cytopipe.report.charts import Axis, Point, Series, chart, series_style
+from cytopipe.report.explained import method_name
 from cytopipe.report.read import ClassifierResults, SegmenterResults, Table, read_table_if_there
 
+_PERTURBATIONS = {
+    "deletion": "The most important pixels are removed first: the sooner it falls, the better.",
+    "insertion": "The most important pixels come first: the sooner it rises, the better.",
+}
 DIAGONAL: tuple[Point, Point] = ((0.0, 0.0), (1.0, 1.0))
 
 
@@ -65,6 +71,20 @@ def classifier_curves(one: ClassifierResults) -> list[Curve]:
 def classifier_training(one: ClassifierResults) -> list[Curve]:
     """Loss and accuracy by epoch."""
     return training_curves(read_table_if_there(one.files.training / "history.csv"), "accuracy")
+
+
+def perturbation_curves(one: ClassifierResults) -> list[Curve]:
+    """How the probability falls and rises as the pixels that matter most to each method are deleted or inserted."""
+    found = []
+    for kind, text in _PERTURBATIONS.items():
+        methods = _by(read_table_if_there(paths.Explained(one.name).plots / f"{kind}.csv"), "method")
+        if not methods:
+            continue
+        styles = {name: "guide-line" if name == "random" else series_style(i) for i, name in enumerate(methods)}
+        lines = [Series(_points(mine, "fraction", "probability"), styles[name]) for name, mine in methods.items()]
+        svg = chart(kind, Axis("share of pixels"), Axis("probability"), lines)
+        found.append(Curve(kind.capitalize(), text, svg, [Key(method_name(name), styles[name]) for name in methods]))
+    return found
 
 
 def segmenter_curves(one: SegmenterResults) -> list[Curve]:

@@ -16,12 +16,13 @@ Regions = Mapping[str, Mapping[str, float]]  # mean, and perhaps low and high, b
 PIXELS = "share of the pixels"
 PANELS = 8  # of a classifier; the folder holds all
 REGIONS = ("nucleus", "cytoplasm", "background")
-NAMES = {
-    "integrated_gradients": "integrated gradients",
+NAMES = {  # as on the panels
+    "integrated_gradients": "IG, random",
+    "integrated_gradients_black": "IG, black",
+    "integrated_gradients_blurred": "IG, blurred",
     "grad_cam": "Grad-CAM",
-    "gradcam": "Grad-CAM",
-    "guided_backprop": "guided back-propagation",
-    "guided_backpropagation": "guided back-propagation",
+    "guided_backprop": "guided backprop",
+    "random": "random order",
 }
 
 
@@ -69,7 +70,7 @@ def explained(one: ClassifierResults) -> Explained:
     content = one.explanations
     if not content or not content.get("images"):
         return Explained(content if content and content.get("shares") else None, [], 0, _shares(content or {}))
-    folder = paths.Explanations(one.name).panels
+    folder = paths.Explained(one.name).panels
     chosen = in_turn(content["images"])[:PANELS]
     panels = [
         Panel(
@@ -103,7 +104,10 @@ def _shares(content: Mapping[str, Any]) -> dict[str, dict[str, Regions]]:
     areas = content.get("area_shares") or {}
     found: dict[str, dict[str, Regions]] = {}
     for label, methods in (content.get("shares") or {}).items():
-        found[label] = {method_name(name): regions for name, regions in methods.items() if regions}
-        if areas.get(label):
-            found[label][PIXELS] = areas[label]
+        bars = {**{method_name(name): regions for name, regions in methods.items()}, PIXELS: areas.get(label)}
+        found[label] = {name: regions for name, regions in bars.items() if regions and _measured(regions)}
     return found
+
+
+def _measured(regions: Regions) -> bool:
+    return all(one and one["mean"] is not None for one in regions.values())

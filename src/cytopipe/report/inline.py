@@ -40,7 +40,7 @@ def _shown(dataset: str, classifiers: Sequence[ClassifierView]) -> list[str]:
 def _dataset(view: DatasetView, classifiers: Sequence[ClassifierView], album: Album) -> dict[str, Any]:
     images = []
     for identity in _shown(view.results.name, classifiers):
-        row, picture = view.results.by_id[identity], album.get(view.results.name, identity)
+        row, picture = view.results.row(identity), album.get(view.results.name, identity)
         images.append([identity, row.group, row.class_index, picture.uri, picture.width, picture.height])
     return {"classes": view.results.classes, "images": images}
 

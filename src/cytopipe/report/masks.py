@@ -85,7 +85,7 @@ def contours(mask: np.ndarray, value: int) -> str:
 
 
 def _overlay(place: int, row: dict[str, str], dataset: DatasetResults) -> Overlay:
-    entry = dataset.by_id[row["id"]]
+    entry = dataset.row(row["id"])
     organized, predicted = paths.Organized(dataset.name), paths.Masks(dataset.name)
     image = read_png(organized.folder / entry.path)
     sources = {

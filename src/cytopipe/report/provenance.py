@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import Any
 
 import yaml
-from pydantic.main import IncEx
 
 from cytopipe import paths
 from cytopipe.files import sha256_file
@@ -34,8 +33,6 @@ LIBRARIES = (
     "snakemake",
     "mlflow",
 )
-# Parameters that change no byte of any result.
-_WITHOUT_EFFECT: IncEx = {"tracking": True, "runtime": {"num_workers"}}
 
 
 def versions() -> dict[str, str]:
@@ -51,7 +48,8 @@ def versions() -> dict[str, str]:
 
 def parameters(params: Params) -> dict[str, Any]:
     """All parameters that results depend on, as plain values; of an absolute path the last part alone."""
-    values: dict[str, Any] = _plain(params.model_dump(mode="python", exclude=_WITHOUT_EFFECT))
+    values: dict[str, Any] = _plain(params.model_dump(mode="python"))
+    del values["tracking"], values["runtime"]["num_workers"]  # they change no byte of any result
     return values
 
 

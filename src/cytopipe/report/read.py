@@ -61,17 +61,21 @@ class DatasetResults:
         """Rows of the manifest by id."""
         return {row.id: row for row in self.rows}
 
-    def image(self, identity: str) -> Path:
-        """File of an image.
+    def row(self, identity: str) -> Row:
+        """The manifest's row of an image.
 
         Raises:
-            CytopipeError: when the manifest does not know it.
+            CytopipeError: when there is none.
         """
         if identity not in self.by_id:
             raise CytopipeError(
                 f"there is no image '{identity}'", where=paths.Organized(self.name).manifest, hint="run dvc repro"
             )
-        return paths.Organized(self.name).folder / self.by_id[identity].path
+        return self.by_id[identity]
+
+    def image(self, identity: str) -> Path:
+        """File of an image; raises as `row` does."""
+        return paths.Organized(self.name).folder / self.row(identity).path
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
         _json(files.metrics),
         _json(files.summary),
         predictions,
-        _optional(paths.Explanations(name).summary),
+        _optional(paths.Explained(name).summary),
     )
 
 

@@ -19,6 +19,7 @@ from cytopipe.report.curves import (
     class_keys,
     classifier_curves,
     classifier_training,
+    perturbation_curves,
     segmenter_curves,
 )
 from cytopipe.report.explained import Explained, explained
@@ -94,6 +95,7 @@ class ClassifierView:
     matrix: Sequence[Sequence[Cell]]
     shown: Mapping[tuple[str, str], Sequence[Prediction]]
     explained: Explained
+    perturbation: Sequence[Curve]
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
         matrix(one.predictions, one.classes),
         chosen_images(one.predictions),
         explained(one),
+        perturbation_curves(one),
     )
 
 

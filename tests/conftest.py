@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -44,3 +45,15 @@ def save_image() -> Save:
         return pixels
 
     return save
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project as a finished run leaves it, made by hand; see `made_project.py`. Not to be written to."""
+    spec = importlib.util.spec_from_file_location("made_project", ROOT / "tests/made_project.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    folder = tmp_path_factory.mktemp("finished")
+    made.make_project(folder)
+    return folder

@@ -154,8 +154,13 @@ class Dag:
         if inside := [out for out in produced if out.startswith(f"{dep}/")]:
             return inside
         if dep.startswith(CODE) and (folder := self._root / dep).is_dir():
-            return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*.py"))
+            return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*") if is_source(path))
         return [dep]
+
+
+def is_source(path: Path) -> bool:
+    """Whether a path inside a folder of code is a module or a template, not what Python leaves behind."""
+    return path.is_file() and "__pycache__" not in path.parts
 
 
 def fingerprint(folder: Path) -> str:

@@ -18,6 +18,9 @@ PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON = Path("results/leaderboard.json")
 LEADERBOARD_MD = Path("results/leaderboard.md")
+REPORT = Path("results/report.html")
+CARDS = Path("results/cards")
+RECIPES = Path("workflow/sources")
 
 MANIFEST = "manifest.csv"
 PREDICTED = "predicted"

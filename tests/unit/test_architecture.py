@@ -17,13 +17,14 @@ LAYERS = (
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "inputs", "augment", "temperature", "models",             # what a network sees, and networks
-    "inference", "evaluation", "training", "explain", "audit", "report",  # what is done with a network
+    "inference", "evaluation", "training", "explain", "audit",  # what is done with a network
+    "report",                                                 # what people look at
     "tracking", "presets", "stage", "compute", "cli",         # how it is run
 )  # fmt: skip
 
 MOST_LINES = 300
 LONGER: dict[str, str] = {}  # file: why it is longer
-WITHOUT_TORCH = ("download", "organize", "build_tensors", "audit", "compare")
+WITHOUT_TORCH = ("download", "organize", "build_tensors", "audit", "compare", "report")
 HEAVY = frozenset({"torch", "torchvision", "timm", "monai", "albumentations", "captum"})
 
 

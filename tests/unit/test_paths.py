@@ -23,6 +23,7 @@ WHOLE = {
     "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
     "explain": [EXPLAINED.summary, EXPLAINED.panels],
     "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+    "report": [paths.REPORT, paths.CARDS],
 }
 FOLDERS = {
     "train_segmenter": (SEGMENTER.training, SEGMENTER.plots),

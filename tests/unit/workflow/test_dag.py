@@ -52,6 +52,7 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
         *(f"train_segmenter@{name}" for name in ("fine", "coarse")),
         *(f"{stage}@{name}" for stage in ("train_classifier", "evaluate") for name in several["classifiers"]),
         "compare",
+        "report",
     }
     assert rules["train_classifier@blood-small"].command == "python stages/train_classifier.py blood-small"
     assert "data/tensors/blood/train.npy" in rules["train_classifier@blood-small"].inputs

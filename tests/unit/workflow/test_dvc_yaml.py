@@ -24,6 +24,7 @@ ITEMS = {
     "train_segmenter": "segmenters",
     **dict.fromkeys(("train_classifier", "evaluate", "explain"), "classifiers"),
     "compare": None,
+    "report": None,
 }
 CURVES = ("confusion", "roc", "pr", "reliability", "decision", "coverage")
 # Parameters that change no byte of any output, so that no stage depends on them.
@@ -87,6 +88,7 @@ def written(stage: str, item: str) -> list[Path]:
             *(explained.plots / f"{name}.png" for name in ("shares", "perturbation")),
         ],
         "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+        "report": [paths.REPORT, paths.CARDS],
     }[stage]
 
 

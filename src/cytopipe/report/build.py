@@ -1,0 +1,84 @@
+"""The report and the cards, made of what the stages left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cytopipe import paths
+from cytopipe.params import SPLITS, Params
+from cytopipe.report.cards import dataset_card, model_card, segmenter_card
+from cytopipe.report.explained import PIXELS, REGIONS, method_name
+from cytopipe.report.findings import WORDS
+from cytopipe.report.inline import page_data
+from cytopipe.report.pictures import Album
+from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
+from cytopipe.report.read import Results, read_results
+from cytopipe.report.render import page
+from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
+
+
+@dataclass(frozen=True)
+class Report:
+    """The page, and the cards by their path below results/cards."""
+
+    html: str
+    cards: Mapping[str, str]
+
+
+def build_report(params: Params) -> Report:
+    """Make the report of all results that lie in this folder.
+
+    Args:
+        params: of the run; what they do not name is left out.
+
+    Raises:
+        CytopipeError: when a result is missing that every run writes, or an image does not decode.
+    """
+    results = read_results(params)
+    album = Album(lambda dataset, image: results.datasets[dataset].image(image))
+    datasets = {name: dataset_view(one, results, album) for name, one in results.datasets.items()}
+    rankings = ranking_views(results, datasets)
+    classifiers = classifier_views(results, rankings)
+    segmenters = [segmenter_view(one, results) for one in results.segmenters.values()]
+    cards = {
+        **{f"datasets/{name}.md": dataset_card(view) for name, view in datasets.items()},
+        **{f"segmenters/{view.results.name}.md": segmenter_card(view) for view in segmenters},
+        **{
+            f"models/{view.results.name}.md": model_card(view, datasets[view.results.config.dataset])
+            for view in classifiers
+        },
+    }
+    html = page(
+        "report.html.j2",
+        params=params,
+        datasets=datasets,
+        rankings=rankings,
+        classifiers=classifiers,
+        segmenters=segmenters,
+        cards=cards,
+        cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
+        data=page_data(list(datasets.values()), classifiers, album),
+        all_classes=sorted({label for view in datasets.values() for label in view.results.classes}),
+        versions=versions(),
+        hashes=hashes(results),
+        parameters=_sections(results),
+        splits=SPLITS,
+        regions=REGIONS,
+        pixels=PIXELS,
+        words=WORDS,
+        method_name=method_name,
+    )
+    return Report(html, cards)
+
+
+def _sections(results: Results) -> dict[str, str]:
+    """Parameters as YAML, one text an entry: what is not of one dataset or network stands first."""
+    values = parameters(results.params)
+    general = {name: value for name, value in values.items() if name not in ("datasets", "segmenters", "classifiers")}
+    entries = {
+        f"{section}.{name}": as_yaml(value)
+        for section in ("datasets", "segmenters", "classifiers")
+        for name, value in values[section].items()
+    }
+    return {"runtime, audit, explain": as_yaml(general), **entries}

@@ -1,0 +1,204 @@
+"""The curves of a classifier, drawn from the tables of the stages that trained and tested it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from cytopipe import paths
+from cytopipe.report.charts import Axis, Point, Series, chart, series_style
+from cytopipe.report.explained import method_name
+from cytopipe.report.read import ClassifierResults, SegmenterResults, Table, read_table_if_there
+
+_PERTURBATIONS = {
+    "deletion": "The most important pixels are removed first: the sooner it falls, the better.",
+    "insertion": "The most important pixels come first: the sooner it rises, the better.",
+}
+DIAGONAL: tuple[Point, Point] = ((0.0, 0.0), (1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: what a style of the charts means."""
+
+    label: str
+    style: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A chart with its title, a sentence that says how to read it, and its own legend (often none)."""
+
+    title: str
+    text: str
+    svg: Markup
+    keys: Sequence[Key] = field(default=())
+
+
+def class_keys(classes: Sequence[str]) -> list[Key]:
+    """The legend that charts of classes share."""
+    return [Key(label, series_style(index)) for index, label in enumerate(classes)]
+
+
+def training_curves(history: Table, measure: str) -> list[Curve]:
+    """Loss and another measure by epoch, with the kept epoch marked; none for what was not trained."""
+    return [_training_curve(history, name) for name in ("loss", measure) if history]
+
+
+def _training_curve(history: Table, name: str) -> Curve:
+    train, validation = (_points(history, "epoch", f"{split}_{name}") for split in ("train", "val"))
+    kept = _points([row for row in history if row["best"] == "1"], "epoch", f"val_{name}")
+    values = [value for _, value in [*train, *validation]]
+    epochs = [float(row["epoch"]) for row in history]
+    across = Axis("epoch", min(epochs), max(epochs))
+    # A loss starts at 0; of a share between 0 and 1 the used part is shown.
+    up = Axis(name, 0.0, max(values)) if name == "loss" else Axis(name, max(0.0, min(values) - 0.05))
+    lines = [Series(train, "train"), Series(validation, "val"), Series(kept, "best", marks=True)]
+    text = " ".join(f"{value:.3f} on validation at epoch {epoch:g}, which was kept." for epoch, value in kept)
+    keys = (Key("training", "train"), Key("validation", "val"))
+    title = "Dice" if name == "dice" else name.capitalize()
+    return Curve(f"{title} by epoch", text, chart(f"{name} by epoch", across, up, lines), keys)
+
+
+def classifier_curves(one: ClassifierResults) -> list[Curve]:
+    """Every curve whose table is there and has rows."""
+    found = (_DRAWN[name](read_table_if_there(one.files.plots / f"{name}.csv"), one) for name in _DRAWN)
+    return [curve for curve in found if curve]
+
+
+def classifier_training(one: ClassifierResults) -> list[Curve]:
+    """Loss and accuracy by epoch."""
+    return training_curves(read_table_if_there(one.files.training / "history.csv"), "accuracy")
+
+
+def perturbation_curves(one: ClassifierResults) -> list[Curve]:
+    """How the probability falls and rises as the pixels that matter most to each method are deleted or inserted."""
+    found = []
+    for kind, text in _PERTURBATIONS.items():
+        methods = _by(read_table_if_there(paths.Explained(one.name).plots / f"{kind}.csv"), "method")
+        if not methods:
+            continue
+        styles = {name: "guide-line" if name == "random" else series_style(i) for i, name in enumerate(methods)}
+        lines = [Series(_points(mine, "fraction", "probability"), styles[name]) for name, mine in methods.items()]
+        svg = chart(kind, Axis("share of pixels"), Axis("probability"), lines)
+        found.append(Curve(kind.capitalize(), text, svg, [Key(method_name(name), styles[name]) for name in methods]))
+    return found
+
+
+def segmenter_curves(one: SegmenterResults) -> list[Curve]:
+    """Loss and Dice by epoch, and how Dice is spread over the test images."""
+    training = training_curves(read_table_if_there(one.files.training / "history.csv"), "dice")
+    spread = [row for row in read_table_if_there(one.files.plots / "distribution.csv") if row["measure"] == "dice"]
+    return [*training, *([_spread(spread)] if spread else [])]
+
+
+def _points(rows: Table, x: str, y: str) -> list[Point]:
+    return [(float(row[x]), float(row[y])) for row in rows if row.get(x) and row.get(y)]
+
+
+def _by(rows: Table, column: str) -> dict[str, Table]:
+    groups: dict[str, Table] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def _of_classes(rows: Table, one: ClassifierResults, x: str, y: str) -> tuple[list[Series], list[Key]]:
+    """A line for each class; other questions, such as that of abnormality, have a style and a legend of their own."""
+    lines, keys = [], []
+    for label, mine in _by(rows, "class").items():
+        style = series_style(one.classes.index(label)) if label in one.classes else "question"
+        lines.append(Series(_points(mine, x, y), style, label))
+        if style == "question":
+            keys.append(Key(label, style))
+    return lines, keys
+
+
+def _roc(rows: Table, one: ClassifierResults) -> Curve | None:
+    if not rows:
+        return None
+    lines, keys = _of_classes(rows, one, "fpr", "tpr")
+    svg = chart("ROC curves", Axis("false positive rate"), Axis("true positive rate"), lines, [DIAGONAL])
+    return Curve("ROC", "Each class against the rest; the diagonal is guessing.", svg, keys)
+
+
+def _pr(rows: Table, one: ClassifierResults) -> Curve | None:
+    if not rows:
+        return None
+    lines, keys = _of_classes(rows, one, "recall", "precision")
+    svg = chart("precision by recall", Axis("recall"), Axis("precision"), lines)
+    return Curve("Precision and recall", "Each class against the rest.", svg, keys)
+
+
+def _spread(rows: Table) -> Curve:
+    parts = {part: _points(mine, "value", "share") for part, mine in _by(rows, "part").items()}
+    low = min(value for points in parts.values() for value, _ in points)
+    lines = [Series(points, series_style(index), part) for index, (part, points) in enumerate(parts.items())]
+    svg = chart("Dice of the test images", Axis("Dice", max(0.0, low - 0.02)), Axis("share of images"), lines)
+    keys = [Key(part, series_style(index)) for index, part in enumerate(parts)]
+    return Curve("Dice of every image", "The share of test images with at most this Dice.", svg, keys)
+
+
+def _reliability(rows: Table, one: ClassifierResults) -> Curve | None:
+    if not rows:
+        return None
+    lines = [
+        Series(
+            _points(mine, "confidence", "accuracy"),
+            name,
+            marks=True,
+            ranges=[
+                (float(row["confidence"]), float(row["low"]), float(row["high"]))
+                for row in mine
+                if row.get("low") and row.get("high")
+            ],
+        )
+        for name, mine in _by(rows, "temperature").items()
+    ]
+    svg = chart("reliability", Axis("confidence"), Axis("accuracy"), lines, [DIAGONAL])
+    keys = (Key("before", "before"), Key("after", "after"))
+    return Curve("Reliability", "Before and after the temperature; honest confidences lie on the diagonal.", svg, keys)
+
+
+def _coverage(rows: Table, one: ClassifierResults) -> Curve | None:
+    curve = [row for row in rows if row.get("chosen", "0") != "1"]
+    if not curve:
+        return None
+    chosen = _points([row for row in rows if row.get("chosen") == "1"], "coverage", "accuracy")
+    points = _points(curve, "coverage", "accuracy")
+    wanted = 1 - one.metrics["selective"]["wanted_error"] if one.metrics.get("selective") else None
+    low = min(value for _, value in [*points, *chosen, (1.0, 1.0 if wanted is None else wanted)])
+    axis = Axis("accuracy", max(0.0, low - 0.1), 1.0)
+    guides = [] if wanted is None else [((0.0, wanted), (1.0, wanted))]
+    lines = [Series(points, "model"), *(Series([point], "best", marks=True) for point in chosen)]
+    svg = chart("accuracy by coverage", Axis("share of images kept"), axis, lines, guides)
+    keys = [Key("chosen on validation", "best")] if chosen else []
+    text = "The surest images first" + ("." if wanted is None else f"; the line is the wanted accuracy, {wanted:.0%}.")
+    return Curve("Selective prediction", text, svg, keys)
+
+
+def _decision(rows: Table, one: ClassifierResults) -> Curve | None:
+    if not rows:
+        return None
+    groups = {name: _points(mine, "threshold", "net_benefit") for name, mine in _by(rows, "strategy").items()}
+    best = max(value for points in groups.values() for _, value in points)
+    top = best or 0.1
+    axis = Axis("net benefit", -0.15 * top, 1.08 * top)  # acting on all falls without end
+    lines = [
+        Series([point for point in points if point[1] >= axis.low], f"act-{name}") for name, points in groups.items()
+    ]
+    svg = chart("net benefit by threshold", Axis("threshold probability"), axis, lines)
+    names = {"model": "as the model says", "all": "on every image", "none": "on none"}
+    keys = [Key(names.get(name, name), f"act-{name}") for name in groups]
+    return Curve("Decision curve", "Abnormal or normal: what acting is worth.", svg, keys)
+
+
+_DRAWN: dict[str, Callable[[Table, ClassifierResults], Curve | None]] = {
+    "roc": _roc,
+    "pr": _pr,
+    "reliability": _reliability,
+    "coverage": _coverage,
+    "decision": _decision,
+}

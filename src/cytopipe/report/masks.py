@@ -1,0 +1,122 @@
+"""A gallery of predicted masks from worst to best, with the contours of truth and prediction drawn on the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cytopipe import paths
+from cytopipe.images import read_png
+from cytopipe.masks import CYTOPLASM, NUCLEUS, read_mask
+from cytopipe.report.pictures import SHOWN, Picture, photograph, shrink
+from cytopipe.report.read import DatasetResults, Results, SegmenterResults, Table
+
+SHOWN_IMAGES = 12
+WORST = 4  # of them are the very worst; the others are spread over the ranking to the best
+PARTS = (("cell", CYTOPLASM), ("nucleus", NUCLEUS))
+
+
+@dataclass(frozen=True)
+class Outline:
+    """SVG path of a part's contours: `source` is truth or prediction, `part` cell or nucleus."""
+
+    source: str
+    part: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One cell: its picture, outlines in pixels of `width` x `height`, its overlaps and its place in the ranking."""
+
+    id: str
+    label: str
+    rank: int
+    picture: Picture
+    width: int
+    height: int
+    outlines: Sequence[Outline]
+    dice: dict[str, float | None]
+    distance: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The overlays of one segmenter; `why` says why there are none."""
+
+    overlays: Sequence[Overlay]
+    total: int
+    why: str = ""
+
+
+def gallery(one: SegmenterResults, results: Results) -> Gallery:
+    """Test images of the dataset that the segmenter was trained and tested on, worst Dice first."""
+    dataset = results.datasets[one.config.dataset]
+    if not one.overlaps:
+        return Gallery([], 0, f"The test images of {dataset.name} have no true masks.")
+    if dataset.config.segmenter != one.name:
+        return Gallery([], 0, f"The masks of {dataset.name} are predicted by {dataset.config.segmenter}.")
+    ranked = rank(one.overlaps)
+    overlays = [_overlay(place + 1, ranked[place], dataset) for place in spread(len(ranked))]
+    return Gallery(overlays, len(ranked))
+
+
+def rank(overlaps: Table) -> Table:
+    """Rows by their mean Dice of cell and nucleus, worst first; one without a Dice counts as the worst."""
+    return sorted(overlaps, key=lambda row: (_mean_dice(row), row["id"]))
+
+
+def spread(count: int, shown: int = SHOWN_IMAGES, worst: int = WORST) -> list[int]:
+    """Places in a ranking: the first `worst`, and others at even distances up to the last."""
+    if count <= shown:
+        return list(range(count))
+    rest = np.linspace(worst, count - 1, shown - worst + 1).round().astype(int)[1:]
+    return [*range(worst), *rest.tolist()]
+
+
+def contours(mask: np.ndarray, value: int) -> str:
+    """SVG path around all pixels of at least `value`, through the middles of the pixels at the border."""
+    found, _ = cv2.findContours((mask >= value).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    shapes = sorted(contour[:, 0].tolist() for contour in found)
+    return "".join("M" + "L".join(f"{x + 0.5:g},{y + 0.5:g}" for x, y in shape) + "Z" for shape in shapes)
+
+
+def _overlay(place: int, row: dict[str, str], dataset: DatasetResults) -> Overlay:
+    entry = dataset.row(row["id"])
+    organized, predicted = paths.Organized(dataset.name), paths.Masks(dataset.name)
+    image = read_png(organized.folder / entry.path)
+    sources = {
+        "truth": read_mask(organized.folder / entry.mask_path),
+        "prediction": read_mask(predicted.predicted / f"{entry.id}.png"),
+    }
+    outlines = [
+        Outline(source, part, path)
+        for source, mask in sources.items()
+        for part, value in PARTS
+        if (path := contours(mask, value))
+    ]
+    height, width = image.shape[:2]
+    return Overlay(
+        entry.id,
+        entry.label,
+        place,
+        photograph(shrink(image, SHOWN)),
+        width,
+        height,
+        outlines,
+        {part: _number(row.get(f"dice_{part}")) for part, _ in PARTS},
+        {part: _number(row.get(f"hd95_{part}")) for part, _ in PARTS},
+    )
+
+
+def _mean_dice(row: dict[str, str]) -> float:
+    values = [_number(row.get(f"dice_{part}")) for part, _ in PARTS]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else -1.0
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,195 @@
+"""What the templates show of each dataset, ranking, classifier and segmenter: one object each, ready to print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from cytopipe import paths
+from cytopipe.datasets import Adapter, adapter
+from cytopipe.params import SPLITS, RecipeSource
+from cytopipe.report.confusion import Cell, chosen_images, matrix
+from cytopipe.report.curves import (
+    Curve,
+    Key,
+    class_keys,
+    classifier_curves,
+    classifier_training,
+    perturbation_curves,
+    segmenter_curves,
+)
+from cytopipe.report.explained import Explained, explained
+from cytopipe.report.findings import Audited, audited
+from cytopipe.report.letters import letters
+from cytopipe.report.masks import Gallery, gallery
+from cytopipe.report.pictures import Album, Picture
+from cytopipe.report.read import ClassifierResults, DatasetResults, Prediction, Results, SegmenterResults
+from cytopipe.sources import load_recipe
+
+EXAMPLES = 3  # images of a class and split
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dataset comes from, for people; of a recipe also licence and citation."""
+
+    text: str
+    licence: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset: `examples` are pictures by class and split, with the id of each."""
+
+    results: DatasetResults
+    adapter: Adapter
+    origin: Origin
+    examples: Mapping[str, Mapping[str, Sequence[tuple[str, Picture]]]]
+    keys: Sequence[Key]
+    audit: Audited
+    classifiers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RankingView:
+    """One ranking of the leaderboard; `low` is where the axis of its whiskers begins."""
+
+    title: str
+    dataset: str
+    content: Mapping[str, Any]
+    letters: Mapping[str, str]
+    low: float
+    audit: Audited
+
+    @property
+    def resolved(self) -> int:
+        """Number of differences that the test set resolves."""
+        return sum(pair["resolved"] for pair in self.content.get("pairs", ()))
+
+    @property
+    def best(self) -> Mapping[str, Any]:
+        """The first row."""
+        row: Mapping[str, Any] = self.content["classifiers"][0]
+        return row
+
+    @property
+    def ticks(self) -> list[float]:
+        """Values that the axis names."""
+        return [round(float(value), 2) for value in np.linspace(self.low, 1, 3)]
+
+
+@dataclass(frozen=True)
+class ClassifierView:
+    """A classifier; `shown` are the images of each cell of the matrix."""
+
+    results: ClassifierResults
+    open: bool
+    keys: Sequence[Key]
+    curves: Sequence[Curve]
+    training: Sequence[Curve]
+    matrix: Sequence[Sequence[Cell]]
+    shown: Mapping[tuple[str, str], Sequence[Prediction]]
+    explained: Explained
+    perturbation: Sequence[Curve]
+
+
+@dataclass(frozen=True)
+class SegmenterView:
+    """A segmenter."""
+
+    results: SegmenterResults
+    curves: Sequence[Curve]
+    gallery: Gallery
+
+
+def dataset_view(one: DatasetResults, results: Results, album: Album) -> DatasetView:
+    """Of one dataset."""
+    return DatasetView(
+        one,
+        adapter(one.config.adapter, f"datasets.{one.name}.adapter"),
+        origin(one),
+        examples(one, album),
+        class_keys(one.classes),
+        audited(one, album),
+        [name for name, classifier in results.classifiers.items() if classifier.config.dataset == one.name],
+    )
+
+
+def origin(one: DatasetResults) -> Origin:
+    """Where the images come from."""
+    source = one.config.source
+    if isinstance(source, RecipeSource):
+        recipe = load_recipe(source.path) if source.path.is_relative_to(paths.RECIPES) else None
+        text = f"fetched by the recipe {_name(source.path)}"
+        return Origin(text, recipe.licence if recipe else "", recipe.citation if recipe else "")
+    if source.kind == "phantom":
+        text = f"phantoms that cytopipe drew in this layout, seed {source.seed}: no real cells"
+        return Origin(text, "that of cytopipe, Apache-2.0", "")
+    return Origin(f"the local archive {_name(source.path)}", "", "")
+
+
+def _name(path: PurePath) -> str:
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def examples(one: DatasetResults, album: Album) -> dict[str, dict[str, list[tuple[str, Picture]]]]:
+    """A few images of every class and split, at even distances in the order of ids."""
+    found: dict[str, dict[str, list[tuple[str, Picture]]]] = {}
+    for label in one.classes:
+        for split in SPLITS:
+            ids = [row.id for row in one.rows if (row.label, row.split) == (label, split)]
+            places = np.linspace(0, len(ids) - 1, min(EXAMPLES, len(ids))).round().astype(int).tolist()
+            shown = [(ids[place], album.get(one.name, ids[place])) for place in places]
+            found.setdefault(label, {})[split] = shown
+    return found
+
+
+def ranking_views(results: Results, datasets: Mapping[str, DatasetView]) -> list[RankingView]:
+    """Every ranking, in the order of the datasets."""
+    order = list(results.datasets)
+    views = [_ranking_view(title, content, results, datasets) for title, content in results.leaderboard.items()]
+    return sorted(views, key=lambda view: (order.index(view.dataset), view.title))
+
+
+def _ranking_view(
+    title: str, content: Mapping[str, Any], results: Results, datasets: Mapping[str, DatasetView]
+) -> RankingView:
+    rows = content["classifiers"]
+    dataset = results.classifiers[rows[0]["name"]].config.dataset
+    lowest = min(row["interval"]["low"] if row["interval"] else row["accuracy"] for row in rows)
+    low = max(0.0, float(np.floor(lowest * 10 - 1e-9)) / 10)
+    groups = content.get("equals", ()) if len(rows) > 1 else ()
+    return RankingView(title, dataset, content, letters(groups), low, datasets[dataset].audit)
+
+
+def classifier_views(results: Results, rankings: Sequence[RankingView]) -> list[ClassifierView]:
+    """Every classifier in the order of the rankings; the best of each is open."""
+    return [
+        _classifier_view(results.classifiers[row["name"]], place == 0)
+        for ranking in rankings
+        for place, row in enumerate(ranking.content["classifiers"])
+    ]
+
+
+def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
+    return ClassifierView(
+        one,
+        first,
+        class_keys(one.classes),
+        classifier_curves(one),
+        classifier_training(one),
+        matrix(one.predictions, one.classes),
+        chosen_images(one.predictions),
+        explained(one),
+        perturbation_curves(one),
+    )
+
+
+def segmenter_view(one: SegmenterResults, results: Results) -> SegmenterView:
+    """Of one segmenter."""
+    return SegmenterView(one, segmenter_curves(one), gallery(one, results))

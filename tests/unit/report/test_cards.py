@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import re
+
+from cytopipe.report import Report
+
+
+def test_every_model_and_dataset_has_its_card(report: Report) -> None:
+    assert set(report.cards) == {
+        *(f"datasets/{name}.md" for name in ("smear", "blood")),
+        *(f"segmenters/{name}.md" for name in ("unet", "otsu")),
+        *(f"models/{name}.md" for name in ("first", "second", "folded")),
+    }
+
+
+def test_a_model_card_says_what_it_must(report: Report) -> None:
+    text = report.cards["models/first.md"]
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert headings == [
+        *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Limits and warnings"),
+        *("Parameters", "Weights", "How to load"),
+    ]
+    assert re.search(r"\| accuracy +\| +0\.667 \| 0\.567 to 0\.767 \|", text)
+    assert "- Audit quick, fail: Background alone tells the class" in text
+    assert "drawn phantoms" in text
+    assert "The test images are of 3 groups: the intervals are rough." in text
+    assert 'load_model(Path("models/classifiers/first"))' in text
+
+
+def test_names_cannot_become_html_or_columns(report: Report) -> None:
+    for text in report.cards.values():
+        assert "<script" not in text.replace(r"\<script", "")
+    assert r"\<script\>alert(1)\</script\>" in report.cards["models/first.md"]
+
+
+def test_a_card_copes_with_what_is_not_defined(report: Report) -> None:
+    text = report.cards["models/folded.md"]
+    assert re.search(r"\| AUC, one against the rest \| +– \| +– \|", text)
+    assert "Never predicted: never." in text
+    assert "None: the dataset asks no question" in text
+    assert "The data were not audited." in text
+    assert 'Path("models/classifiers/folded/folds/0")' in text
+    assert not re.search(r"\bNone\b(?!:)|\bnan\b", text)
+
+
+def test_a_segmenter_card_has_its_means_or_says_why_not(report: Report) -> None:
+    assert re.search(r"\| dice cell +\| 0\.600 \| 0\.500 to 0\.700 \|", report.cards["segmenters/unet.md"])
+    assert "no true masks to test on" in report.cards["segmenters/otsu.md"]
+
+
+def test_a_data_card_has_source_counts_and_audit(report: Report) -> None:
+    text = report.cards["datasets/smear.md"]
+    assert re.search(r"\| normal +\| +2 \| +1 \| +3 \|", text)
+    assert "Level quick, verdict: **failed**." in text
+    assert "[first](../models/first.md)" in text
+    assert "Not audited." in report.cards["datasets/blood.md"]
+    assert "not known here" in report.cards["datasets/blood.md"]
+
+
+def test_tables_have_one_number_of_columns(report: Report) -> None:
+    for text in report.cards.values():
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table

@@ -21,9 +21,8 @@ HASHED_PX = 64  # side of what is hashed
 THUMBNAIL_PX = 32  # side of what decides
 # Copies at JPEG quality 30, over-exposed by a third or shrunk to 60 % differ in up to 56 bits, mostly in less than 20.
 MOST_BITS = 56
-# Nineteen of twenty such copies correlate above it, on four kinds of phantoms and on real smears. Unrelated images stay
-# below: 0.76 at most among phantoms of single cells, 0.73 among 22,684 real ones. Patches of 20 px are too small to find
-# all copies of.
+# Nineteen of twenty such copies correlate above it, on four kinds of phantoms and on real smears; of patches of 20 px
+# fewer. Unrelated images stay below: 0.76 at most among phantoms of single cells, 0.73 among 22,684 real ones.
 LEAST_CORRELATION = 0.78
 _SHRINKAGE = 0.1  # of a mean variance: directions with less are noise of compression, not to be amplified
 _SAMPLE = 2000  # images that tell what a dataset's images share

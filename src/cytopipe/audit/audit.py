@@ -116,7 +116,8 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> d
         if position in wanted:
             measured = image_statistics(image) | file_statistics(subject.files[subject.rows[position].id])
             statistics.append([measured[name] for name in NAMES])
-    pairs = near_duplicates(np.stack(prints), np.stack(small))
+    sides = np.array([min(row.width, row.height) for row in subject.rows])
+    pairs = near_duplicates(np.stack(prints), np.stack(small), sides)
     findings = [leaks.byte_duplicates(subject.rows), _near(subject, pairs, pictures), leaks.torn_groups(subject.rows)]
     units = np.array(leaks.joined_units(subject.rows, pairs))[chosen]
     columns = dict(zip(NAMES, np.array(statistics).T, strict=True))

@@ -23,13 +23,14 @@ def pairs_figure(path: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray, str, 
     """Pairs of images side by side, two pairs a row: (H x W x 3 uint8 each, caption of each)."""
     shown = pairs[:_MOST_PAIRS]
     rows = -(-len(shown) // 2)
-    gap, text = 28, 34
-    canvas = np.full((rows * (_BOX + text), 4 * _BOX + gap, 3), 255, np.uint8)
+    gap, between, text = 4, 28, 34
+    width = 2 * _BOX + gap
+    canvas = np.full((rows * (_BOX + text), 2 * width + between, 3), 255, np.uint8)
     with figure(path, 1, (8.8, 2.4 * rows + 0.3)) as (axis,):
         for number, (*images, one, other) in enumerate(shown):
-            top, left = number // 2 * (_BOX + text), number % 2 * (2 * _BOX + gap)
+            top, left = number // 2 * (_BOX + text), number % 2 * (width + between)
             for place, (image, caption) in enumerate(zip(images, (one, other), strict=True)):
-                x = left + place * _BOX
+                x = left + place * (_BOX + gap)
                 canvas[top : top + _BOX, x : x + _BOX] = boxed(image)
                 axis.text(x + 2, top + _BOX + 4, caption, fontsize=6.5, va="top", parse_math=False)
         axis.imshow(canvas)

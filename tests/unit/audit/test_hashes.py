@@ -16,7 +16,8 @@ def grey(seed: int, side: int = 64) -> np.ndarray:
 
 def found(images: list[np.ndarray]) -> list[hashes.Pair]:
     prints = np.stack([hashes.fingerprint(image) for image in images])
-    return hashes.near_duplicates(prints, np.stack([hashes.thumbnail(image) for image in images]))
+    sides = np.array([min(image.shape) for image in images])
+    return hashes.near_duplicates(prints, np.stack([hashes.thumbnail(image) for image in images]), sides)
 
 
 def test_orientations_are_the_eight_of_a_square() -> None:
@@ -80,6 +81,13 @@ def test_discs_that_a_hash_takes_for_one_are_told_apart_by_pixels() -> None:
     assert found(images) == []
     copy = np.clip(np.rot90(images[3]) * 1.1 + 4, 0, 255).astype(np.uint8)
     assert [(pair.first, pair.second) for pair in found([*images, copy])] == [(3, 60)]
+
+
+def test_small_images_must_be_more_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [grey(seed, 20) for seed in range(30)]
+    assert [(pair.first, pair.second) for pair in found([*images, images[4][::-1].copy()])] == [(4, 30)]
+    monkeypatch.setattr(hashes, "LEAST_OF_SMALL", 1.1)
+    assert found([*images, images[4][::-1].copy()]) == []
 
 
 def test_even_images_have_no_near_duplicate() -> None:

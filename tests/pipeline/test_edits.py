@@ -21,13 +21,19 @@ LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
 EVALUATED = {f"evaluate@{name}" for name in CLASSIFIERS}
+EXPLAINED = {f"explain@{name}" for name in CLASSIFIERS}
 EDITS = {
-    RATE: (0.003, {"train_classifier@masks", "compare"}, {"train_classifier@masks", "evaluate@masks", "compare"}),
+    RATE: (
+        0.003,
+        {"train_classifier@masks", "compare"},
+        {"train_classifier@masks", "evaluate@masks", "explain@masks", "compare"},
+    ),
     "datasets.tiny.image_size": (
         40,
         {"build_tensors@tiny"},
-        {"build_tensors@tiny", *TRAINED, *EVALUATED, "compare"},
+        {"build_tensors@tiny", *TRAINED, *EVALUATED, *EXPLAINED, "compare"},
     ),
+    "explain.images": (1, EXPLAINED, EXPLAINED),
     "runtime.num_workers": (0, set(), set()),
     "tracking.experiment": ("another", set(), set()),
     LIBRARY: (None, {"compare"}, {"compare"}),
@@ -65,7 +71,8 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
     assert RATE in dvc_copy.run("dvc", "params", "diff")
     assert dvc_copy.dvc("repro", "train_classifier@masks") == ["train_classifier@masks"]
     ran = dvc_copy.dvc("exp", "run", "-S", f"{RATE}=0.001")
-    assert ran == ["train_classifier@masks", "evaluate@masks", "compare"]
+    assert ran[:2] == ["train_classifier@masks", "evaluate@masks"]
+    assert set(ran[2:]) == {"explain@masks", "compare"}
     shown = json.loads(dvc_copy.run("dvc", "metrics", "show", "--json"))[""]["data"]
     assert set(shown) == {
         "results/segmenters/unet/metrics.json",
@@ -74,14 +81,14 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
     assert "learning_rate" in dvc_copy.run("dvc", "exp", "show", "--md")
     dvc_copy.run("dvc", "plots", "show", "--out", "dvc_plots")
     page = (dvc_copy.folder / "dvc_plots/index.html").read_text()
-    for figure in ("masks: loss", "masks: accuracy", "masks: confusion", "masks: ROC", "unet: Dice"):
+    for figure in ("masks: loss", "masks: accuracy", "masks: confusion", "masks: ROC", "unet: Dice", "masks: deletion"):
         assert figure in page
 
 
 @in_group_of_snakemake
 def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project) -> None:
     assert "in a good condition" in snakemake_copy.run("snakemake", "--lint")
-    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "compare"}
+    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "explain@masks", "compare"}
     assert snakemake_copy.dry("--forcerun", "train_classifier@masks", "--", "evaluate@masks") == {
         "train_classifier@masks",
         "evaluate@masks",
@@ -94,6 +101,8 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
     assert categories["train_segmenter"] == {"unet": ["results/segmenters/unet/training/curves.png"]}
     plots = "results/classifiers/masks/plots"
     assert categories["evaluate"]["masks"] == [f"{plots}/confusion.png", f"{plots}/roc.png"]
+    explained = "results/explanations/masks/plots"
+    assert categories["explain"]["masks"] == [f"{explained}/perturbation.png", f"{explained}/shares.png"]
     assert snakemake_copy.run("git", "status", "--porcelain") == ""
 
 

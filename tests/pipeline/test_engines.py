@@ -22,7 +22,7 @@ STAGES = {
     *(f"{stage}@tiny" for stage in ("download", "organize", "generate_masks", "build_tensors")),
     "train_segmenter@unet",
     *(f"train_classifier@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
-    *(f"evaluate@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
+    *(f"{stage}@{name}" for stage in ("evaluate", "explain") for name in ("masks", "resnet-rgb", "resnet-masked")),
     "compare",
 }
 

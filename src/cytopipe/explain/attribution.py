@@ -90,16 +90,15 @@ class Attribution:
         Returns:
             N absolute differences a method; 0 is exact.
         """
-        with torch.no_grad():
-            here = self._chosen(images, targets)
-            ends = {
-                RANDOM: self._probability(self.random)[:, targets].mean(dim=0),
-                BLACK: self._probability(self.black)[0, targets],
-                BLURRED: self._chosen(blurred(images), targets),
-            }
-        return {
-            method: np.abs(maps[method].sum(axis=(1, 2)) - (here - end).cpu().numpy()) for method, end in ends.items()
+        with torch.inference_mode():
+            black, random = self._probability(self.black)[0], self._probability(self.random).mean(dim=0)
+        ends = {
+            RANDOM: random[targets].cpu().numpy(),
+            BLACK: black[targets].cpu().numpy(),
+            BLURRED: self.probability_of(blurred(images), targets),
         }
+        here = self.probability_of(images, targets)
+        return {method: np.abs(maps[method].sum(axis=(1, 2)) - (here - end)) for method, end in ends.items()}
 
     def at_once(self, images: Tensor) -> int:
         """Images of this size in one pass."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import read_folds
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
@@ -68,7 +69,11 @@ def explain(
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
     predicted = read_predictions(predictions, rows)
     parts = [part_of(fold) for fold in range(max(folds.values()) + 1)] if folds else [MAIN]
-    part = [folds[row.id] if folds else 0 for row in rows]
+    if folds and (strange := [row.id for row in rows if row.id not in folds]):
+        raise CytopipeError(
+            f"the image '{strange[0]}' is in no fold", where=model_folder, hint="train the classifier again"
+        )
+    part = [folds.get(row.id, 0) for row in rows]
     present = {row.label: row.class_index for row in rows}
     classes = sorted(present, key=present.__getitem__)
     chosen = shown(predicted, classes, options.images)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties
 
 from cytopipe.evaluation.plots import figure
 from cytopipe.explain.names import METHOD_COLOURS, REGION_COLOURS, TITLES
@@ -97,8 +96,14 @@ def curves_figure(
             axis.set(title=f"{kind}: {better[kind]}", xlabel="share of pixels", ylabel="probability of the class")
             axis.set(xlim=(0, 1), ylim=(0, 1.02))
             # Beside the curves: they leave no corner free.
-            legend = axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-            legend.set_title("area below", FontProperties(size=8))
+            axis.legend(
+                frameon=False,
+                fontsize=8,
+                title="area below",
+                title_fontsize=8,
+                loc="center left",
+                bbox_to_anchor=(1, 0.5),
+            )
 
 
 def _nothing(path: Path) -> None:

@@ -43,7 +43,7 @@ class Explain(Section):
     """What the explanations of a classifier show."""
 
     images: int = Field(ge=0, le=1000, description="test images of each class, right and wrong; 0: no explanations")
-    steps: int = Field(50, ge=1, le=1000, description="of integrated gradients")
+    steps: int = Field(50, ge=1, le=1000, description="of integrated gradients, an image; random baselines share them")
     baselines: int = Field(10, ge=1, le=100, description="random ones of integrated gradients")
 
 

@@ -157,3 +157,14 @@ def test_predictions_of_other_images_are_an_error(tensors: Path, tmp_path: Path)
     write_table(predictions, evaluate(model, tensors, CPU).predictions[1:])
     with pytest.raises(CytopipeError, match="run evaluate again"):
         explain(model, tensors, predictions, ABOUT, OPTIONS, CPU)
+
+
+def test_folds_of_other_images_are_an_error(tensors: Path, tmp_path: Path) -> None:
+    model, predictions = tmp_path / "model", tmp_path / "predictions.csv"
+    save(model / part_of(0))
+    ids = [f"{number}{i:02}" for number in range(3) for i in range(12)]
+    (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids, 0)))
+    write_table(predictions, evaluate(model, tensors, CPU).predictions)
+    (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids[1:], 0)))
+    with pytest.raises(CytopipeError, match=r"'000' is in no fold\n.*train the classifier again"):
+        explain(model, tensors, predictions, ABOUT, OPTIONS, CPU)

@@ -24,6 +24,7 @@ STAGES = {
     *(f"train_classifier@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
     *(f"evaluate@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
     "compare",
+    "report",
 }
 
 

@@ -13,6 +13,7 @@ def main() -> None:
     print(paths.LEADERBOARD_MD.read_text(encoding="utf-8"))
     figures = sorted(Path("results/classifiers").glob("*/plots/confusion.png"))
     steps = {
+        paths.REPORT.as_posix(): "the report, with images and explanations: open it in a browser",
         paths.LEADERBOARD_MD.as_posix(): "this table; leaderboard.json for programs",
         figures[0].as_posix() if figures else "results/": "a confusion matrix; ROC and predictions lie beside it",
         "make ui": "compare the runs in MLflow, http://127.0.0.1:5000",

@@ -17,6 +17,8 @@ in_group_of_snakemake = pytest.mark.xdist_group("snakemake")
 CLASSIFIERS = ("masks", "resnet-rgb", "resnet-masked")
 RATE = "classifiers.masks.training.learning_rate"
 LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
+TEMPLATE = "src/cytopipe/report/templates/script.js"
+COMMENTS = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n"}
 
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
@@ -25,25 +27,27 @@ EXPLAINED = {f"explain@{name}" for name in CLASSIFIERS}
 EDITS = {
     RATE: (
         0.003,
-        {"train_classifier@masks", "compare"},
-        {"train_classifier@masks", "evaluate@masks", "explain@masks", "compare"},
+        {"train_classifier@masks", "compare", "report"},
+        {"train_classifier@masks", "evaluate@masks", "explain@masks", "compare", "report"},
     ),
     "datasets.tiny.image_size": (
         40,
-        {"build_tensors@tiny"},
-        {"build_tensors@tiny", *TRAINED, *EVALUATED, *EXPLAINED, "compare"},
+        {"build_tensors@tiny", "report"},
+        {"build_tensors@tiny", "audit@tiny", *TRAINED, *EVALUATED, *EXPLAINED, "compare", "report"},
     ),
-    "explain.images": (1, EXPLAINED, EXPLAINED),
+    "explain.images": (1, {*EXPLAINED, "report"}, {*EXPLAINED, "report"}),
+    "audit": ("off", {"audit@tiny", "report"}, {"audit@tiny", "report"}),
     "runtime.num_workers": (0, set(), set()),
     "tracking.experiment": ("another", set(), set()),
-    LIBRARY: (None, {"compare"}, {"compare"}),
+    LIBRARY: (None, {"compare"}, {"compare", "report"}),
+    TEMPLATE: (None, {"report"}, {"report"}),
 }
 
 
 def edit(project: Project, what: str) -> None:
-    if what == LIBRARY:
-        with (project.folder / LIBRARY).open("a") as module:
-            module.write("\n# a comment\n")
+    if what in COMMENTS:
+        with (project.folder / what).open("a") as file:
+            file.write(COMMENTS[what])
     else:
         project.edit_params(what, EDITS[what][0])
 
@@ -72,7 +76,7 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
     assert dvc_copy.dvc("repro", "train_classifier@masks") == ["train_classifier@masks"]
     ran = dvc_copy.dvc("exp", "run", "-S", f"{RATE}=0.001")
     assert ran[:2] == ["train_classifier@masks", "evaluate@masks"]
-    assert set(ran[2:]) == {"explain@masks", "compare"}
+    assert set(ran[2:]) == {"explain@masks", "compare", "report"}
     shown = json.loads(dvc_copy.run("dvc", "metrics", "show", "--json"))[""]["data"]
     assert set(shown) == {
         "results/segmenters/unet/metrics.json",
@@ -88,7 +92,7 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
 @in_group_of_snakemake
 def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project) -> None:
     assert "in a good condition" in snakemake_copy.run("snakemake", "--lint")
-    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "explain@masks", "compare"}
+    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "explain@masks", "compare", "report"}
     assert snakemake_copy.dry("--forcerun", "train_classifier@masks", "--", "evaluate@masks") == {
         "train_classifier@masks",
         "evaluate@masks",

@@ -24,6 +24,7 @@ STAGES = {
     *(f"train_classifier@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
     *(f"{stage}@{name}" for stage in ("evaluate", "explain") for name in ("masks", "resnet-rgb", "resnet-masked")),
     "compare",
+    "report",
 }
 
 

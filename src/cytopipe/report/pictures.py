@@ -16,7 +16,7 @@ from cytopipe.images import opened, read_png
 
 THUMBNAIL = 96  # longer side, pixels
 SHOWN = 240  # of a cell in the gallery of masks
-PANEL = 880  # width of a panel of explanations
+PANEL = 720  # width of a panel of explanations
 COLOURS = 64  # of a figure: lines and letters need no more
 
 _RERUN = "rerun the stage that writes it"
@@ -72,7 +72,7 @@ def panel(path: Path) -> Picture:
     Raises:
         CytopipeError: when it does not decode.
     """
-    return photograph(shrink(read_png(path), PANEL), quality=72)
+    return photograph(shrink(read_png(path), PANEL), quality=70)
 
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> Picture:

@@ -28,7 +28,7 @@ def card(template: str, **content: Any) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with this many decimals; a dash where there is none."""
-    return _NONE if value is None else f"{value:.{digits}f}"
+    return _NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 3) -> str:

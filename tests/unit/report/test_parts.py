@@ -134,7 +134,7 @@ def test_origins(results: Results) -> None:
 
 
 def test_numbers_for_people() -> None:
-    assert (number(None), number(0.12345), number(2.0, 0)) == ("–", "0.123", "2")
+    assert (number(None), number(0.12345), number(2.0, 0), number(-0.5, 1)) == ("–", "0.123", "2", "−0.5")
     assert (signed(-0.05), signed(0.05), signed(None)) == ("−0.050", "+0.050", "–")
     assert (limits(None), limits({"low": 0.1, "high": 0.25})) == ("–", "0.100 to 0.250")
     assert (percent(None), percent(0.95), percent(0.071, 1)) == ("–", "95 %", "7.1 %")

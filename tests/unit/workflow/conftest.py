@@ -46,7 +46,10 @@ def several(tiny: dict[str, Any]) -> dict[str, Any]:
     data, unet, network = tiny["datasets"]["tiny"], tiny["segmenters"]["unet"], tiny["classifiers"]["masks"]
     return {
         **tiny,
-        "datasets": {"smear": {**data, "segmenter": "fine"}, "blood": {**data, "segmenter": "coarse"}},
+        "datasets": {
+            "smear": {**data, "segmenter": "fine"},
+            "blood": {**data, "segmenter": "coarse", "source": {**data["source"], "seed": 99}},
+        },
         "segmenters": {"fine": {**unet, "dataset": "smear"}, "coarse": {**unet, "dataset": "smear"}},
         "classifiers": {
             "big": {**network, "dataset": "smear"},

@@ -270,6 +270,8 @@
   const measure = () => document.documentElement.style.setProperty("--sticky", `${bar.getBoundingClientRect().height}px`);
   addEventListener("resize", measure);
 
+  form.hidden = false;
+  document.getElementById("without-script").remove();
   measure();
   const anchor = readHash();
   if (state.classifier) for (const element of all(`details[data-classifier="${state.classifier}"]`)) element.open = true;

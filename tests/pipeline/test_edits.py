@@ -92,7 +92,12 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
 @in_group_of_snakemake
 def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project) -> None:
     assert "in a good condition" in snakemake_copy.run("snakemake", "--lint")
-    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {"evaluate@masks", "explain@masks", "compare", "report"}
+    assert snakemake_copy.dry("--forcerun", "evaluate@masks") == {
+        "evaluate@masks",
+        "explain@masks",
+        "compare",
+        "report",
+    }
     assert snakemake_copy.dry("--forcerun", "train_classifier@masks", "--", "evaluate@masks") == {
         "train_classifier@masks",
         "evaluate@masks",

@@ -46,11 +46,12 @@ def test_rules_depend_on_each_other_as_the_stages_of_dvc_do(project: Make, sever
 
 def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str, Any]) -> None:
     rules = {rule.name: rule for rule in Dag(str(project(several))).rules}
-    per_dataset = ("download", "organize", "generate_masks", "build_tensors")
+    per_dataset = ("download", "organize", "generate_masks", "build_tensors", "audit")
+    per_classifier = ("train_classifier", "evaluate", "explain")
     assert rules.keys() == {
         *(f"{stage}@{dataset}" for stage in per_dataset for dataset in ("smear", "blood")),
         *(f"train_segmenter@{name}" for name in ("fine", "coarse")),
-        *(f"{stage}@{name}" for stage in ("train_classifier", "evaluate") for name in several["classifiers"]),
+        *(f"{stage}@{name}" for stage in per_classifier for name in several["classifiers"]),
         "compare",
         "report",
     }

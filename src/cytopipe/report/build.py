@@ -51,7 +51,6 @@ def build_report(params: Params) -> Report:
     }
     html = page(
         "report.html.j2",
-        params=params,
         datasets=datasets,
         rankings=rankings,
         classifiers=classifiers,

@@ -54,7 +54,6 @@ def segmenter_card(view: SegmenterView) -> str:
     ]
     return card(
         "segmenter_card.md.j2",
-        view=view,
         one=one,
         metrics=_table(("metric", "mean", "95 % interval"), rows) if rows else "",
         weights=weight_hashes(one.files.model),

@@ -148,9 +148,7 @@ def test_names_in_markdown_are_shown_as_they_stand() -> None:
 
 
 def test_runs_of_empty_lines_in_a_card_become_one(results: Results) -> None:
-    from cytopipe.report.views import segmenter_view
-
-    text = card("segmenter_card.md.j2", one=results.segmenters["otsu"], view=segmenter_view, metrics="", weights={})
+    text = card("segmenter_card.md.j2", one=results.segmenters["otsu"], metrics="", weights={})
     assert "\n\n\n" not in text and text.endswith("```\n")
 
 

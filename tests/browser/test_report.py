@@ -217,6 +217,6 @@ def test_print_opens_what_is_closed(show: Open) -> None:
 
 
 def test_motion_is_as_wanted(show: Open) -> None:
-    behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
-    assert show().evaluate(behaviour) == "auto"
-    assert show(motion="no-preference").evaluate(behaviour) == "smooth"
+    moving = "getComputedStyle(document.querySelector('details.panel > summary'), '::before').transitionDuration"
+    assert show().evaluate(moving) == "0s"
+    assert show(motion="no-preference").evaluate(moving) == "0.12s"

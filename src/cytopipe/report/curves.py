@@ -11,6 +11,7 @@ from cytopipe import paths
 from cytopipe.report.charts import Axis, Point, Series, chart, series_style
 from cytopipe.report.explained import method_name
 from cytopipe.report.read import ClassifierResults, SegmenterResults, Table, read_table_if_there
+from cytopipe.report.render import percent
 
 _PERTURBATIONS = {
     "deletion": "The most important pixels are removed first: the sooner it falls, the better.",
@@ -175,7 +176,9 @@ def _coverage(rows: Table, one: ClassifierResults) -> Curve | None:
     lines = [Series(points, "model"), *(Series([point], "best", marks=True) for point in chosen)]
     svg = chart("accuracy by coverage", Axis("share of images kept"), axis, lines, guides)
     keys = [Key("chosen on validation", "best")] if chosen else []
-    text = "The surest images first" + ("." if wanted is None else f"; the line is the wanted accuracy, {wanted:.0%}.")
+    text = "The surest images first" + (
+        "." if wanted is None else f"; the line is the wanted accuracy, {percent(wanted)}."
+    )
     return Curve("Selective prediction", text, svg, keys)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,15 @@ def test_no_explained_image_is_nothing(results: Results) -> None:
     for name in ("second", "folded"):
         shown = explained(results.classifiers[name])
         assert shown.content is None and not shown.panels and not shown.shares and shown.methods == []
+
+
+def test_a_share_that_was_not_measured_is_left_out(results: Results) -> None:
+    one = results.classifiers["first"]
+    assert one.explanations is not None
+    content = json.loads(json.dumps(one.explanations))
+    content["shares"]["normal"]["grad_cam"]["nucleus"]["mean"] = None
+    shown = explained(replace(one, explanations=content))
+    assert list(shown.shares["normal"]) == ["IG, random", PIXELS]
 
 
 def test_findings_come_worst_first_with_few_pairs(results: Results) -> None:

@@ -19,7 +19,9 @@ def inputs(params: Params, item: str) -> list[Path]:
     ]
     segmenters = [path for name in params.segmenters for path in _results(paths.segmenter(name))]
     classifiers = [path for name in params.classifiers for path in _results(paths.classifier(name))]
-    return [*datasets, *segmenters, *classifiers, paths.LEADERBOARD_JSON]
+    audits = [paths.Audit(name).findings for name in params.datasets]
+    explained = [paths.Explained(name).summary for name in params.classifiers]
+    return [*datasets, *segmenters, *classifiers, *audits, *explained, paths.LEADERBOARD_JSON]
 
 
 def _results(trained: paths.Trained) -> list[Path]:

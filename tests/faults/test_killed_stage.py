@@ -66,7 +66,7 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_manifest(tensors / "manifest.csv", rows)
     organized = project / "data/organized/tiny"
     organized.mkdir(parents=True)
-    (organized / "summary.json").write_text('{"classes": ["a", "b"]}')
+    (organized / "summary.json").write_text('{"classes": ["a", "b"], "normal": []}')
     return project
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from cytopipe.evaluation.reasons import no_operating_point, undefined
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
-from cytopipe.models import FOLDS, MAIN, ModelSpec, load_model, part_of, seed_part
+from cytopipe.models import MAIN, ModelSpec, load_model, part_of, read_folds, seed_part
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
 from cytopipe.tables import write_table
@@ -199,12 +198,6 @@ def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> li
         model, spec = load_model(part, device)
         found.append(class_probabilities(model, input_transform(spec, device), items, orientations=spec.orientations))
     return found
-
-
-def read_folds(model_folder: Path) -> dict[str, int]:
-    """The fold that tests each image; empty for a model without folds."""
-    file = model_folder / FOLDS
-    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def _fold_of(row: Row, folds: Mapping[str, int], model_folder: Path) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.evaluate import read_folds
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
 from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
@@ -19,7 +18,7 @@ from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.explain.report import Explanations, Shown, region_shares, settings
 from cytopipe.inference.classify import input_transform
 from cytopipe.inputs import COLOURS, InputTransform
-from cytopipe.models import MAIN, load_model, part_of
+from cytopipe.models import MAIN, load_model, part_of, read_folds
 from cytopipe.params import Explain
 from cytopipe.tensors import Items, load_all, load_split
 

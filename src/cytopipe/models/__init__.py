@@ -19,7 +19,7 @@ from cytopipe.models import (
     resnet50_frozen,
     timm_models,
 )
-from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, save_model, seed_part
+from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, read_folds, save_model, seed_part
 from cytopipe.models.frozen import freeze, train_mode
 from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
 from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find
@@ -47,6 +47,7 @@ __all__ = [
     "malaria_vgg",
     "otsu",
     "part_of",
+    "read_folds",
     "region_pooling",
     "replace_activations",
     "replace_head",

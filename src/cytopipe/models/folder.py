@@ -104,6 +104,12 @@ def seed_part(number: int) -> str:
     return f"seeds/{number}" if number else MAIN
 
 
+def read_folds(model_folder: Path) -> dict[str, int]:
+    """The fold that tests each image; empty for a model without folds."""
+    file = model_folder / FOLDS
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
 def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
     """Write weights.safetensors, model.json and SHA256SUMS into a folder, made if need be.
 

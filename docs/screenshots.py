@@ -1,0 +1,133 @@
+"""Take the README's pictures of a finished run: python docs/screenshots.py, after `make repro` on the demo preset.
+
+Needs Chromium, and the network for the page of `dvc plots`, which loads its drawing library from there. The picture of
+`snakemake --report` needs a run by Snakemake (`make snakemake`); without one it is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Page, sync_playwright
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+
+IMAGES = Path("docs/images")
+CLASSIFIER = "attention-masks"
+OTHERS = ("attention-rgb", "densenet")  # compared with it in MLflow
+URL = "http://127.0.0.1:5055"
+WIDTH = 1280
+
+
+def report(page: Page) -> None:
+    """The leaderboard of the first dataset, and a classifier's curves."""
+    page.goto(paths.REPORT.resolve().as_uri())
+    box = page.locator("#leaderboard").bounding_box()
+    if box is None:
+        raise CytopipeError("the report has no leaderboard", where=paths.REPORT)
+    area = {"x": 0, "y": box["y"], "width": WIDTH, "height": 1500}
+    page.screenshot(path=IMAGES / "report.png", full_page=True, clip=area)
+
+
+def explanation() -> None:
+    """One panel: the surest right image."""
+    folder = paths.Explained(CLASSIFIER)
+    shown = [one for one in json.loads(folder.summary.read_text())["images"] if one["correct"]]
+    best = max(shown, key=lambda one: one["probability"])
+    shutil.copy(folder.panels / best["panel"], IMAGES / "explanation.png")
+
+
+def dvc_plots(page: Page) -> None:
+    """The first plots of `dvc plots show`."""
+    with tempfile.TemporaryDirectory() as folder:
+        name = f"results/classifiers/{CLASSIFIER}/plots"
+        targets = [f"{name}/{table}.csv" for table in ("roc", "reliability", "coverage", "confusion")]
+        subprocess.run(["dvc", "plots", "show", *targets, "--out", folder], check=True, capture_output=True)
+        page.goto((Path(folder) / "index.html").as_uri())
+        page.wait_for_selector("canvas, svg", timeout=30_000)
+        page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "dvc-plots.png", full_page=True)
+
+
+def snakemake_report(page: Page) -> None:
+    """The figures of a network in `snakemake --report`."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "report.html"
+        done = subprocess.run(["snakemake", "--report", str(made)], capture_output=True, text=True)
+        if done.returncode:
+            print(f"no run by Snakemake, no picture of its report: {done.stderr.strip().splitlines()[-1]}")
+            return
+        page.goto(made.as_uri())
+        page.wait_for_timeout(1500)
+        for text in ("evaluate", CLASSIFIER):
+            page.get_by_text(text, exact=False).first.click()
+            page.wait_for_timeout(1000)
+        page.screenshot(path=IMAGES / "snakemake-report.png")
+
+
+def mlflow_comparison(page: Page) -> None:
+    """Runs of train_classifier, compared."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiments = [one.experiment_id for one in client.search_experiments() if one.name != "Default"]
+    runs = client.search_runs(experiments, filter_string="tags.stage = 'train_classifier' and status = 'FINISHED'")
+    by_item = {run.data.tags["item"]: run for run in reversed(runs)}
+    chosen = [by_item[name].info for name in (CLASSIFIER, *OTHERS)]
+    with _mlflow():
+        query = f"runs={quote(json.dumps([run.run_id for run in chosen]))}&experiments={quote(json.dumps(experiments))}"
+        page.goto(f"{URL}/#/compare-runs?{query}")
+        page.wait_for_timeout(8000)
+        page.screenshot(path=IMAGES / "mlflow.png")
+
+
+@contextmanager
+def _mlflow() -> Iterator[None]:
+    command = ["mlflow", "ui", "--backend-store-uri", "sqlite:///mlflow.db", "--port", URL.rpartition(":")[2]]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _wait()
+            yield
+        finally:
+            server.terminate()
+
+
+def _wait() -> None:
+    for _ in range(60):
+        try:
+            urllib.request.urlopen(f"{URL}/health", timeout=2).close()
+            return
+        except OSError:
+            time.sleep(1)
+    raise CytopipeError("MLflow's page does not answer", where=URL)
+
+
+def main() -> None:
+    """Write docs/images/{report,explanation,dvc-plots,snakemake-report,mlflow}.png."""
+    chromium = shutil.which("chromium")
+    if chromium is None or not paths.REPORT.exists():
+        raise CytopipeError("needs chromium and results/report.html", hint="make repro")
+    explanation()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for shoot in (report, dvc_plots, snakemake_report, mlflow_comparison):
+            shoot(browser.new_page(viewport={"width": WIDTH, "height": 1000}))
+        browser.close()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CytopipeError as error:
+        sys.exit(f"error: {error}")

@@ -57,7 +57,7 @@ def dvc_plots(page: Page) -> None:
         page.goto((Path(folder) / "index.html").as_uri())
         page.wait_for_selector("canvas, svg", timeout=30_000)
         page.wait_for_timeout(2000)
-        page.screenshot(path=IMAGES / "dvc-plots.png", full_page=True)
+        page.screenshot(path=IMAGES / "dvc-plots.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": 920})
 
 
 def snakemake_report(page: Page) -> None:
@@ -77,7 +77,7 @@ def snakemake_report(page: Page) -> None:
 
 
 def mlflow_comparison(page: Page) -> None:
-    """Runs of train_classifier, compared."""
+    """Validation accuracy by epoch of several runs of train_classifier."""
     from mlflow import MlflowClient
 
     client = MlflowClient("sqlite:///mlflow.db")
@@ -86,10 +86,18 @@ def mlflow_comparison(page: Page) -> None:
     by_item = {run.data.tags["item"]: run for run in reversed(runs)}
     chosen = [by_item[name].info for name in (CLASSIFIER, *OTHERS)]
     with _mlflow():
-        query = f"runs={quote(json.dumps([run.run_id for run in chosen]))}&experiments={quote(json.dumps(experiments))}"
-        page.goto(f"{URL}/#/compare-runs?{query}")
-        page.wait_for_timeout(8000)
-        page.screenshot(path=IMAGES / "mlflow.png")
+        runs_of = quote(json.dumps([run.run_id for run in chosen]))
+        keys = quote(json.dumps(["val_accuracy"]))
+        page.goto(
+            f"{URL}/#/metric?runs={runs_of}&metric={quote(json.dumps('val_accuracy'))}"
+            f"&experiments={quote(json.dumps(experiments))}&plot_metric_keys={keys}&x_axis=step"
+        )
+        page.wait_for_timeout(6000)
+        assistant = page.get_by_role("button", name="Close")
+        if assistant.count():
+            assistant.first.click()
+            page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "mlflow.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": 780})
 
 
 @contextmanager

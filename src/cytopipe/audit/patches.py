@@ -20,7 +20,7 @@ CELL = 3  # the channel of the whole cell's mask in a stored item
 PATCH_PX = 6
 STRIDE = 2
 # D x 3: the mean colour of a patch.
-_COLOUR_MEAN = np.tile(np.eye(3, dtype=np.float32), (PATCH_PX**2, 1)) / PATCH_PX**2
+_COLOUR_MEAN = np.tile(np.eye(3), (PATCH_PX**2, 1)) / PATCH_PX**2
 _THRESHOLD = 0.5  # responses below are 0 (in units of the response's standard deviation)
 _SAMPLED_IMAGES, _SAMPLES = 300, 20_000  # images and patches that the whitening is computed from
 _BATCH = 64  # images at once
@@ -58,7 +58,7 @@ def learn(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
     whiten = directions / np.sqrt(variances.clip(0) + 0.01 * variances.mean() + 1e-8) @ directions.T
     drawn = (sample[rng.choice(len(sample), min(atoms, len(sample)), replace=False)] - mean) @ whiten
     unit = drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-6)
-    return Dictionary(mean.astype(np.float32), (whiten @ unit.T).astype(np.float32), side)
+    return Dictionary(mean, whiten @ unit.T, side)
 
 
 def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndar
         margin: pixels around the cell that do not count as background.
 
     Returns:
-        Features of the whole images, N x D float32; features of their background, where only patches outside the
+        Features of the whole images, N x D float64; features of their background, where only patches outside the
         widened cell are averaged (a quarter without any takes the average of the others), N x D; and the share of
         each image's patches that are background, N.
     """
@@ -101,7 +101,7 @@ def _pooled(values: np.ndarray, shown: np.ndarray, places: int) -> np.ndarray:
     weights = np.where(
         totals > 0, weights / np.maximum(totals, 1), everywhere / np.maximum(everywhere.sum(2), 1)[..., None]
     )
-    pooled: np.ndarray = weights.astype(np.float32) @ values
+    pooled: np.ndarray = weights @ values
     return pooled.reshape(len(values), -1)
 
 
@@ -109,7 +109,7 @@ def _outside(cell: np.ndarray, margin: int) -> np.ndarray:
     """H x W float, above 0 in the cell -> P, 1 for patches that do not touch the covered cell."""
     widened = cover(cell, margin)
     windows = sliding_window_view(widened, (PATCH_PX, PATCH_PX))[::STRIDE, ::STRIDE]
-    return (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float32)
+    return (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float64)
 
 
 def cover(cell: np.ndarray, margin: int) -> np.ndarray:
@@ -130,19 +130,18 @@ def _patches(colours: np.ndarray) -> np.ndarray:
 
 
 def _batches(items: Items, side: int) -> Iterator[np.ndarray]:
-    """Images scaled to `side`, N x side x side x 4 float32 from 0 to 1; a mask is above 0 where it touches a pixel."""
+    """Images scaled to `side`, N x side x side x 4 float64 from 0 to 1; a mask is above 0 where it touches a pixel."""
     for start in range(0, len(items), _BATCH):
         batch = np.asarray(items[start : start + _BATCH])
         yield np.stack([scale(image, side) for image in batch])
 
 
 def scale(image: np.ndarray, side: int) -> np.ndarray:
-    """H x W x C uint8 -> side x side x C (at most 4) float32 from 0 to 1, by the average of areas when it shrinks.
+    """H x W x C uint8 -> side x side x C (at most 4) float64 from 0 to 1, by the average of areas when it shrinks.
 
-    The mask of nuclei, a fifth channel, is left out: OpenCV averages no more than four.
+    The mask of nuclei, a fifth channel, is left out: OpenCV averages no more than four. The rest is computed in double
+    precision: a sum's last bit may differ from run to run, and must not tip a comparison of two scores.
     """
     interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
-    scaled: np.ndarray = cv2.resize(
-        image[..., : CELL + 1].astype(np.float32) / 255, (side, side), interpolation=interpolation
-    )
-    return scaled
+    small = image[..., : CELL + 1].astype(np.float32) / 255
+    return cv2.resize(small, (side, side), interpolation=interpolation).astype(np.float64)

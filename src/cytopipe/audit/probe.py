@@ -97,8 +97,9 @@ def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarra
 
     That unit makes the largest score of rare classes as likely as that of common ones.
     """
+    train, test = train.astype(np.float64), test.astype(np.float64)
     scaler = StandardScaler().fit(train)
-    x, z = scaler.transform(train).astype(np.float64), scaler.transform(test).astype(np.float64)
+    x, z = scaler.transform(train), scaler.transform(test)
     frequency = targets.mean(axis=0, dtype=np.float64)
     centred = targets - frequency
     strength = RIDGE * max(float((x**2).sum()) / len(x), 1e-9)

@@ -39,10 +39,10 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
     """
     height, width = image.shape[:2]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    values = grey.astype(np.float32)
+    values = grey.astype(np.float64)
     low, high = np.quantile(values, (0.02, 0.98))
     contrast = float(values.std())
-    laplacian = cv2.Laplacian(values, cv2.CV_32F)
+    laplacian = cv2.Laplacian(values, cv2.CV_64F)
     fine = values - cv2.medianBlur(grey, 3)
     return {
         "width": float(np.log(width)),

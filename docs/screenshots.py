@@ -70,9 +70,11 @@ def snakemake_report(page: Page) -> None:
             return
         page.goto(made.as_uri())
         page.wait_for_timeout(1500)
-        for text in ("evaluate", CLASSIFIER):
-            page.get_by_text(text, exact=False).first.click()
+        for text in ("Classifiers, test", CLASSIFIER):
+            page.get_by_text(text, exact=True).first.click()
             page.wait_for_timeout(1000)
+        page.locator("tr", has_text="ROC curves").first.locator("a").first.click()
+        page.wait_for_timeout(1500)
         page.screenshot(path=IMAGES / "snakemake-report.png")
 
 

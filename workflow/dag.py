@@ -34,11 +34,14 @@ TITLES = {
     "decision": "decision curve",
     "coverage": "accuracy by coverage",
     "distribution": "Dice, IoU and boundary distance of every image",
+    "shares": "share of attribution on nucleus, cytoplasm and background",
+    "perturbation": "deletion and insertion curves",
 }
 HEADINGS = {
     "train_segmenter": "Segmenters, training and test",
     "train_classifier": "Classifiers, training",
     "evaluate": "Classifiers, test",
+    "explain": "Classifiers, explanations",
 }
 
 

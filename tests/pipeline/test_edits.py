@@ -18,6 +18,7 @@ CLASSIFIERS = ("masks", "resnet-rgb", "resnet-masked")
 RATE = "classifiers.masks.training.learning_rate"
 LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
 TEMPLATE = "src/cytopipe/report/templates/script.js"
+CURVES = ("confusion", "coverage", "decision", "pr", "reliability", "roc")
 COMMENTS = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n"}
 
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
@@ -107,11 +108,14 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
     snakemake_copy.run("snakemake", "--report", "report.html")
     page = (snakemake_copy.folder / "report.html").read_text()
     categories = json.loads(page.partition("var categories = ")[2].partition(";\n")[0])
-    assert categories["train_segmenter"] == {"unet": ["results/segmenters/unet/training/curves.png"]}
-    plots = "results/classifiers/masks/plots"
-    assert categories["evaluate"]["masks"] == [f"{plots}/confusion.png", f"{plots}/roc.png"]
-    explained = "results/explanations/masks/plots"
-    assert categories["explain"]["masks"] == [f"{explained}/perturbation.png", f"{explained}/shares.png"]
+    figures = {
+        "Segmenters, training and test": ("unet", "segmenters/unet", ("plots/distribution", "training/curves")),
+        "Classifiers, training": ("masks", "classifiers/masks", ("training/curves",)),
+        "Classifiers, test": ("masks", "classifiers/masks", [f"plots/{name}" for name in CURVES]),
+        "Classifiers, explanations": ("masks", "explanations/masks", ("plots/perturbation", "plots/shares")),
+    }
+    for heading, (item, folder, names) in figures.items():
+        assert sorted(categories[heading][item]) == [f"results/{folder}/{name}.png" for name in names]
     assert snakemake_copy.run("git", "status", "--porcelain") == ""
 
 

@@ -19,7 +19,7 @@ in_group_of_dvc = pytest.mark.xdist_group("dvc")
 in_group_of_snakemake = pytest.mark.xdist_group("snakemake")
 
 STAGES = {
-    *(f"{stage}@tiny" for stage in ("download", "organize", "generate_masks", "build_tensors")),
+    *(f"{stage}@tiny" for stage in ("download", "organize", "generate_masks", "build_tensors", "audit")),
     "train_segmenter@unet",
     *(f"train_classifier@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
     *(f"{stage}@{name}" for stage in ("evaluate", "explain") for name in ("masks", "resnet-rgb", "resnet-masked")),

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from cytopipe import paths
+from cytopipe.explain.names import TITLES
 from cytopipe.report.pictures import Picture, panel
 from cytopipe.report.read import ClassifierResults
 
@@ -16,14 +17,6 @@ Regions = Mapping[str, Mapping[str, float]]  # mean, and perhaps low and high, b
 PIXELS = "share of the pixels"
 PANELS = 8  # of a classifier; the folder holds all
 REGIONS = ("nucleus", "cytoplasm", "background")
-NAMES = {  # as on the panels
-    "integrated_gradients": "IG, random",
-    "integrated_gradients_black": "IG, black",
-    "integrated_gradients_blurred": "IG, blurred",
-    "grad_cam": "Grad-CAM",
-    "guided_backprop": "guided backprop",
-    "random": "random order",
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def in_turn(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def method_name(method: str) -> str:
     """A method's name for people."""
-    return NAMES.get(method, method.replace("_", " "))
+    return TITLES.get(method, method.replace("_", " "))
 
 
 def _shares(content: Mapping[str, Any]) -> dict[str, dict[str, Regions]]:

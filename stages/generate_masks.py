@@ -18,21 +18,24 @@ def inputs(params: Params, dataset: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Fill data/masks/<dataset>/."""
     from cytopipe.inference.masks import generate_masks
+    from cytopipe.models import copy_segmenter
     from cytopipe.training.determinism import prepare
 
     dataset = stage.params.datasets[stage.item]
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item
     organized, masks = paths.Organized(stage.item), paths.Masks(stage.item)
+    segmenter = paths.segmenter(dataset.segmenter).model
     rows = generate_masks(
         organized.folder,
         read_manifest(organized.manifest),
-        paths.segmenter(dataset.segmenter).model,
+        segmenter,
         trained_on_it,
         stage.folder(masks.predicted),
         prepare(stage.params.runtime),
         stage.progress,
     )
     write_manifest(stage.output(masks.manifest), rows)
+    copy_segmenter(segmenter, stage.output(masks.segmenter))
 
 
 if __name__ == "__main__":

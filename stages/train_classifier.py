@@ -18,13 +18,15 @@ def inputs(params: Params, classifier: str) -> list[Path]:
     weights = [config.pretrained] if isinstance(config.pretrained, Path) else []
     # The test split is opened by cross-validation alone, where each image is the test of one fold.
     arrays = [tensors.array(split) for split in SPLITS if split != "test" or config.folds]
-    return [tensors.manifest, *arrays, paths.Organized(config.dataset).summary, *weights]
+    segmenter = paths.Masks(config.dataset).segmenter
+    return [tensors.manifest, *arrays, paths.Organized(config.dataset).summary, segmenter, *weights]
 
 
 def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/ and the history of the training."""
     from cytopipe.compute import workspace
-    from cytopipe.models import FOLDS, save_model
+    from cytopipe.models import FOLDS, SEGMENTER, copy_segmenter, example_images, save_model
+    from cytopipe.tensors import load_split
     from cytopipe.training.crossvalidate import train_all
     from cytopipe.training.results import write_history
 
@@ -38,8 +40,12 @@ def run(stage: Stage) -> None:
 
     target = paths.classifier(stage.item)
     model_folder = stage.folder(target.model)
+    items, rows = load_split(tensors.folder, "val")
+    examples = example_images(items, [row.class_index for row in rows])
     for part, (model, spec) in trained.models.items():
-        save_model(model_folder / part, model, spec)
+        save_model(model_folder / part, model, spec, examples)
+    if config.channels != "rgb":
+        copy_segmenter(paths.Masks(config.dataset).segmenter, model_folder / SEGMENTER)
     if trained.folds:
         write_json(model_folder / FOLDS, trained.folds)
     training = stage.folder(target.training)

@@ -96,6 +96,11 @@ class Masks:
         """The organized manifest with the predicted masks in place of the true ones."""
         return self.folder / MANIFEST
 
+    @property
+    def segmenter(self) -> Path:
+        """A copy of the model that masks images of no fold, for the folders of classifiers."""
+        return self.folder / "segmenter"
+
 
 @dataclass(frozen=True)
 class Tensors:

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 _WIDEST = math.log(1e3)  # temperatures that are tried, both ways, relative to the logits' own deviation
+_SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -27,3 +28,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     found = minimize_scalar(surprise, bounds=(-_WIDEST, _WIDEST), method="bounded", options={"xatol": 1e-6})
     return scale * math.exp(found.x)
+
+
+def logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """Logits whose softmax is the probabilities, N x classes."""
+    return np.log(np.clip(probabilities, _SMALLEST, 1))
+
+
+def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """The softmax of the logits divided by the temperature; above 1 it takes confidence away, N x classes."""
+    scaled: np.ndarray = softmax(logits_of(probabilities) / temperature, axis=1)
+    return scaled

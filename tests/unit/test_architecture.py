@@ -16,7 +16,7 @@ LAYERS = (
     "tables", "images", "masks",                              # bytes to pixels and tables
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
-    "inputs", "augment", "temperature", "models",             # what a network sees, and networks
+    "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
     "inference", "evaluation", "training", "explain", "audit",  # what is done with a network
     "report",                                                 # what people look at
     "tracking", "presets", "stage", "compute", "cli",         # how it is run

@@ -16,7 +16,7 @@ WHOLE = {
     "download": [RAW.files, RAW.manifest],
     "organize": [ORGANIZED.folder / name for name in (*SPLITS, "masks", "summary.json", "manifest.csv")],
     "train_segmenter": [SEGMENTER.model, SEGMENTER.predictions, SEGMENTER.metrics],
-    "generate_masks": [MASKS.predicted, MASKS.manifest],
+    "generate_masks": [MASKS.predicted, MASKS.manifest, MASKS.segmenter],
     "build_tensors": [*map(TENSORS.array, SPLITS), TENSORS.manifest],
     "audit": [paths.Audit("x").findings, paths.Audit("x").figures],
     "train_classifier": [CLASSIFIER.model],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import softmax
 
 from cytopipe.evaluation.checks import check_scores
 
@@ -68,14 +67,3 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float
         "brier": brier_score(truth, probabilities),
         "log_loss": log_loss(truth, probabilities),
     }
-
-
-def logits_of(probabilities: np.ndarray) -> np.ndarray:
-    """Logits whose softmax is the probabilities, N x classes."""
-    return np.log(np.clip(probabilities, _SMALLEST, 1))
-
-
-def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """The softmax of the logits divided by the temperature; above 1 it takes confidence away, N x classes."""
-    scaled: np.ndarray = softmax(logits_of(probabilities) / temperature, axis=1)
-    return scaled

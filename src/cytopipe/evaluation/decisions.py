@@ -1,77 +1,20 @@
-"""What a classifier decides beyond its classes: calibrated, abnormal or normal, sure or not.
-
-Everything is chosen on validation images, kept with the model, and judged on test images.
-"""
+"""The decisions of a classifier, chosen on validation images and judged on test images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.calibration import calibration, logits_of, sharpen
+from cytopipe.decisions import Decisions, Threshold, abnormality
+from cytopipe.evaluation.calibration import calibration
 from cytopipe.evaluation.classification import interval, intervals
 from cytopipe.evaluation.operating import SPECIFICITIES, operating_point, threshold_at_specificity, wilson
 from cytopipe.evaluation.selective import area_under_risk, at_threshold, threshold_for_error
-from cytopipe.models import ModelSpec
-from cytopipe.temperature import fit_temperature
+from cytopipe.temperature import fit_temperature, logits_of, sharpen
 
-DECISIONS = "decisions"  # their place in `extra` of model.json
 WANTED_ERROR = 0.05  # of the images that are not left to a person
-
-
-class Threshold(BaseModel):
-    """A score of abnormality, and the specificity that it reached on validation images."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    specificity: FiniteFloat
-    score: FiniteFloat
-
-
-class Decisions(BaseModel):
-    """What was chosen on validation images; part of a model folder.
-
-    Attributes:
-        temperature: divisor of the logits, for calibrated probabilities.
-        sure_above: calibrated confidence from which at most WANTED_ERROR of the images are wrong; None: none is.
-        abnormal: classes whose calibrated probabilities add up to the score of abnormality.
-        thresholds: of that score.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    temperature: FiniteFloat
-    sure_above: FiniteFloat | None
-    abnormal: tuple[str, ...] = ()
-    thresholds: tuple[Threshold, ...] = ()
-
-    @classmethod
-    def of(cls, spec: ModelSpec) -> Decisions:
-        """Those of a model folder.
-
-        Raises:
-            CytopipeError: it was trained before there were any.
-        """
-        if DECISIONS not in spec.extra:
-            raise CytopipeError(
-                "the model holds no decisions", where=spec.architecture, hint="train the classifier again"
-            )
-        return cls.model_validate_json(json.dumps(spec.extra[DECISIONS]))
-
-    def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities N x classes with honest confidences."""
-        return sharpen(probabilities, self.temperature)
-
-
-def abnormality(probabilities: np.ndarray, classes: Sequence[str], abnormal: Sequence[str]) -> np.ndarray:
-    """The score of abnormality of each image, N: the share of probability on abnormal classes."""
-    share: np.ndarray = probabilities[:, [label in abnormal for label in classes]].sum(axis=1)
-    return share
 
 
 def choose(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], normal: Sequence[str]) -> Decisions:

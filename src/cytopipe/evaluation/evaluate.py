@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cytopipe.decisions import Decisions, abnormality
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation import curve_figures, curves, plots
 from cytopipe.evaluation.classification import (
@@ -21,7 +22,7 @@ from cytopipe.evaluation.classification import (
     per_class,
     spread_of_seeds,
 )
-from cytopipe.evaluation.decisions import WANTED_ERROR, Decisions, abnormality, calibrate, judge
+from cytopipe.evaluation.decisions import WANTED_ERROR, calibrate, judge
 from cytopipe.evaluation.reasons import no_operating_point, undefined
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform

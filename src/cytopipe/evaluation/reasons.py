@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.evaluation.decisions import Decisions
+from cytopipe.decisions import Decisions
 
 NO_QUESTION = "no class counts as normal,\nso there is no question of abnormality"
 

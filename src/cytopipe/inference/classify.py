@@ -11,6 +11,8 @@ from cytopipe.inputs import InputTransform, batches
 from cytopipe.models import ModelSpec
 from cytopipe.tensors import Items
 
+BATCH = 64  # images of a forward pass; other numbers give other last digits
+
 
 def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
     """From stored items to what the classifier of this specification sees."""
@@ -18,7 +20,7 @@ def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
 
 
 def class_probabilities(
-    model: nn.Module, transform: InputTransform, items: Items, batch_size: int = 64, orientations: int = 1
+    model: nn.Module, transform: InputTransform, items: Items, batch_size: int = BATCH, orientations: int = 1
 ) -> np.ndarray:
     """N x S x S x 5 uint8 -> N x classes float64; rows sum to 1. Always in fp32 and evaluation mode.
 

@@ -19,6 +19,7 @@ from cytopipe.masks import from_probabilities, largest_cell
 from cytopipe.models import ModelSpec, load_model
 
 HEADS = ("cyt", "nuc")
+BATCH = 8  # windows of a forward pass
 Size = tuple[int, int]  # height, width
 _Cut = tuple[Size, np.ndarray, list[tuple[int, int]], Size]  # native size, windows, their corners, size of the tiling
 
@@ -71,11 +72,11 @@ class Segmentation:
         batch_size: windows a forward pass.
     """
 
-    def __init__(self, model: nn.Module, transform: InputTransform, view: View, batch_size: int = 32) -> None:
+    def __init__(self, model: nn.Module, transform: InputTransform, view: View, batch_size: int = BATCH) -> None:
         self.model, self.transform, self.view, self.batch_size = model.eval(), transform, view, batch_size
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, batch_size: int = 32) -> Segmentation:
+    def load(cls, folder: Path, device: torch.device, batch_size: int = BATCH) -> Segmentation:
         """From a model folder.
 
         Raises:
@@ -84,7 +85,7 @@ class Segmentation:
         return cls.of(*load_model(folder, device), device, batch_size)
 
     @classmethod
-    def of(cls, model: nn.Module, spec: ModelSpec, device: torch.device, batch_size: int = 32) -> Segmentation:
+    def of(cls, model: nn.Module, spec: ModelSpec, device: torch.device, batch_size: int = BATCH) -> Segmentation:
         """From a network and its specification."""
         transform = InputTransform("rgb", spec.mean, spec.std, device)
         return cls(model, transform, View(**spec.extra["view"]), batch_size)
@@ -94,11 +95,13 @@ class Segmentation:
         results = []
         with torch.inference_mode():
             for start in range(0, len(windows), self.batch_size):
-                items = torch.from_numpy(windows[start : start + self.batch_size].copy())
+                some = windows[start : start + self.batch_size]
+                # Kernels differ with the number of windows: filled up, an image has one mask in whatever company.
+                items = torch.from_numpy(np.pad(some, ((0, self.batch_size - len(some)), *[(0, 0)] * 3), mode="edge"))
                 turned = [
                     turn(self._forward(turn(items, *by)), *by, back=True) for by in ORIENTED[self.view.orientations]
                 ]
-                results.append(torch.stack(turned).mean(dim=0).cpu().numpy())
+                results.append(torch.stack(turned).mean(dim=0)[: len(some)].cpu().numpy())
         return np.concatenate(results)
 
     def _forward(self, items: torch.Tensor) -> torch.Tensor:

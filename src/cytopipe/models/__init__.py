@@ -19,6 +19,7 @@ from cytopipe.models import (
     resnet50_frozen,
     timm_models,
 )
+from cytopipe.models.bundle import SEGMENTER, copy_segmenter, example_images, examples_of, model_id, segmenter_of
 from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, read_folds, save_model, seed_part
 from cytopipe.models.frozen import freeze, train_mode
 from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
@@ -28,6 +29,7 @@ from cytopipe.models.weights import Normalisation, load_pretrained
 __all__ = [
     "FOLDS",
     "MAIN",
+    "SEGMENTER",
     "Architecture",
     "ModelSpec",
     "Normalisation",
@@ -38,13 +40,17 @@ __all__ = [
     "build_classifier",
     "cell_background",
     "convnext_attention",
+    "copy_segmenter",
     "count_parameters",
     "densenet_attention",
+    "example_images",
+    "examples_of",
     "find",
     "freeze",
     "load_model",
     "load_pretrained",
     "malaria_vgg",
+    "model_id",
     "otsu",
     "part_of",
     "read_folds",
@@ -56,6 +62,7 @@ __all__ = [
     "resnet50_frozen",
     "save_model",
     "seed_part",
+    "segmenter_of",
     "tail_of",
     "timm_models",
     "train_mode",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,10 +111,10 @@ def read_folds(model_folder: Path) -> dict[str, int]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
-    """Write weights.safetensors, model.json and SHA256SUMS into a folder, made if need be.
+def save_model(folder: Path, model: nn.Module, spec: ModelSpec, more: Mapping[str, bytes] | None = None) -> None:
+    """Write weights.safetensors, model.json, SHA256SUMS and `more` files by name into a folder, made if need be.
 
-    The three are overwritten in place; a caller that needs all or nothing writes to a temporary folder.
+    They are overwritten in place; a caller that needs all or nothing writes to a temporary folder.
     """
     # Clones, because tied weights share memory and channels_last ones are strided: safetensors refuses both.
     state = {
@@ -124,6 +125,7 @@ def save_model(folder: Path, model: nn.Module, spec: ModelSpec) -> None:
     files = {
         SPEC: (json.dumps(spec.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode(),
         WEIGHTS: safetensors.save(state, metadata={"format": "pt"}),
+        **(more or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from cytopipe.evaluation.decisions import DECISIONS, choose
+from cytopipe.decisions import DECISIONS, THREADS
+from cytopipe.evaluation.decisions import choose
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models import ModelSpec
 from cytopipe.training.data import Labelled
@@ -29,5 +30,5 @@ def decide(
         model, input_transform(spec, device), validation.items, orientations=spec.orientations
     )
     chosen = choose(validation.labels, probabilities, spec.classes, normal)
-    extra = {**spec.extra, DECISIONS: chosen.model_dump(mode="json")}
+    extra = {**spec.extra, DECISIONS: chosen.model_dump(mode="json"), THREADS: torch.get_num_threads()}
     return ModelSpec.model_validate({**spec.model_dump(), "extra": extra})

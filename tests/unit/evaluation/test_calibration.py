@@ -12,10 +12,9 @@ from cytopipe.evaluation.calibration import (
     calibration,
     expected_calibration_error,
     log_loss,
-    logits_of,
     reliability,
-    sharpen,
 )
+from cytopipe.temperature import logits_of, sharpen
 
 
 def two_classes(*first: float) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from cytopipe.evaluation.decisions import Decisions, abnormality, choose, judge
+from cytopipe.decisions import Decisions, abnormality
+from cytopipe.evaluation.decisions import choose, judge
 from cytopipe.evaluation.operating import wilson
 
 CLASSES = ("healthy", "benign", "ill")

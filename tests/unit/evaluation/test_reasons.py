@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytopipe.evaluation.decisions import Decisions, Threshold
+from cytopipe.decisions import Decisions, Threshold
 from cytopipe.evaluation.reasons import no_operating_point, undefined
 
 CLASSES = ("a", "b", "c")

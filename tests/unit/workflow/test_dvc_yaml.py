@@ -68,7 +68,7 @@ def written(stage: str, item: str) -> list[Path]:
             *(segmenter.training / name for name in ("history.csv", "loss.csv", "dice.csv", "curves.png")),
             *(segmenter.plots / f"distribution.{kind}" for kind in ("csv", "png")),
         ],
-        "generate_masks": [masks.predicted, masks.manifest],
+        "generate_masks": [masks.predicted, masks.manifest, masks.segmenter],
         "build_tensors": [*(tensors.array(split) for split in SPLITS), tensors.manifest],
         "audit": [paths.Audit(item).findings, paths.Audit(item).figures],
         "train_classifier": [

@@ -1,0 +1,125 @@
+"""Classes of images of any size, from a classifier's model folder alone: what predict, screen and the page share.
+
+An image goes the way that it went in the pipeline: masked in its own size, resized to the stored size, classified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from cytopipe.decisions import Decisions, abnormality
+from cytopipe.errors import CytopipeError
+from cytopipe.inference.classify import BATCH, class_probabilities, input_transform
+from cytopipe.inference.segment import Segmentation
+from cytopipe.models import FOLDS, ModelSpec, load_model, segmenter_of
+from cytopipe.tensors import make_item
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one image.
+
+    Attributes:
+        predicted: the most probable class.
+        probabilities: of the classes in the model's order, float64, as `evaluate` writes them.
+        confidence: calibrated probability of that class.
+        uncertain: whether the confidence is below the threshold chosen on validation images: a person should look.
+        abnormal: calibrated probability of the abnormal classes together; None where no class counts as normal.
+        item: S x S x 5 uint8, what the network was given.
+        mask: H x W palette in the image's own size, or None for a classifier that sees none.
+    """
+
+    predicted: str
+    probabilities: np.ndarray
+    confidence: float
+    uncertain: bool
+    abnormal: float | None
+    item: np.ndarray
+    mask: np.ndarray | None
+
+
+class Predictor:
+    """A classifier with its segmenter.
+
+    Args:
+        model: returns N x classes logits.
+        spec: its own.
+        segmentation: masks images; needed where the classifier sees masks.
+        device: where the model is.
+        batch_size: images of a forward pass.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        spec: ModelSpec,
+        segmentation: Segmentation | None,
+        device: torch.device,
+        batch_size: int = BATCH,
+    ) -> None:
+        self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
+        self.decisions = Decisions.of(spec)
+        self.transform = input_transform(spec, device)
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, segmenter: Path | None = None) -> Predictor:
+        """From a classifier's model folder, and the segmenter in it unless another is named.
+
+        Raises:
+            CytopipeError: a folder is damaged, no classifier, holds one network a fold, or lacks a segmenter.
+        """
+        if (folder / FOLDS).is_file():
+            raise CytopipeError("this holds a network for each fold", where=folder, hint=f"name one: {folder}/folds/0")
+        model, spec = load_model(folder, device)
+        if spec.task != "classification":
+            raise CytopipeError("this model is a segmenter, not a classifier", where=folder)
+        segmentation = None
+        if spec.channels != "rgb":
+            segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
+        return cls(model, spec, segmentation, device)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """In the order of the probabilities."""
+        return self.spec.classes
+
+    def __call__(self, images: Iterable[np.ndarray]) -> Iterator[Prediction]:
+        """Predictions of H x W x 3 uint8 images, in order; `batch_size` of them are in memory at once.
+
+        The same images in the same batches give the same bits; in other company the last digits differ, by some 1e-7.
+        """
+        waiting = iter(images)
+        while some := list(islice(waiting, self.batch_size)):
+            masks = list(self.segmentation.masks(some)) if self.segmentation else [None] * len(some)
+            yield from self._predict(some, masks)
+
+    def _predict(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
+        size = self.spec.input_size
+        blank = (np.zeros(image.shape[:2], np.uint8) for image in images)
+        pairs = zip(images, masks, blank, strict=True)
+        items = np.stack([make_item(image, none if mask is None else mask, size) for image, mask, none in pairs])
+        found = class_probabilities(
+            self.model, self.transform, items, self.batch_size, orientations=self.spec.orientations
+        )
+        calibrated = self.decisions.calibrated(found)
+        sure_above = np.inf if self.decisions.sure_above is None else self.decisions.sure_above
+        abnormal = self.decisions.abnormal
+        scores = abnormality(calibrated, self.classes, abnormal)
+        for row, mask in enumerate(masks):
+            confidence = float(calibrated[row].max())
+            yield Prediction(
+                predicted=self.classes[int(found[row].argmax())],
+                probabilities=found[row],
+                confidence=confidence,
+                uncertain=confidence < sure_above,
+                abnormal=float(scores[row]) if abnormal else None,
+                item=items[row],
+                mask=mask,
+            )

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # From the ground up: a module or package imports only from those before it.
 LAYERS = (
     "errors", "paths", "params", "files", "engine",           # what everything stands on
-    "tables", "images", "masks",                              # bytes to pixels and tables
+    "tables", "images", "masks", "draw",                      # bytes to pixels and tables
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide

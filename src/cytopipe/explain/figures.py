@@ -8,8 +8,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from cytopipe.draw import REGION_COLOURS
 from cytopipe.evaluation.plots import figure
-from cytopipe.explain.names import METHOD_COLOURS, REGION_COLOURS, TITLES
+from cytopipe.explain.names import METHOD_COLOURS, TITLES
 
 PIXELS = "pixels"  # stands beside the methods: the regions' share of the image
 

@@ -18,4 +18,3 @@ METHOD_COLOURS = {
     "guided_backprop": "#7a9e3a",
     "random": "#a0a6b0",
 }
-REGION_COLOURS = {"nucleus": "#e0912f", "cytoplasm": "#2f9ab8", "background": "#c3c8d0"}

@@ -136,7 +136,7 @@ def test_a_model_folder_knows_its_view_and_normalisation(tmp_path: Path) -> None
     loaded = Segmentation.load(tmp_path, torch.device("cpu"))
     assert loaded.view == TILES
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
-    assert np.array_equal(loaded.probabilities(image), one.probabilities(image))
+    assert np.allclose(loaded.probabilities(image), one.probabilities(image), atol=1e-6)  # other numbers of windows
 
 
 def test_the_network_is_in_evaluation_mode() -> None:

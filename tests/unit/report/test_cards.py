@@ -24,7 +24,7 @@ def test_a_model_card_says_what_it_must(report: Report) -> None:
     assert "- Audit quick, fail: Background alone tells the class" in text
     assert "drawn phantoms" in text
     assert "The test images are of 3 groups: the intervals are rough." in text
-    assert 'load_model(Path("models/classifiers/first"))' in text
+    assert 'Predictor.load(Path("models/classifiers/first"), ' in text
 
 
 def test_names_cannot_become_html_or_columns(report: Report) -> None:

@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import opened, read_rgb
+from cytopipe.images import opened, read_rgb, resize_rgb
 
 WHOLE = 4096 * 4096  # pixels of a field that is decoded at once: some 50 MB
+STRIP = 64  # rows of a shrunk field that are read at once
 Reader = Callable[[int, int, int, int], np.ndarray]  # top, left, height, width -> height x width x 3 uint8
 _CHANNELS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0], "BGRX": [2, 1, 0], "RGBX": [0, 1, 2], "L": [0, 0, 0]}
 _SAMPLES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4, "L": 1}  # bytes of a pixel in the file
@@ -48,6 +49,16 @@ class Field:
         down = np.clip(np.arange(top, top + height), first, last - 1) - first
         across = np.clip(np.arange(left, left + width), start, stop - 1) - start
         return inside[down][:, across]
+
+    def shrunk(self, factor: int) -> np.ndarray:
+        """The whole field with sides smaller by a whole number, each pixel the mean of its own; read by strips."""
+        height, width = max(1, self.height // factor), max(1, self.width // factor)
+        strips = []
+        for top in range(0, height, STRIP):
+            rows = min(STRIP, height - top)
+            strip = self.read(top * factor, 0, rows * factor, width * factor)
+            strips.append(resize_rgb(strip, (rows, width)))
+        return np.concatenate(strips)
 
     @classmethod
     def of(cls, image: np.ndarray) -> Field:

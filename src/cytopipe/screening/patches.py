@@ -20,13 +20,12 @@ from cytopipe.images import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models import load_model
 from cytopipe.models.otsu import otsu_threshold
-from cytopipe.screening.fields import Field
+from cytopipe.screening.fields import STRIP, Field
 from cytopipe.screening.finders import Evidence, Look, Region
 
 CELL = "cell"  # the class
 BATCH = 1024  # patches of a forward pass
-THUMBNAIL = 1024  # longer side of the picture on which the threshold is found, pixels
-STRIP = 64  # rows of points that are read at once
+THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
 SAMPLES = 32  # patches along the longer side by which it is told whether cells are dark or bright
 
 
@@ -84,7 +83,7 @@ class PatchFinder:
 
     def look_at(self, field: Field) -> Look:
         """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
-        threshold = otsu_threshold(thumbnail(field))
+        threshold = otsu_threshold(grey_of(field.shrunk(-(-max(field.height, field.width) // THUMBNAIL))))
         dark = self._cells_are_dark(field, threshold) if self._dark is None else self._dark
 
         def look(region: Region) -> Evidence:
@@ -99,9 +98,7 @@ class PatchFinder:
     def _cells_are_dark(self, field: Field, threshold: int) -> bool:
         """Whether most patches with a cell have a middle on the dark side of the threshold."""
         apart = max(1, max(field.height, field.width) // SAMPLES)
-        centres = [
-            (y, x) for y in range(apart // 2, field.height, apart) for x in range(apart // 2, field.width, apart)
-        ]
+        down, across = range(apart // 2, field.height, apart), range(apart // 2, field.width, apart)
         half = self.side // 2
         patches = np.stack([field.read(y - half, x - half, self.side, self.side) for y, x in product(down, across)])
         likely = np.argsort(self._classify(patches))[-max(1, len(patches) // 20) :]
@@ -148,17 +145,6 @@ class PatchFinder:
 def grey_of(image: np.ndarray) -> np.ndarray:
     """H x W x 3 uint8 RGB -> H x W uint8."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-
-
-def thumbnail(field: Field) -> np.ndarray:
-    """Grey of the whole field, shrunk by a whole number so that its longer side is at most some 1,000 pixels."""
-    factor = max(1, -(-max(field.height, field.width) // THUMBNAIL))
-    size = max(1, field.width // factor)
-    strips = []
-    for top in range(0, max(field.height - factor + 1, 1), factor * STRIP):
-        count = max(1, min(STRIP, (field.height - top) // factor))
-        strips.append(grey_of(resize_rgb(field.read(top, 0, count * factor, size * factor), (count, size))))
-    return np.concatenate(strips)
 
 
 def peaks(probability: np.ndarray, apart: int, threshold: float, region: Region) -> np.ndarray:

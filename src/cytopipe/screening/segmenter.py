@@ -57,7 +57,7 @@ class SegmenterFinder:
         overlap: float = 0.5,
         cell: float = 0.5,
         nucleus: float = 0.5,
-        least_nucleus: float = 0.02,
+        least_nucleus: float = 0.015,
         least_cell: float = 0.12,
         reach: float = 1.25,
         lone: bool | None = None,

@@ -108,7 +108,13 @@ class Predictor:
                 yield make_item(image, np.zeros(image.shape[:2], np.uint8), size), None
             return
         waiting = deque[np.ndarray]()  # for their masks; itertools.tee would hold 57
-        for mask in self.segmentation.masks(waiting.append(image) or image for image in images):  # type: ignore[func-returns-value]
+
+        def passing() -> Iterator[np.ndarray]:
+            for image in images:
+                waiting.append(image)
+                yield image
+
+        for mask in self.segmentation.masks(passing()):
             yield make_item(waiting.popleft(), mask, size), mask
 
     def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:

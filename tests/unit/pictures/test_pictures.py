@@ -14,10 +14,10 @@ from PIL import Image, ImageColor
 
 from cytopipe.draw import REGION_COLOURS
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
-from cytopipe.explain.overlay import EDGE, HEAD, LINE, overlay, overlay_names
-from cytopipe.explain.pictures import Pictures
-from cytopipe.explain.single import Explainer
 from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.pictures.explainer import Explainer
+from cytopipe.pictures.folder import Pictures
+from cytopipe.pictures.overlay import EDGE, HEAD, LINE, overlay, overlay_names
 
 CPU = torch.device("cpu")
 PLAIN = np.full((40, 30, 3), 200, np.uint8)

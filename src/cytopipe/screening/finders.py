@@ -23,7 +23,7 @@ from cytopipe.screening.cells import Box, FoundCell, overlap
 from cytopipe.screening.fields import Field
 
 TILE = 2048  # side of a tile without its margin, points of a finder's grid
-SAME = 0.7  # intersection over union of the boxes of one cell found twice
+SAME = 0.9  # intersection over union of the boxes of one cell that two tiles found
 RECENT = 4096  # cells among which a new one is sought, so that it is not told twice
 
 
@@ -79,14 +79,15 @@ class Finder(Protocol):
     Attributes:
         step: pixels of the field between points of the finder's grid.
         radius: greatest distance of a cell's outline from its seed, in points of the grid.
-        seed_side: greatest side of a seed, in points of the grid.
+        margin: points about a region beyond which nothing changes the cells in it: their seeds, their outlines, those
+            of neighbours that compete for the same points, and their seeds.
         least: smallest area of a cell, in points of the grid.
         box: side in pixels of the square that stands for every cell; None where cells have outlines.
     """
 
     step: int
     radius: int
-    seed_side: int
+    margin: int
     least: int
     box: int | None
 
@@ -108,15 +109,13 @@ def find_cells(field: Field, finder: Finder, tile: int = TILE) -> Iterator[Found
     """
     look = finder.look_at(field)
     rows, columns = -(-field.height // finder.step), -(-field.width // finder.step)
-    # A cell's seed, its outline, that of a neighbour which competes for the same points, and that one's seed.
-    margin = 2 * (finder.radius + finder.seed_side) + 2
     recent: deque[Box] = deque(maxlen=RECENT)
     for top, left in product(range(0, rows, tile), range(0, columns, tile)):
         core = Region(top, left, min(top + tile, rows), min(left + tile, columns))
-        for cell in _in_tile(field, finder, look, core, core.widened(margin, rows, columns)):
-            if all(overlap(cell.box, other) < SAME for other in recent):
-                recent.append(cell.box)
-                yield cell
+        found = list(_in_tile(field, finder, look, core, core.widened(finder.margin, rows, columns)))
+        new = [cell for cell in found if all(overlap(cell.box, other) < SAME for other in recent)]
+        recent.extend(cell.box for cell in new)
+        yield from new
 
 
 def _in_tile(field: Field, finder: Finder, look: Look, core: Region, region: Region) -> Iterator[FoundCell]:

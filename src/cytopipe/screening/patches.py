@@ -6,6 +6,7 @@ which its patches are centred; each grows over the foreground of the field, by O
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -19,13 +20,13 @@ from cytopipe.images import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models import load_model
 from cytopipe.models.otsu import otsu_threshold
-from cytopipe.screening.fields import Field
+from cytopipe.screening.fields import STRIP, Field
 from cytopipe.screening.finders import Evidence, Look, Region
 
 CELL = "cell"  # the class
 BATCH = 1024  # patches of a forward pass
-THUMBNAIL = 1024  # longer side of the picture on which the threshold is found, pixels
-SAMPLES = 64  # patches along the longer side by which it is told whether cells are dark or bright
+THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
+SAMPLES = 32  # patches along the longer side by which it is told whether cells are dark or bright
 
 
 class PatchFinder:
@@ -75,10 +76,88 @@ class PatchFinder:
         points = self.side / self.step  # of the grid along a patch
         self._threshold, self._apart, self._dark = threshold, max(1, round(apart * points)), dark
         self.radius = max(1, round(reach * points))
-        self.seed_side = max(1, round(points / 2))
+        self._seed = max(1, round(points / 2))
+        self.margin = 2 * (self.radius + self._seed) + 4 * self._apart + 2
         self.least = max(1, round(least_cell * points**2))
         self.box = box
 
     def look_at(self, field: Field) -> Look:
         """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
-        raise NotImplementedError
+        threshold = otsu_threshold(grey_of(field.shrunk(-(-max(field.height, field.width) // THUMBNAIL))))
+        dark = self._cells_are_dark(field, threshold) if self._dark is None else self._dark
+
+        def look(region: Region) -> Evidence:
+            probability = self._probabilities(field, region)
+            grey = self._grey(field, region)
+            mask = grey <= threshold if dark else grey > threshold
+            seeds = discs(peaks(probability, self._apart, self._threshold, region), self._seed)
+            return Evidence(probability, mask, seeds, nuclei=False, lone=False)
+
+        return look
+
+    def _cells_are_dark(self, field: Field, threshold: int) -> bool:
+        """Whether most patches with a cell have a middle on the dark side of the threshold."""
+        apart = max(1, max(field.height, field.width) // SAMPLES)
+        down, across = range(apart // 2, field.height, apart), range(apart // 2, field.width, apart)
+        half = self.side // 2
+        patches = np.stack([field.read(y - half, x - half, self.side, self.side) for y, x in product(down, across)])
+        likely = np.argsort(self._classify(patches))[-max(1, len(patches) // 20) :]
+        middle = slice(self.side // 4, max(self.side - self.side // 4, self.side // 4 + 1))
+        return bool(np.median(grey_of(patches[likely][:, middle, middle].reshape(len(likely), -1, 3))) <= threshold)
+
+    def _classify(self, patches: np.ndarray) -> np.ndarray:
+        """N x side x side x 3 uint8 -> N float32, of the class "cell"."""
+        items = np.stack([resize_rgb(patch, (self._size, self._size)) for patch in patches])
+        short = -len(items) % BATCH  # filled up: kernels differ with the number of patches
+        items = np.pad(items, ((0, short), *[(0, 0)] * 3), mode="edge")
+        found = class_probabilities(self._model, self._transform, items, BATCH, self._orientations)
+        return found[: len(patches), self._cell].astype(np.float32)
+
+    def _probabilities(self, field: Field, region: Region) -> np.ndarray:
+        """H x W of the patches about the points of a region."""
+        rows, columns = region.shape
+        left = region.left * self.step + self.step // 2 - self.side // 2
+        found = np.empty(region.shape, np.float32)
+        waiting: list[np.ndarray] = []
+        done = 0
+        for row in range(rows):
+            top = (region.top + row) * self.step + self.step // 2 - self.side // 2
+            strip = field.read(top, left, self.side, (columns - 1) * self.step + self.side)
+            windows = sliding_window_view(strip, self.side, axis=1)[:, :: self.step]
+            waiting.append(windows.transpose(1, 0, 3, 2))
+            if sum(map(len, waiting)) >= BATCH or row == rows - 1:
+                found[done : row + 1] = self._classify(np.concatenate(waiting)).reshape(-1, columns)
+                waiting, done = [], row + 1
+        return found
+
+    def _grey(self, field: Field, region: Region) -> np.ndarray:
+        """H x W uint8, the grey of the points of a region, each the mean over its pixels."""
+        rows, columns = region.shape
+        step = self.step
+        grey = np.empty(region.shape, np.uint8)
+        for start in range(0, rows, STRIP):
+            count = min(STRIP, rows - start)
+            strip = field.read((region.top + start) * step, region.left * step, count * step, columns * step)
+            grey[start : start + count] = grey_of(resize_rgb(strip, (count, columns)))
+        return grey
+
+
+def grey_of(image: np.ndarray) -> np.ndarray:
+    """H x W x 3 uint8 RGB -> H x W uint8."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def peaks(probability: np.ndarray, apart: int, threshold: float, region: Region) -> np.ndarray:
+    """Local maxima of a smoothed H x W map, at least `apart` points from any higher one: H x W bool."""
+    smooth = ndimage.gaussian_filter(probability.astype(np.float64), apart / 2, mode="nearest", truncate=3)
+    rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
+    smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # of a plateau, one point
+    return (smooth >= ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")) & (smooth >= threshold)
+
+
+def discs(points: np.ndarray, side: int) -> np.ndarray:
+    """Numbered discs about the true points of H x W bool, in reading order: H x W int32."""
+    seeds = np.zeros(points.shape, np.int32)
+    for number, (y, x) in enumerate(np.argwhere(points).tolist(), start=1):
+        cv2.circle(seeds, (x, y), max(side // 2, 0), number, cv2.FILLED)
+    return seeds

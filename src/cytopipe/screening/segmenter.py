@@ -70,7 +70,8 @@ class SegmenterFinder:
         self._side = max(1, round(native / self.step))
         self._overlap, self._cell, self._nucleus, self._lone = overlap, cell, nucleus, lone
         self.radius = max(1, round(reach * self._side))
-        self.seed_side = max(1, self._side)
+        self._longest = self._side  # of a nucleus
+        self.margin = 2 * (self.radius + self._longest) + 2
         self.least = max(1, round(least_cell * self._side**2))
         self._least_nucleus = max(1, round(least_nucleus * self._side**2))
 
@@ -112,7 +113,7 @@ class SegmenterFinder:
     def _evidence(self, probabilities: np.ndarray) -> Evidence:
         cell, nucleus = probabilities[..., 0], probabilities[..., 1]
         mask = cell >= self._cell
-        seeds = large_parts(mask & (nucleus >= self._nucleus), self._least_nucleus, self.seed_side)
+        seeds = large_parts(mask & (nucleus >= self._nucleus), self._least_nucleus, self._longest)
         return Evidence(cell, mask, seeds, nuclei=True, lone=self._lone)
 
 
@@ -124,7 +125,7 @@ def _weights(side: int) -> np.ndarray:
 
 def large_parts(mask: np.ndarray, least: int, longest: int) -> np.ndarray:
     """Connected parts of H x W bool of at least this area and at most this width and height: int32, numbered from 1."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
     kept[0] = False

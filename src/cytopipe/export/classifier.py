@@ -44,13 +44,12 @@ class ClassifierGraph(nn.Module):
 
         The calibrated ones are those of `temperature.sharpen`.
         """
-        seen = [self._probabilities(turn(images, *by)) for by in ORIENTED[self.orientations]]
-        probabilities = torch.stack(seen).mean(dim=0)
+        # One large batch and not one pass an orientation: the network stands in the file once.
+        turned = torch.cat([turn(images, *by) for by in ORIENTED[self.orientations]])
+        seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
+        probabilities = seen.unflatten(0, (self.orientations, -1)).mean(dim=0)
         logits = torch.log(probabilities.clamp(SMALLEST, 1.0))
         return probabilities, torch.softmax(logits / self.temperature, dim=1)
-
-    def _probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(self.model(self.transform(images)).float(), dim=1)
 
 
 class ClassifierSource:
@@ -64,6 +63,7 @@ class ClassifierSource:
     """
 
     outputs: tuple[str, ...] = (PROBABILITIES, CALIBRATED)
+    must_agree = 1.0
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.decisions, spec = predictor, predictor.decisions, predictor.spec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 import cytopipe
 from cytopipe.errors import CytopipeError
+from cytopipe.export import TOLERANCE
 from cytopipe.export.classifier import ClassifierSource
 from cytopipe.export.convert import to_onnx
 from cytopipe.export.parity import Parity, compare
@@ -24,8 +24,6 @@ from cytopipe.inference.predictor import Predictor
 from cytopipe.models import FOLDS, SEGMENTER, examples_of, load_model, model_id, part_of, seed_part
 from cytopipe.models.folder import WEIGHTS
 
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")  # the optional extra `export`
-TOLERANCE = 1e-4  # of a probability
 NOISE = 5  # random images; odd, so that a pair is left incomplete
 TIMED = (1, 32)  # images of a timed call
 
@@ -47,16 +45,6 @@ class Exported:
     outputs: Mapping[str, list[int | str]]
     real: Parity
     noise: Parity
-
-
-def require_packages() -> None:
-    """CytopipeError unless the packages of the optional extra `export` are installed."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CytopipeError(
-            f"export needs packages that are not installed: {', '.join(missing)}",
-            hint=f"pip install {' '.join(missing)} (or cytopipe with its extra: pip install -e '.[export]')",
-        )
 
 
 def open_source(folder: Path, segmenter: Path | None = None) -> Source:
@@ -116,19 +104,22 @@ def to_checked_onnx(source: Source, folder: Path, images: Iterable[Path], tolera
     metadata = {**source.metadata, "model": model_id(folder), "cytopipe": cytopipe.__version__}
     data = to_onnx(source.graph, noise[0], source.outputs, metadata, source.description)
     session = Session(data, torch.get_num_threads())
-    parities = [
-        compare(session, checked, source.decide)
-        for checked in (source.of_images(read_rgb(path)[0] for path in images), [noise])
-    ]
-    real, of_noise = parities
+    real = compare(session, source.of_images(read_rgb(path)[0] for path in images), source.decide)
+    of_noise = compare(session, [noise], source.decide)
     for parity, what in ((real, "real images"), (of_noise, "random images")):
         if not parity.difference <= tolerance:  # so that NaN fails
-            raise CytopipeError(
-                f"ONNX Runtime and torch differ by {parity.difference:.2g} on {what}; {tolerance:g} is accepted",
-                where=folder,
-                hint="nothing was written; accept more with --tolerance, if that is good enough for you",
-            )
+            raise _disagreement(f"differ by {parity.difference:.2g} on {what}; {tolerance:g} is accepted", folder)
+    if real.agreement < source.must_agree:
+        raise _disagreement(f"decide the same for only {real.agreement:.4%} of the real images", folder)
     return Exported(data, metadata, session.inputs, session.outputs, real, of_noise)
+
+
+def _disagreement(what: str, folder: Path) -> CytopipeError:
+    return CytopipeError(
+        f"ONNX Runtime and torch {what}",
+        where=folder,
+        hint="nothing was written; --tolerance sets what is accepted, --images other images to check with",
+    )
 
 
 def time_export(source: Source, data: bytes) -> dict[int, Timing]:

@@ -35,13 +35,12 @@ class SegmenterGraph(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""
-        seen = [turn(self._forward(turn(images, *by)), *by, back=True) for by in ORIENTED[self.orientations]]
-        return torch.stack(seen).mean(dim=0)
-
-    def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits = self.model(self.transform(images))
+        orientations = ORIENTED[self.orientations]
+        logits = self.model(self.transform(torch.cat([turn(images, *by) for by in orientations])))
         both = torch.cat([logits[head] for head in HEADS], dim=1).float()
-        return torch.sigmoid(both).permute(0, 2, 3, 1)
+        seen = torch.sigmoid(both).permute(0, 2, 3, 1).unflatten(0, (len(orientations), -1))
+        upright = [turn(one, *by, back=True) for one, by in zip(seen, orientations, strict=True)]
+        return torch.stack(upright).mean(dim=0)
 
 
 class SegmenterSource:
@@ -56,6 +55,7 @@ class SegmenterSource:
     """
 
     outputs: tuple[str, ...] = (PROBABILITIES,)
+    must_agree = 0.999  # of pixels: some lie on the border
 
     def __init__(self, model: nn.Module, spec: ModelSpec) -> None:
         if not any(True for _ in model.parameters()):

@@ -35,12 +35,14 @@ class Source(Protocol):
         outputs: their names, in order.
         metadata: what goes into the file beside the network, as text.
         description: of input and outputs, for people.
+        must_agree: share of the decisions that must be the same as cytopipe's.
     """
 
     graph: nn.Module
     outputs: tuple[str, ...]
     metadata: dict[str, str]
     description: str
+    must_agree: float
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Items of H x W x 3 uint8 images, in batches, and what cytopipe computes of them."""

@@ -61,7 +61,8 @@ for name, channels in (("masks", "rgb+masks"), ("resnet-rgb", "rgb"), ("resnet-m
     folder.mkdir(parents=True)
     numbers = {n: 1.0 for n in ("accuracy", "balanced_accuracy", "macro_f1", "auc")}
     (folder / "metrics.json").write_text(json.dumps({**numbers, "interval": {"accuracy": {"low": 1, "high": 1}}}))
-    about = {"dataset": "tiny", "architecture": "net", "channels": channels, "parameters": 1}
+    about = {"model": "ab" * 6, "test_sha256": "cd" * 32}
+    about |= {"dataset": "tiny", "architecture": "net", "channels": channels, "parameters": 1}
     (folder / "summary.json").write_text(json.dumps(about))
     lines = [f"{r.id},{r.group},{r.label},{r.label}" for r in rows if r.split == "test"]
     (folder / "predictions.csv").write_text("\\n".join(["id,group,label,predicted", *lines]))

@@ -17,7 +17,7 @@ _SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for
 
 
 def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
-    """Log a model folder with signature and input example in the tracker's run.
+    """Log a model folder with signature and input example in the tracker's run; the same bytes are kept once.
 
     A fault of MLflow costs one warning. A folder of cross-validation holds a network a fold, none of which is the
     classifier: it is not logged.
@@ -29,7 +29,15 @@ def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]
         tags: besides the identity and the commit.
     """
     if (folder / SPEC).is_file():
-        tracker.attempt(lambda run: send(run, folder, name, tags))
+        tracker.attempt(lambda run: _log(run, folder, name, tags))
+
+
+def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+    known = find_logged(run, model_id(folder))
+    if known:
+        _name_as_output(run, known[0])
+    else:
+        send(run, folder, name, tags)
 
 
 def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
@@ -38,7 +46,7 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
     Raises:
         Exception: whatever MLflow raises; a model that could not be sent wholly is marked as failed.
     """
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.entities import LoggedModelStatus
     from mlflow.models import Model
 
     client = run.client
@@ -63,11 +71,17 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
             write_package(folder, package, about)
             size = sum(file.stat().st_size for file in package.rglob("*"))
             bounded(lambda: client.log_model_artifacts(number, str(package)), CALL_S + size / _SLOWEST)
-        bounded(lambda: client.log_outputs(run.run_id, [LoggedModelOutput(number, step=0)]), CALL_S)
+        _name_as_output(run, logged)
         return bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.READY), CALL_S)
     except BaseException:  # an interrupt as well: nothing half-sent may look like a model
         bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.FAILED), CALL_S)
         raise
+
+
+def _name_as_output(run: Run, logged: Any) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    bounded(lambda: run.client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)]), CALL_S)
 
 
 def find_logged(run: Run, identity: str) -> list[Any]:

@@ -77,7 +77,7 @@ def _register(run: Run, name: str, winner: Winner) -> str:
     tags = {IDENTITY: winner.identity, "classifier": winner.classifier, **winner.tags, **commit}
     for key, value in tags.items():
         bounded(lambda key=key, value=value: run.client.set_model_version_tag(name, version, key, value), CALL_S)  # type: ignore[misc]
-    bounded(lambda: run.client.set_registered_model_alias(name, BEST, version), CALL_S)
+    _set_alias(run.client, name, version)
     return f"version {version}, {winner.classifier}, is models:/{name}@{BEST}"
 
 
@@ -85,13 +85,13 @@ def _version(run: Run, name: str, logged: list[Any]) -> str:
     """The version of one of these logged models; created for the newest where none has one."""
     client = run.client
     _create_registered(client, name)
-    known = {one.model_id for one in logged}
+    places = {one.artifact_location for one in logged}  # a database keeps no other link to the logged model
     versions = bounded(lambda: list(client.search_model_versions(f"name = '{name}'")), CALL_S)
-    mine = [int(one.version) for one in versions if one.model_id in known]
+    mine = [int(one.version) for one in versions if one.source in places]
     if mine:
         return str(max(mine))
     newest = logged[0]
-    # By its place: MLflow resolves a source `models:/m-...` in the store of the environment, which may be another.
+    # By its place: a source `models:/m-...` is looked up in the store of the environment, which may be another.
     made = bounded(
         lambda: client.create_model_version(
             name, newest.artifact_location, run_id=newest.source_run_id, model_id=newest.model_id
@@ -101,6 +101,16 @@ def _version(run: Run, name: str, logged: list[Any]) -> str:
     listed = [*json.loads(newest.tags.get(_VERSIONS, "[]")), {"name": name, "version": made.version}]
     bounded(lambda: client.set_logged_model_tags(newest.model_id, {_VERSIONS: json.dumps(listed)}), CALL_S)
     return str(made.version)
+
+
+def _set_alias(client: Any, name: str, version: str) -> None:
+    """Point the alias at a version; once more where another process made the alias at the same moment."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        bounded(lambda: client.set_registered_model_alias(name, BEST, version), CALL_S)
+    except MlflowException:
+        bounded(lambda: client.set_registered_model_alias(name, BEST, version), CALL_S)
 
 
 def _create_registered(client: Any, name: str) -> None:

@@ -40,10 +40,10 @@ def winners(board: dict[str, Any]) -> Iterator[Winner]:
         summary = json.loads(files.summary.read_text())
         if summary["model"] is None:
             continue
-        limits = json.loads(files.metrics.read_text())["interval"]["accuracy"]
+        limits = best["interval"] or {}  # none where all test images are of one group
         tags = {
             "accuracy": f"{best['accuracy']:.6g}",
-            **({f"accuracy_{end}": f"{limits[end]:.6g}" for end in ("low", "high")} if limits else {}),
+            **{f"accuracy_{end}": f"{value:.6g}" for end, value in limits.items()},
             "test_images": str(ranking["test_images"]),
             "test_groups": str(ranking["test_groups"]),
             "test_sha256": summary["test_sha256"],

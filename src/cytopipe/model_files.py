@@ -20,8 +20,19 @@ def examples_of(folder: Path) -> list[Path]:
     return sorted(folder.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
-def model_id(folder: Path) -> str:
+def place_of_segmenter(classifier: Path) -> Path:
+    """Where a classifier's segmenter lies, if it has one; parts of a folder (folds, seeds) share that of the whole."""
+    classifier = classifier.resolve()
+    whole = classifier.parent.parent if classifier.parent.name in PARTS else classifier
+    return whole / SEGMENTER
+
+
+def model_id(folder: Path, segmenter: Path | None = None) -> str:
     """12 hexadecimal digits that tell a model from every other: of its checksums and those of its segmenter.
+
+    Args:
+        folder: of the model.
+        segmenter: that takes the place of its own.
 
     Raises:
         CytopipeError: for a folder that is no model.
@@ -29,6 +40,7 @@ def model_id(folder: Path) -> str:
     if not (folder / SUMS).is_file():
         raise CytopipeError(f"there is no {SUMS} here, so it is no model folder", where=folder, hint=RESTORE)
     digest = hashlib.sha256((folder / SUMS).read_bytes())
-    if (folder / SEGMENTER / SUMS).is_file():
-        digest.update((folder / SEGMENTER / SUMS).read_bytes())
+    sums = (segmenter or place_of_segmenter(folder)) / SUMS
+    if sums.is_file():
+        digest.update(sums.read_bytes())
     return digest.hexdigest()[:12]

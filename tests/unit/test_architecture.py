@@ -18,7 +18,7 @@ LAYERS = (
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "model_files",                                            # what a trained network leaves
     "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
-    "inference", "evaluation", "training", "explain", "audit",  # what is done with a network
+    "inference", "evaluation", "training", "explain", "audit", "pictures",  # what is done with a network
     "report",                                                 # what people look at
     "tracking", "serving", "presets", "stage", "compute", "cli",  # how it is run
 )  # fmt: skip

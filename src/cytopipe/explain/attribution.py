@@ -7,7 +7,7 @@ Grad-CAM: Selvaraju 2017, arXiv:1610.02391. Guided back-propagation: Springenber
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -36,13 +36,22 @@ class Attribution:
         white: the same of a white one; random baselines are drawn uniformly between the two.
         baselines: number of random ones; the same for every image.
         seed: of the random baselines.
+        wanted: methods.
 
     Attributes:
         skipped: reason for each method that does not apply to this network.
         methods: those that apply, in order.
     """
 
-    def __init__(self, model: nn.Module, black: Tensor, white: Tensor, baselines: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        black: Tensor,
+        white: Tensor,
+        baselines: int,
+        seed: int = 0,
+        wanted: Collection[str] = METHODS,
+    ) -> None:
         self.model, self.black = model.eval().requires_grad_(False), black
         generator = torch.Generator().manual_seed(seed)  # drawn on the CPU: the same on every device
         drawn = torch.rand((baselines, *black.shape[1:]), generator=generator).to(black)
@@ -65,7 +74,7 @@ class Attribution:
             self._make[GUIDED] = lambda images, targets, _: self._guide(images, targets)
         except NotExplained as reason:
             self.skipped[GUIDED] = str(reason)
-        self.methods = list(self._make)
+        self.methods = [method for method in self._make if method in wanted]
 
     def __call__(self, images: Tensor, targets: Tensor, steps: int) -> Maps:
         """Maps of images N x C x H x W for the classes N: positive where a position speaks for the class.

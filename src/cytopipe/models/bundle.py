@@ -10,7 +10,7 @@ import numpy as np
 
 from cytopipe.errors import CytopipeError
 from cytopipe.images import encode_png
-from cytopipe.model_files import EXAMPLE, PARTS, SEGMENTER, SPEC, SUMS, WEIGHTS
+from cytopipe.model_files import EXAMPLE, SPEC, SUMS, WEIGHTS, place_of_segmenter
 from cytopipe.tensors import Items
 
 
@@ -27,15 +27,14 @@ def segmenter_of(classifier: Path) -> Path:
     Raises:
         CytopipeError: the folder has none.
     """
-    classifier = classifier.resolve()
-    whole = classifier.parent.parent if classifier.parent.name in PARTS else classifier
-    if not (whole / SEGMENTER).is_dir():
+    segmenter = place_of_segmenter(classifier)
+    if not segmenter.is_dir():
         raise CytopipeError(
             "the classifier sees masks, but its folder holds no segmenter",
-            where=whole,
+            where=segmenter.parent,
             hint="name one: --segmenter models/segmenters/NAME",
         )
-    return whole / SEGMENTER
+    return segmenter
 
 
 def example_images(items: Items, labels: Sequence[int] | np.ndarray) -> dict[str, bytes]:

@@ -45,6 +45,7 @@ class CellClassifier:
         from cytopipe.decisions import THREADS
 
         self.predictor = predictor
+        self.columns = list(columns(predictor.classes, bool(predictor.decisions.abnormal)))
         self.num_threads: int | None = predictor.spec.extra.get(THREADS)
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
@@ -55,12 +56,14 @@ class CellClassifier:
                 as base64 text. A path is refused: a served model must not open its host's files for a client.
 
         Returns:
-            N rows: predicted, p_<class>, confidence, uncertain, abnormal, error. Of an image that cannot be read, all
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (where some classes are), error. Of an image that cannot be read, all
             but the error is missing.
         """
         with _as_trained(self.num_threads):
-            rows = self._rows(model_input[IMAGE].tolist())
-        found = pd.DataFrame(rows, columns=list(columns(self.predictor.classes)))
+            images, size = model_input[IMAGE].tolist(), self.predictor.batch_size
+            # Cut as `cytopipe predict` cuts its list: an image's last digits depend on its company.
+            rows = [row for start in range(0, len(images), size) for row in self._rows(images[start : start + size])]
+        found = pd.DataFrame(rows, columns=self.columns)
         # Missing values as null in JSON: NaN is none.
         return found.astype(object).where(found.notna(), None) if found.isna().to_numpy().any() else found
 
@@ -72,7 +75,7 @@ class CellClassifier:
                 try:
                     yield _decoded(image)
                 except CytopipeError as error:
-                    faults[number] = error.what
+                    faults[number] = " ".join(error.what.split())
 
         found = [self._row(prediction) for prediction in self.predictor(readable())]
         in_order = iter(found)

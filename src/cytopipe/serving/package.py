@@ -50,7 +50,8 @@ def write_package(model: Path, target: Path, about: Any) -> None:
     import mlflow.pyfunc
     import pandas as pd
 
-    classes = json.loads((model / SPEC).read_text(encoding="utf-8"))["classes"]
+    spec = json.loads((model / SPEC).read_text(encoding="utf-8"))
+    abnormal = spec["extra"]["decisions"]["abnormal"]
     examples = pd.DataFrame({IMAGE: [path.read_bytes() for path in examples_of(model)]})
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "model"
@@ -60,7 +61,7 @@ def write_package(model: Path, target: Path, about: Any) -> None:
             loader_module=LOADER,
             data_path=str(alone),
             model_config={"device": "auto"},
-            signature=signature(classes),
+            signature=signature(spec["classes"], bool(abnormal)),
             input_example=examples if len(examples) else None,
             pip_requirements=requirements(),
             mlflow_model=about,

@@ -80,6 +80,28 @@ def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[byt
     assert not any("/tmp" in str(error) for error in errors)
 
 
+def test_batches_and_columns_are_those_of_predict(make_model: MakeModel, files: list[bytes], tmp_path: Path) -> None:
+    """Small batches, one with a bad image: company decides the last digits, so the bits agree only in the same."""
+    from cytopipe.inference.files import FilePredictor
+    from cytopipe.serving.classifier import _load_pyfunc
+
+    folder = make_model(tmp_path / "model")
+    contents = [files[0], b"no image", *files]
+    paths = [tmp_path / f"{number}.png" for number in range(len(contents))]
+    for path, data in zip(paths, contents, strict=True):
+        path.write_bytes(data)
+    model = _load_pyfunc(str(folder), {"device": "cpu"})
+    model.predictor.batch_size = 2
+    by_file = FilePredictor(model.predictor, "id")
+    rows = [row for some, _ in by_file([str(path) for path in paths]) for row in some]
+    found = model.predict(frame(contents))
+    assert list(found.columns) == [name for name in by_file.columns if name not in ("image", "sha256", "model")]
+    for row, served in zip(rows, found.to_dict("records"), strict=True):
+        assert row["predicted"] == (served["predicted"] or "") and row["error"] == (served["error"] or "")
+        for name in ("p_bad", "p_good", "confidence", "abnormal"):
+            assert row[name] == ("" if served[name] is None else f"{served[name]:.6g}")
+
+
 def test_no_image_gives_no_row(served: Any) -> None:
     assert served.predict(frame([])).shape == (0, len(COLUMNS))
 
@@ -125,7 +147,7 @@ def test_it_computes_with_the_threads_of_the_training_and_leaves_torch_as_it_was
     monkeypatch.setattr(model.predictor.model, "forward", watched)
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     assert before != (3, True)
-    assert model.predict(frame(files))["abnormal"].isna().all()
+    assert "abnormal" not in model.predict(frame(files))  # no class is
     assert set(seen) == {(3, True)}
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
 

@@ -56,8 +56,8 @@ class CellClassifier:
                 as base64 text. A path is refused: a served model must not open its host's files for a client.
 
         Returns:
-            N rows: predicted, p_<class>, confidence, uncertain, abnormal (where some classes are), error. Of an image that cannot be read, all
-            but the error is missing.
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (where some classes are), error. Of an image
+            that cannot be read, all but the error is missing.
         """
         with _as_trained(self.num_threads):
             images, size = model_input[IMAGE].tolist(), self.predictor.batch_size

@@ -20,6 +20,8 @@ from cytopipe.errors import CytopipeError
 from cytopipe.images import read_rgb
 from cytopipe.serving.columns import IMAGE, columns
 
+MOST_THREADS = 1024  # more are no number that a training had
+
 if TYPE_CHECKING:
     from cytopipe.inference.predictor import Prediction, Predictor
 
@@ -46,7 +48,8 @@ class CellClassifier:
 
         self.predictor = predictor
         self.columns = list(columns(predictor.classes, bool(predictor.decisions.abnormal)))
-        self.num_threads: int | None = predictor.spec.extra.get(THREADS)
+        threads = predictor.spec.extra.get(THREADS)
+        self.num_threads = threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Classify image files.
@@ -64,8 +67,9 @@ class CellClassifier:
             # Cut as `cytopipe predict` cuts its list: an image's last digits depend on its company.
             rows = [row for start in range(0, len(images), size) for row in self._rows(images[start : start + size])]
         found = pd.DataFrame(rows, columns=self.columns)
-        # Missing values as null in JSON: NaN is none.
-        return found.astype(object).where(found.notna(), None) if found.isna().to_numpy().any() else found
+        gaps = found.columns[found.isna().any()]
+        # None, not NaN, which JSON does not know; columns without a gap keep their types.
+        return found.assign(**{name: found[name].astype(object).where(found[name].notna(), None) for name in gaps})
 
     def _rows(self, images: Sequence[object]) -> list[dict[str, object]]:
         faults: dict[int, str] = {}

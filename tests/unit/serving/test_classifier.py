@@ -50,9 +50,8 @@ def test_a_served_model_says_what_the_predictor_says(served: Any, folder: Path, 
     expected = list(Predictor.load(folder, torch.device("cpu"))(decoded(data) for data in files))
     assert list(found.columns) == COLUMNS
     assert found["predicted"].tolist() == [one.predicted for one in expected]
-    assert found[["p_bad", "p_good"]].astype(float).to_numpy().tolist() == [
-        one.probabilities.tolist() for one in expected
-    ]
+    assert found[["p_bad", "p_good"]].to_numpy().tolist() == [one.probabilities.tolist() for one in expected]
+    assert [str(found[name].dtype) for name in ("p_bad", "confidence", "uncertain")] == ["float64", "float64", "bool"]
     for name in ("confidence", "uncertain", "abnormal"):
         assert found[name].tolist() == [getattr(one, name) for one in expected]
     assert found["error"].isna().all()

@@ -50,12 +50,22 @@ def write_otsu(folder: Path, kind: str, **extra: float) -> Path:
 @pytest.fixture(scope="session")
 def patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of 20 px patches that takes the darkness of their middle for the probability of a cell."""
+    return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=True)
+
+
+@pytest.fixture(scope="session")
+def bright_patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise the brightness."""
+    return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=False)
+
+
+def write_patches(folder: Path, dark: bool) -> Path:
     model = build("cell_background", num_classes=2)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-        model.features[0].weight[0, :, 3:7, 3:7] = -1 / 48  # the mean of 4 x 4 px, at every place
-        model.features[0].bias[0] = 1.0
+        model.features[0].weight[0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px, at every place
+        model.features[0].bias[0] = 1.0 if dark else 0.0
         first, last = model.classifier[0], model.classifier[2]
         first.weight[0].view(10, 5, 5)[0, 2, 2] = 1.0  # the middle place
         last.weight[1, 0], last.bias[1] = 20.0, -14.0
@@ -70,7 +80,6 @@ def patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         std=(1.0,) * 3,
         training_data_sha256="0" * 64,
     )
-    folder = tmp_path_factory.mktemp("models") / "patches"
     save_model(folder, model, spec)
     return folder
 

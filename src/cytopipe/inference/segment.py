@@ -23,6 +23,7 @@ from cytopipe.models import ModelSpec, load_model
 from cytopipe.models.folder import OTHER_VERSION, SPEC
 
 HEADS = ("cyt", "nuc")
+NATIVE_SIDE, CELL_SIDE = "native_side", "cell_side"  # in model.json's extra: of training images and of their cells, px
 BATCH = 8  # windows of a forward pass
 Size = tuple[int, int]  # height, width
 _Cut = tuple[Size, np.ndarray, list[tuple[int, int]], Size]  # native size, windows, their corners, size of the tiling

@@ -64,7 +64,9 @@ Box = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", min=0, max=1, help="Probability from which the finder takes a point for a cell's."),
+    typer.Option(
+        "--threshold", min=0, max=1, help="Probability from which a point is a nucleus.  [default: 0.5, patches 0.7]"
+    ),
 ]
 Margin = Annotated[
     float,
@@ -138,9 +140,9 @@ def _finder(
     from cytopipe.screening import PatchFinder, SegmenterFinder
 
     if patches is not None:
-        return PatchFinder(patches, device, scale or 1.0, threshold=0.5 if threshold is None else threshold, box=box)
+        return PatchFinder(patches, device, scale or 1.0, threshold=0.7 if threshold is None else threshold, box=box)
     assert segmenter is not None
-    return SegmenterFinder(segmenter, device, scale, cell=0.5 if threshold is None else threshold)
+    return SegmenterFinder(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
 
 
 def _predictor(model: Path | None, device: torch.device) -> Predictor | None:

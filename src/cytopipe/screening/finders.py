@@ -58,7 +58,7 @@ class Evidence:
     """What a finder sees in a region of its grid.
 
     Attributes:
-        probability: H x W float32, of a cell at each point, for the score.
+        probability: H x W float32, of a cell at each point; its mean over a seed is the score.
         mask: H x W bool, where a cell may be.
         seeds: H x W int32, 0 or the number of a seed, one a cell.
         nuclei: whether the seeds are nuclei with their true outlines.
@@ -141,7 +141,7 @@ def _in_tile(field: Field, finder: Finder, look: Look, core: Region, region: Reg
         nucleus = None
         if evidence.nuclei and number <= count:
             nucleus = _outline(seeds[seed] == number, seed, field, finder.step, region)[0]
-        score = float(evidence.probability[place][part].mean())
+        score = float(evidence.probability[seed][seeds[seed] == number].mean())
         yield FoundCell(box, contour, nucleus, area, score, _is_cut(box, field))
 
 
@@ -157,7 +157,7 @@ def _squares(
         box = max(left, 0), max(top, 0), min(left + side, field.width), min(top + side, field.height)
         corners = [box[:2], (box[2] - 1, box[1]), (box[2] - 1, box[3] - 1), (box[0], box[3] - 1)]
         area = (box[2] - box[0]) * (box[3] - box[1])
-        score = float(evidence.probability[seed].max())
+        score = float(evidence.probability[seed][evidence.seeds[seed] == number].mean())
         yield FoundCell(box, np.array(corners, np.int32), None, area, score, _is_cut(box, field))
 
 

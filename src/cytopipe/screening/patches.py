@@ -38,6 +38,7 @@ class PatchFinder:
         scale: pixels of the classifier's patches for a pixel of the field.
         step: pixels of the field between patches; None: a tenth of a patch's side.
         threshold: probability of a peak.
+        blur: standard deviation of the Gaussian by which the map is smoothed, share of a patch's side.
         apart: least distance between nuclei, share of a patch's side.
         reach: greatest distance of a cell's outline from its nucleus, share of a patch's side.
         least_cell: smallest area of a cell, share of a patch's.
@@ -55,10 +56,11 @@ class PatchFinder:
         scale: float = 1.0,
         *,
         step: int | None = None,
-        threshold: float = 0.5,
-        apart: float = 0.5,
-        reach: float = 1.5,
-        least_cell: float = 0.1,
+        threshold: float = 0.7,
+        blur: float = 0.1,
+        apart: float = 1.0,
+        reach: float = 2.5,
+        least_cell: float = 1.0,
         dark: bool | None = None,
         box: int | None = None,
     ) -> None:
@@ -74,10 +76,11 @@ class PatchFinder:
         self.side = max(1, round(self._size / scale))  # of a patch in the field
         self.step = step or max(1, self.side // 10)
         points = self.side / self.step  # of the grid along a patch
-        self._threshold, self._apart, self._dark = threshold, max(1, round(apart * points)), dark
+        self._threshold, self._dark = threshold, dark
+        self._blur, self._apart = blur * points, max(1, round(apart * points))
         self.radius = max(1, round(reach * points))
         self._seed = max(1, round(points / 2))
-        self.margin = 2 * (self.radius + self._seed) + 4 * self._apart + REACH + 2
+        self.margin = 2 * (self.radius + self._seed) + 2 * (self._apart + int(3 * self._blur + 1)) + REACH + 2
         self.least = max(1, round(least_cell * points**2))
         self.box = box
 
@@ -90,7 +93,7 @@ class PatchFinder:
         def look(region: Region) -> Evidence:
             probability = self._probabilities(field, region)
             mask = foreground.mask(field, region, self.step)
-            seeds = discs(peaks(probability, self._apart, self._threshold, region), self._seed)
+            seeds = discs(peaks(probability, self._blur, self._apart, self._threshold, region), self._seed)
             return Evidence(probability, mask, seeds, nuclei=False, lone=False)
 
         return look
@@ -131,9 +134,9 @@ class PatchFinder:
         return found
 
 
-def peaks(probability: np.ndarray, apart: int, threshold: float, region: Region) -> np.ndarray:
+def peaks(probability: np.ndarray, blur: float, apart: int, threshold: float, region: Region) -> np.ndarray:
     """Local maxima of a smoothed H x W map, at least `apart` points from any higher one: H x W bool."""
-    smooth = ndimage.gaussian_filter(probability.astype(np.float64), apart / 2, mode="nearest", truncate=3)
+    smooth = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
     rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
     smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # of a plateau, one point
     return (smooth >= ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")) & (smooth >= threshold)

@@ -1,7 +1,8 @@
 """Finds cells by a segmenter: its nuclei are the seeds, its cells the mask that they grow in.
 
-A segmenter that was trained on crops of single cells slides over the field too. It was taught that a cell in the
-middle of its window is a cell and that others are background, so the middle of a window counts more than its rim.
+A segmenter that was trained on crops of single cells slides over the field too. It knows nuclei, but it was taught
+that a cell fills its window, and that others are background: it calls background a cell. Its nuclei grow over the
+foreground of the field instead. The middle of a window counts more than its rim, where a network sees half of things.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.images import resize_rgb
-from cytopipe.inference.segment import Segmentation
+from cytopipe.inference.segment import CELL_SIDE, NATIVE_SIDE, Segmentation
 from cytopipe.inference.windows import starts
 from cytopipe.models import load_model
 from cytopipe.screening.fields import Field
 from cytopipe.screening.finders import Evidence, Look, Region
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
-
-NATIVE_SIDE = "native_side"  # in model.json's extra: median longer side of the images that a `whole` view was taught
 
 SAMPLES = 6  # windows along each side by which it is told whether cells are dark or bright
 
@@ -36,12 +35,12 @@ class SegmenterFinder:
         overlap: share of a window that its neighbour covers.
         cell: probability from which a point belongs to a cell.
         nucleus: probability from which a point of a cell belongs to its nucleus.
-        least_nucleus: smallest area of a nucleus, share of a window's.
-        least_cell: smallest area of a cell, share of a window's.
-        reach: greatest distance of a cell's outline from its nucleus, share of a window's side.
-        lone: whether a cell without a visible nucleus is one.
-        foreground: whether cells lie only where the field is darker (or brighter) than its background; None: for a
-            network that was taught on crops of cells, to which whatever it is shown is a cell.
+        least_nucleus: smallest area of a nucleus, in squares of the typical cell's longer side.
+        least_cell: smallest area of a cell, likewise.
+        reach: greatest distance of a cell's outline from its nucleus, in longer sides of the typical cell.
+        lone: whether a cell without a visible nucleus is one; None: where the network's own cells are trusted.
+        foreground: whether nuclei grow over whatever is darker (or brighter) than the field's background, and not over
+            the network's own cells; None: for a network that was taught on crops, to which all it is shown is a cell.
 
     Raises:
         CytopipeError: no segmenter, or one that does not tell its scale.
@@ -55,13 +54,13 @@ class SegmenterFinder:
         device: torch.device,
         scale: float | None = None,
         *,
-        overlap: float = 0.75,
+        overlap: float = 0.5,
         cell: float = 0.5,
         nucleus: float = 0.5,
-        least_nucleus: float = 0.004,
-        least_cell: float = 0.03,
-        reach: float = 0.75,
-        lone: bool = True,
+        least_nucleus: float = 0.015,
+        least_cell: float = 0.12,
+        reach: float = 1.25,
+        lone: bool | None = None,
         foreground: bool | None = None,
     ) -> None:
         model, spec = load_model(folder, device)
@@ -74,13 +73,15 @@ class SegmenterFinder:
         # The grid is no finer than the network's output, and a window a whole number of its points.
         self.step = max(1, native // view.input_size)
         self._side = max(1, round(native / self.step))
-        self._overlap, self._cell, self._nucleus, self._lone = overlap, cell, nucleus, lone
-        self.radius = max(1, round(reach * self._side))
-        self._longest = self._side  # of a nucleus
+        self._overlap, self._cell, self._nucleus = overlap, cell, nucleus
+        typical = _cell_side(spec.extra, view.kind, native) / self.step
+        self.radius = max(1, round(reach * typical))
+        self._longest = max(1, round(typical))  # of a nucleus
         self.margin = 2 * (self.radius + self._longest) + REACH + 2
+        self.least = max(1, round(least_cell * typical**2))
+        self._least_nucleus = max(1, round(least_nucleus * typical**2))
         self._foreground = view.kind == "whole" if foreground is None else foreground
-        self.least = max(1, round(least_cell * self._side**2))
-        self._least_nucleus = max(1, round(least_nucleus * self._side**2))
+        self._lone = not self._foreground if lone is None else lone
 
     def look_at(self, field: Field) -> Look:
         """Evidence of regions of the field."""
@@ -134,11 +135,10 @@ class SegmenterFinder:
 
     def _evidence(self, probabilities: np.ndarray, foreground: np.ndarray | None) -> Evidence:
         cell, nucleus = probabilities[..., 0], probabilities[..., 1]
-        mask = cell >= self._cell
-        if foreground is not None:
-            mask &= foreground
+        mask = cell >= self._cell if foreground is None else foreground
         seeds = large_parts(mask & (nucleus >= self._nucleus), self._least_nucleus, self._longest)
-        return Evidence(cell, mask, seeds, nuclei=True, lone=self._lone)
+        probability = np.maximum(cell, nucleus) if foreground is None else nucleus
+        return Evidence(probability, mask, seeds, nuclei=True, lone=self._lone)
 
 
 def _spread(values: list[int]) -> list[int]:
@@ -170,3 +170,11 @@ def _scale_of(extra: dict[str, object], input_size: int, folder: Path) -> float:
             hint=f"name a scale: --scale {input_size} / the longer side in pixels of a cell with a small margin",
         )
     return input_size / float(native)
+
+
+def _cell_side(extra: dict[str, object], kind: str, native: int) -> float:
+    """Of the typical cell in pixels of the field; where the training told none: most of a crop, or half a tile."""
+    side = extra.get(CELL_SIDE)
+    if isinstance(side, int | float) and side > 0:
+        return float(side)
+    return native * (0.9 if kind == "whole" else 0.5)

@@ -23,6 +23,7 @@ from cytopipe.params import Segmenter
 from cytopipe.splits import divide
 from cytopipe.training.loop import Epoch
 from cytopipe.training.segmenter import make_segmenter, train_segmenter
+from cytopipe.training.sizes import typical_sizes
 from cytopipe.training.workspace import Workspace
 
 
@@ -42,17 +43,23 @@ def train_with_folds(
 
     An architecture without a training (`otsu`) is only set up.
     """
+    sizes = typical_sizes(organized, rows)
     if config.training is None:
-        return TrainedSegmenter({MAIN: make_segmenter(config, data_hash)}, {}, [])
+        model, spec = make_segmenter(config, data_hash)
+        return TrainedSegmenter({MAIN: (model, _with(spec, sizes))}, {}, [])
     folds = assign_folds(rows, config.cross_fit, config.training.seed)
     models = {}
     history: list[Epoch] = []
     for part in (MAIN, *map(part_of, range(config.cross_fit))):
         taught = [row for row in rows if part == MAIN or row.id not in folds or part != part_of(folds[row.id])]
         model, spec, epochs = train_segmenter(config, config.training, organized, taught, data_hash, workspace.of(part))
-        models[part] = (model, spec)
+        models[part] = (model, _with(spec, sizes))
         history = history or epochs
     return TrainedSegmenter(models, folds, history)
+
+
+def _with(spec: ModelSpec, sizes: Mapping[str, float]) -> ModelSpec:
+    return spec.model_copy(update={"extra": {**spec.extra, **sizes}})
 
 
 def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:

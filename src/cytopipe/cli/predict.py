@@ -33,7 +33,7 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classi
 Images = Annotated[
     list[str],
     typer.Argument(
-        metavar="IMAGES...", help="Image files, folders, quoted patterns, or a CSV with a column 'image' or 'path'."
+        metavar="IMAGES", help="Image files, folders, quoted patterns, or a CSV with a column 'image' or 'path'."
     ),
 ]
 Out = Annotated[
@@ -111,7 +111,7 @@ def command(
         if table is not None:
             work.done = table.rows
         if overlay is not None:
-            from cytopipe.explain.pictures import Pictures
+            from cytopipe.pictures.folder import Pictures
 
             pictures = Pictures(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw

@@ -11,14 +11,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cytopipe.draw import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
-from cytopipe.explain.names import TITLES
+from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.inference.predictor import Prediction
 
 SMALLEST, LARGEST = 360, 1000  # longer side of a shown image, pixels
 HEAD, EDGE, GAP, LINE = 64, 12, 10, 18  # heights and distances
 INK, FAINT, PAPER, WARNING = "#1d2129", "#5c6470", "#ffffff", "#a04b00"
+TITLES = {BLACK: "integrated gradients", GRAD_CAM: "Grad-CAM"}
 SMOOTH = 0.025  # standard deviation of a shown heat map, of its side
-NAME = 150  # characters of a file's name: systems allow 255 bytes
+NAME = 200  # bytes of a file's name: systems allow 255
 
 
 def overlay(
@@ -40,7 +41,9 @@ def overlay(
     large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
     grey = cv2.cvtColor(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     tiles = [("", large if prediction.mask is None else outlined(large, prediction.mask))]
-    tiles += [(TITLES[method], overlaid(grey, _enlarged(weights, size))) for method, weights in maps.items()]
+    for method, weights in maps.items():
+        empty = "" if (weights > 0).any() else ": nothing speaks for it"
+        tiles.append((TITLES[method] + empty, overlaid(grey, _enlarged(weights, size))))
 
     tile_width = max(size[0], SMALLEST if not maps else SMALLEST // 2)
     across = len(tiles) * tile_width + (len(tiles) - 1) * GAP
@@ -50,7 +53,7 @@ def overlay(
     for place, (title, tile) in enumerate(tiles):
         left = EDGE + place * (tile_width + GAP)
         if title:
-            draw.text((left, EDGE + HEAD), title, FAINT, font(12, False))
+            draw.text((left, EDGE + HEAD), fitted(title, 12, False, tile_width), FAINT, font(12, False))
         elif prediction.mask is not None:
             _legend(draw, left, EDGE + HEAD)
         sheet.paste(Image.fromarray(tile), (left, EDGE + HEAD + LINE))
@@ -94,7 +97,7 @@ def overlay_names(images: Sequence[str]) -> dict[str, str]:
     wanted = {image: "_".join(parts[image]) if shared[name.casefold()] > 1 else name for image, name in names.items()}
     taken: set[str] = set()
     for image, name in wanted.items():
-        cut, number = name[-NAME:], 1
+        cut, number = name.encode("utf-8", "replace")[-NAME:].decode("utf-8", "ignore"), 1
         chosen = cut
         while chosen.casefold() in taken:
             number += 1

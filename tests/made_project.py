@@ -196,6 +196,7 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
         folder / files.summary,
         {
             "dataset": dataset,
+            "model": None if dataset == "blood" else "ab" * 6,
             "architecture": "timm/test_resnet",
             "channels": "rgb",
             "parameters": 12345,

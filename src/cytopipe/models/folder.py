@@ -27,14 +27,12 @@ from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.model_files import FOLDS, RESTORE, SPEC, SUMS, WEIGHTS
 from cytopipe.models.heads import Activation, Head, build_classifier
 from cytopipe.models.registry import Task
 from cytopipe.models.weights import check_fit, read_tensors
 
-WEIGHTS, SPEC, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
 MAIN = ""  # the part of a folder that holds one model alone
-FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds a model a fold
-RESTORE = "restore the folder (dvc checkout) or train the model again"
 OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
 CHANNEL_COUNTS = {"rgb": 3, "rgb+masks": 5, "masked": 3}
 

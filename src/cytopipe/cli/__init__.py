@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cytopipe.cli import datasets, gate, models, preset, results
+from cytopipe.cli import datasets, demo, gate, models, preset, results
 
 app = typer.Typer(
     name="cytopipe",
@@ -20,3 +20,4 @@ app.command("models")(models.command)
 app.command("datasets")(datasets.command)
 app.command("results")(results.command)
 app.command("gate")(gate.command)
+app.command("demo")(demo.command)

@@ -1,0 +1,81 @@
+"""Answers as HTML: headings, tables and pictures with their words, so that they can be heard as well as seen."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cytopipe.draw import REGION_COLOURS
+from cytopipe.errors import CytopipeError
+from cytopipe.explain.names import TITLES
+from cytopipe.images import encode_png
+from cytopipe.page.cell import CellAnswer
+from cytopipe.page.shelf import Shelved
+from cytopipe.report.render import percent
+
+logger = logging.getLogger("cytopipe")
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """H x W x 3 uint8 as a picture inside the page."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
+
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_environment.filters["percent"] = percent
+_environment.filters["data_uri"] = data_uri
+
+
+def cell(answer: CellAnswer, name: str, method: str | None) -> str:
+    """The answer to one image of a cell, in a file of this name."""
+    rows = list(zip(answer.spec.classes, answer.calibrated, answer.prediction.probabilities, strict=True))
+    return _environment.get_template("cell.html").render(
+        answer=answer,
+        name=name,
+        rows=sorted(rows, key=lambda row: -row[1]),
+        method=TITLES[method] if method else None,
+        regions={name: REGION_COLOURS[name] for name in ("nucleus", "cytoplasm")},
+    )
+
+
+def invitation(what: str) -> str:
+    """What stands in place of an answer while there is none."""
+    return _environment.get_template("message.html").render(kind="empty", what=what, where=None, hint=None)
+
+
+def fault(error: Exception, file: Path | None = None) -> str:
+    """A message about what went wrong; of an image that was sent, the name alone, not its place on this machine."""
+    if not isinstance(error, CytopipeError):
+        logger.error("the page met an unforeseen error", exc_info=error)
+        error = CytopipeError(
+            f"something went wrong inside cytopipe ({type(error).__name__}: {error})",
+            hint="the terminal where the page was started shows the details",
+        )
+    where = None if error.where is None else str(error.where)
+    if file is not None and where is not None and str(file) in where:
+        where = where.replace(str(file), file.name)
+    return _environment.get_template("message.html").render(
+        kind="fault", what=error.what, where=where, hint=error.hint
+    )
+
+
+def header() -> str:
+    """The top of the page."""
+    return _environment.get_template("header.html").render()
+
+
+def footer() -> str:
+    """The bottom of the page."""
+    return _environment.get_template("footer.html").render()
+
+
+def about(model: Shelved) -> str:
+    """One line about a classifier."""
+    return _environment.get_template("about.html").render(spec=model.spec)

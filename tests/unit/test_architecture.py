@@ -19,7 +19,7 @@ LAYERS = (
     "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
     "inference", "evaluation", "training", "explain", "audit",  # what is done with a network
     "report",                                                 # what people look at
-    "tracking", "presets", "stage", "compute", "cli",         # how it is run
+    "tracking", "presets", "stage", "compute", "page", "cli",         # how it is run
 )  # fmt: skip
 
 MOST_LINES = 300

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from cytopipe.explain.attribution import GRAD_CAM, RANDOM
+from cytopipe.explain.attribution import RANDOM
 from cytopipe.images import read_rgb
 from cytopipe.page import cell, render
 from cytopipe.page.desk import Desk
@@ -17,8 +17,16 @@ from cytopipe.page.shelf import Shelved
 
 TITLE = "cytopipe"
 KEEP_SECONDS = 3600  # an image that was sent is removed after this time, or when the page is ended
-HEAT_MAPS = (("Integrated gradients", RANDOM), ("Grad-CAM", GRAD_CAM), ("None", ""))
+HEAT_MAPS = [*((name, method) for method, name in render.METHODS.items()), ("None", "")]
 DROP_CELL = "Drop the image of one cell, or pick one of the samples: the answer appears here"
+SAMPLES = "Or pick a sample: validation images of each class"
+# A press on one of the samples tells its place.
+PRESS = """element.addEventListener("click", (event) => {
+  const pressed = event.target.closest("button[data-place]");
+  if (!pressed) return;
+  for (const one of element.querySelectorAll("button")) one.ariaPressed = String(one === pressed);
+  trigger("click", { place: Number(pressed.dataset.place) });
+});"""
 ONE_AT_A_TIME = {"concurrency_id": "desk", "concurrency_limit": 1, "api_visibility": "private"}
 
 
@@ -32,7 +40,7 @@ class Page:
     def build(self) -> gr.Blocks:
         """The page, not yet served."""
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, KEEP_SECONDS)) as blocks:
-            gr.HTML(render.header(), elem_id="top")
+            _html(render.header(), "top")
             model = gr.Dropdown(
                 [(one.name, one.name) for one in self.shelf],
                 value=self.shelf[0].name,
@@ -40,10 +48,10 @@ class Page:
                 filterable=False,
                 elem_id="model",
             )
-            about = gr.HTML(render.about(self.shelf[0]), elem_id="about")
+            about = _html(render.about(self.shelf[0]), "about")
             with gr.Tabs(elem_id="tabs"), gr.Tab("Cell", id="cell"):
                 self._cell_tab(model)
-            gr.HTML(render.footer(), elem_id="foot")
+            _html(render.footer(), "foot")
             model.change(lambda name: render.about(self._named(name)), model, about, **_free(), show_progress="hidden")
         return blocks
 
@@ -52,27 +60,16 @@ class Page:
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=280):
                 file = gr.File(label="Image of one cell", type="filepath", height=150, elem_id="cell-file")
-                samples = gr.Gallery(
-                    self._samples(self.shelf[0].name),
-                    label="Samples: validation images, with their true class",
-                    columns=3,
-                    height="auto",
-                    object_fit="contain",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    format="png",
-                    elem_id="cell-samples",
-                )
+                samples = _html(self._samples(self.shelf[0].name), "cell-samples", js_on_load=PRESS)
                 method = gr.Radio(HEAT_MAPS, value=RANDOM, label="Heat map", elem_id="cell-heat")
             with gr.Column(scale=3, min_width=280):
-                answer = gr.HTML(render.invitation(DROP_CELL), elem_id="cell-answer", elem_classes="live")
+                answer = _html(render.invitation(DROP_CELL), "cell-answer", elem_classes="live")
 
         asked = {"inputs": [model, chosen, method], "outputs": answer}
         file.upload(lambda path: (path, None), file, [chosen, file], **_free(), show_progress="hidden").then(
             self._answer_cell, **asked, **ONE_AT_A_TIME
         )
-        samples.select(self._pick, model, chosen, **_free(), show_progress="hidden").then(
+        samples.click(self._pick, model, chosen, **_free(), show_progress="hidden").then(
             self._answer_cell, **asked, **ONE_AT_A_TIME
         )
         model.change(self._samples, model, samples, **_free(), show_progress="hidden").then(
@@ -92,15 +89,22 @@ class Page:
         except Exception as error:
             return render.fault(error, file)
 
-    def _samples(self, name: str) -> list[tuple[Any, str]]:
-        return [(read_rgb(path)[0], label) for path, label in self._named(name).examples]
+    def _samples(self, name: str) -> str:
+        return render.samples(
+            "cell", SAMPLES, [(read_rgb(path)[0], label) for path, label in self._named(name).examples]
+        )
 
-    def _pick(self, name: str, event: gr.SelectData) -> str:
-        path, _ = self._named(name).examples[event.index]
+    def _pick(self, name: str, event: gr.EventData) -> str:
+        path, _ = self._named(name).examples[event.place]
         return str(path)
 
     def _named(self, name: str) -> Shelved:
         return next(one for one in self.shelf if one.name == name)
+
+
+def _html(value: str, id_: str, **more: Any) -> gr.HTML:
+    """HTML of our own templates, with our own style."""
+    return gr.HTML(value, elem_id=id_, apply_default_css=False, **more)
 
 
 def _free() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cytopipe.draw import REGION_COLOURS
 from cytopipe.errors import CytopipeError
-from cytopipe.explain.names import TITLES
+from cytopipe.explain.attribution import GRAD_CAM, RANDOM
 from cytopipe.images import encode_png
 from cytopipe.page.cell import CellAnswer
 from cytopipe.page.shelf import Shelved
 from cytopipe.report.render import percent
 
 logger = logging.getLogger("cytopipe")
+METHODS = {RANDOM: "Integrated gradients", GRAD_CAM: "Grad-CAM"}
+IMAGE_HINT = "send one image, as PNG, JPEG, TIFF, BMP or WebP"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -40,7 +43,7 @@ def cell(answer: CellAnswer, name: str, method: str | None) -> str:
         answer=answer,
         name=name,
         rows=sorted(rows, key=lambda row: -row[1]),
-        method=TITLES[method] if method else None,
+        method=METHODS[method] if method else None,
         regions={name: REGION_COLOURS[name] for name in ("nucleus", "cytoplasm")},
     )
 
@@ -59,11 +62,10 @@ def fault(error: Exception, file: Path | None = None) -> str:
             hint="the terminal where the page was started shows the details",
         )
     where = None if error.where is None else str(error.where)
-    if file is not None and where is not None and str(file) in where:
-        where = where.replace(str(file), file.name)
-    return _environment.get_template("message.html").render(
-        kind="fault", what=error.what, where=where, hint=error.hint
-    )
+    hint = error.hint
+    if file is not None and where == str(file):
+        where, hint = file.name, IMAGE_HINT
+    return _environment.get_template("message.html").render(kind="fault", what=error.what, where=where, hint=hint)
 
 
 def header() -> str:
@@ -79,3 +81,9 @@ def footer() -> str:
 def about(model: Shelved) -> str:
     """One line about a classifier."""
     return _environment.get_template("about.html").render(spec=model.spec)
+
+
+def samples(tab: str, title: str, pictures: Sequence[tuple[np.ndarray, str]], wide: bool = False) -> str:
+    """Pictures, H x W x 3 uint8, with their words, to press; nothing where there is none."""
+    template = _environment.get_template("samples.html")
+    return template.render(samples=pictures, title=title, id=f"{tab}-samples-title", wide=wide)

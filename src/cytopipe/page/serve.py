@@ -84,14 +84,6 @@ def _set_switches(folder: Path) -> None:
 
 
 def _launch(blocks: Any, port: int | None) -> None:
-    import gradio as gr
-
-    theme = gr.themes.Base(
-        primary_hue="teal",
-        neutral_hue="slate",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )
     try:
         blocks.launch(
             server_name=HOST,
@@ -109,7 +101,7 @@ def _launch(blocks: Any, port: int | None) -> None:
             pwa=False,
             mcp_server=False,
             max_file_size=f"{MOST_MEGABYTES}mb",
-            theme=theme,
+            theme=_theme(),
             css=STYLE.read_text(encoding="utf-8"),
             js=SCRIPT.read_text(encoding="utf-8"),
             app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None, "middleware": _middleware()},
@@ -117,6 +109,31 @@ def _launch(blocks: Any, port: int | None) -> None:
     except OSError:
         tried = f"port {port} is" if port else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
         raise CytopipeError(f"{tried} taken", hint="name another: --port 7900") from None
+
+
+def _theme() -> Any:
+    """System fonts, so that none is fetched, and colours that stand out."""
+    import gradio as gr
+
+    theme = gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="slate",
+        text_size=gr.themes.sizes.text_lg,
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    quiet, quiet_dark = "*neutral_600", "*neutral_300"
+    return theme.set(
+        body_text_color_subdued=quiet,
+        body_text_color_subdued_dark=quiet_dark,
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_label_text_color=quiet,
+        block_label_text_color_dark=quiet_dark,
+        body_background_fill_dark="*neutral_900",
+        border_color_primary="*neutral_300",
+        border_color_primary_dark="*neutral_600",
+    )
 
 
 def _middleware() -> list[Any]:

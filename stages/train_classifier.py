@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
+from cytopipe.files import write_json, write_text
 from cytopipe.params import SPLITS, Params
 from cytopipe.stage import Stage, main
 
@@ -25,7 +25,9 @@ def inputs(params: Params, classifier: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/ and the history of the training."""
     from cytopipe.compute import workspace
+    from cytopipe.decisions import Decisions
     from cytopipe.models import FOLDS, SEGMENTER, copy_segmenter, example_images, save_model
+    from cytopipe.models.usage import README, usage
     from cytopipe.tensors import load_split
     from cytopipe.training.crossvalidate import train_all
     from cytopipe.training.results import write_history
@@ -44,6 +46,8 @@ def run(stage: Stage) -> None:
     examples = example_images(items, [row.class_index for row in rows])
     for part, (model, spec) in trained.models.items():
         save_model(model_folder / part, model, spec, examples)
+        about = usage(stage.item, spec, Decisions.of(spec).sure_above)
+        write_text(model_folder / part / README, about)
     if config.channels != "rgb":
         copy_segmenter(paths.Masks(config.dataset).segmenter, model_folder / SEGMENTER)
     if trained.folds:

@@ -76,3 +76,13 @@ def font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     """The font that comes with matplotlib, so that every machine draws the same."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
+
+
+def fitted(text: str, size: int, bold: bool, width: float) -> str:
+    """The text, cut with an ellipsis where it is wider than so many pixels."""
+    letters = font(size, bold)
+    if letters.getlength(text) <= width:
+        return text
+    while text and letters.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 import cv2
 import numpy as np
@@ -18,7 +19,13 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cytopipe.errors import CytopipeError
 
-Image.MAX_IMAGE_PIXELS = 20_000 * 20_000  # PIL warns above, and refuses twice as many as a decompression bomb
+_PIL_WARNS = 20_000 * 20_000  # and it refuses twice as many as a decompression bomb
+Image.MAX_IMAGE_PIXELS = _PIL_WARNS
+# Of an image that is decoded whole: the header alone is believed before. Cameras give 5 to 50 megapixels, cells a
+# hundredth of one; decoding so many takes 0.3 to 1.6 GB.
+MOST_PIXELS = 100_000_000
+# PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
+FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
 
 _REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
@@ -35,7 +42,8 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
         images stay comparable with each other.
 
     Raises:
-        CytopipeError: for a missing, empty, truncated or unknown file, or one of several frames.
+        CytopipeError: for a missing, empty, truncated or unknown file, or one of several frames, or of more than
+            MOST_PIXELS, before any is decoded.
     """
     with opened(path) as image:
         # Both are gone once the image is decoded.
@@ -66,18 +74,33 @@ def read_values(path: Path) -> np.ndarray:
 def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
     """An image file; whatever is wrong with it, when it is opened or decoded in the block, is a CytopipeError."""
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise CytopipeError("this is no file", where=path)
+        if status.st_size == 0:
             raise CytopipeError("the image is empty (0 bytes)", where=path, hint=hint)
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise _too_large(path, f"{width:,} x {height:,}")
             yield image
     except CytopipeError:
         raise
     except FileNotFoundError:
         raise CytopipeError("no such image", where=path) from None
+    except PermissionError:
+        raise CytopipeError("there is no permission to read it", where=path) from None
+    except Image.DecompressionBombError:
+        raise _too_large(path, f"more than {2 * _PIL_WARNS:,}") from None
     except UnidentifiedImageError:
         raise CytopipeError("the file is not an image", where=path, hint=hint) from None
     except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
         raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None
+
+
+def _too_large(path: Path, size: str) -> CytopipeError:
+    limit = f"the image has {size} pixels; at most {MOST_PIXELS:,} are decoded at once"
+    return CytopipeError(f"{limit} (`cytopipe screen` reads larger fields by tiles)", where=path)
 
 
 def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:

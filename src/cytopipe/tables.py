@@ -19,10 +19,11 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]], columns: Seque
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns or listed[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _plain(value) for name, value in row.items()} for row in listed)
+        writer.writerows({name: plain(value) for name, value in row.items()} for row in listed)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as the tables show it: a float with six significant digits, all else as it is."""
     return f"{value:.6g}" if isinstance(value, float) else value
 
 

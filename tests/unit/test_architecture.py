@@ -17,7 +17,7 @@ LAYERS = (
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
     "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
-    "inference", "evaluation", "training", "explain", "audit",  # what is done with a network
+    "inference", "evaluation", "training", "screening", "explain", "audit",  # what is done with a network
     "report",                                                 # what people look at
     "tracking", "presets", "stage", "compute", "page", "cli",         # how it is run
 )  # fmt: skip

@@ -8,29 +8,19 @@ from typing import Annotated
 
 import typer
 
-from cytopipe.cli.common import Debug, clear_errors
-from cytopipe.stage import fix_threads
+from cytopipe.cli.common import Debug, Device, Threads, clear_errors, prepare
 
 MODELS = Path("models/classifiers")
 HOST = "127.0.0.1"
 
-Models = Annotated[
-    Path, typer.Option("--models", metavar="DIR", help="A folder of classifiers, or the folder of one.")
-]
+Models = Annotated[Path, typer.Option("--models", metavar="DIR", help="A folder of classifiers, or the folder of one.")]
 Segmenter = Annotated[
     Path | None,
     typer.Option("--segmenter", metavar="DIR", help="Masks images in place of each classifier's own segmenter."),
 ]
-Port = Annotated[
-    int | None, typer.Option("--port", min=1, max=65_535, help="By default the first free one from 7860.")
-]
+Port = Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="By default the first free one from 7860.")]
 Host = Annotated[str, typer.Option("--host", help="This machine is the only one that is served.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page when it is ready.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="By default as many as the model was trained with.")
-]
-DEFAULT_THREADS = 2
 
 
 def command(
@@ -45,11 +35,11 @@ def command(
 ) -> None:
     """Show a page, on this machine alone, that says what the models say of an image.
 
-    Drop the image of a cell, or pick one of the samples that came with the model: class, probabilities, masks, heat map. Images
-    are sent to no other machine, and those that were dropped are removed when the page is closed.
+    Drop the image of a cell, or pick one of the samples that came with the model: class, probabilities, masks and a
+    heat map appear. Images are sent to no other machine, and copies of those that were dropped are removed when the
+    page is closed.
 
-    Needs gradio: pip install 'gradio>=6'. Ends with Ctrl-C and exit status 0; status 1 when there are no models or
-    the port is taken.
+    Needs gradio: pip install 'gradio>=6'. It ends with Ctrl-C and exit status 0.
 
     \b
     Examples:
@@ -59,17 +49,13 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with clear_errors(debug):
         refuse_others(host)
-        fix_threads(threads or DEFAULT_THREADS)
-        from cytopipe.page.serve import require_gradio, serve
+        where = prepare(device, threads)
 
-        require_gradio()
         from cytopipe.page.desk import Desk
+        from cytopipe.page.serve import serve
         from cytopipe.page.shelf import classifiers
-        from cytopipe.training.determinism import choose_device, make_deterministic
 
-        make_deterministic(threads or DEFAULT_THREADS)
-        desk = Desk(choose_device(device), threads or DEFAULT_THREADS, fixed=threads is not None, segmenter=segmenter)
-        serve(classifiers(models), desk, port, browser)
+        serve(classifiers(models), Desk(where, threads, segmenter), port, browser)
 
 
 def refuse_others(host: str) -> None:

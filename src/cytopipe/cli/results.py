@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table
+from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table, usable_cores
 from cytopipe.errors import CytopipeError
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the README's tables.")]
@@ -118,5 +117,4 @@ def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Model of the CPU and the cores that this process may use; no name of the machine."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{models[0] if models else platform.machine()}, {cores} cores"
+    return f"{models[0] if models else platform.machine()}, {usable_cores()} cores"

@@ -7,7 +7,7 @@ Grad-CAM: Selvaraju 2017, arXiv:1610.02391. Guided back-propagation: Springenber
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -17,13 +17,10 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from cytopipe.explain.layers import NotExplained, last_map, require_relu
-from cytopipe.inputs import COLOURS, InputTransform
-from cytopipe.models import ModelSpec
 
 RANDOM, BLACK, BLURRED = "integrated_gradients", "integrated_gradients_black", "integrated_gradients_blurred"
 GRAD_CAM, GUIDED = "grad_cam", "guided_backprop"
 METHODS = (RANDOM, BLACK, BLURRED, GRAD_CAM, GUIDED)
-STORED = 5  # channels of a stored item
 PIXELS = 96 * 64 * 64  # positions in one pass through the network: bounds the memory at any image size
 BLUR = 0.1  # standard deviation of the blurred baseline, of the image's side
 
@@ -39,13 +36,22 @@ class Attribution:
         white: the same of a white one; random baselines are drawn uniformly between the two.
         baselines: number of random ones; the same for every image.
         seed: of the random baselines.
+        wanted: methods.
 
     Attributes:
         skipped: reason for each method that does not apply to this network.
         methods: those that apply, in order.
     """
 
-    def __init__(self, model: nn.Module, black: Tensor, white: Tensor, baselines: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        black: Tensor,
+        white: Tensor,
+        baselines: int,
+        seed: int = 0,
+        wanted: Collection[str] = METHODS,
+    ) -> None:
         self.model, self.black = model.eval().requires_grad_(False), black
         generator = torch.Generator().manual_seed(seed)  # drawn on the CPU: the same on every device
         drawn = torch.rand((baselines, *black.shape[1:]), generator=generator).to(black)
@@ -68,18 +74,9 @@ class Attribution:
             self._make[GUIDED] = lambda images, targets, _: self._guide(images, targets)
         except NotExplained as reason:
             self.skipped[GUIDED] = str(reason)
-        self.methods = list(self._make)
+        self.methods = [method for method in self._make if method in wanted]
 
-    @classmethod
-    def of(cls, model: nn.Module, spec: ModelSpec, transform: InputTransform, baselines: int) -> Attribution:
-        """For a classifier with its specification: what it sees of black and white is derived from them."""
-        sides = (1, spec.input_size, spec.input_size, STORED)
-        black, white = (transform(torch.full(sides, value, dtype=torch.uint8)) for value in (0, 255))
-        if spec.channels == "rgb+masks":
-            white[:, COLOURS:] = black[:, COLOURS:]  # noise is an image of something, but no mask
-        return cls(model, black, white, baselines)
-
-    def __call__(self, images: Tensor, targets: Tensor, steps: int, methods: Sequence[str] | None = None) -> Maps:
+    def __call__(self, images: Tensor, targets: Tensor, steps: int) -> Maps:
         """Maps of images N x C x H x W for the classes N: positive where a position speaks for the class.
 
         Integrated gradients explain the probability of the class. The random baselines share `steps` gradients an
@@ -87,13 +84,12 @@ class Attribution:
         is integrated does. Ten times the steps give each of ten baselines the steps that one alone would take. A path
         from one baseline takes half of them, by the rule of Gauss and Legendre; `gaps` says how exact each map is.
         Grad-CAM and guided back-propagation explain the log-odds: the gradient is that of the probability but for a
-        factor, which would vanish where the network is sure. Channels are summed. Of the methods that apply, `methods`
-        alone are computed, where it is given.
+        factor, which would vanish where the network is sure. Channels are summed.
         """
         at_once = self.at_once(images)
-        found: dict[str, list[Tensor]] = {method: [] for method in (self.methods if methods is None else methods)}
+        found: dict[str, list[Tensor]] = {method: [] for method in self.methods}
         for some, classes in zip(images.split(at_once), targets.split(at_once), strict=True):
-            for method in found:
+            for method in self.methods:
                 found[method].append(self._make[method](some, classes, steps).detach().double().sum(dim=1).cpu())
         return {method: torch.cat(maps).numpy() for method, maps in found.items()}
 

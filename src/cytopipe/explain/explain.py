@@ -17,7 +17,7 @@ from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predict
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.explain.report import Explanations, Shown, region_shares, settings
 from cytopipe.inference.classify import input_transform
-from cytopipe.inputs import InputTransform
+from cytopipe.inputs import COLOURS, InputTransform
 from cytopipe.models import MAIN, load_model, part_of, read_folds
 from cytopipe.params import Explain
 from cytopipe.tensors import Items, load_all, load_split
@@ -98,7 +98,10 @@ def _explain_part(
     """Add to `found` what one network says about its images."""
     model, spec = load_model(folder, device)
     transform = input_transform(spec, device)
-    attribution = Attribution.of(model, spec, transform, options.baselines)
+    black, white = (transform(torch.full((1, *items.shape[1:]), value, dtype=torch.uint8)) for value in (0, 255))
+    if spec.channels == "rgb+masks":
+        white[:, COLOURS:] = black[:, COLOURS:]  # noise is an image of something, but no mask
+    attribution = Attribution(model, black, white, options.baselines)
     found.methods, found.skipped = attribution.methods, attribution.skipped
 
     def seen(places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +123,7 @@ def _explain_part(
             for method, values in curves.items():
                 for i, curve in zip(job.tested, values, strict=True):
                     found.curves.setdefault(i, {}).setdefault(kind, {})[method] = curve
-        other = Attribution.of(sanity.untrained(spec, device), spec, transform, options.baselines)
+        other = Attribution(sanity.untrained(spec, device), black, white, options.baselines)
         after = other(images, targets, min(COARSE, options.steps))
         for method, before in maps.items():
             found.correlations[method] += sanity.rank_correlation(before, after[method]).tolist()

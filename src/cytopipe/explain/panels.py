@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cytopipe.draw import REGION_COLOURS, coloured, font, heat, outlined, overlaid
+from cytopipe.draw import REGION_COLOURS, coloured, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.names import TITLES
 
 TILE, GAP, EDGE = 148, 8, 12  # pixels
@@ -44,7 +44,7 @@ def panel(
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((EDGE, EDGE + 2, EDGE + 4, EDGE + 36), fill=RIGHT if correct else WRONG)
-    draw.text((EDGE + 13, EDGE), _fit(title, 15, True, width - 2 * EDGE - 13), INK, font(15, True))
+    draw.text((EDGE + 13, EDGE), fitted(title, 15, True, width - 2 * EDGE - 13), INK, font(15, True))
     _legend(draw, EDGE + 13, EDGE + 21, subtitle, width - EDGE)
 
     large = _resized(image, cv2.INTER_CUBIC)
@@ -92,14 +92,4 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, top: int, subtitle: str, right
         draw.rectangle((start, top + 2, start + 10, top + 12), fill=REGION_COLOURS[word])
         draw.text((start + 14, top), word, FAINT, small)
         start += length
-    draw.text((left, top), _fit(subtitle, 12, False, begin - left - 10), FAINT, small)
-
-
-def _fit(text: str, size: int, bold: bool, width: int) -> str:
-    """The text, cut with an ellipsis where it is wider."""
-    letters = font(size, bold)
-    if letters.getlength(text) <= width:
-        return text
-    while text and letters.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
+    draw.text((left, top), fitted(subtitle, 12, False, begin - left - 10), FAINT, small)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 
 import numpy as np
@@ -91,20 +91,26 @@ class Predictor:
         return self.spec.classes
 
     def __call__(self, images: Iterable[np.ndarray]) -> Iterator[Prediction]:
-        """Predictions of H x W x 3 uint8 images, in order; `batch_size` of them are in memory at once.
+        """Predictions of H x W x 3 uint8 images, in order; `batch_size` of them are read ahead.
 
         The same images in the same batches give the same bits; in other company the last digits differ, by some 1e-7.
         """
         waiting = iter(images)
-        while some := list(islice(waiting, self.batch_size)):
-            masks = list(self.segmentation.masks(some)) if self.segmentation else [None] * len(some)
-            yield from self._predict(some, masks)
+        while some := list(self._items(islice(waiting, self.batch_size))):
+            yield from self._predict(np.stack([item for item, _ in some]), [mask for _, mask in some])
 
-    def _predict(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
+    def _items(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Stored items and masks; only as many images are held in memory as the segmenter takes at once."""
         size = self.spec.input_size
-        blank = (np.zeros(image.shape[:2], np.uint8) for image in images)
-        pairs = zip(images, masks, blank, strict=True)
-        items = np.stack([make_item(image, none if mask is None else mask, size) for image, mask, none in pairs])
+        if self.segmentation is None:
+            for image in images:
+                yield make_item(image, np.zeros(image.shape[:2], np.uint8), size), None
+            return
+        here, there = tee(images)
+        for mask in self.segmentation.masks(there):
+            yield make_item(next(here), mask, size), mask
+
+    def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
         found = class_probabilities(
             self.model, self.transform, items, self.batch_size, orientations=self.spec.orientations
         )

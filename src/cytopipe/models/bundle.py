@@ -32,14 +32,19 @@ def segmenter_of(classifier: Path) -> Path:
     Raises:
         CytopipeError: the folder has none.
     """
-    classifier = classifier.resolve()
-    whole = classifier.parent.parent if classifier.parent.name in _PARTS else classifier
-    if not (whole / SEGMENTER).is_dir():
+    segmenter = _place_of_segmenter(classifier)
+    if not segmenter.is_dir():
         raise CytopipeError(
             "the classifier sees masks, but its folder holds no segmenter",
-            where=whole,
+            where=segmenter.parent,
             hint="name one: --segmenter models/segmenters/NAME",
         )
+    return segmenter
+
+
+def _place_of_segmenter(classifier: Path) -> Path:
+    classifier = classifier.resolve()
+    whole = classifier.parent.parent if classifier.parent.name in _PARTS else classifier
     return whole / SEGMENTER
 
 
@@ -59,8 +64,12 @@ def examples_of(folder: Path) -> list[Path]:
     return sorted(folder.glob(_EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
-def model_id(folder: Path) -> str:
+def model_id(folder: Path, segmenter: Path | None = None) -> str:
     """12 hexadecimal digits that tell a model from every other: of its checksums and those of its segmenter.
+
+    Args:
+        folder: of the model.
+        segmenter: that takes the place of its own.
 
     Raises:
         CytopipeError: for a folder that is no model.
@@ -68,6 +77,7 @@ def model_id(folder: Path) -> str:
     if not (folder / SUMS).is_file():
         raise CytopipeError(f"there is no {SUMS} here, so it is no model folder", where=folder, hint=RESTORE)
     digest = hashlib.sha256((folder / SUMS).read_bytes())
-    if (folder / SEGMENTER / SUMS).is_file():
-        digest.update((folder / SEGMENTER / SUMS).read_bytes())
+    sums = (segmenter or _place_of_segmenter(folder)) / SUMS
+    if sums.is_file():
+        digest.update(sums.read_bytes())
     return digest.hexdigest()[:12]

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from cytopipe.explain.attribution import RANDOM
+from cytopipe.explain.attribution import BLACK
 from cytopipe.images import read_rgb
 from cytopipe.page import cell, render
 from cytopipe.page.desk import Desk
@@ -61,7 +61,7 @@ class Page:
             with gr.Column(scale=2, min_width=280):
                 file = gr.File(label="Image of one cell", type="filepath", height=150, elem_id="cell-file")
                 samples = _html(self._samples(self.shelf[0].name), "cell-samples", js_on_load=PRESS)
-                method = gr.Radio(HEAT_MAPS, value=RANDOM, label="Heat map", elem_id="cell-heat")
+                method = gr.Radio(HEAT_MAPS, value=BLACK, label="Heat map", elem_id="cell-heat")
             with gr.Column(scale=3, min_width=280):
                 answer = _html(render.invitation(DROP_CELL), "cell-answer", elem_classes="live")
 

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from cytopipe.draw import heat, outlined, overlaid
-from cytopipe.explain.attribution import Attribution
-from cytopipe.explain.panels import SMOOTH
+from cytopipe.draw import outlined
+from cytopipe.explain.overlay import heat_over
+from cytopipe.explain.single import Explainer
 from cytopipe.images import read_rgb
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.models import ModelSpec
 
 SIDE = 384  # pixels of the longer side of a picture on the page
-BASELINES, STEPS = 10, 50  # as `explain` of the demo
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def answer(predictor: Predictor, file: Path, method: str | None) -> CellAnswer:
     (prediction,) = predictor([rgb])
     middle = time.perf_counter()
     shown = scaled(rgb, SIDE)
-    weights, no_heat = attribution_map(predictor, prediction, method) if method else (None, None)
+    weights, no_heat = heat_map(predictor, prediction, method) if method else (None, None)
     decisions = predictor.decisions
     return CellAnswer(
         prediction=prediction,
@@ -81,14 +79,12 @@ def answer(predictor: Predictor, file: Path, method: str | None) -> CellAnswer:
     )
 
 
-def attribution_map(predictor: Predictor, prediction: Prediction, method: str) -> tuple[np.ndarray | None, str | None]:
+def heat_map(predictor: Predictor, prediction: Prediction, method: str) -> tuple[np.ndarray | None, str | None]:
     """Attribution of the predicted class, S x S float64; or None and the reason why this network has none."""
-    attribution = Attribution.of(predictor.model, predictor.spec, predictor.transform, BASELINES)
-    if method in attribution.skipped:
-        return None, attribution.skipped[method]
-    image = predictor.transform(torch.from_numpy(prediction.item[None]))
-    target = torch.tensor([list(predictor.classes).index(prediction.predicted)], device=image.device)
-    return attribution(image, target, STEPS, [method])[method][0], None
+    explainer = Explainer(predictor, predictor.transform.device, [method])
+    if method in explainer.skipped:
+        return None, explainer.skipped[method]
+    return explainer(prediction)[method], None
 
 
 def scaled(image: np.ndarray, side: int) -> np.ndarray:
@@ -97,11 +93,3 @@ def scaled(image: np.ndarray, side: int) -> np.ndarray:
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-
-
-def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8: the positive attribution, smoothed as in the panels of `explain`, over the grey image."""
-    smooth = heat(cv2.GaussianBlur(weights, (0, 0), SMOOTH * len(weights)))
-    strength = np.clip(cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return overlaid(grey, strength)

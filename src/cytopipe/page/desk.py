@@ -22,13 +22,12 @@ class Desk:
 
     Args:
         device: to compute on.
-        threads: of a model that does not say with how many it was trained, or of every model if `fixed`.
-        fixed: whether the user named the number.
+        threads: of every model; None takes those of each model's training, or as many as now where none are known.
         segmenter: in place of each model's own, or None.
     """
 
-    def __init__(self, device: torch.device, threads: int, fixed: bool = False, segmenter: Path | None = None) -> None:
-        self.device, self.threads, self.fixed = device, threads, fixed
+    def __init__(self, device: torch.device, threads: int | None = None, segmenter: Path | None = None) -> None:
+        self.device, self.threads, self._otherwise = device, threads, torch.get_num_threads()
         self._busy = threading.Lock()
         self._load = lru_cache(KEPT)(lambda folder: Predictor.load(folder, device, segmenter))
 
@@ -41,5 +40,5 @@ class Desk:
         with self._busy:
             predictor = self._load(folder)
             # Threads are a setting of the thread that computes, and results depend on their number.
-            torch.set_num_threads(self.threads if self.fixed else int(predictor.spec.extra.get(THREADS, self.threads)))
+            torch.set_num_threads(self.threads or predictor.spec.extra.get(THREADS, self._otherwise))
             return question(predictor)

@@ -12,14 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cytopipe.draw import REGION_COLOURS
 from cytopipe.errors import CytopipeError
-from cytopipe.explain.attribution import GRAD_CAM, RANDOM
+from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.images import encode_png
 from cytopipe.page.cell import CellAnswer
 from cytopipe.page.shelf import Shelved
 from cytopipe.report.render import percent
 
 logger = logging.getLogger("cytopipe")
-METHODS = {RANDOM: "Integrated gradients", GRAD_CAM: "Grad-CAM"}
+METHODS = {BLACK: "Integrated gradients", GRAD_CAM: "Grad-CAM"}
 IMAGE_HINT = "send one image, as PNG, JPEG, TIFF, BMP or WebP"
 TEMPLATES = Path(__file__).parent / "templates"
 

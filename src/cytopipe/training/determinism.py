@@ -20,8 +20,8 @@ Precision = Literal["fp32", "bf16"]
 _WORTH_IT = 1.15  # bf16 must be this much faster: its rounding is not free
 
 
-def choose_device(device: str) -> torch.device:
-    """The device that `runtime.device` names; auto takes CUDA where there is one.
+def choose_device(device: str, where: str = "runtime.device") -> torch.device:
+    """The device of this name; auto takes CUDA where there is one. `where` it was named is for the message.
 
     Raises:
         CytopipeError: when CUDA is asked for and there is none.
@@ -29,7 +29,7 @@ def choose_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise CytopipeError("no CUDA device is usable here", where="runtime.device", hint="use auto or cpu")
+        raise CytopipeError("no CUDA device is usable here", where=where, hint="use auto or cpu")
     return torch.device(device)
 
 

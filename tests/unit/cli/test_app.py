@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer.main
 from click.testing import Result
 
+from cytopipe.cli import app
+
 Cytopipe = Callable[..., Result]
-COMMANDS = ("preset", "models", "datasets", "results", "gate")
+COMMANDS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 LIGHT = """
 import sys
@@ -41,3 +45,51 @@ def test_the_help_of_every_command_has_an_example(cytopipe: Cytopipe, name: str)
     result = cytopipe(name, "--help")
     assert result.exit_code == 0
     assert f"Examples:\n    cytopipe {name}" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_tells_its_exit_statuses(cytopipe: Cytopipe, name: str) -> None:
+    assert "Exit status: 0 done; 1 an error, wrong usage or a failed gate; 2 " in " ".join(
+        cytopipe(name, "--help").stdout.split()
+    )
+
+
+@pytest.mark.parametrize("line", ["", "gat", "gate --none", "gate --tolerance much", "preset a b"])
+def test_wrong_usage_leaves_with_status_1(cytopipe: Cytopipe, line: str) -> None:
+    result = cytopipe(*line.split())
+    assert result.exit_code == 1
+    assert result.stdout == "" and "Usage: " in result.stderr
+
+
+COMPLETE = """
+source <(cytopipe --show-completion)
+COMP_WORDS=({words} "{last}") COMP_CWORD={place}
+_cytopipe_completion cytopipe
+printf '%s\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "last", "expected"),
+    [
+        ("cytopipe", "", {"preset", "models", "gate"}),
+        ("cytopipe", "mod", {"models"}),
+        ("cytopipe preset", "herl", {"herlev", "herlev-regions"}),
+        ("cytopipe gate", "--r", {"--rev"}),
+    ],
+)
+def test_bash_completes_commands_presets_and_options(project: Path, words: str, last: str, expected: set[str]) -> None:
+    (project / "bash").write_text(COMPLETE.format(words=words, last=last, place=len(words.split())))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "bash"], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True
+    )
+    found = set(done.stdout.split())
+    assert found == expected if last else found > expected, done
+
+
+def test_outside_a_project_no_preset_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cytopipe.cli.preset import complete
+
+    monkeypatch.chdir(tmp_path)
+    assert complete("") == []

@@ -112,5 +112,5 @@ def test_another_baseline_can_be_named(metrics: Path, cytopipe: Cytopipe) -> Non
 )
 def test_options_that_do_not_go_together_are_refused(metrics: Path, cytopipe: Cytopipe, options: tuple[str]) -> None:
     result = cytopipe("gate", *options)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "Error" in result.stderr and result.stdout == ""

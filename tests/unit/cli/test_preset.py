@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,11 @@ def test_phantoms_beside_an_archive_are_refused(project: Path, cytopipe: Cytopip
 def test_own_images_have_no_phantoms(project: Path, cytopipe: Cytopipe) -> None:
     result = cytopipe("preset", "own-images", "--phantoms")
     assert result.exit_code == 1 and "layout of 'folder'" in result.stderr
+
+
+def test_the_list_for_programs_has_every_preset(project: Path, cytopipe: Cytopipe) -> None:
+    rows = json.loads(cytopipe("preset", "--json").stdout)
+    assert {row["name"] for row in rows} == {path.stem for path in (project / "workflow/presets").glob("*.yaml")}
+    assert all(row["description"] for row in rows)
+    result = cytopipe("preset", "demo", "--json")
+    assert result.exit_code == 1 and "leave the name out" in result.stderr

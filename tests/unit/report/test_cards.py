@@ -18,13 +18,13 @@ def test_a_model_card_says_what_it_must(report: Report) -> None:
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings == [
         *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Limits and warnings"),
-        *("Parameters", "Weights", "How to load"),
+        *("Parameters", "Weights", "How to use"),
     ]
     assert re.search(r"\| accuracy +\| +0\.667 \| 0\.567 to 0\.767 \|", text)
     assert "- Audit quick, fail: Background alone tells the class" in text
     assert "drawn phantoms" in text
     assert "The test images are of 3 groups: the intervals are rough." in text
-    assert 'load_model(Path("models/classifiers/first"))' in text
+    assert 'Predictor.load(Path("models/classifiers/first"), ' in text
 
 
 def test_names_cannot_become_html_or_columns(report: Report) -> None:

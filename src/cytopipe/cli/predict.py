@@ -1,0 +1,213 @@
+"""`cytopipe predict`: the classes of images by a trained classifier."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cytopipe.cli.common import (
+    INTERRUPTED,
+    UNREADABLE,
+    AsJson,
+    Debug,
+    Device,
+    Threads,
+    clear_errors,
+    prepare,
+    print_json,
+    print_table,
+)
+from cytopipe.errors import CytopipeError
+
+if TYPE_CHECKING:
+    from cytopipe.inference.files import FilePredictor
+    from cytopipe.inference.records import Row, Table
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier, models/classifiers/NAME.")]
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGES...", help="Image files, folders, quoted patterns, or a CSV with a column 'image' or 'path'."
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write the rows here; an interrupted run goes on.")
+]
+Overlay = Annotated[
+    Path | None, typer.Option("--overlay", metavar="DIR", help="Draw each image with its outlines and class.")
+]
+Explain = Annotated[bool, typer.Option("--explain", help="With --overlay: heat maps of where the classifier looked.")]
+Count = Annotated[bool, typer.Option("--count", help="Print how many images of each class, not the rows.")]
+Segmenter = Annotated[
+    Path | None, typer.Option("--segmenter", metavar="DIR", help="Mask by this model, not the one in MODEL.")
+]
+Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="Column of a CSV that holds the paths.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an --out that holds anything else.")]
+
+
+def command(
+    model: Model,
+    images: Images,
+    out: Out = None,
+    overlay: Overlay = None,
+    explain: Explain = False,
+    count: Count = False,
+    segmenter: Segmenter = None,
+    column: Column = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: AsJson = False,
+    force: Force = False,
+    debug: Debug = False,
+) -> None:
+    """Predict the classes of images.
+
+    Rows come as they are computed, in the order in which the images are named, each image once: the class, the
+    probability of every class (p_...: those that `evaluate` writes), the calibrated confidence, whether it is too low
+    to be trusted (uncertain), the probability of the abnormal classes together, the file's sha256, the model's
+    identity. An image that cannot be read gets a row with an error. Standard output is CSV, or JSON Lines with --json.
+
+    --out writes the rows to FILE.part and renames it at the end. The same command goes on after an interruption, and
+    ends with the bytes of an undisturbed run. The probabilities are those of `evaluate` to the last of their six
+    digits when the images come in its order (by id): a network's last digits depend on the batch.
+
+    \b
+    Examples:
+      cytopipe predict models/classifiers/masks cell.png
+      cytopipe predict models/classifiers/masks cells/ --out preds.csv
+      cytopipe predict models/classifiers/masks 'cells/**/*.bmp' --count
+      cytopipe predict models/classifiers/masks cells.csv --column file --json
+      cytopipe predict models/classifiers/masks cells/ --overlay pictures --explain
+    """
+    if explain and overlay is None:
+        raise typer.BadParameter("--explain draws into the pictures of --overlay DIR: name it too")
+    if force and out is None:
+        raise typer.BadParameter("--force overwrites an --out FILE: name it too")
+    with clear_errors(debug), ExitStack() as stack:
+        from cytopipe.inference.listing import list_images
+
+        listed = list_images(images, column)
+        if overlay is not None:
+            _refuse_own_pictures(overlay, [*images, *listed])
+        where = prepare(device, threads, model)
+
+        from cytopipe.inference.files import FilePredictor
+        from cytopipe.inference.predictor import Predictor
+        from cytopipe.inference.records import Table
+        from cytopipe.models import model_id
+
+        predictor = Predictor.load(model, where, segmenter)
+        if segmenter is not None and predictor.segmentation is None:
+            raise CytopipeError("this classifier sees no masks", where=model, hint="leave --segmenter out")
+        name = model_id(model, segmenter)
+        work = FilePredictor(predictor, name)
+        table = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
+        if table is not None:
+            work.done = table.rows
+        if overlay is not None:
+            from cytopipe.explain.pictures import Pictures
+
+            pictures = Pictures(overlay, listed, predictor, name, where, explain)
+            work.complete, work.on_predicted = pictures.has, pictures.draw
+        tally = _run(work, listed, table, as_json, count)
+        if tally.unreadable:
+            raise typer.Exit(UNREADABLE)
+
+
+class _Tally:
+    """What came out, counted."""
+
+    def __init__(self, classes: Iterable[str]) -> None:
+        self.classes = dict.fromkeys(classes, 0)
+        self.images = self.uncertain = self.unreadable = self.kept = 0
+
+    def add(self, rows: list[Row], is_new: bool) -> None:
+        self.images += len(rows)
+        self.kept += 0 if is_new else len(rows)
+        self.unreadable += sum(row["error"] != "" for row in rows)
+        self.uncertain += sum(row["uncertain"] == "true" for row in rows)
+        for label, number in Counter(row["predicted"] for row in rows if not row["error"]).items():
+            self.classes[label] += number
+
+    def show(self, as_json: bool) -> None:
+        others = {"uncertain": self.uncertain, "unreadable": self.unreadable}
+        if as_json:
+            print_json({"images": self.images, "classes": self.classes, **others})
+        else:
+            rows = [*self.classes.items(), ("(uncertain, of these)", self.uncertain), ("(unreadable)", self.unreadable)]
+            print_table(("class", "images"), [(name, f"{number:,}") for name, number in rows], right=("images",))
+
+    def __str__(self) -> str:
+        parts = {"uncertain": self.uncertain, "unreadable": self.unreadable, "kept from an earlier run": self.kept}
+        told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        return f"{self.images:,} images{f' ({told})' if told else ''}"
+
+
+def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: bool, count: bool) -> _Tally:
+    """Predict, write and print; the rows go to standard output unless a table or the counts take their place."""
+    from tqdm import tqdm
+
+    from cytopipe.inference.records import to_csv, to_json
+
+    tally = _Tally(work.predictor.classes)
+    stdout = _binary_safe(sys.stdout)
+    as_rows = as_json and not count
+    as_lines = not (as_json or count or table)
+    in_the_way = (as_rows or as_lines) and stdout.isatty()  # the rows themselves show how far it is
+    slow = 0.1 if sys.stderr.isatty() else 10.0
+    if as_lines:
+        stdout.write(to_csv([], work.columns, header=True))
+    try:
+        with tqdm(total=len(images), unit=" image", mininterval=slow, file=sys.stderr, disable=in_the_way) as bar:
+            for rows, is_new in work(images):
+                if table is not None and is_new:
+                    table.append(rows)
+                if as_rows:
+                    stdout.write("".join(f"{to_json(row)}\n" for row in rows))
+                elif as_lines:
+                    stdout.write(to_csv(rows, work.columns))
+                stdout.flush()
+                tally.add(rows, is_new)
+                bar.update(len(rows))
+    except KeyboardInterrupt:
+        print(f"interrupted: {tally.images:,} of {len(images):,} images are done; {_how_on(table)}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    if table is not None:
+        table.finish(images)
+        print(f"{table.path}: {tally}", file=sys.stderr)
+    if count:
+        tally.show(as_json)
+    return tally
+
+
+def _how_on(table: Table | None) -> str:
+    if table is None:
+        return "with --out FILE the same command could go on"
+    return f"their rows are in {table.part}, and the same command goes on"
+
+
+def _binary_safe(stream: TextIO) -> TextIO:
+    """Standard output in UTF-8 that passes on names of files that are not."""
+    stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[attr-defined]
+    return stream
+
+
+def _refuse_own_pictures(overlay: Path, named: Iterable[str]) -> None:
+    """A second run would take the pictures of the first for images.
+
+    Raises:
+        CytopipeError: the pictures would lie among the images.
+    """
+    folder = overlay.resolve()
+    for name in named:
+        path = Path(name).resolve()
+        if path.is_relative_to(folder) or (path.is_dir() and folder.is_relative_to(path)):
+            raise CytopipeError(
+                f"the pictures would lie among the images of {name}", where=overlay, hint="name another"
+            )

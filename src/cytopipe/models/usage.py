@@ -1,0 +1,66 @@
+"""The README.md of a classifier's folder: for somebody who was given the folder and has never seen the pipeline."""
+
+from __future__ import annotations
+
+from cytopipe.models.bundle import SEGMENTER
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.registry import find
+
+README = "README.md"
+_SEES = {
+    "rgb": "the image",
+    "rgb+masks": f"the image and two masks, cell and nucleus, which `{SEGMENTER}/` predicts",
+    "masked": f"the image with everything outside the cell black; `{SEGMENTER}/` predicts the cell",
+}
+
+
+def usage(name: str, spec: ModelSpec, sure_above: float | None) -> str:
+    """Markdown that says what a classifier is and how to use it.
+
+    Args:
+        name: of the classifier.
+        spec: its own.
+        sure_above: calibrated confidence below which a person should look; None: always.
+    """
+    paper = find(spec.architecture).paper
+    classes = "\n".join(f"{index}. {label}" for index, label in enumerate(spec.classes))
+    sure = "any image" if sure_above is None else f"an image whose calibrated confidence is below {sure_above:.3f}"
+    return f"""# {name}
+
+A classifier of single cells, trained by cytopipe. Architecture: `{spec.architecture}` ({paper}).
+
+Input: one cell an image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
+network sees {_SEES[spec.channels]}. Classes, in the order of the probabilities:
+
+{classes}
+
+With cytopipe installed, in this folder:
+
+    cytopipe predict . example_0.png
+    cytopipe predict . images/ --out predictions.csv --overlay pictures
+    cytopipe screen field.png --model .
+    cytopipe export . --format onnx
+
+or in Python:
+
+    import torch
+    from pathlib import Path
+    from cytopipe.images import read_rgb
+    from cytopipe.inference.predictor import Predictor
+
+    predictor = Predictor.load(Path("."), torch.device("cpu"))
+    image, _ = read_rgb(Path("example_0.png"))
+    for prediction in predictor([image]):
+        print(prediction.predicted, prediction.confidence, prediction.uncertain)
+
+Uncertain is {sure}: the threshold was chosen on validation images for 5 % errors among the others. It holds for
+images like those of the training; other stains, microscopes and preparations need a test of their own. This is a
+research model and not for diagnosis.
+
+| file | what |
+|---|---|
+| `weights.safetensors` | the weights; no pickle |
+| `model.json` | architecture, classes, normalisation, thresholds, hash of the training data |
+| `SHA256SUMS` | checked before anything is used |
+| `example_*.png` | a validation image of each class, in the stored size |
+"""

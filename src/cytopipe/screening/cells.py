@@ -1,0 +1,54 @@
+"""A cell found in a field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two exclusive
+
+
+@dataclass(frozen=True)
+class FoundCell:
+    """Where a cell lies, in pixels of its field.
+
+    Attributes:
+        box: (left, top, right, bottom) about the whole cell, the last two exclusive.
+        contour: P x 2 int32 (x, y), the outermost pixels of the whole cell in order, not closed.
+        nucleus: likewise of its nucleus, or None where the finder does not know it.
+        area: pixels of the whole cell.
+        score: how sure the finder is, 0 to 1.
+        cut: whether the cell touches the edge of the field, so that part of it may be missing.
+    """
+
+    box: Box
+    contour: np.ndarray
+    nucleus: np.ndarray | None
+    area: int
+    score: float
+    cut: bool
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (_area(one) + _area(other) - both)
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def with_margin(box: Box, margin: float, height: int, width: int) -> Box:
+    """The box widened by a share of its longer side and one pixel on each of the four, clipped at the field's edge.
+
+    As the cells of SIPaKMeD's phantoms are cropped, on which the demo's classifiers are trained.
+    """
+    left, top, right, bottom = box
+    extra = int(np.ceil(margin * max(right - left, bottom - top))) + 1
+    return max(left - extra, 0), max(top - extra, 0), min(right + extra, width), min(bottom + extra, height)

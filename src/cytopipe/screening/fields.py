@@ -1,0 +1,174 @@
+"""Fields of view of any size, read region by region in flat memory, with the pixels that `images.read_rgb` gives.
+
+A small field is decoded at once. Of a big one, uncompressed BMP and TIFF files are read where the region lies; other
+files are decoded by libvips, which keeps the decoded pixels in a temporary file (in TMPDIR) where they are many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cytopipe.errors import CytopipeError
+from cytopipe.images import opened, read_rgb, resize_rgb
+
+WHOLE = 4096 * 4096  # pixels of a field that is decoded at once: some 50 MB
+STRIP = 64  # rows of a shrunk field that are read at once
+Reader = Callable[[int, int, int, int], np.ndarray]  # top, left, height, width -> height x width x 3 uint8
+_CHANNELS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0], "BGRX": [2, 1, 0], "RGBX": [0, 1, 2], "L": [0, 0, 0]}
+_SAMPLES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4, "L": 1}  # bytes of a pixel in the file
+_BY_VIPS = ("RGB", "L", "RGBA", "LA", "I;16", "I;16B", "I;16L")  # modes of PIL
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of view.
+
+    Attributes:
+        height, width: pixels.
+        reader: of regions that lie within it.
+    """
+
+    height: int
+    width: int
+    reader: Reader
+
+    def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """A region, height x width x 3 uint8 RGB; beyond the field's edge its outermost pixels are repeated."""
+        first, last = _within(top, top + height, self.height)
+        start, stop = _within(left, left + width, self.width)
+        inside = self.reader(first, start, last - first, stop - start)
+        if inside.shape[:2] == (height, width):
+            return inside
+        down = np.clip(np.arange(top, top + height), first, last - 1) - first
+        across = np.clip(np.arange(left, left + width), start, stop - 1) - start
+        return inside[down][:, across]
+
+    def shrunk(self, factor: int) -> np.ndarray:
+        """The whole field with sides smaller by a whole number, each pixel the mean of its own; read by strips."""
+        height, width = max(1, self.height // factor), max(1, self.width // factor)
+        strips = []
+        for top in range(0, height, STRIP):
+            rows = min(STRIP, height - top)
+            strip = self.read(top * factor, 0, rows * factor, width * factor)
+            strips.append(resize_rgb(strip, (rows, width)))
+        return np.concatenate(strips)
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Field:
+        """From H x W x 3 uint8 in memory."""
+
+        def read(top: int, left: int, height: int, width: int) -> np.ndarray:
+            return image[top : top + height, left : left + width]
+
+        return cls(image.shape[0], image.shape[1], read)
+
+
+def _within(start: int, stop: int, length: int) -> tuple[int, int]:
+    """The part of a range that lies within 0 to length; of one wholly outside, the nearest pixel."""
+    return min(max(start, 0), length - 1), max(min(stop, length), 1)
+
+
+@contextmanager
+def open_field(path: Path) -> Iterator[Field]:
+    """A field from an image file.
+
+    Big images that are neither RGB nor grey nor transparent (CMYK, palette) are decoded at once too.
+
+    Raises:
+        CytopipeError: as `images.read_rgb`; of a damaged big file perhaps only in the block, when it is read.
+    """
+    with opened(path) as image:
+        is_big = image.width * image.height > WHOLE
+        frames = getattr(image, "n_frames", 1)
+        mode, strips = image.mode, _strips(image)
+    if not is_big or frames > 1 or (strips is None and mode not in _BY_VIPS):
+        yield Field.of(read_rgb(path)[0])
+    elif strips is not None:
+        yield _from_file(path, strips)
+    else:
+        yield from _by_vips(path)
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Rows of an uncompressed image as they lie in its file: row `top` of the image first, or last if upside down."""
+
+    top: int
+    rows: int
+    offset: int
+    stride: int
+    layout: str
+    upwards: bool
+
+
+def _strips(image: Image.Image) -> list[_Strip] | None:
+    """Of an image that is not compressed and lies row by row; None for others."""
+    strips = []
+    for tile in getattr(image, "tile", []):
+        codec, (left, top, right, bottom), offset, arguments = tile
+        layout, stride, orientation = (*arguments, 0, 1)[:3] if isinstance(arguments, tuple) else (arguments, 0, 1)
+        if codec != "raw" or layout not in _SAMPLES or (left, right) != (0, image.width):
+            return None
+        strips.append(_Strip(top, bottom - top, offset, stride or right * _SAMPLES[layout], layout, orientation == -1))
+    turned = image.getexif().get(274, 1) != 1
+    return None if turned else strips or None
+
+
+def _from_file(path: Path, strips: list[_Strip]) -> Field:
+    with opened(path) as image:
+        width, height = image.size
+    size = path.stat().st_size
+    if any(strip.offset + strip.stride * strip.rows > size for strip in strips):
+        raise CytopipeError("the image cannot be decoded (the file is truncated)", where=path)
+
+    def read(top: int, left: int, rows: int, columns: int) -> np.ndarray:
+        region = np.empty((rows, columns, 3), np.uint8)
+        for strip in strips:
+            first, last = max(top, strip.top), min(top + rows, strip.top + strip.rows)
+            if first >= last:
+                continue
+            # Mapped for each read: a map that lives on counts as memory wherever it was touched.
+            mapped = np.memmap(path, np.uint8, "r", strip.offset, (strip.rows, strip.stride))
+            lines = (mapped[::-1] if strip.upwards else mapped)[first - strip.top : last - strip.top]
+            samples = _SAMPLES[strip.layout]
+            pixels = lines[:, left * samples : (left + columns) * samples].reshape(last - first, columns, samples)
+            region[first - top : last - top] = pixels[..., _CHANNELS[strip.layout]]
+        return region
+
+    return Field(height, width, read)
+
+
+def _on_white(pixels: np.ndarray) -> np.ndarray:
+    """H x W x 1 to 4 uint8, grey or RGB with alpha or without -> H x W x 3, what is transparent on white."""
+    bands = pixels.shape[2]
+    grey = pixels[..., [0, 0, 0]] if bands < 3 else pixels[..., :3]
+    if bands in (1, 3):
+        return grey
+    image = Image.fromarray(np.dstack([grey, pixels[..., -1]]), "RGBA")
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(white, image))[..., :3]
+
+
+def _by_vips(path: Path) -> Iterator[Field]:
+    import pyvips  # libvips takes a while to load
+
+    try:
+        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
+        if image.format == "ushort":
+            # As read_rgb: of grey the whole value is rounded, of colours the high byte is taken.
+            image = (image / 257).rint().cast("uchar") if image.bands == 1 else (image >> 8).cast("uchar")
+
+        def read(top: int, left: int, height: int, width: int) -> np.ndarray:
+            return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1))
+
+        yield Field(image.height, image.width, read)
+    except pyvips.Error as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip()
+        raise CytopipeError(f"the image cannot be decoded ({reason})", where=path) from None

@@ -1,0 +1,81 @@
+"""Screened cells as GeoJSON that QuPath opens (File > Import objects from file, or dropped on the image).
+
+Geometry is that of RFC 7946 with pixels in place of degrees; the other members are those that QuPath itself writes.
+https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from PIL import ImageColor
+
+from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.polygons import ring
+from cytopipe.screening.screen import Screened
+
+# Of the ids, which are the same for the same cell of a field of the same name.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://qupath.github.io/cytopipe/screen")
+
+
+class GeoJsonWriter:
+    """Writes one feature a cell as it comes.
+
+    Args:
+        file: open for writing text.
+        field: name of the field.
+        colours: "#rrggbb" of each class.
+    """
+
+    def __init__(self, file: TextIO, field: str, colours: Mapping[str, str]) -> None:
+        self._file, self._field, self._colours = file, field, colours
+        self._first = True
+        file.write('{"type": "FeatureCollection", "features": [')
+
+    def add(self, number: int, screened: Screened, classes: Sequence[str]) -> None:
+        """Write a cell with its number in the field; `classes` in the order of its probabilities."""
+        feature = self._feature(number, screened, classes)
+        self._file.write("\n" if self._first else ",\n")
+        self._file.write(json.dumps(feature, ensure_ascii=False, allow_nan=False))
+        self._first = False
+
+    def close(self) -> None:
+        """Write the end; the file stays open."""
+        self._file.write("\n]}\n")
+
+    def _feature(self, number: int, screened: Screened, classes: Sequence[str]) -> dict[str, Any]:
+        cell, prediction = screened.cell, screened.prediction
+        properties: dict[str, Any] = {
+            "objectType": "detection" if cell.nucleus is None else "cell",
+            "name": str(number),
+        }
+        measurements = {"Detection score": cell.score, "Area px^2": cell.area, "Cut by the edge": int(cell.cut)}
+        if prediction is not None:
+            colour = ImageColor.getrgb(self._colours[prediction.predicted])
+            properties["classification"] = {"name": prediction.predicted, "color": list(colour[:3])}
+            measurements |= {"Confidence": prediction.confidence, "Uncertain": int(prediction.uncertain)}
+            measurements |= {
+                f"Probability: {name}": float(value)
+                for name, value in zip(classes, prediction.probabilities, strict=True)
+            }
+        properties["measurements"] = {
+            name: round(value, 6) if isinstance(value, float) else value for name, value in measurements.items()
+        }
+        return {
+            "type": "Feature",
+            "id": str(uuid.uuid5(_NAMESPACE, f"{self._field}/{number}")),
+            "geometry": _polygon(cell.contour),
+            **_nucleus(cell),
+            "properties": properties,
+        }
+
+
+def _polygon(contour: Any) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [ring(contour)]}
+
+
+def _nucleus(cell: FoundCell) -> dict[str, Any]:
+    return {} if cell.nucleus is None else {"nucleusGeometry": _polygon(cell.nucleus)}

@@ -1,0 +1,99 @@
+"""The picture of a screened field: every cell outlined and numbered in the colour of its class, a legend below."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw
+
+from cytopipe.draw import CLASS_COLOURS, boxed, font
+from cytopipe.screening.cells import Box
+from cytopipe.screening.fields import Field
+from cytopipe.screening.screen import Screened
+
+LONGEST = 4096  # pixels of the picture's longer side at most
+LEAST = 1200  # and at least: a small field is enlarged
+UNCLASSIFIED = "cell"
+
+
+def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
+    """ "#rrggbb" of each class; more classes than colours share some."""
+    return {name: CLASS_COLOURS[index % len(CLASS_COLOURS)] for index, name in enumerate(classes)}
+
+
+class Picture:
+    """A field, shrunk or enlarged by a whole number, on which cells are drawn as they come.
+
+    Args:
+        field: read by strips.
+        colours: of each class, in the order of the legend.
+    """
+
+    def __init__(self, field: Field, colours: Mapping[str, str]) -> None:
+        longer = max(field.height, field.width)
+        self._factor = 1 / -(-longer // LONGEST) if longer > LONGEST else max(1, LEAST // longer)
+        self._image = _resized(field, self._factor)
+        self._colours = colours
+        self._boxes: list[Box] = []
+        self._names: list[str] = []
+        self._box_colours: list[str] = []
+        self._counts: Counter[str] = Counter()
+        self._uncertain = 0
+
+    def add(self, number: int, screened: Screened) -> None:
+        """Draw a cell with its number in the field; a question mark says that its class is uncertain."""
+        prediction = screened.prediction
+        name = prediction.predicted if prediction else UNCLASSIFIED
+        uncertain = bool(prediction and prediction.uncertain)
+        colour = self._colours[name]
+        line = max(1, max(self._image.shape) // 800)
+        for contour, width in ((screened.cell.contour, line + 1), (screened.cell.nucleus, line)):
+            if contour is not None:
+                points = np.rint((contour + 0.5) * self._factor * 16).astype(np.int32)  # four bits of fractions
+                cv2.polylines(self._image, [points], True, ImageColor.getrgb(colour), width, cv2.LINE_AA, shift=4)
+        left, top, right, bottom = (round(value * self._factor) for value in screened.cell.box)
+        self._boxes.append((left, top, max(right, left + 1), max(bottom, top + 1)))
+        self._names.append(f"{number}{'?' if uncertain else ''}")
+        self._box_colours.append(colour)
+        self._counts[name] += 1
+        self._uncertain += uncertain
+
+    def finish(self) -> np.ndarray:
+        """The picture, H x W x 3 uint8."""
+        drawn = boxed(self._image, self._boxes, self._names, self._box_colours)
+        return np.concatenate([drawn, self._legend()])
+
+    def _legend(self) -> np.ndarray:
+        """Below the picture, as wide: a swatch, the name and the number of cells of each class."""
+        width = self._image.shape[1]
+        letters = font(max(13, width // 75), False)
+        gap = round(letters.size)
+        entries = [(self._colours[name], f"{name}  {self._counts[name]}") for name in self._colours]
+        if self._uncertain:
+            entries.append(("", f"?  uncertain  {self._uncertain}"))
+        places, x, y = [], gap, gap // 2
+        for _, text in entries:
+            long = round(letters.getlength(text)) + 3 * gap
+            if x > gap and x + long > width:
+                x, y = gap, y + 2 * gap
+            places.append((x, y))
+            x += long + gap
+        sheet = Image.new("RGB", (width, y + 2 * gap), "#ffffff")
+        draw = ImageDraw.Draw(sheet)
+        for (colour, text), (x, y) in zip(entries, places, strict=True):
+            if colour:
+                draw.rectangle((x, y, x + gap, y + gap), fill=colour)
+            draw.text((x + (1.5 * gap if colour else 0), y + gap / 2), text, "#222222", letters, anchor="lm")
+        return np.asarray(sheet)
+
+
+def _resized(field: Field, factor: float) -> np.ndarray:
+    """The field, enlarged by a whole number or shrunk by one."""
+    if factor < 1:
+        return field.shrunk(round(1 / factor)).copy()
+    image = field.read(0, 0, field.height, field.width)
+    size = (field.width * round(factor), field.height * round(factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) if factor > 1 else image.copy()

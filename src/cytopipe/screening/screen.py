@@ -1,0 +1,44 @@
+"""Cells of a field, found and classified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.screening.cells import FoundCell, with_margin
+from cytopipe.screening.fields import Field
+from cytopipe.screening.finders import TILE, Finder, find_cells
+
+MARGIN = 0.05  # share of a cell's longer side about its box, as the classifiers' training images have
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A cell with what the classifier says of it; None where there was no classifier."""
+
+    cell: FoundCell
+    prediction: Prediction | None
+
+
+def screen(
+    field: Field, finder: Finder, predictor: Predictor | None, margin: float = MARGIN, tile: int = TILE
+) -> Iterator[Screened]:
+    """Find the cells of a field, crop each with a margin about its box and classify it.
+
+    Args:
+        field: of any size.
+        finder: of the cells.
+        predictor: of their classes, or None.
+        margin: share of a cell's longer side.
+        tile: see `find_cells`.
+    """
+    cells = find_cells(field, finder, tile)
+    if predictor is None:
+        yield from (Screened(cell, None) for cell in cells)
+        return
+    while some := list(islice(cells, predictor.batch_size)):
+        boxes = (with_margin(cell.box, margin, field.height, field.width) for cell in some)
+        crops = [field.read(top, left, bottom - top, right - left) for left, top, right, bottom in boxes]
+        yield from (Screened(*pair) for pair in zip(some, predictor(crops), strict=True))

@@ -17,6 +17,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 from scipy import ndimage
+from scipy.ndimage import find_objects
 from skimage.segmentation import watershed
 
 from cytopipe.screening.cells import Box, FoundCell, overlap
@@ -25,6 +26,7 @@ from cytopipe.screening.fields import Field
 TILE = 2048  # side of a tile without its margin, points of a finder's grid
 SAME = 0.9  # intersection over union of the boxes of one cell that two tiles found
 RECENT = 4096  # cells among which a new one is sought, so that it is not told twice
+Place = tuple[slice, slice]  # rows and columns of a region
 
 
 @dataclass(frozen=True)
@@ -120,28 +122,57 @@ def find_cells(field: Field, finder: Finder, tile: int = TILE) -> Iterator[Found
 
 def _in_tile(field: Field, finder: Finder, look: Look, core: Region, region: Region) -> Iterator[FoundCell]:
     evidence = look(region)
+    if finder.box is not None:
+        yield from _squares(field, finder, evidence, core, region, finder.box)
+        return
     grown = grow(evidence.seeds, evidence.mask, finder.radius, region)
-    lone = lone_parts(evidence, grown, 2 * finder.radius, region) if evidence.lone else np.zeros_like(grown)
     count = int(evidence.seeds.max(initial=0))
-    seeds = np.where(lone > 0, lone + count, evidence.seeds)
-    grown = np.where(lone > 0, lone + count, grown)
-    for number, (seed_place, place) in enumerate(zip(ndimage.find_objects(seeds), ndimage.find_objects(grown)), 1):  # noqa: B905
-        if seed_place is None or place is None or not _owns(core, region, seeds[seed_place] == number, seed_place):
+    seeds = evidence.seeds
+    if evidence.lone:
+        lone = lone_parts(evidence.mask, seeds, 2 * finder.radius)
+        seeds, grown = (np.where(lone > 0, lone + count, labels) for labels in (seeds, grown))
+    for number, (seed, place) in enumerate(zip(find_objects(seeds), find_objects(grown), strict=True), start=1):
+        if seed is None or place is None or not _owns(core, _middle(seeds[seed] == number, seed, region)):
             continue
         part = ndimage.binary_fill_holes(grown[place] == number)
         if part.sum() < finder.least:
             continue
+        contour, box, area = _outline(part, place, field, finder.step, region)
         nucleus = None
         if evidence.nuclei and number <= count:
-            nucleus = (seeds[seed_place] == number, seed_place)
+            nucleus = _outline(seeds[seed] == number, seed, field, finder.step, region)[0]
         score = float(evidence.probability[place][part].mean())
-        yield _cell(field, finder, region, (part, place), nucleus, score)
+        yield FoundCell(box, contour, nucleus, area, score, _is_cut(box, field))
 
 
-def _owns(core: Region, region: Region, seed: np.ndarray, place: tuple[slice, slice]) -> bool:
-    """Whether the middle of a seed lies in the tile."""
-    y, x = (axis.mean() + part.start for axis, part in zip(np.nonzero(seed), place, strict=True))
-    return core.top <= int(y) + region.top < core.bottom and core.left <= int(x) + region.left < core.right
+def _squares(
+    field: Field, finder: Finder, evidence: Evidence, core: Region, region: Region, side: int
+) -> Iterator[FoundCell]:
+    """A square about the middle of every seed in the tile, clipped at the field's edge."""
+    for number, seed in enumerate(find_objects(evidence.seeds), start=1):
+        middle = _middle(evidence.seeds[seed] == number, seed, region)
+        if not _owns(core, middle):
+            continue
+        top, left = (round((value + 0.5) * finder.step - side / 2) for value in middle)
+        box = max(left, 0), max(top, 0), min(left + side, field.width), min(top + side, field.height)
+        corners = [box[:2], (box[2] - 1, box[1]), (box[2] - 1, box[3] - 1), (box[0], box[3] - 1)]
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        score = float(evidence.probability[seed].max())
+        yield FoundCell(box, np.array(corners, np.int32), None, area, score, _is_cut(box, field))
+
+
+def _middle(seed: np.ndarray, place: Place, region: Region) -> tuple[float, float]:
+    """Row and column on the field's grid of the middle of a seed, bool at this place of the region."""
+    rows, columns = np.nonzero(seed)
+    return rows.mean() + place[0].start + region.top, columns.mean() + place[1].start + region.left
+
+
+def _owns(core: Region, middle: tuple[float, float]) -> bool:
+    return core.top <= int(middle[0]) < core.bottom and core.left <= int(middle[1]) < core.right
+
+
+def _is_cut(box: Box, field: Field) -> bool:
+    return min(box[:2]) == 0 or box[2] == field.width or box[3] == field.height
 
 
 def grow(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np.ndarray:
@@ -162,40 +193,19 @@ def grow(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np
     return watershed(landscape, seeds, mask=(mask & (distance <= radius)) | (seeds > 0))
 
 
-def lone_parts(evidence: Evidence, grown: np.ndarray, longest: int, region: Region) -> np.ndarray:
-    """Connected parts of the mask in which no seed lies and which are no longer than a cell: H x W int32, numbered."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(evidence.mask.astype(np.uint8), connectivity=8)
-    seeded = np.zeros(count, bool)
-    seeded[np.unique(labels[evidence.seeds > 0])] = True
-    seeded[0] = True
-    seeded |= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) > longest
-    numbers = np.where(seeded, 0, np.cumsum(~seeded)).astype(np.int32)
-    return numbers[labels]
+def lone_parts(mask: np.ndarray, seeds: np.ndarray, longest: int) -> np.ndarray:
+    """Connected parts of the mask in which no seed lies and which are no longer than a cell: H x W int32, numbered.
+
+    A part that the tile's border cuts is too long, or its middle lies in another tile: the margin is that wide.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    is_cell = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
+    is_cell[[0, *np.unique(labels[seeds > 0])]] = False
+    return np.where(is_cell, np.cumsum(is_cell), 0).astype(np.int32)[labels]
 
 
-def _cell(
-    field: Field,
-    finder: Finder,
-    region: Region,
-    part: tuple[np.ndarray, tuple[slice, slice]],
-    nucleus: tuple[np.ndarray, tuple[slice, slice]] | None,
-    score: float,
-) -> FoundCell:
-    contour, box, area = _outline(*part, field, finder.step, region)
-    return FoundCell(
-        box=box,
-        contour=contour,
-        nucleus=_outline(*nucleus, field, finder.step, region)[0] if nucleus else None,
-        area=area,
-        score=score,
-        cut=min(box[:2]) == 0 or box[2] == field.width or box[3] == field.height,
-    )
-
-
-def _outline(
-    part: np.ndarray, place: tuple[slice, slice], field: Field, step: int, region: Region
-) -> tuple[np.ndarray, Box, int]:
-    """Contour, box and area in pixels of the field of the part of the grid at this place of the region."""
+def _outline(part: np.ndarray, place: Place, field: Field, step: int, region: Region) -> tuple[np.ndarray, Box, int]:
+    """Contour, box and area in pixels of the field of a part of the grid, bool at this place of the region."""
     padded = np.pad(part.astype(np.uint8) * 255, 1)
     top, left = ((axis.start + start - 1) * step for axis, start in zip(place, (region.top, region.left), strict=True))
     if step > 1:

@@ -23,7 +23,12 @@ class Screened:
 
 
 def screen(
-    field: Field, finder: Finder, predictor: Predictor | None, margin: float = MARGIN, tile: int = TILE
+    field: Field,
+    finder: Finder,
+    predictor: Predictor | None,
+    margin: float = MARGIN,
+    tile: int = TILE,
+    edge: bool = True,
 ) -> Iterator[Screened]:
     """Find the cells of a field, crop each with a margin about its box and classify it.
 
@@ -33,8 +38,9 @@ def screen(
         predictor: of their classes, or None.
         margin: share of a cell's longer side.
         tile: see `find_cells`.
+        edge: whether cells that the field's edge cuts are kept.
     """
-    cells = find_cells(field, finder, tile)
+    cells = (cell for cell in find_cells(field, finder, tile) if edge or not cell.cut)
     if predictor is None:
         yield from (Screened(cell, None) for cell in cells)
         return

@@ -42,7 +42,7 @@ class SegmenterFinder:
         CytopipeError: no segmenter, or one that does not tell its scale.
     """
 
-    box = None
+    box: int | None = None
 
     def __init__(
         self,

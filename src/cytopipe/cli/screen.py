@@ -1,0 +1,224 @@
+"""`cytopipe screen`: find the cells of whole fields of view and classify each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cytopipe.cli.common import (
+    UNREADABLE,
+    AsJson,
+    Debug,
+    Device,
+    Threads,
+    clear_errors,
+    prepare,
+    print_json,
+    print_table,
+)
+from cytopipe.errors import CytopipeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from cytopipe.inference.predictor import Predictor
+    from cytopipe.screening import Field, Finder, Screened
+    from cytopipe.screening.outputs import Tally
+
+Fields = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FIELD...",
+        help="Images of whole fields: files, folders, quoted patterns, or a CSV with a column 'image'.",
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="Classifier of the cells; without one they are only found."),
+]
+Segmenter = Annotated[
+    Path | None,
+    typer.Option("--segmenter", metavar="DIR", help="Find cells by this segmenter, with its nuclei as seeds."),
+]
+Patches = Annotated[
+    Path | None,
+    typer.Option("--patches", metavar="DIR", help="Find cells by this classifier of patches, cell or background."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the outputs go.  [default: screened]")]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        "--scale",
+        min=0.001,
+        max=100,
+        help="Pixels of the finder's network for a pixel of the field, if not the training's.",
+    ),
+]
+Box = Annotated[
+    int | None, typer.Option("--box", min=2, metavar="PX", help="With --patches: squares of this side, not outlines.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", min=0, max=1, help="Probability from which the finder takes a point for a cell's."),
+]
+Margin = Annotated[
+    float,
+    typer.Option("--margin", min=0, max=2, help="About a cell's crop, a share of its longer side; as in training."),
+]
+Edge = Annotated[bool, typer.Option("--edge/--no-edge", help="Whether cells that the field's edge cuts are kept.")]
+Count = Annotated[bool, typer.Option("--count", help="Print the counts; write files only where --out is named.")]
+FOLDER = Path("screened")
+
+
+def command(
+    fields: Fields,
+    model: Model = None,
+    segmenter: Segmenter = None,
+    patches: Patches = None,
+    out: Out = None,
+    scale: Scale = None,
+    box: Box = None,
+    threshold: Threshold = None,
+    margin: Margin = 0.05,
+    edge: Edge = True,
+    count: Count = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Find the cells of whole fields of view, and classify each.
+
+    Cells are found by a segmenter, whose nuclei are seeds that grow over its cells, or by a classifier of patches
+    that knows cell from background, whose peaks are the nuclei. Fields may be of any size: they are read by tiles,
+    and a cell on the border of tiles is found once.
+
+    Of every field come FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT), FIELD.geojson for
+    QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is told of, and the others go on.
+
+    \b
+    Examples:
+      cytopipe screen slide.bmp --model models/classifiers/attention-masks --segmenter models/segmenters/unet
+      cytopipe screen slides/ --model models/classifiers/bethesda-resnet --patches models/classifiers/cell-background
+      cytopipe screen slide.bmp --segmenter models/segmenters/unet --count --json
+      cytopipe screen big.tif --patches models/classifiers/cell-background --box 80 --scale 0.5 --out found
+    """
+    if (segmenter is None) == (patches is None):
+        raise typer.BadParameter("name one finder: --segmenter DIR or --patches DIR")
+    if box is not None and patches is None:
+        raise typer.BadParameter("--box belongs to --patches")
+    with clear_errors(debug):
+        from cytopipe.inference.listing import list_images
+
+        listed = [Path(name) for name in list_images(fields)]
+        where = prepare(device, threads, model or segmenter or patches)
+        screening = _Screening(
+            _finder(where, segmenter, patches, scale, box, threshold), _predictor(model, where), margin, edge
+        )
+        target = None if count and out is None else out or FOLDER
+        results, total = screening.run(listed, target)
+        _show(results, total, as_json, count)
+        if any("error" in result for result in results):
+            raise typer.Exit(UNREADABLE)
+
+
+def _finder(
+    device: torch.device,
+    segmenter: Path | None,
+    patches: Path | None,
+    scale: float | None,
+    box: int | None,
+    threshold: float | None,
+) -> Finder:
+    from cytopipe.screening import PatchFinder, SegmenterFinder
+
+    if patches is not None:
+        return PatchFinder(patches, device, scale or 1.0, threshold=0.5 if threshold is None else threshold, box=box)
+    assert segmenter is not None
+    return SegmenterFinder(segmenter, device, scale, cell=0.5 if threshold is None else threshold)
+
+
+def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
+    from cytopipe.inference.predictor import Predictor
+
+    return Predictor.load(model, device) if model else None
+
+
+class _Screening:
+    """The screening of several fields with one finder and one classifier."""
+
+    def __init__(self, finder: Finder, predictor: Predictor | None, margin: float, edge: bool) -> None:
+        self.finder, self.predictor, self.margin, self.edge = finder, predictor, margin, edge
+        self.classes = list(predictor.classes) if predictor else []
+
+    def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
+        """A result for each field, in order, and the cells of all."""
+        from contextlib import nullcontext
+
+        from tqdm import tqdm
+
+        from cytopipe.files import StageLock
+        from cytopipe.screening.outputs import Tally, names_of
+
+        results, total = [], Tally.of(self.classes)
+        with StageLock(out / ".screen.lock", wait=1) if out else nullcontext():
+            bar = tqdm(list(zip(paths, names_of(paths), strict=True)), unit=" field", file=sys.stderr)
+            for path, name in bar:
+                start = time.perf_counter()
+                result: dict[str, Any] = {"field": str(path), "name": name}
+                try:
+                    tally, size = self._one(path, name, out)
+                except CytopipeError as error:
+                    bar.write(f"error: {error}", file=sys.stderr)
+                    results.append({**result, "error": str(error)})
+                    continue
+                total.include(tally)
+                results.append({**result, **size, **summary(tally), "seconds": round(time.perf_counter() - start, 3)})
+        return results, total
+
+    def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, int]]:
+        from cytopipe.screening import open_field
+        from cytopipe.screening.outputs import Tally, write_field
+
+        with open_field(path) as field:
+            cells = self._cells(field)
+            if out is not None:
+                tally = write_field(out, name, field, cells, self.classes)
+            else:
+                tally = Tally.of(self.classes)
+                for cell in cells:
+                    tally.add(cell)
+            return tally, {"width": field.width, "height": field.height}
+
+    def _cells(self, field: Field) -> Iterator[Screened]:
+        from cytopipe.screening import screen
+
+        return screen(field, self.finder, self.predictor, self.margin, edge=self.edge)
+
+
+def summary(tally: Tally) -> dict[str, Any]:
+    """Counts as JSON has them."""
+    return {"cells": tally.cells, "classes": dict(tally.classes), "uncertain": tally.uncertain, "cut": tally.cut}
+
+
+def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: bool) -> None:
+    read = [result for result in results if "error" not in result]
+    unreadable = len(results) - len(read)
+    if as_json:
+        whole = {"fields": len(read), "unreadable": unreadable, **summary(total)}
+        seconds = round(sum(result["seconds"] for result in read), 3)
+        print_json(whole if count else {**whole, "seconds": seconds, "results": results})
+        return
+    if not count:
+        header = ("field", "cells", "uncertain", "cut", "seconds")
+        rows = [[r["name"], *(f"{r[key]:,}" for key in header[1:4]), f"{r['seconds']:.1f}"] for r in read]
+        print_table(header, rows, right=header[1:])
+        print()
+    rows = [[name, f"{number:,}"] for name, number in total.classes.items()]
+    rows += [["(uncertain, of these)", f"{total.uncertain:,}"], ["(cut by an edge)", f"{total.cut:,}"]]
+    print_table(("class", "cells"), [*rows, ["(unreadable fields)", f"{unreadable:,}"]], right=("cells",))

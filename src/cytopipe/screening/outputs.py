@@ -1,0 +1,153 @@
+"""What is written of a screened field: a table, GeoJSON and a picture, all three or none, cell after cell."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cytopipe.errors import CytopipeError
+from cytopipe.files import AtomicOutputs
+from cytopipe.images import encode_png
+from cytopipe.screening.fields import Field
+from cytopipe.screening.geojson import GeoJsonWriter
+from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
+from cytopipe.screening.polygons import ring, well_known_text
+from cytopipe.screening.screen import Screened
+
+SUFFIXES = (".csv", ".geojson", ".png")
+_PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
+_CLASS = ("class", "confidence", "uncertain")
+_OUTLINES = ("contour", "nucleus")
+
+
+@dataclass
+class Tally:
+    """Cells of one field or of several, counted.
+
+    Attributes:
+        classes: cells of each class; of `UNCLASSIFIED` where there is no classifier.
+        uncertain, cut: cells of an uncertain class, cells that the field's edge cuts.
+    """
+
+    classes: Counter[str] = field(default_factory=Counter)
+    uncertain: int = 0
+    cut: int = 0
+
+    @classmethod
+    def of(cls, classes: Sequence[str]) -> Tally:
+        """Zeros."""
+        return cls(Counter(dict.fromkeys(classes or [UNCLASSIFIED], 0)))
+
+    @property
+    def cells(self) -> int:
+        """All."""
+        return self.classes.total()
+
+    def add(self, screened: Screened) -> None:
+        """Count a cell."""
+        prediction = screened.prediction
+        self.classes[prediction.predicted if prediction else UNCLASSIFIED] += 1
+        self.uncertain += bool(prediction and prediction.uncertain)
+        self.cut += screened.cell.cut
+
+    def include(self, other: Tally) -> None:
+        """Count the cells of another field."""
+        self.classes.update(other.classes)
+        self.uncertain += other.uncertain
+        self.cut += other.cut
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """A name for the outputs of each field: its stem, after as many of its folders as tell it from the others."""
+    names = [path.stem for path in paths]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        twice = _repeated(names)
+        names = [
+            "_".join([*path.with_suffix("").parts[-depth:]]).replace("/", "") if index in twice else name
+            for index, (path, name) in enumerate(zip(paths, names, strict=True))
+        ]
+    taken: set[str] = set()
+    for index, path in enumerate(paths):  # as a.png and a.bmp of one folder
+        name, number = names[index], 1
+        if index in _repeated(names) and path.suffix:
+            name = f"{name}_{path.suffix[1:]}"
+        plain = name
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}_{number}"
+        names[index] = name
+        taken.add(name.casefold())
+    return names
+
+
+def _repeated(names: Sequence[str]) -> set[int]:
+    counts = Counter(name.casefold() for name in names)
+    return {index for index, name in enumerate(names) if counts[name.casefold()] > 1}
+
+
+def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screened], classes: Sequence[str]) -> Tally:
+    """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 as they come.
+
+    Args:
+        folder: made if need be.
+        name: of the field.
+        field: for the picture.
+        screened: its cells; not held in memory.
+        classes: of the classifier, in its order; empty without one.
+
+    Raises:
+        CytopipeError: from the finder or classifier, or a file cannot be written; then none of the three changes.
+    """
+    colours = class_colours(tuple(classes) or (UNCLASSIFIED,))
+    tally = Tally.of(classes)
+    picture = Picture(field, colours)
+    try:
+        with AtomicOutputs() as outputs:
+            table_path, json_path, picture_path = (outputs.path(folder / f"{name}{suffix}") for suffix in SUFFIXES)
+            with (
+                table_path.open("w", newline="", encoding="utf-8") as table,
+                json_path.open("w", encoding="utf-8") as features,
+            ):
+                rows = csv.DictWriter(table, columns_of(classes), lineterminator="\n")
+                rows.writeheader()
+                geojson = GeoJsonWriter(features, name, colours)
+                for number, one in enumerate(screened, start=1):
+                    rows.writerow(row_of(number, one, classes))
+                    geojson.add(number, one, classes)
+                    picture.add(number, one)
+                    tally.add(one)
+                geojson.close()
+            picture_path.write_bytes(encode_png(picture.finish()))
+    except OSError as error:
+        raise CytopipeError(f"cannot be written ({error.strerror})", where=folder) from None
+    return tally
+
+
+def columns_of(classes: Sequence[str]) -> list[str]:
+    """Of the table."""
+    return [*_PLACE, *((*_CLASS, *(f"p_{name}" for name in classes)) if classes else ()), *_OUTLINES]
+
+
+def row_of(number: int, screened: Screened, classes: Sequence[str]) -> dict[str, object]:
+    """A cell: box and area in pixels of the field, outlines as WKT, numbers with six significant digits."""
+    cell, prediction = screened.cell, screened.prediction
+    row: dict[str, object] = dict(
+        zip(_PLACE, (number, *cell.box, cell.area, _yes(cell.cut), f"{cell.score:.6g}"), strict=True)
+    )
+    if prediction is not None:
+        row |= {
+            "class": prediction.predicted,
+            "confidence": f"{prediction.confidence:.6g}",
+            "uncertain": _yes(prediction.uncertain),
+        }
+        row |= {f"p_{name}": f"{value:.6g}" for name, value in zip(classes, prediction.probabilities, strict=True)}
+    row["contour"] = well_known_text(ring(cell.contour))
+    row["nucleus"] = "" if cell.nucleus is None else well_known_text(ring(cell.nucleus))
+    return row
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"

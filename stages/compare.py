@@ -30,11 +30,14 @@ def read_entry(name: str, config: Classifier) -> Entry:
 
 
 def run(stage: Stage) -> None:
-    """Write results/leaderboard.json and results/leaderboard.md."""
+    """Write results/leaderboard.json, results/leaderboard.md and results/screenings/screenings.json."""
     board = leaderboard([read_entry(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
     write_json(stage.output(paths.LEADERBOARD_JSON), board)
     write_text(stage.output(paths.LEADERBOARD_MD), text)
+    # The report depends on this folder, which no stage would make where there is nothing to screen.
+    asked = {name: config.model_dump(mode="json") for name, config in stage.params.screenings.items()}
+    write_json(stage.output(paths.SCREENINGS), asked)
     stage.tracker.log_dict(board, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     print(text)

@@ -17,6 +17,7 @@ PRESETS = Path("workflow/presets")
 PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON = Path("results/leaderboard.json")
+SCREENINGS = Path("results/screenings/screenings.json")
 LEADERBOARD_MD = Path("results/leaderboard.md")
 REPORT = Path("results/report.html")
 CARDS = Path("results/cards")
@@ -213,6 +214,43 @@ class Explained:
     def plots(self) -> Path:
         """Folder of the plot tables and figures."""
         return self.folder / "plots"
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What was found in whole fields."""
+
+    screening: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return SCREENINGS.parent / self.screening
+
+    @property
+    def metrics(self) -> Path:
+        """How well cells are found, counted and named."""
+        return self.folder / "metrics.json"
+
+    @property
+    def detections(self) -> Path:
+        """One row a found cell."""
+        return self.folder / "detections.csv"
+
+    @property
+    def fields(self) -> Path:
+        """One row a field."""
+        return self.folder / "fields.csv"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the plot tables and figures."""
+        return self.folder / "plots"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the worst, the median and the best field, drawn, `<field>.png`."""
+        return self.folder / "figures"
 
 
 def segmenter(name: str) -> Trained:

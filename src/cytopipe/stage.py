@@ -39,7 +39,7 @@ class Stage:
 
     Attributes:
         name: of the stage, as in dvc.yaml.
-        item: dataset, segmenter or classifier; empty for a stage without one.
+        item: dataset, segmenter, classifier or screening; empty for a stage without one.
         params: the whole of params.yaml.
         inputs: hash of every input.
         tracker: the MLflow run.
@@ -137,6 +137,7 @@ _SECTION = {
     "train_classifier": "classifiers",
     "evaluate": "classifiers",
     "explain": "classifiers",
+    "evaluate_screening": "screenings",
 }
 
 
@@ -148,7 +149,7 @@ def main(name: str, run: Run, inputs: Inputs, doc: str | None, item: str = "") -
         run: does its work.
         inputs: paths that it reads; files and folders are hashed, for MLflow's tags and the keys of checkpoints.
         doc: help text.
-        item: what its argument names ("dataset", "segmenter", "classifier"), or empty where it takes none.
+        item: what its argument names ("dataset", "segmenter", "classifier", "screening"), or empty where it takes none.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     which = typer.Argument(metavar=item.upper(), help=f"Name of a {item} in the parameters.")

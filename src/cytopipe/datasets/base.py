@@ -41,6 +41,39 @@ class Sample:
     mask: MaskReader | None = None
 
 
+@dataclass(frozen=True)
+class AnnotatedCell:
+    """A cell that the publisher outlined in a whole field.
+
+    Attributes:
+        id: unique in its dataset.
+        label: class name.
+        cytoplasm, nucleus: outlines of the whole cell and of its nucleus, P x 2 float, x and y in pixels of the field.
+    """
+
+    id: str
+    label: str
+    cytoplasm: np.ndarray
+    nucleus: np.ndarray
+
+
+@dataclass(frozen=True)
+class AnnotatedField:
+    """A whole field of view with the cells that its publisher outlined, which need not be all that it shows.
+
+    Attributes:
+        id: unique in its dataset; names files.
+        image: file in the raw folder.
+        group: that of the samples that were cropped from it.
+        cells: wholly within the field.
+    """
+
+    id: str
+    image: Path
+    group: str
+    cells: tuple[AnnotatedCell, ...]
+
+
 class Options(Section):
     """An adapter's own parameters."""
 
@@ -58,6 +91,7 @@ class Adapter:
         options: model of `datasets.<name>.options`.
         samples: yields every sample below the raw folder.
         order: the classes where options change them.
+        fields: yields the whole fields below the raw folder, where the publisher distributes them with outlines.
     """
 
     name: str
@@ -71,6 +105,7 @@ class Adapter:
     order: Callable[[Any], tuple[str, ...]] | None = None
     published_split: str = "none"
     normal: tuple[str, ...] = ()
+    fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
         """All samples, sorted by id.
@@ -95,6 +130,19 @@ class Adapter:
                 )
             seen[sample.id] = sample.image
         return samples
+
+    def read_fields(self, raw: Path) -> list[AnnotatedField]:
+        """All whole fields with their annotated cells, sorted by id.
+
+        Raises:
+            CytopipeError: the dataset has none, or a layout that is another dataset's.
+        """
+        if self.fields is None:
+            raise CytopipeError(f"{self.title} has no whole fields with outlined cells", hint="screen another dataset")
+        fields = sorted(self.fields(raw), key=lambda field: field.id)
+        if not fields:
+            raise self.not_found(raw, "no whole field of this dataset")
+        return fields
 
     def class_order(self, options: dict[str, Any], key: str) -> tuple[str, ...]:
         """Class names in the order of their indices; empty where the data tells.

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from cytopipe.datasets.base import Adapter, Options, Sample
+from cytopipe.datasets.base import Adapter, AnnotatedCell, AnnotatedField, Options, Sample
 from cytopipe.datasets.layout import list_images
 from cytopipe.errors import CytopipeError
 from cytopipe.masks import cell_mask
@@ -74,13 +74,17 @@ def _mask_of_cell(image: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def _mask_of_field(image: Path, size: tuple[int, int]) -> np.ndarray:
+    return cell_mask(size, [contours for _, contours in _contours_of_field(image)])
+
+
+def _contours_of_field(image: Path) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Number, as the publisher writes it, and outlines, of cytoplasm and nucleus, of every cell of a field."""
     cytoplasms = sorted(image.parent.glob(f"{image.stem}_cyt*.dat"))
     if not cytoplasms:
         raise CytopipeError(f"no contour {image.stem}_cyt*.dat lies beside it", where=image)
-    return cell_mask(
-        size,
-        [(read_contour(path), read_contour(path.with_name(path.name.replace("_cyt", "_nuc")))) for path in cytoplasms],
-    )
+    for path in cytoplasms:
+        nucleus = path.with_name(path.name.replace("_cyt", "_nuc"))
+        yield path.stem.rpartition("_cyt")[2], (read_contour(path), read_contour(nucleus))
 
 
 def draw_published_split(names: Sequence[str]) -> dict[str, str]:
@@ -92,12 +96,13 @@ def draw_published_split(names: Sequence[str]) -> dict[str, str]:
     return {name: "train" if place < train else "val" if place < val else "test" for place, name in enumerate(shuffled)}
 
 
-def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
-    pattern, read_mask = (_CELL, _mask_of_cell) if options.images == "cells" else (_FIELD, _mask_of_field)
+def _images(raw: Path, cropped: bool) -> dict[str, dict[str, PurePosixPath]]:
+    """Paths of the isolated cells, or of the whole fields, below `raw` by class and file name."""
+    pattern = _CELL if cropped else _FIELD
     found: dict[str, dict[str, PurePosixPath]] = defaultdict(dict)
     for image in list_images(raw):
         is_cropped = image.parent.name.upper() == "CROPPED"
-        if not pattern.match(image.name) or (options.images == "cells") != is_cropped:
+        if not pattern.match(image.name) or cropped != is_cropped:
             continue
         folder = image.parent.parent if is_cropped else image.parent
         label = _LABELS.get(folder.name.lower().removeprefix("im_"))
@@ -106,14 +111,34 @@ def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
         first = found[label].setdefault(image.name, image)
         if first is not image:
             raise CytopipeError(f"two images have one name: {first} and {image}", where=raw, hint="keep one copy")
-    for label, images in found.items():
+    return found
+
+
+def _group(label: str, field: int) -> str:
+    return f"{label}_{field:03d}"
+
+
+def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
+    read_mask = _mask_of_cell if options.images == "cells" else _mask_of_field
+    for label, images in _images(raw, options.images == "cells").items():
         splits = draw_published_split(list(images))
         for name, image in images.items():
             field, *cell = (int(number) for number in re.findall(r"\d+", PurePosixPath(name).stem))
-            group = f"{label}_{field:03d}"
+            group = _group(label, field)
             id_ = "_".join([group, *(f"{number:02d}" for number in cell)])
             path = raw / image
             yield Sample(id_, path, label, group, splits[name], mask=partial(read_mask, path))
+
+
+def _fields(raw: Path) -> Iterator[AnnotatedField]:
+    for label, images in _images(raw, cropped=False).items():
+        for name, image in images.items():
+            group = _group(label, int(PurePosixPath(name).stem))
+            cells = tuple(
+                AnnotatedCell(f"{group}_{number}", label, *contours)
+                for number, contours in _contours_of_field(raw / image)
+            )
+            yield AnnotatedField(group, raw / image, group, cells)
 
 
 ADAPTER = Adapter(
@@ -128,4 +153,5 @@ ADAPTER = Adapter(
     normal=("Metaplastic", "Parabasal", "Superficial-Intermediate"),  # benign changes are no disease
     options=SipakmedOptions,
     samples=_samples,
+    fields=_fields,
 )

@@ -23,7 +23,7 @@ from cytopipe.models.bundle import SEGMENTER, copy_segmenter, example_images, ex
 from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, read_folds, save_model, seed_part
 from cytopipe.models.frozen import freeze, train_mode
 from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
-from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find
+from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find, validate_arguments
 from cytopipe.models.weights import Normalisation, load_pretrained
 
 __all__ = [
@@ -66,4 +66,5 @@ __all__ = [
     "tail_of",
     "timm_models",
     "train_mode",
+    "validate_arguments",
 ]

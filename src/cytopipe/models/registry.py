@@ -55,41 +55,44 @@ class Architecture:
     @property
     def defaults(self) -> dict[str, Any]:
         """Arguments that may be left out, with their values."""
-        return {p.name: p.default for p in self._parameters if p.default is not p.empty}
-
-    @property
-    def _parameters(self) -> list[inspect.Parameter]:
-        return list(inspect.signature(self.builder, eval_str=True).parameters.values())
+        parameters = inspect.signature(self.builder, eval_str=True).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Arguments with the builder's types; CytopipeError names one that is unknown or ill-typed.
+        """Arguments with the builder's types; raises as `validate_arguments`."""
+        return validate_arguments(self.builder, arguments, self.name)
 
-        They are judged as JSON, the form in which model.json keeps them: a list is a tuple, "5" is no number.
-        """
-        fields: dict[str, Any] = {
-            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in self._parameters
-        }
-        schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
-        try:
-            valid = schema.model_validate_json(json.dumps(arguments, default=repr))
-        except ValidationError as error:
-            # A misspelt argument is also a missing one; the misspelling explains both.
-            faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-            raise self._fault(faults[0], list(fields)) from None
-        return {name: getattr(valid, name) for name in fields}
 
-    def _fault(self, fault: Any, known: list[str]) -> CytopipeError:
-        argument = fault["loc"][0]
-        takes = f"it takes {', '.join(known)}"
-        if fault["type"] == "extra_forbidden":
-            near = nearest(argument, known)
-            return CytopipeError(
-                f"unknown argument '{argument}'", where=self.name, hint=f"{near} {takes}" if near else takes
-            )
-        if fault["type"] == "missing":
-            return CytopipeError(f"argument '{argument}' is missing", where=self.name, hint=takes)
-        place = ".".join(str(part) for part in fault["loc"])
-        return CytopipeError(f"argument '{place}': {fault['msg']}, not {fault['input']!r}", where=self.name)
+def validate_arguments(builder: Callable[..., Any], arguments: dict[str, Any], where: str) -> dict[str, Any]:
+    """All arguments that a function takes, given or by default, of its annotated types.
+
+    They are judged as JSON, the form in which model.json keeps them: a list is a tuple, "5" is no number.
+
+    Raises:
+        CytopipeError: one is unknown, missing or ill-typed; `where` names the function to people.
+    """
+    parameters = inspect.signature(builder, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
+    schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    try:
+        valid = schema.model_validate_json(json.dumps(arguments, default=repr))
+    except ValidationError as error:
+        # A misspelt argument is also a missing one; the misspelling explains both.
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        raise _fault(faults[0], list(fields), where) from None
+    return {name: getattr(valid, name) for name in fields}
+
+
+def _fault(fault: Any, known: list[str], where: str) -> CytopipeError:
+    argument = fault["loc"][0]
+    takes = f"it takes {', '.join(known)}"
+    if fault["type"] == "extra_forbidden":
+        near = nearest(argument, known)
+        return CytopipeError(f"unknown argument '{argument}'", where=where, hint=f"{near} {takes}" if near else takes)
+    if fault["type"] == "missing":
+        return CytopipeError(f"argument '{argument}' is missing", where=where, hint=takes)
+    place = ".".join(str(part) for part in fault["loc"])
+    return CytopipeError(f"argument '{place}': {fault['msg']}, not {fault['input']!r}", where=where)
 
 
 def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[[Builder], Builder]:

@@ -18,6 +18,7 @@ from cytopipe.params.datasets import (
 )
 from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.params.networks import Channels, Classifier, Segmenter
+from cytopipe.params.screenings import Screening
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
 
@@ -39,6 +40,7 @@ __all__ = [
     "Plateau",
     "RecipeSource",
     "Runtime",
+    "Screening",
     "Section",
     "Segmenter",
     "Source",

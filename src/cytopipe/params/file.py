@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from cytopipe.errors import CytopipeError
 from cytopipe.params.datasets import Dataset
 from cytopipe.params.networks import Classifier, Segmenter
+from cytopipe.params.screenings import Screening, refuse_models_that_saw_the_fields
 from cytopipe.params.section import Name, Section, describe
 
 
@@ -50,7 +51,7 @@ class Explain(Section):
 class Params(Section):
     """The whole file.
 
-    `audit`, `explain`: every key must be given where it is used: dvc.yaml names it as a parameter of its stage.
+    `audit`, `explain`, `screenings`: every key must be given where it is used: dvc.yaml names it.
     """
 
     runtime: Runtime
@@ -60,6 +61,7 @@ class Params(Section):
     datasets: dict[Name, Dataset] = Field(min_length=1)
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
+    screenings: dict[Name, Screening] = Field(description="of whole fields; {} for none")
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Params:
@@ -71,6 +73,11 @@ class Params(Section):
             _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
             if classifier.channels != "rgb":
                 self._refuse_masks_that_saw_test_images(name, classifier)
+        for name, screening in self.screenings.items():
+            _known(f"screenings.{name}.dataset", screening.dataset, self.datasets)
+            _known(f"screenings.{name}.finder", screening.model, getattr(self, screening.section))
+            _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
+            refuse_models_that_saw_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
         return self
 
     def _refuse_masks_that_saw_test_images(self, name: str, classifier: Classifier) -> None:

@@ -1,11 +1,13 @@
 """Writes phantom patches in the layout of the cell and background data: DB_3/{train,validation}/{background,cell}/.
 
-Patches of 20 x 20 pixels, cut from fields of the smears of `smear`, whose cells are the size of those that the
-Bethesda classifier sees: centred on a nucleus, or without any.
+Patches of 20 x 20 pixels, centred on a nucleus or without any. They are cut from what the table describes: the smears
+of `smear`, whose cells are the size of those that the Bethesda classifier sees, or whole fields as in `sipakmed`, where
+a classifier of patches is to find the cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -14,20 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cytopipe.phantoms.anatomy import Cell
+from cytopipe.phantoms.field import take_field
 from cytopipe.phantoms.outlines import coverage
 from cytopipe.phantoms.preparation import prepare
-from cytopipe.phantoms.request import Report, check_request, draw_count, read_classes, split_of
-from cytopipe.phantoms.smear import SEVERITY, Smear, fine_scale, take_smear
-from cytopipe.phantoms.spec import Phantom
+from cytopipe.phantoms.request import Report, check_request, draw_count, split_of
+from cytopipe.phantoms.smear import SEVERITY, fine_scale, take_smear
+from cytopipe.phantoms.spec import Phantom, read_spec
 
 SIDE = 20  # of a published patch, pixels
 LEAST = 5  # of a patch at a small scale
 CLASSES = ("background", "cell")
-TABLE_CLASSES = ("HSIL", "LSIL", "NILM", "SCC")  # of the table shared with `bethesda`
+TABLE_CLASSES = ("HSIL", "LSIL", "NILM", "SCC")  # of the table shared with `bethesda`, whose pictures are smears
+CELLS = 9  # annotated in a whole field, about as many as in SIPaKMeD's
 FIELDS = 40  # photographed of a slide at most
 ON_LEUKOCYTE, ON_RIM = 0.3, 0.3  # shares of the background's patches; the others lie anywhere
 Patches = list[NDArray[np.uint8]]
+Take = Callable[[int], "Picture"]  # the picture of a slide with this number, from 1
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What patches are cut from.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        cells: every cell in it, also those that its edge cuts; outlines in pixels.
+        leukocytes: (N, 2) centres.
+    """
+
+    image: NDArray[np.uint8]
+    cells: tuple[Cell, ...]
+    leukocytes: NDArray[np.float64]
 
 
 @dataclass
@@ -54,18 +75,21 @@ def write_cell_background(
 
     Args:
         folder: receives DB_3/{train,validation}/{background,cell}/slide_<slide> (<patch>).png; made if absent.
-        spec: the biology table of the Bethesda phantom, see `spec.Phantom`.
+        spec: the biology table, see `spec.Phantom`. That of the Bethesda phantom gives smears, any other whole fields.
         seed: 0 or more.
-        fields_per_class: slides, 1 or more; each gives patches of both classes. Every fourth has cells of one class.
+        fields_per_class: slides, 1 or more; each gives patches of both classes. The slides take the table's classes in
+            turn.
         cells_per_field: mean number of patches of each class from a slide, 1 or more.
-        scale: size over the published patches' 20 pixels; 0.05 to 2, though no patch is smaller than 5.
+        scale: of smears, size over the published patches' 20 pixels; 0.05 to 2, though no patch is smaller than 5. Of
+            whole fields, their size over the table's full size, while patches keep their 20 pixels: nuclei of the
+            cervical table fill them at 0.25.
         progress: called after each slide with the slides done and their total.
 
     Raises:
         CytopipeError: the table or an argument is not valid.
     """
     check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_classes(spec, TABLE_CLASSES)
+    phantom = read_spec(spec)
     for split in ("train", "validation"):
         for name in CLASSES:
             (folder / "DB_3" / split / name).mkdir(parents=True, exist_ok=True)
@@ -83,28 +107,53 @@ def write_cell_background(
 
 
 def take_patches(phantom: Phantom, slide: int, *, count: int, scale: float, seed: int) -> Harvest:
-    """Photographs fields of a slide until they have given `count` patches of each class, or more.
+    """Photographs a slide until its pictures have given `count` patches of each class, or more.
 
     Args:
         phantom: the biology table.
         slide: its number, from 1, which also tells the class of its cells.
         count: patches wanted of each class.
-        scale: size over the published patches'.
+        scale: of `write_cell_background`.
         seed: of the whole dataset.
     """
-    preparation = prepare(phantom.slide, fine_scale(phantom, scale), [seed, 0, slide])
-    side = max(round(SIDE * scale), LEAST)
+    smears = set(phantom.classes) == set(TABLE_CLASSES)
+    side = max(round(SIDE * scale), LEAST) if smears else SIDE
+    take = (_smears if smears else _fields)(phantom, slide, scale, seed)
     harvest = Harvest()
     for number in range(1, FIELDS + 1):
-        entropy = [seed, 0, slide, number]
-        smear = take_smear(phantom, SEVERITY[slide % 4], preparation, scale=scale, seed=entropy)
-        rng = np.random.default_rng([*entropy, 1])
-        cells = _on_nuclei(smear, side, rng)
+        picture = take(number)
+        rng = np.random.default_rng([seed, 0, slide, number, 1])
+        cells = _on_nuclei(picture, side, rng)
         harvest.cell += cells
-        harvest.background += _off_nuclei(smear, side, max(len(cells), 2), rng)
+        harvest.background += _off_nuclei(picture, side, max(len(cells), 2), rng)
         if min(len(harvest.cell), len(harvest.background)) >= count:
             break
     return harvest
+
+
+def _smears(phantom: Phantom, slide: int, scale: float, seed: int) -> Take:
+    """Fields of a smear as in `bethesda`, all of one preparation."""
+    preparation = prepare(phantom.slide, fine_scale(phantom, scale), [seed, 0, slide])
+
+    def take(number: int) -> Picture:
+        entropy = [seed, 0, slide, number]
+        smear = take_smear(phantom, SEVERITY[slide % len(SEVERITY)], preparation, scale=scale, seed=entropy)
+        return Picture(smear.image, smear.cells, smear.leukocytes)
+
+    return take
+
+
+def _fields(phantom: Phantom, slide: int, scale: float, seed: int) -> Take:
+    """Whole fields as in `sipakmed`, each with a stain of its own; none that a SIPaKMeD of the same seed has."""
+    names = list(phantom.classes)
+
+    def take(number: int) -> Picture:
+        # With fewer numbers numpy would fill up with zeros: five are never three.
+        entropy = [seed, 0, slide, number, 2]
+        taken = take_field(phantom, names[slide % len(names)], count=CELLS, scale=scale, seed=entropy)
+        return Picture(taken.image, (*taken.cells, *taken.bystanders), taken.leukocytes)
+
+    return take
 
 
 def _cut(image: NDArray[Pixel], centre: NDArray[np.float64], side: int) -> NDArray[Pixel] | None:
@@ -115,29 +164,29 @@ def _cut(image: NDArray[Pixel], centre: NDArray[np.float64], side: int) -> NDArr
     return np.ascontiguousarray(image[top : top + side, left : left + side])
 
 
-def _on_nuclei(smear: Smear, side: int, rng: np.random.Generator) -> Patches:
+def _on_nuclei(picture: Picture, side: int, rng: np.random.Generator) -> Patches:
     """Patches centred on the nuclei, a tenth of their side or less beside the middle."""
-    middles = [cell.nucleus.mean(axis=0) + rng.uniform(-0.1, 0.1, 2) * side for cell in smear.cells]
-    return [patch for middle in middles if (patch := _cut(smear.image, middle, side)) is not None]
+    middles = [cell.nucleus.mean(axis=0) + rng.uniform(-0.1, 0.1, 2) * side for cell in picture.cells]
+    return [patch for middle in middles if (patch := _cut(picture.image, middle, side)) is not None]
 
 
-def _off_nuclei(smear: Smear, side: int, count: int, rng: np.random.Generator) -> Patches:
+def _off_nuclei(picture: Picture, side: int, count: int, rng: np.random.Generator) -> Patches:
     """Up to `count` patches without a cell's nucleus: on leukocytes, on the rims of cells, and anywhere."""
-    height, width = smear.image.shape[:2]
+    height, width = picture.image.shape[:2]
     nuclei = np.zeros((height, width), np.float32)
-    for cell in smear.cells:
+    for cell in picture.cells:
         nuclei = np.maximum(nuclei, coverage(cell.nucleus, (height, width)))
-    leukocytes = list(rng.permutation(smear.leukocytes))
+    leukocytes = list(rng.permutation(picture.leukocytes))
     patches: Patches = []
     for _ in range(4 * count):
         chance, centre = rng.random(), rng.uniform(0, [width, height])
         if chance < ON_LEUKOCYTE and leukocytes:
             centre = leukocytes.pop() + rng.uniform(-0.1, 0.1, 2) * side
         elif chance < ON_LEUKOCYTE + ON_RIM:
-            rim = smear.cells[int(rng.integers(len(smear.cells)))].cytoplasm
+            rim = picture.cells[int(rng.integers(len(picture.cells)))].cytoplasm
             centre = rim[int(rng.integers(len(rim)))]
         covered = _cut(nuclei, centre, side)
-        patch = _cut(smear.image, centre, side)
+        patch = _cut(picture.image, centre, side)
         if patch is not None and covered is not None and not covered.any():
             patches.append(patch)
         if len(patches) == count:

@@ -24,10 +24,14 @@ class Field:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         cells: the annotated cells, outlines in pixels of the image, rounded to hundredths.
+        bystanders: cells that the field's edge cuts, which are not annotated.
+        leukocytes: (N, 2) centres.
     """
 
     image: NDArray[np.uint8]
     cells: tuple[Cell, ...]
+    bystanders: tuple[Cell, ...]
+    leukocytes: NDArray[np.float64]
 
 
 def take_field(phantom: Phantom, name: str, *, count: int, scale: float, seed: list[int]) -> Field:
@@ -64,8 +68,9 @@ def take_field(phantom: Phantom, name: str, *, count: int, scale: float, seed: l
         defocus = abs(textures.normal(0, depth))
         paint_cell(amounts, cell, scale=scale, defocus=defocus, rng=textures)
     paint_debris(amounts, phantom.clutter.debris, nuclei, scale, shapes)
-    paint_leukocytes(amounts, layout.leukocytes * scale, scale, shapes)
-    return Field(microscope.photograph(bath.density(amounts), sensor), annotated)
+    leukocytes = layout.leukocytes * scale
+    paint_leukocytes(amounts, leukocytes, scale, shapes)
+    return Field(microscope.photograph(bath.density(amounts), sensor), annotated, bystanders, leukocytes)
 
 
 def set_up(slide: Slide, scale: float, rng: np.random.Generator) -> tuple[Microscope, float]:

@@ -8,11 +8,24 @@ import pytest
 from PIL import Image
 
 from cytopipe.datasets.cell_background import ADAPTER
-from cytopipe.phantoms.cell_background import TABLE_CLASSES, take_patches, write_cell_background
+from cytopipe.phantoms.cell_background import (
+    TABLE_CLASSES,
+    Picture,
+    _fields,
+    _off_nuclei,
+    take_patches,
+    write_cell_background,
+)
+from cytopipe.phantoms.field import take_field
+from cytopipe.phantoms.outlines import coverage
 from cytopipe.phantoms.request import read_classes
+from cytopipe.phantoms.sipakmed import write_sipakmed
+from cytopipe.phantoms.spec import read_spec
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
 REQUEST = {"seed": 2, "fields_per_class": 4, "cells_per_field": 8, "scale": 1.0}
+CERVIX = TABLE.with_name("cervix.yaml")
+WHOLE_FIELDS = {"seed": 2, "fields_per_class": 5, "cells_per_field": 12, "scale": 0.25}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -93,3 +106,67 @@ def test_the_adapter_reads_the_layout(patches: Path) -> None:
     assert {sample.label for sample in samples} == {"cell", "background"}
     assert {"train", "val"} == {sample.split for sample in samples}
     assert {sample.group for sample in samples} == {"slide_001", "slide_002", "slide_003", "slide_004"}
+
+
+@pytest.fixture(scope="module")
+def of_fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("of_fields")
+    write_cell_background(folder, CERVIX, **WHOLE_FIELDS)
+    return folder
+
+
+def test_patches_of_whole_fields_have_20_pixels_whatever_the_scale(of_fields: Path) -> None:
+    files = list(of_fields.rglob("*.png"))
+    assert len(files) >= 5 * 2 * 10
+    for path in files:
+        with Image.open(path) as image:
+            assert image.size == (20, 20)
+
+
+def test_a_tables_whole_fields_are_told_by_its_classes() -> None:
+    phantom = read_spec(CERVIX)
+    assert len(phantom.classes) == 5
+    harvest = take_patches(phantom, 3, count=15, scale=0.25, seed=0)
+    cell, background = (
+        np.array([patch[8:12, 8:12].mean() for patch in patches]) for patches in (harvest.cell, harvest.background)
+    )
+    assert min(len(cell), len(background)) >= 15
+    assert np.median(cell) < np.median(background) - 30
+    assert background.min() < np.median(cell)  # leukocytes are as dark
+
+
+def test_most_nuclei_fit_a_patch_at_the_scale_of_the_demos_fields() -> None:
+    phantom = read_spec(CERVIX)
+    sides = [
+        np.ptp(cell.nucleus, axis=0).mean()
+        for name in phantom.classes
+        for cell in take_field(phantom, name, count=9, scale=0.25, seed=[0, 1, 2]).cells
+    ]
+    assert np.mean(np.array(sides) <= 20) > 0.7
+
+
+def test_no_patch_of_background_holds_a_nucleus_not_even_of_a_cell_that_the_edge_cuts() -> None:
+    phantom = read_spec(CERVIX)
+    field = take_field(phantom, "Parabasal", count=9, scale=0.25, seed=[0, 3, 1])
+    assert field.bystanders and len(field.leukocytes)
+    height, width = field.image.shape[:2]
+    marked = np.zeros_like(field.image)  # nuclei white, all else black
+    for cell in (*field.cells, *field.bystanders):
+        marked[coverage(cell.nucleus, (height, width)) > 0] = 255
+    picture = Picture(marked, (*field.cells, *field.bystanders), field.leukocytes)
+    patches = _off_nuclei(picture, 20, 60, np.random.default_rng(0))
+    assert len(patches) >= 20 and not any(patch.any() for patch in patches)
+
+
+def test_patches_of_whole_fields_are_of_other_fields_than_a_sipakmed_of_the_same_seed(tmp_path: Path) -> None:
+    take = _fields(read_spec(CERVIX), slide=1, scale=0.125, seed=7)
+    write_sipakmed(tmp_path, CERVIX, seed=7, fields_per_class=2, cells_per_field=9, scale=0.125)
+    fields = {path.read_bytes() for path in tmp_path.glob("im_*/im_*/*.bmp")}
+    for number in (1, 2):
+        Image.fromarray(take(number).image).save(tmp_path / "one.bmp")
+        assert (tmp_path / "one.bmp").read_bytes() not in fields
+
+
+def test_more_slides_of_whole_fields_leave_the_others_as_they_were(of_fields: Path, tmp_path: Path) -> None:
+    write_cell_background(tmp_path, CERVIX, **{**WHOLE_FIELDS, "fields_per_class": 1})
+    assert contents(tmp_path).items() <= contents(of_fields).items()

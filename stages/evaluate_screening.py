@@ -1,0 +1,56 @@
+"""Screen the test fields of a dataset: find their cells, name each, and score both against the annotated cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.files import write_json
+from cytopipe.params import Params
+from cytopipe.stage import Stage, main
+
+
+def inputs(params: Params, screening: str) -> list[Path]:
+    """What this stage reads; the manifest stands for the raw files."""
+    config = params.screenings[screening]
+    models = [paths.Trained(config.section, config.model).model, paths.classifier(config.classifier).model]
+    return [paths.Raw(config.dataset).manifest, paths.Organized(config.dataset).manifest, *models]
+
+
+def run(stage: Stage) -> None:
+    """Write results/screenings/<name>/."""
+    from cytopipe.datasets import adapter
+    from cytopipe.evaluation.detection_metrics import headline
+    from cytopipe.evaluation.screened import fields_of_the_test
+    from cytopipe.inference.predictor import Predictor
+    from cytopipe.manifest import read_manifest
+    from cytopipe.screening.score import load_finder, screen_fields
+    from cytopipe.training.determinism import prepare
+
+    config = stage.params.screenings[stage.item]
+    target, dataset = paths.Screened(stage.item), stage.params.datasets[config.dataset]
+    source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
+    manifest = paths.Organized(config.dataset).manifest
+    fields = fields_of_the_test(source.read_fields(paths.Raw(config.dataset).files), read_manifest(manifest), manifest)
+    device = prepare(stage.params.runtime)
+    finder = load_finder(paths.Trained(config.section, config.model), device, config.arguments)
+    predictor = Predictor.load(paths.classifier(config.classifier).model, device)
+    result = screen_fields(stage.progress(fields, len(fields), "field"), finder, predictor, config.margin)
+    plots, figures = stage.folder(target.plots), stage.folder(target.figures)
+    tables = {path.name: stage.output(path) for path in (target.detections, target.fields)}
+    result.write_tables(*tables.values())
+    result.write_plots(plots)
+    result.write_figures(figures)
+    write_json(stage.output(target.metrics), result.metrics)
+    stage.tracker.log_metrics(headline(result.metrics))
+    stage.tracker.log_dict(result.metrics, "metrics.json")
+    for picture in (*sorted(plots.glob("*.png")), *sorted(figures.glob("*.png"))):
+        stage.tracker.log_figure(picture)
+    for name, table in tables.items():
+        stage.tracker.log_text(table.read_text(encoding="utf-8"), f"tables/{name}")
+    for table in sorted(plots.glob("*.csv")):
+        stage.tracker.log_table(table)
+
+
+if __name__ == "__main__":
+    main("evaluate_screening", run, inputs, __doc__, item="screening")

@@ -52,10 +52,14 @@ def command(
         where = prepare(device, threads)
 
         from cytopipe.page.desk import Desk
+        from cytopipe.page.finders import choices
+        from cytopipe.page.project import Project
         from cytopipe.page.serve import serve
         from cytopipe.page.shelf import classifiers
 
-        serve(classifiers(models), Desk(where, threads, segmenter), port, browser)
+        shelf = classifiers(models)
+        finders = choices(shelf, models, segmenter)
+        serve(shelf, Desk(where, threads, segmenter), finders, Project(), port, browser)
 
 
 def refuse_others(host: str) -> None:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import torch
 
-from cytopipe import paths
-from cytopipe.errors import CytopipeError
 from cytopipe.models import SEGMENTER, model_id
-from cytopipe.page.shelf import Shelved, networks
-from cytopipe.params import load_params
+from cytopipe.page.project import Project
+from cytopipe.page.shelf import Shelved, is_model, segmenters
 from cytopipe.screening import Finder, PatchFinder, SegmenterFinder
 from cytopipe.screening.patches import CELL
 
@@ -48,9 +46,9 @@ def choices(shelf: Sequence[Shelved], models: Path, segmenter: Path | None = Non
         models: their folder; segmenters lie in `segmenters/` beside it.
         segmenter: that the user named, or None.
     """
-    beside = models.parent / paths.segmenter("").model.name
+    beside = models.parent / "segmenters"
     folders = [segmenter] if segmenter else []
-    folders += [one.folder for one in networks(beside) if one.spec.task == "segmentation"]
+    folders += [one.folder for one in segmenters(beside)]
     found = {model_id(folder): Choice(folder.resolve().name, folder, False) for folder in reversed(folders)}
     found = dict(reversed(found.items()))
     for one in shelf:
@@ -61,20 +59,12 @@ def choices(shelf: Sequence[Shelved], models: Path, segmenter: Path | None = Non
     return [*found.values(), *(Choice(f"{one.name} (patches)", one.folder, True) for one in patches)]
 
 
-def usual(one: Shelved, among: Sequence[Choice]) -> Choice | None:
-    """The finder that belongs to a classifier: its own segmenter, or that of its dataset in params.yaml; else the first."""
-    own = one.folder / SEGMENTER
-    if own.is_dir():
-        return next((choice for choice in among if model_id(choice.folder) == model_id(own)), None)
-    name = _of_dataset(one)
-    return next((choice for choice in among if choice.name == name), among[0] if among else None)
-
-
-def _of_dataset(one: Shelved) -> str | None:
-    if one.folder.resolve() != paths.classifier(one.name).model.resolve():
-        return None
-    try:
-        params = load_params(paths.PARAMS)
-        return params.datasets[params.classifiers[one.name].dataset].segmenter
-    except (CytopipeError, KeyError):  # no project, or one whose parameters have moved on: a guess will do
-        return None
+def usual(one: Shelved, among: Sequence[Choice], project: Project) -> Choice | None:
+    """The finder that belongs to a classifier: that of the project, else its own segmenter, else the first."""
+    for folder in (project.finder(one.folder), one.folder / SEGMENTER):
+        if folder is not None and is_model(folder):
+            own = model_id(folder)
+            same = [choice for choice in among if model_id(choice.folder) == own]
+            if same:
+                return same[0]
+    return among[0] if among else None

@@ -6,6 +6,7 @@ import base64
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +16,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.images import encode_png
 from cytopipe.page.cell import CellAnswer
+from cytopipe.page.field import FieldAnswer
 from cytopipe.page.shelf import Shelved
 from cytopipe.report.render import percent
 
@@ -46,6 +48,13 @@ def cell(answer: CellAnswer, name: str, method: str | None) -> str:
         method=METHODS[method] if method else None,
         regions={name: REGION_COLOURS[name] for name in ("nucleus", "cytoplasm")},
     )
+
+
+def field(answer: FieldAnswer, name: str, finder: str) -> str:
+    """The answer to the image of a field, in a file of this name; its files are served by gradio."""
+    files = {suffix: f"gradio_api/file={quote(str(path))}" for suffix, path in answer.files.items()}
+    template = _environment.get_template("field.html")
+    return template.render(answer=answer, files=files, name=name, finder=finder)
 
 
 def invitation(what: str) -> str:

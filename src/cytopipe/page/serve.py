@@ -18,6 +18,8 @@ from typing import Any
 
 from cytopipe.errors import CytopipeError
 from cytopipe.page.desk import Desk
+from cytopipe.page.finders import Choice
+from cytopipe.page.project import Project
 from cytopipe.page.shelf import Shelved
 
 HOST = "127.0.0.1"
@@ -43,12 +45,21 @@ def require_gradio() -> None:
         raise CytopipeError("the page needs gradio, which is not installed", hint="pip install 'gradio>=6'")
 
 
-def serve(shelf: Sequence[Shelved], desk: Desk, port: int | None, open_browser: bool) -> None:
+def serve(
+    shelf: Sequence[Shelved],
+    desk: Desk,
+    finders: Sequence[Choice],
+    project: Project,
+    port: int | None,
+    open_browser: bool,
+) -> None:
     """Serve until interrupted; returns when the port is free again and what was sent is removed.
 
     Args:
         shelf: classifiers that can be chosen, at least one.
         desk: answers.
+        finders: of the cells of fields that can be chosen.
+        project: in the current folder.
         port: to listen on; None takes the first free one from FIRST_PORT.
         open_browser: show the page when it is ready, where there is a screen.
 
@@ -58,9 +69,10 @@ def serve(shelf: Sequence[Shelved], desk: Desk, port: int | None, open_browser: 
     require_gradio()
     with tempfile.TemporaryDirectory(prefix="cytopipe-page-") as folder, _until_interrupted():
         _set_switches(Path(folder))
-        from cytopipe.page.app import Page
+        from cytopipe.page.app import KEEP_SECONDS, Page
 
-        blocks = Page(shelf, desk).build()
+        desk.folder, desk.keep = Path(folder) / "fields", KEEP_SECONDS
+        blocks = Page(shelf, desk, finders, project).build()
         blocks.queue(default_concurrency_limit=1, max_size=32)
         try:
             _launch(blocks, port)

@@ -61,6 +61,11 @@ def classifiers(folder: Path) -> list[Shelved]:
     return found
 
 
+def segmenters(folder: Path) -> list[Shelved]:
+    """Every segmenter of a folder, which need not be there."""
+    return [one for one in _readable(folder) if one.spec.task == "segmentation"] if folder.is_dir() else []
+
+
 def is_model(folder: Path) -> bool:
     """Whether the folder is a model's, of one network or one a fold."""
     return (folder / SPEC).is_file() or (folder / FOLDS).is_file()

@@ -19,6 +19,7 @@ from cytopipe.page.cell import CellAnswer
 from cytopipe.page.field import FieldAnswer
 from cytopipe.page.shelf import Shelved
 from cytopipe.report.render import percent
+from cytopipe.tables import plain
 
 logger = logging.getLogger("cytopipe")
 METHODS = {BLACK: "Integrated gradients", GRAD_CAM: "Grad-CAM"}
@@ -40,7 +41,8 @@ _environment.filters["data_uri"] = data_uri
 
 def cell(answer: CellAnswer, name: str, method: str | None) -> str:
     """The answer to one image of a cell, in a file of this name."""
-    rows = list(zip(answer.spec.classes, answer.calibrated, answer.prediction.probabilities, strict=True))
+    written = [plain(float(value)) for value in answer.prediction.probabilities]
+    rows = list(zip(answer.spec.classes, answer.calibrated, written, strict=True))
     return _environment.get_template("cell.html").render(
         answer=answer,
         name=name,

@@ -2,7 +2,7 @@
   // Words for those who hear the page, where gradio has general ones or none.
   const NAMES = {
     "#cell-file button.upload-container": "Image of one cell: choose a file, or drop one here",
-    "#field-file button.upload-container": "Image of a field: choose a file, or drop one here",
+    "#field-file button.upload-container": "Image of a whole field: choose a file, or drop one here",
   };
   const improve = () => {
     for (const [place, name] of Object.entries(NAMES)) {
@@ -21,7 +21,24 @@
       if (one.ariaLive !== "polite") one.ariaLive = "polite";
     }
   };
+
+  // On a narrow page the answer to an image comes below what is seen: it is brought into view, once.
+  let asked = null;
+  const ask = (event) => {
+    if (event.target.closest(".samples button, input[type=file]")) asked = event.target.closest("[role=tabpanel]");
+  };
+  document.addEventListener("click", ask);
+  document.addEventListener("change", ask, true);
+  document.addEventListener("drop", (event) => { asked = event.target.closest("[role=tabpanel]"); }, true);
+  const reveal = (changes) => {
+    const answer = asked?.querySelector(".live section");
+    if (!answer || !changes.some((one) => [...one.addedNodes].includes(answer))) return;
+    asked = null;
+    if (answer.getBoundingClientRect().top > 0.75 * innerHeight) answer.scrollIntoView();
+  };
+
   document.documentElement.lang = "en";
   improve();
-  new MutationObserver(improve).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver((changes) => { improve(); reveal(changes); })
+    .observe(document.body, { childList: true, subtree: true });
 }

@@ -255,7 +255,7 @@ def test_a_bad_file_gets_a_message_and_the_next_one_an_answer(
 def test_an_oversized_file_is_refused(show: Open, server: Server, images: Path) -> None:
     page = show()
     send(page, images / "heavy.png")
-    expect(page.get_by_role("alert").filter(has_text="exceed the maximum allowed size of 100")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="exceed the maximum allowed size of 100")).to_be_visible()
     send(page, images / "cell.png")
     expect(page.get_by_role("heading", level=2, name=re.compile("bad|good"))).to_be_visible()
 
@@ -309,7 +309,6 @@ def test_by_keyboard_alone(show: Open, images: Path) -> None:
 
     keys.press("Tab")
     assert focused() == "Classifier"
-    keys.press("ArrowDown")
     keys.press("ArrowDown")
     keys.press("Enter")
     expect(page.locator("#about")).to_contain_text("It sees colours and the masks")
@@ -380,6 +379,7 @@ def test_a_taken_port_is_an_error_or_passed_over(server: Server, tmp_path: Path)
     done = subprocess.run(
         [*COMMAND, "--models", str(server.models), "--port", str(server.port)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
     )
@@ -402,4 +402,4 @@ def test_it_ends_quietly_frees_the_port_and_keeps_nothing(
     page.close()
     assert list(own.temporary.iterdir()) == []
     with socket.socket() as one:
-        one.bind(("127.0.0.1", own.port))
+        assert one.connect_ex(("127.0.0.1", own.port)) != 0

@@ -44,6 +44,8 @@ class Project:
         found: list[tuple[Path, str]] = []
         screenings = self.params.screenings.values() if self.params else ()
         for dataset in dict.fromkeys(screening.dataset for screening in screenings):
+            if not paths.Organized(dataset).manifest.is_file() or not paths.Raw(dataset).files.is_dir():
+                continue  # not run yet, or run elsewhere
             try:
                 found += [(field.image, f"{dataset}: {label}") for label, field in self._first(dataset).items()]
             except (CytopipeError, OSError) as error:

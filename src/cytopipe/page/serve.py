@@ -82,6 +82,8 @@ def serve(
             while True:
                 time.sleep(3600)
         finally:
+            if blocks.is_running:
+                blocks.server.force_exit = True  # pages that are open hold their connections for ever
             blocks.close(verbose=False)
 
 

@@ -31,14 +31,14 @@
   document.addEventListener("change", ask, true);
   document.addEventListener("drop", (event) => { asked = event.target.closest("[role=tabpanel]"); }, true);
   const reveal = (changes) => {
-    const answer = asked?.querySelector(".live section");
-    if (!answer || !changes.some((one) => [...one.addedNodes].includes(answer))) return;
+    const place = asked?.querySelector(".live .html-container");
+    if (!place || !changes.some((one) => place.contains(one.target))) return;
     asked = null;
-    if (answer.getBoundingClientRect().top > 0.75 * innerHeight) answer.scrollIntoView();
+    if (place.getBoundingClientRect().top > 0.75 * innerHeight) place.scrollIntoView();
   };
 
   document.documentElement.lang = "en";
   improve();
   new MutationObserver((changes) => { improve(); reveal(changes); })
-    .observe(document.body, { childList: true, subtree: true });
+    .observe(document.body, { childList: true, subtree: true, characterData: true, attributeFilter: ["src"] });
 }

@@ -36,6 +36,7 @@ class Part(StrEnum):
     share = "share"
     noop = "noop"
     memory = "memory"
+    exported = "exported"
 
 
 def main(
@@ -62,6 +63,11 @@ def main(
 
             results["throughput"] = throughput.measure(params, folder, rounds, workers)
             _show("training: the real data path over a resident batch", results["throughput"])
+        if Part.exported in parts:
+            import exported
+
+            results["exported"] = exported.measure(params)
+            _show("inference: torch over ONNX Runtime", results["exported"])
         if Part.share in parts or Part.noop in parts:
             import noop
             import share

@@ -1,14 +1,17 @@
-"""Compare all classifiers on the same test images: leaderboard.json and leaderboard.md."""
+"""Compare all classifiers on the same test images: leaderboard.json and leaderboard.md, winners in MLflow."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cytopipe import paths
 from cytopipe.evaluation.leaderboard import Entry, leaderboard, read_predictions, to_markdown
 from cytopipe.files import write_json, write_text
 from cytopipe.params import Classifier, Params
+from cytopipe.serving.registry import Winner, register, registered_name
 from cytopipe.stage import Stage, main
 
 
@@ -29,8 +32,27 @@ def read_entry(name: str, config: Classifier) -> Entry:
     return Entry(name=name, metrics=metrics, ids=ids, groups=groups, correct=correct, settings=settings, **about)
 
 
+def winners(board: dict[str, Any]) -> Iterator[Winner]:
+    """The best classifier of each ranking; of a cross-validated one no network alone was tested."""
+    for ranking in board.values():
+        best = ranking["classifiers"][0]
+        files = paths.classifier(best["name"])
+        summary = json.loads(files.summary.read_text())
+        if summary["model"] is None:
+            continue
+        limits = best["interval"] or {}  # none where all test images are of one group
+        tags = {
+            "accuracy": f"{best['accuracy']:.6g}",
+            **{f"accuracy_{end}": f"{value:.6g}" for end, value in limits.items()},
+            "test_images": str(ranking["test_images"]),
+            "test_groups": str(ranking["test_groups"]),
+            "test_sha256": summary["test_sha256"],
+        }
+        yield Winner(summary["dataset"], best["name"], summary["model"], files.model, tags)
+
+
 def run(stage: Stage) -> None:
-    """Write results/leaderboard.json, results/leaderboard.md and results/screenings/screenings.json."""
+    """Write the leaderboard and the list of screenings; register the best classifier of each dataset in MLflow."""
     board = leaderboard([read_entry(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
     write_json(stage.output(paths.LEADERBOARD_JSON), board)
@@ -40,6 +62,8 @@ def run(stage: Stage) -> None:
     write_json(stage.output(paths.SCREENINGS), asked)
     stage.tracker.log_dict(board, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
+    for winner in winners(board):
+        register(stage.tracker, registered_name(stage.params.tracking.experiment, winner.dataset), winner)
     print(text)
 
 

@@ -21,7 +21,10 @@ def inputs(params: Params, item: str) -> list[Path]:
     classifiers = [path for name in params.classifiers for path in _results(paths.classifier(name))]
     audits = [paths.Audit(name).findings for name in params.datasets]
     explained = [paths.Explained(name).summary for name in params.classifiers]
-    return [*datasets, *segmenters, *classifiers, *audits, *explained, paths.LEADERBOARD_JSON]
+    screened = [
+        path for name in params.screenings for path in (paths.Screened(name).metrics, paths.Screened(name).fields)
+    ]
+    return [*datasets, *segmenters, *classifiers, *audits, *explained, *screened, paths.LEADERBOARD_JSON]
 
 
 def _results(trained: paths.Trained) -> list[Path]:

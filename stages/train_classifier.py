@@ -28,6 +28,7 @@ def run(stage: Stage) -> None:
     from cytopipe.decisions import Decisions
     from cytopipe.models import FOLDS, SEGMENTER, copy_segmenter, example_images, save_model
     from cytopipe.models.usage import README, usage
+    from cytopipe.serving.log import log_model
     from cytopipe.tensors import load_split
     from cytopipe.training.crossvalidate import train_all
     from cytopipe.training.results import write_history
@@ -57,6 +58,7 @@ def run(stage: Stage) -> None:
     stage.tracker.log_dict(summary, "dataset.json")
     stage.tracker.log_figure(training / "curves.png")
     stage.tracker.log_table(training / "history.csv")
+    log_model(stage.tracker, model_folder, stage.item, {"classifier": stage.item, "dataset": config.dataset})
 
 
 if __name__ == "__main__":

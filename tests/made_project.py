@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+import made_fields
 from cytopipe import paths
+from cytopipe.evaluation.screened import ScreeningResult
 from cytopipe.files import sha256_bytes, write_bytes, write_json, write_text
 from cytopipe.images import encode_png
 from cytopipe.manifest import Row, write_manifest
@@ -47,6 +49,7 @@ def make_project(folder: Path) -> None:
         "second": {**network, "dataset": "smear"},
         "folded": {**network, "dataset": "blood", "folds": 2},
     }
+    values["screenings"] = {"fields": {"dataset": "smear", "finder": "segmenters/unet", "classifier": "first"}}
     write_text(folder / paths.PARAMS, yaml.safe_dump(values, sort_keys=False))
     rows = {name: _organize(folder, name) for name in CLASSES}
     _segmenters(folder, rows["smear"])
@@ -55,6 +58,7 @@ def make_project(folder: Path) -> None:
     _classifier(folder, "folded", rows["blood"], "blood", wrong=2)
     _audit(folder, rows["smear"])
     _explain(folder, rows["smear"])
+    _screen(folder)
     write_json(folder / paths.LEADERBOARD_JSON, _leaderboard())
 
 
@@ -192,6 +196,7 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
         folder / files.summary,
         {
             "dataset": dataset,
+            "model": None if dataset == "blood" else "ab" * 6,
             "architecture": "timm/test_resnet",
             "channels": "rgb",
             "parameters": 12345,
@@ -328,6 +333,28 @@ def _explain(folder: Path, rows: Sequence[Row]) -> None:
     write_json(
         folder / paths.Explained("second").summary, {**content, **nothing, "classifier": "second", "methods": []}
     )
+
+
+def _screen(folder: Path) -> None:
+    files = paths.Screened("fields")
+    fields = [made_fields.field([made_fields.true(20, 20, 20, SCRIPT)], [], "worst", "g1")]
+    fields += [
+        made_fields.field(
+            [made_fields.true(20, 20, 20, "normal"), made_fields.true(90, 20, 20, "odd & old")],
+            [made_fields.found(20, 20, 20, "normal"), made_fields.found(0, 90, 20), *extra],
+            name,
+            name,
+        )
+        for name, extra in (("median", []), ("best", [made_fields.found(90, 20, 20, "normal")]))
+    ]
+    for name in (files.plots, files.figures):
+        (folder / name).mkdir(parents=True)
+    write_bytes(folder / "field.png", encode_png(np.full((200, 300, 3), 99, np.uint8)))
+    result = ScreeningResult(fields, [folder / "field.png"] * len(fields), CLASSES["smear"])
+    result.write_tables(folder / files.detections, folder / files.fields)
+    result.write_plots(folder / files.plots)
+    result.write_figures(folder / files.figures)
+    write_json(folder / files.metrics, result.metrics)
 
 
 def _leaderboard() -> dict[str, Any]:

@@ -36,12 +36,15 @@ TITLES = {
     "distribution": "Dice, IoU and boundary distance of every image",
     "shares": "share of attribution on nucleus, cytoplasm and background",
     "perturbation": "deletion and insertion curves",
+    "precision_recall": "cells found, by the finder's score",
+    "counts": "cells of each field, found against annotated",
 }
 HEADINGS = {
     "train_segmenter": "Segmenters, training and test",
     "train_classifier": "Classifiers, training",
     "evaluate": "Classifiers, test",
     "explain": "Classifiers, explanations",
+    "evaluate_screening": "Screening of whole fields",
 }
 
 
@@ -100,7 +103,7 @@ class Rule:
 
     @property
     def item(self) -> str:
-        """Sub-heading in the report: dataset, segmenter or classifier."""
+        """Sub-heading in the report: dataset, segmenter, classifier or screening."""
         return self.name.partition("@")[2] or self.name
 
     @property

@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.models import ModelSpec
+from cytopipe.models.folder import OTHER_VERSION, SPEC
 from cytopipe.temperature import sharpen
 
 # Places in `extra` of model.json.
@@ -51,13 +52,18 @@ class Decisions(BaseModel):
         """Those of a model folder.
 
         Raises:
-            CytopipeError: it was trained before there were any.
+            CytopipeError: it was trained before there were any, or they are of another version.
         """
         if DECISIONS not in spec.extra:
             raise CytopipeError(
                 "the model holds no decisions", where=spec.architecture, hint="train the classifier again"
             )
-        return cls.model_validate_json(json.dumps(spec.extra[DECISIONS]))
+        try:
+            return cls.model_validate_json(json.dumps(spec.extra[DECISIONS]))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(str(part) for part in ("extra", DECISIONS, *fault["loc"]))
+            raise CytopipeError(f"{key}: {fault['msg']}", where=SPEC, hint=OTHER_VERSION) from None
 
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """Probabilities N x classes with honest confidences."""

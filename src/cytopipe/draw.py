@@ -29,8 +29,9 @@ def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """H x W x 3 uint8 with the outlines of cell and nucleus of a palette mask, of any size, drawn in."""
     drawn = image.copy()
     large = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    side = 4 * max(1, round(image.shape[0] / mask.shape[0])) + 1  # of a blur that leaves no stairs of enlarged pixels
     for value, region in ((CYTOPLASM, "cytoplasm"), (NUCLEUS, "nucleus")):
-        smooth = cv2.GaussianBlur((large >= value).astype(np.uint8) * 255, (5, 5), 0)  # no stairs
+        smooth = cv2.GaussianBlur((large >= value).astype(np.uint8) * 255, (side, side), 0)
         contours, _ = cv2.findContours((smooth > 127).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, contours, -1, ImageColor.getrgb(REGION_COLOURS[region]), 2, cv2.LINE_AA)
     return drawn

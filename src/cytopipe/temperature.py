@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 _WIDEST = math.log(1e3)  # temperatures that are tried, both ways, relative to the logits' own deviation
-_SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
+SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -32,7 +32,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
     """Logits whose softmax is the probabilities, N x classes."""
-    return np.log(np.clip(probabilities, _SMALLEST, 1))
+    return np.log(np.clip(probabilities, SMALLEST, 1))
 
 
 def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -35,18 +34,6 @@ COMMAND = [sys.executable, "-c", "from cytopipe.cli import app; app()", "demo", 
 READY = re.compile(r"the page is at (http://127\.0\.0\.1:(\d+)/)")
 # gradio's own: it closes the stream that tells of an upload, and asks for that of one which is already done.
 NOISE = ("Method not implemented.", "upload_progress", "status of 404", "Response")
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made = load(ROOT / "tests/made_models.py")
-contrast = load(ROOT / "tests/browser/test_contrast.py")
 
 
 @dataclass(frozen=True)
@@ -89,7 +76,13 @@ def free_port() -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def contrast(load: Callable[[str], ModuleType]) -> ModuleType:
+    """Measures of another test."""
+    return load("browser/test_contrast.py")
+
+
+@pytest.fixture(scope="module")
+def server(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("page")
     served = start(made.make_models(folder / "models") / "classifiers", folder / "tmp", "--port", free_port())
     yield served
@@ -162,7 +155,7 @@ def predicted(model: Path, file: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     field = made.draw_field()
     cell = Image.fromarray(field[5:90, 5:80])
@@ -188,7 +181,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 568}], ids=["desktop", "phone", "small"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_loads_in_silence_fits_and_can_be_read(show: Open, size: dict[str, int], scheme: str) -> None:
+def test_it_loads_in_silence_fits_and_can_be_read(
+    show: Open, contrast: ModuleType, size: dict[str, int], scheme: str
+) -> None:
     page = show(size, scheme)
     choose(page, "masks")
     page.locator("#cell-samples button").first.click()
@@ -202,7 +197,9 @@ def test_it_loads_in_silence_fits_and_can_be_read(show: Open, size: dict[str, in
 
 @pytest.mark.parametrize("model", ["colours", "masks"])
 @pytest.mark.parametrize("name", ["cell.png", "we <i>ird.tif", "turned.jpg", "deep.png", "print.tif"])
-def test_it_says_what_predict_says(show: Open, server: Server, images: Path, model: str, name: str) -> None:
+def test_it_says_what_predict_says(
+    show: Open, made: ModuleType, server: Server, images: Path, model: str, name: str
+) -> None:
     page = show()
     choose(page, model)
     send(page, images / name)
@@ -218,7 +215,7 @@ def test_it_says_what_predict_says(show: Open, server: Server, images: Path, mod
     assert answer.locator("i, b").count() == 0  # names are text
 
 
-def test_a_sample_is_a_file_of_the_model(show: Open, server: Server) -> None:
+def test_a_sample_is_a_file_of_the_model(show: Open, made: ModuleType, server: Server) -> None:
     page = show()
     choose(page, "masks")
     page.get_by_role("button", name=made.HOSTILE, exact=True).click()
@@ -240,9 +237,7 @@ def test_a_sample_is_a_file_of_the_model(show: Open, server: Server) -> None:
         ("vast.png", "the image has 20,000 x 20,000 pixels"),
     ],
 )
-def test_a_bad_file_gets_a_message_and_the_next_one_an_answer(
-    show: Open, images: Path, name: str, reason: str
-) -> None:
+def test_a_bad_file_gets_a_message_and_the_next_one_an_answer(show: Open, images: Path, name: str, reason: str) -> None:
     page = show()
     send(page, images / name)
     alert = page.locator("#cell-answer").get_by_role("alert")
@@ -270,7 +265,7 @@ def test_an_oversized_file_is_refused(show: Open, server: Server, images: Path) 
     assert refused.value.code == 413
 
 
-def test_a_field_gets_boxes_counts_and_files(show: Open, images: Path) -> None:
+def test_a_field_gets_boxes_counts_and_files(show: Open, made: ModuleType, images: Path) -> None:
     page = show()
     choose(page, "masks")
     page.get_by_role("tab", name="Field").click()
@@ -284,7 +279,9 @@ def test_a_field_gets_boxes_counts_and_files(show: Open, images: Path) -> None:
     assert download.value.suggested_filename == "field.csv"
     rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
     assert [sum(row["class"] == label for row in rows) for label in made.CLASSES] == counts
-    middles = {((int(row["left"]) + int(row["right"])) // 2, (int(row["top"]) + int(row["bottom"])) // 2) for row in rows}
+    middles = {
+        ((int(row["left"]) + int(row["right"])) // 2, (int(row["top"]) + int(row["bottom"])) // 2) for row in rows
+    }
     assert middles == set(made.CELLS)
     with page.expect_download() as download:
         answer.get_by_role("link", name="GeoJSON").click()
@@ -367,24 +364,17 @@ def test_only_this_machine_is_served_and_under_its_own_name(server: Server) -> N
     listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     addresses = [line.split()[1] for line in listening.splitlines() if line.split()[3] == "0A"]
     assert [one for one in addresses if one.endswith(f":{server.port:04X}")] == [f"0100007F:{server.port:04X}"]
-    for place in ("docs", "openapi.json", f"gradio_api/file={server.models}/masks/model.json", "gradio_api/file=/etc/passwd"):
+    for place in (
+        "docs",
+        "openapi.json",
+        f"gradio_api/file={server.models}/masks/model.json",
+        "gradio_api/file=/etc/passwd",
+    ):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(server.url + place, timeout=10)
         assert refused.value.code in (403, 404), place
     with urllib.request.urlopen(f"{server.url}gradio_api/info", timeout=10) as answer:
         assert json.load(answer)["named_endpoints"] == {}
-
-
-def test_a_taken_port_is_an_error_or_passed_over(server: Server, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*COMMAND, "--models", str(server.models), "--port", str(server.port)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert f"port {server.port} is taken" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

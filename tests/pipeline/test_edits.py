@@ -25,6 +25,7 @@ COMMENTS = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n"}
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
 EVALUATED = {f"evaluate@{name}" for name in CLASSIFIERS}
 EXPLAINED = {f"explain@{name}" for name in CLASSIFIERS}
+SCREENED = {"evaluate_screening@fields"}
 EDITS = {
     RATE: (
         0.003,
@@ -34,8 +35,9 @@ EDITS = {
     "datasets.tiny.image_size": (
         40,
         {"build_tensors@tiny", "report"},
-        {"build_tensors@tiny", "audit@tiny", *TRAINED, *EVALUATED, *EXPLAINED, "compare", "report"},
+        {"build_tensors@tiny", "audit@tiny", *TRAINED, *EVALUATED, *EXPLAINED, *SCREENED, "compare", "report"},
     ),
+    "screenings.fields.margin": (0.2, {*SCREENED, "compare", "report"}, {*SCREENED, "compare", "report"}),
     "explain.images": (1, {*EXPLAINED, "report"}, {*EXPLAINED, "report"}),
     "audit": ("off", {"audit@tiny", "report"}, {"audit@tiny", "report"}),
     "runtime.num_workers": (0, set(), set()),
@@ -81,12 +83,20 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
     shown = json.loads(dvc_copy.run("dvc", "metrics", "show", "--json"))[""]["data"]
     assert set(shown) == {
         "results/segmenters/unet/metrics.json",
+        "results/screenings/fields/metrics.json",
         *(f"results/classifiers/{name}/metrics.json" for name in CLASSIFIERS),
     }
     assert "learning_rate" in dvc_copy.run("dvc", "exp", "show", "--md")
     dvc_copy.run("dvc", "plots", "show", "--out", "dvc_plots")
     page = (dvc_copy.folder / "dvc_plots/index.html").read_text()
-    for figure in ("masks: loss", "masks: accuracy", "masks: confusion", "masks: ROC", "unet: Dice", "masks: deletion"):
+    for figure in (
+        "masks: loss",
+        "masks: accuracy",
+        "masks: confusion",
+        "masks: ROC",
+        "unet: Dice",
+        "fields: cells found",
+    ):
         assert figure in page
 
 
@@ -112,6 +122,7 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
         "Segmenters, training and test": ("unet", "segmenters/unet", ("plots/distribution", "training/curves")),
         "Classifiers, training": ("masks", "classifiers/masks", ("training/curves",)),
         "Classifiers, test": ("masks", "classifiers/masks", [f"plots/{name}" for name in CURVES]),
+        "Screening of whole fields": ("fields", "screenings/fields", ("plots/counts", "plots/precision_recall")),
         "Classifiers, explanations": ("masks", "explanations/masks", ("plots/perturbation", "plots/shares")),
     }
     for heading, (item, folder, names) in figures.items():

@@ -23,6 +23,7 @@ STAGES = {
     "train_segmenter@unet",
     *(f"train_classifier@{name}" for name in ("masks", "resnet-rgb", "resnet-masked")),
     *(f"{stage}@{name}" for stage in ("evaluate", "explain") for name in ("masks", "resnet-rgb", "resnet-masked")),
+    "evaluate_screening@fields",
     "compare",
     "report",
 }
@@ -102,6 +103,9 @@ def test_mlflow_holds_the_numbers_of_the_outputs(finished: Finished) -> None:
     results = finished.dvc.folder / "results"
     measured = json.loads((results / "classifiers/masks/metrics.json").read_text())
     assert runs["evaluate@masks"].data.metrics["accuracy"] == pytest.approx(measured["accuracy"], abs=1e-5)
+    measured = json.loads((results / "screenings/fields/metrics.json").read_text())
+    shown = runs["evaluate_screening@fields"].data.metrics
+    assert shown["count_mean_error"] == pytest.approx(measured["count"]["mean_error"], abs=1e-5)
     measured = json.loads((results / "segmenters/unet/metrics.json").read_text())
     assert runs["train_segmenter@unet"].data.metrics["dice_cell"] == pytest.approx(measured["dice_cell"], abs=1e-5)
 

@@ -16,10 +16,11 @@ LAYERS = (
     "tables", "images", "masks", "draw",                      # bytes to pixels and tables
     "phantoms", "sources", "raw",                             # where images come from
     "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
+    "model_files",                                            # what a trained network leaves
     "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
-    "inference", "evaluation", "training", "screening", "explain", "audit",  # what is done with a network
-    "report",                                                 # what people look at
-    "tracking", "presets", "stage", "compute", "page", "cli",         # how it is run
+    "inference", "export", "evaluation", "training",          # what is done with a network
+    "screening", "explain", "audit", "pictures", "report",    # what people look at
+    "tracking", "serving", "presets", "stage", "compute", "page", "cli",  # how it is run
 )  # fmt: skip
 
 MOST_LINES = 300

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe import images
 from cytopipe.errors import CytopipeError
 from cytopipe.images import encode_png, read_png, read_rgb, read_values, resize_rgb
 
@@ -262,3 +263,14 @@ def test_an_image_of_the_right_size_is_left_alone() -> None:
     image = picture()
     assert resize_rgb(image, image.shape[:2]) is image
     assert resize_rgb(image, (96, 100)).shape == (96, 100, 3)
+
+
+def test_the_header_alone_decides_about_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (12, 10)).save(path)
+    monkeypatch.setattr(images, "MOST_PIXELS", 120)
+    assert read_rgb(path)[0].shape == (10, 12, 3)
+    monkeypatch.setattr(images, "MOST_PIXELS", 119)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    with pytest.raises(CytopipeError, match=r"12 x 10 pixels; at most 119 .*`cytopipe screen`"):
+        read_rgb(path)

@@ -171,7 +171,7 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     assert "leave seeds at 1" in fault(**{f"classifiers__{name}__folds": 2, f"classifiers__{name}__seeds": 2})
     waiting = {f"classifiers__{name}__refit": True, f"classifiers__{name}__training__early_stopping": 3}
     assert "refit leaves no images to choose by" in fault(**waiting)
-    changed = tiny(**{f"classifiers__{name}__folds": 2})
+    changed = tiny(screenings={}, **{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2
 
 
@@ -188,3 +188,86 @@ def test_masks_by_a_segmenter_of_the_same_images_under_another_name_are_refused(
     twin["datasets"]["twin"]["source"] = twin["datasets"][dataset]["source"]
     twin["classifiers"][masks]["channels"] = "rgb"
     parse_params(twin, "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"screenings": None}, "screenings: Field required"),
+        (
+            {"screenings__fields__dataset": "tinny"},
+            "screenings.fields.dataset: there is no 'tinny'; did you mean: tiny",
+        ),
+        ({"screenings__fields__classifier": "x"}, "screenings.fields.classifier: there is no 'x'; did you mean: masks"),
+        (
+            {"screenings__fields__finder": "segmenters/u"},
+            "screenings.fields.finder: there is no 'u'; did you mean: unet",
+        ),
+        ({"screenings__fields__finder": "classifiers/unet"}, "screenings.fields.finder: there is no 'unet'"),
+        ({"screenings__fields__finder": "unet"}, "screenings.fields.finder: String should match pattern"),
+        ({"screenings__fields__finder": "segmenters/../x"}, "screenings.fields.finder: String should match pattern"),
+        ({"screenings__fields__margin": -0.1}, "screenings.fields.margin: Input should be greater than or equal to 0"),
+        ({"screenings__fields__margins": 0.1}, "screenings.fields: unknown key 'margins'; did you mean: margin"),
+        ({"classifiers__resnet-rgb__folds": 2}, "screenings.fields: 'resnet-rgb' is a network for each of its folds"),
+    ],
+)
+def test_screenings_name_models_that_are_there(changes: dict[str, Any], message: str) -> None:
+    assert message in fault(**changes)
+
+
+def test_a_finder_is_a_segmenter_or_a_classifier() -> None:
+    screening = parse_params(tiny(), "x").screenings["fields"]
+    assert (screening.section, screening.model) == ("segmenters", "unet")
+    assert parse_params(tiny(screenings={}), "x").screenings == {}
+    patches = parse_params(tiny(screenings__fields__finder="classifiers/resnet-rgb"), "x").screenings["fields"]
+    assert (patches.section, patches.model) == ("classifiers", "resnet-rgb")
+
+
+def of_twins(**changes: Any) -> dict[str, Any]:
+    """The tiny preset, whose fields are screened under another name, `twin`, than that of which its networks learned.
+
+    Args:
+        changes: of the twin's source.
+    """
+    data = tiny()
+    twin = dict(data["datasets"]["tiny"], segmenter="otsu")
+    data["datasets"]["twin"] = {**twin, "source": {**twin["source"], **changes}}
+    data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu"}
+    data["classifiers"]["own"] = {**data["classifiers"]["resnet-rgb"], "dataset": "twin"}
+    data["screenings"] = {"fields": {"dataset": "twin", "finder": "segmenters/otsu", "classifier": "own"}}
+    return data
+
+
+@pytest.mark.parametrize(
+    ("role", "changes"),
+    [
+        ("the finder 'unet'", {"finder": "segmenters/unet"}),
+        ("the finder 'resnet-masked'", {"finder": "classifiers/resnet-masked"}),
+        ("the classifier 'resnet-rgb'", {"classifier": "resnet-rgb"}),
+    ],
+)
+def test_networks_that_may_have_seen_the_screened_fields_are_refused(role: str, changes: dict[str, str]) -> None:
+    data = of_twins()
+    parse_params(data, "x")  # its own networks, and a threshold that was not trained, are fine
+    data["screenings"]["fields"] |= changes
+    with pytest.raises(CytopipeError, match=f"screenings.fields: {role} was trained on 'tiny', the images of 'twin'"):
+        parse_params(data, "x")
+    more = of_twins(fields_per_class=50)  # of one seed, more fields are the same ones and others
+    more["screenings"]["fields"] |= changes
+    with pytest.raises(CytopipeError, match="divided in another way"):
+        parse_params(more, "x")
+    other = of_twins(seed=99)
+    other["screenings"]["fields"] |= changes
+    parse_params(other, "x")
+
+
+def test_masks_of_a_screenings_classifier_count_as_its_networks() -> None:
+    data = of_twins()
+    data["datasets"]["elsewhere"] = {
+        **data["datasets"]["tiny"],
+        "source": {**data["datasets"]["tiny"]["source"], "seed": 5},
+    }
+    data["classifiers"]["masked"] = {**data["classifiers"]["masks"], "dataset": "elsewhere"}
+    data["screenings"]["fields"]["classifier"] = "masked"
+    with pytest.raises(CytopipeError, match="the segmenter of 'masked', 'unet' was trained on 'tiny'"):
+        parse_params(data, "x")

@@ -10,6 +10,7 @@ from cytopipe.params import SPLITS
 
 RAW, ORGANIZED, MASKS, TENSORS = paths.Raw("x"), paths.Organized("x"), paths.Masks("x"), paths.Tensors("x")
 SEGMENTER, CLASSIFIER, EXPLAINED = paths.segmenter("x"), paths.classifier("x"), paths.Explained("x")
+SCREENED = paths.Screened("x")
 
 # What a stage writes: files and folders that it declares, and folders of which it declares the files.
 WHOLE = {
@@ -22,7 +23,8 @@ WHOLE = {
     "train_classifier": [CLASSIFIER.model],
     "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
     "explain": [EXPLAINED.summary, EXPLAINED.panels],
-    "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+    "evaluate_screening": [SCREENED.metrics, SCREENED.detections, SCREENED.fields, SCREENED.figures],
+    "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS],
     "report": [paths.REPORT, paths.CARDS],
 }
 FOLDERS = {
@@ -30,6 +32,7 @@ FOLDERS = {
     "train_classifier": (CLASSIFIER.training,),
     "evaluate": (CLASSIFIER.plots,),
     "explain": (EXPLAINED.plots,),
+    "evaluate_screening": (SCREENED.plots,),
 }
 
 

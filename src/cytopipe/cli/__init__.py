@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, demo, gate, models, predict, preset, results, screen
+from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen
 from cytopipe.cli.common import EXIT_STATUS, FAILED
 
 _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
@@ -54,6 +54,7 @@ for _name, _module in {
     "gate": gate,
     "predict": predict,
     "screen": screen,
+    "export": export,
     "demo": demo,
 }.items():
     app.command(_name, epilog=EXIT_STATUS)(_module.command)

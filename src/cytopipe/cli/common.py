@@ -83,8 +83,9 @@ def usable_cores() -> int:
 
 def _threads_of(folder: Path) -> int | None:
     """Threads of a model's training. A file that holds none is no fault here: loading the model judges it."""
+    spec = folder / "model.json"
     try:
-        count = json.loads((folder / "model.json").read_bytes())["extra"]["num_threads"]
+        count = json.loads(spec.read_bytes())["extra"]["num_threads"] if spec.is_file() else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return count if type(count) is int and 1 <= count <= 1024 else None

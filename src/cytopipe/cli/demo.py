@@ -36,8 +36,8 @@ def command(
     """Show a page, on this machine alone, that says what the models say of an image.
 
     Drop the image of a cell, or pick one of the samples that came with the model: class, probabilities, masks and a
-    heat map appear. Images are sent to no other machine, and copies of those that were dropped are removed when the
-    page is closed.
+    heat map appear; of a whole field its cells, their counts and a table. Images are sent to no other machine, and
+    copies of those that were dropped are removed when the page is closed.
 
     Needs gradio: pip install 'gradio>=6'. It ends with Ctrl-C and exit status 0.
 
@@ -49,12 +49,16 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with clear_errors(debug):
         refuse_others(host)
+
+        from cytopipe.page.serve import refuse_taken, require_gradio, serve
+
+        require_gradio()
+        refuse_taken(port)
         where = prepare(device, threads)
 
         from cytopipe.page.desk import Desk
         from cytopipe.page.finders import choices
         from cytopipe.page.project import Project
-        from cytopipe.page.serve import serve
         from cytopipe.page.shelf import classifiers
 
         shelf = classifiers(models)

@@ -111,7 +111,7 @@ def command(
         if table is not None:
             work.done = table.rows
         if overlay is not None:
-            from cytopipe.explain.pictures import Pictures
+            from cytopipe.pictures.folder import Pictures
 
             pictures = Pictures(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw

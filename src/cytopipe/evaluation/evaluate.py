@@ -27,7 +27,7 @@ from cytopipe.evaluation.reasons import no_operating_point, undefined
 from cytopipe.files import sha256_file
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.manifest import Row
-from cytopipe.models import MAIN, ModelSpec, load_model, part_of, read_folds, seed_part
+from cytopipe.models import MAIN, ModelSpec, load_model, model_id, part_of, read_folds, seed_part
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
 from cytopipe.tables import write_table
@@ -182,6 +182,7 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
     if folds:
         metrics["folds"] = fold_metrics(truth, probabilities, tested_by)
     about = {
+        "model": None if folds else model_id(model_folder),
         "architecture": spec.architecture,
         "channels": spec.channels,
         "parameters": count_parameters(model),

@@ -5,9 +5,10 @@ An image goes the way that it went in the pipeline: masked in its own size, resi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, tee
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +107,15 @@ class Predictor:
             for image in images:
                 yield make_item(image, np.zeros(image.shape[:2], np.uint8), size), None
             return
-        here, there = tee(images)
-        for mask in self.segmentation.masks(there):
-            yield make_item(next(here), mask, size), mask
+        waiting = deque[np.ndarray]()  # for their masks; itertools.tee would hold 57
+
+        def passing() -> Iterator[np.ndarray]:
+            for image in images:
+                waiting.append(image)
+                yield image
+
+        for mask in self.segmentation.masks(passing()):
+            yield make_item(waiting.popleft(), mask, size), mask
 
     def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
         found = class_probabilities(

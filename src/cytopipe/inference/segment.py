@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
+from cytopipe.errors import CytopipeError
 from cytopipe.images import resize_rgb
 from cytopipe.inference.orientations import ORIENTED, turn
 from cytopipe.inference.windows import cut, join
 from cytopipe.inputs import InputTransform
 from cytopipe.masks import from_probabilities, largest_cell
 from cytopipe.models import ModelSpec, load_model
+from cytopipe.models.folder import OTHER_VERSION, SPEC
 
 HEADS = ("cyt", "nuc")
 BATCH = 8  # windows of a forward pass
@@ -34,6 +38,8 @@ class View:
     `orientations`: 8 averages over the rotations and reflections of every window. `one_cell`: of several cells in
     the image the largest is kept, for images that are known to show one.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     kind: str
     input_size: int
@@ -86,9 +92,20 @@ class Segmentation:
 
     @classmethod
     def of(cls, model: nn.Module, spec: ModelSpec, device: torch.device, batch_size: int = BATCH) -> Segmentation:
-        """From a network and its specification."""
-        transform = InputTransform("rgb", spec.mean, spec.std, device)
-        return cls(model, transform, View(**spec.extra["view"]), batch_size)
+        """From a network and its specification.
+
+        Raises:
+            CytopipeError: it is no segmenter, or one of another version.
+        """
+        if spec.task != "segmentation":
+            raise CytopipeError("this model is a classifier, not a segmenter", where=spec.architecture)
+        try:
+            view = TypeAdapter(View).validate_python(spec.extra.get("view"))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(str(part) for part in ("extra", "view", *fault["loc"]))
+            raise CytopipeError(f"{key}: {fault['msg']}", where=SPEC, hint=OTHER_VERSION) from None
+        return cls(model, InputTransform("rgb", spec.mean, spec.std, device), view, batch_size)
 
     def probabilities(self, windows: np.ndarray) -> np.ndarray:
         """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""

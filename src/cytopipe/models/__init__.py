@@ -5,6 +5,7 @@ Importing this package fills the registry; a new architecture is one more file a
 
 from __future__ import annotations
 
+from cytopipe.model_files import FOLDS, SEGMENTER, examples_of, model_id
 from cytopipe.models import (
     alexnet_hep2,
     attention_unet,
@@ -19,8 +20,8 @@ from cytopipe.models import (
     resnet50_frozen,
     timm_models,
 )
-from cytopipe.models.bundle import SEGMENTER, copy_segmenter, example_images, examples_of, model_id, segmenter_of
-from cytopipe.models.folder import FOLDS, MAIN, ModelSpec, load_model, part_of, read_folds, save_model, seed_part
+from cytopipe.models.bundle import copy_segmenter, example_images, segmenter_of
+from cytopipe.models.folder import MAIN, ModelSpec, load_model, part_of, read_folds, save_model, seed_part
 from cytopipe.models.frozen import freeze, train_mode
 from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
 from cytopipe.models.registry import Architecture, architectures, build, count_parameters, find, validate_arguments

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, Any, Literal
 
 import torch
@@ -26,14 +27,13 @@ from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.model_files import FOLDS, RESTORE, SPEC, SUMS, WEIGHTS
 from cytopipe.models.heads import Activation, Head, build_classifier
 from cytopipe.models.registry import Task
 from cytopipe.models.weights import check_fit, read_tensors
 
-WEIGHTS, SPEC, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
 MAIN = ""  # the part of a folder that holds one model alone
-FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds a model a fold
-RESTORE = "restore the folder (dvc checkout) or train the model again"
+OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
 CHANNEL_COUNTS = {"rgb": 3, "rgb+masks": 5, "masked": 3}
 
 
@@ -150,6 +150,8 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"]) or "model"
+        if fault["type"] == "extra_forbidden":
+            raise CytopipeError(f"unknown key '{key}'", where=folder / SPEC, hint=OTHER_VERSION) from None
         raise CytopipeError(f"{key}: {fault['msg']}", where=folder / SPEC, hint=RESTORE) from None
     weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
     with torch.random.fork_rng(devices=[]):
@@ -184,7 +186,11 @@ def _verified_files(folder: Path) -> dict[str, bytes]:
 
 
 def _read(path: Path) -> bytes:
+    """A regular file, or what a link leads to: DVC may link to its cache. Its checksum judges the content."""
     try:
+        if not S_ISREG(path.stat().st_mode):
+            raise CytopipeError("this is no file", where=path, hint=RESTORE)  # a pipe or device may never end
         return path.read_bytes()
-    except OSError as error:
-        raise CytopipeError(f"cannot be read ({error.strerror})", where=path, hint=RESTORE) from None
+    except (OSError, ValueError, MemoryError) as error:  # ValueError: a null byte in the name
+        reason = getattr(error, "strerror", None) or error or "it does not fit into memory"
+        raise CytopipeError(f"cannot be read ({reason})", where=path, hint=RESTORE) from None

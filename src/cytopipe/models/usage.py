@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cytopipe.models.bundle import SEGMENTER
+from cytopipe.model_files import SEGMENTER
 from cytopipe.models.folder import ModelSpec
 from cytopipe.models.registry import find
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from cytopipe.draw import outlined
-from cytopipe.explain.overlay import heat_over
-from cytopipe.explain.single import Explainer
 from cytopipe.images import read_rgb
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.models import ModelSpec
+from cytopipe.pictures.explainer import Explainer
+from cytopipe.pictures.overlay import heat_over
 
 SIDE = 384  # pixels of the longer side of a picture on the page
 
@@ -34,7 +34,7 @@ class CellAnswer:
         note: how the file was converted to 8-bit RGB, or None.
         picture: the image, with outlines where the model sees masks; H x W x 3 uint8.
         heat: the heat map over the grey image, like it; None where none was asked for or the network has none.
-        no_heat: why the network has none.
+        no_heat: why there is none, or nothing to see on it.
         seconds: for the classes and for the heat map.
     """
 
@@ -80,11 +80,12 @@ def answer(predictor: Predictor, file: Path, method: str | None) -> CellAnswer:
 
 
 def heat_map(predictor: Predictor, prediction: Prediction, method: str) -> tuple[np.ndarray | None, str | None]:
-    """Attribution of the predicted class, S x S float64; or None and the reason why this network has none."""
+    """Attribution of the predicted class, S x S float64, or None, and why there is none or nothing positive."""
     explainer = Explainer(predictor, predictor.transform.device, [method])
     if method in explainer.skipped:
-        return None, explainer.skipped[method]
-    return explainer(prediction)[method], None
+        return None, f"it does not apply to this model: {explainer.skipped[method]}"
+    weights = explainer(prediction)[method]
+    return weights, None if (weights > 0).any() else f"nothing speaks for {prediction.predicted}"
 
 
 def scaled(image: np.ndarray, side: int) -> np.ndarray:

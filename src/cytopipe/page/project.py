@@ -9,7 +9,6 @@ from cytopipe import paths
 from cytopipe.datasets import adapter
 from cytopipe.datasets.base import AnnotatedField
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.screened import fields_of_the_test
 from cytopipe.manifest import read_manifest
 from cytopipe.params import Params, load_params
 
@@ -54,6 +53,8 @@ class Project:
 
     def _first(self, dataset: str) -> dict[str, AnnotatedField]:
         """The first test field of every class, which is that of its first cell."""
+        from cytopipe.evaluation.screened import fields_of_the_test  # comes with the libraries that draw figures
+
         assert self.params is not None
         source = adapter(self.params.datasets[dataset].adapter, f"datasets.{dataset}.adapter")
         manifest = paths.Organized(dataset).manifest

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -14,13 +15,15 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cytopipe.errors import CytopipeError
-from cytopipe.page.desk import Desk
-from cytopipe.page.finders import Choice
-from cytopipe.page.project import Project
-from cytopipe.page.shelf import Shelved
+
+if TYPE_CHECKING:
+    from cytopipe.page.desk import Desk
+    from cytopipe.page.finders import Choice
+    from cytopipe.page.project import Project
+    from cytopipe.page.shelf import Shelved
 
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 7860, 100
@@ -36,13 +39,28 @@ POLICY = (
 
 
 def require_gradio() -> None:
-    """Raise a clear error where the page's library is missing.
+    """Ask for the page's library before anything that takes time.
 
     Raises:
         CytopipeError: it is not installed.
     """
     if importlib.util.find_spec("gradio") is None:
         raise CytopipeError("the page needs gradio, which is not installed", hint="pip install 'gradio>=6'")
+
+
+def refuse_taken(port: int | None) -> None:
+    """Likewise for the port; None is any.
+
+    Raises:
+        CytopipeError: something listens on it, or only an administrator may.
+    """
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, port or 0))
+        except OSError as error:
+            what = f"port {port} cannot be used ({error.strerror})"
+            raise CytopipeError(what, where="--port", hint="name another: --port 7900") from None
 
 
 def serve(
@@ -64,9 +82,8 @@ def serve(
         open_browser: show the page when it is ready, where there is a screen.
 
     Raises:
-        CytopipeError: gradio is missing, or the port is taken.
+        CytopipeError: the port, or every one that is tried, is taken.
     """
-    require_gradio()
     with tempfile.TemporaryDirectory(prefix="cytopipe-page-") as folder, _until_interrupted():
         _set_switches(Path(folder))
         from cytopipe.page.app import KEEP_SECONDS, Page
@@ -122,7 +139,7 @@ def _launch(blocks: Any, port: int | None) -> None:
         )
     except OSError:
         tried = f"port {port} is" if port else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
-        raise CytopipeError(f"{tried} taken", hint="name another: --port 7900") from None
+        raise CytopipeError(f"{tried} taken", where="--port", hint="name another: --port 8100") from None
 
 
 def _theme() -> Any:

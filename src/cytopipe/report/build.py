@@ -15,6 +15,7 @@ from cytopipe.report.pictures import Album
 from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
+from cytopipe.report.screened import screening_view
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 
 
@@ -41,6 +42,7 @@ def build_report(params: Params) -> Report:
     rankings = ranking_views(results, datasets)
     classifiers = classifier_views(results, rankings)
     segmenters = [segmenter_view(one, results) for one in results.segmenters.values()]
+    screenings = [screening_view(one) for one in results.screenings.values()]
     cards = {
         **{f"datasets/{name}.md": dataset_card(view) for name, view in datasets.items()},
         **{f"segmenters/{view.results.name}.md": segmenter_card(view) for view in segmenters},
@@ -55,6 +57,7 @@ def build_report(params: Params) -> Report:
         rankings=rankings,
         classifiers=classifiers,
         segmenters=segmenters,
+        screenings=screenings,
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
         data=page_data(list(datasets.values()), classifiers, album),
@@ -74,10 +77,7 @@ def build_report(params: Params) -> Report:
 def _sections(results: Results) -> dict[str, str]:
     """Parameters as YAML, one text an entry: what is not of one dataset or network stands first."""
     values = parameters(results.params)
-    general = {name: value for name, value in values.items() if name not in ("datasets", "segmenters", "classifiers")}
-    entries = {
-        f"{section}.{name}": as_yaml(value)
-        for section in ("datasets", "segmenters", "classifiers")
-        for name, value in values[section].items()
-    }
+    sections = ("datasets", "segmenters", "classifiers", "screenings")
+    general = {name: value for name, value in values.items() if name not in sections}
+    entries = {f"{section}.{name}": as_yaml(value) for section in sections for name, value in values[section].items()}
     return {"runtime, audit, explain": as_yaml(general), **entries}

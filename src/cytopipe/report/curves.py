@@ -10,7 +10,13 @@ from markupsafe import Markup
 from cytopipe import paths
 from cytopipe.report.charts import Axis, Point, Series, chart, series_style
 from cytopipe.report.explained import method_name
-from cytopipe.report.read import ClassifierResults, SegmenterResults, Table, read_table_if_there
+from cytopipe.report.read import (
+    ClassifierResults,
+    ScreeningResults,
+    SegmenterResults,
+    Table,
+    read_table_if_there,
+)
 from cytopipe.report.render import percent
 
 _PERTURBATIONS = {
@@ -93,6 +99,34 @@ def segmenter_curves(one: SegmenterResults) -> list[Curve]:
     training = training_curves(read_table_if_there(one.files.training / "history.csv"), "dice")
     spread = [row for row in read_table_if_there(one.files.plots / "distribution.csv") if row["measure"] == "dice"]
     return [*training, *([_spread(spread)] if spread else [])]
+
+
+def screening_curves(one: ScreeningResults) -> list[Curve]:
+    """Precision by recall as the finder's score falls, and found against annotated cells of each field."""
+    rows = _by(read_table_if_there(one.files.plots / "precision_recall.csv"), "overlap")
+    found = []
+    if rows:
+        lines = [
+            Series(_points(mine, "recall", "precision"), series_style(place))
+            for place, mine in enumerate(rows.values())
+        ]
+        svg = chart("precision by recall of found cells", Axis("recall"), Axis("precision"), lines)
+        keys = [Key(kind, series_style(place)) for place, kind in enumerate(rows)]
+        found.append(Curve("Cells found", "From the surest alone to all that the finder tells.", svg, keys))
+    if counts := _points(read_table_if_there(one.files.plots / "counts.csv"), "true", "found"):
+        most = 1.05 * max(max(point) for point in counts) + 1
+        # Dots, not a line through them.
+        dots = [Series([point], "model", marks=True) for point in dict.fromkeys(counts)]
+        text = "A dot for fields of one kind; on the diagonal the number is right."
+        svg = chart(
+            "found by annotated cells",
+            Axis("annotated", 0, most),
+            Axis("found", 0, most),
+            dots,
+            [((0, 0), (most, most))],
+        )
+        found.append(Curve("Cells of each field", text, svg))
+    return found
 
 
 def _points(rows: Table, x: str, y: str) -> list[Point]:

@@ -1,4 +1,4 @@
-"""What the stages left, read for the report: results of classifiers and segmenters, datasets, audits, explanations."""
+"""What the stages left, read for the report: classifiers, segmenters, screenings, datasets, audits, explanations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.manifest import Row, read_manifest
-from cytopipe.params import Classifier, Dataset, Params, Segmenter
+from cytopipe.params import Classifier, Dataset, Params, Screening, Segmenter
 
 Table = list[dict[str, str]]
 _SCORE = "p_"  # of the columns with the probability of a class
@@ -112,6 +112,21 @@ class SegmenterResults:
 
 
 @dataclass(frozen=True)
+class ScreeningResults:
+    """What was found in whole fields; `fields` has a row for each."""
+
+    name: str
+    config: Screening
+    metrics: Mapping[str, Any]
+    fields: Table
+
+    @property
+    def files(self) -> paths.Screened:
+        """Its paths."""
+        return paths.Screened(self.name)
+
+
+@dataclass(frozen=True)
 class Results:
     """All of them, in the order of params.yaml."""
 
@@ -119,6 +134,7 @@ class Results:
     datasets: Mapping[str, DatasetResults]
     segmenters: Mapping[str, SegmenterResults]
     classifiers: Mapping[str, ClassifierResults]
+    screenings: Mapping[str, ScreeningResults]
     leaderboard: Mapping[str, Any]
 
 
@@ -133,6 +149,7 @@ def read_results(params: Params) -> Results:
         {name: _dataset(name, config) for name, config in params.datasets.items()},
         {name: _segmenter(name, config) for name, config in params.segmenters.items()},
         {name: _classifier(name, config) for name, config in params.classifiers.items()},
+        {name: _screening(name, config) for name, config in params.screenings.items()},
         _json(paths.LEADERBOARD_JSON),
     )
 
@@ -167,6 +184,11 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
         predictions,
         _optional(paths.Explained(name).summary),
     )
+
+
+def _screening(name: str, config: Screening) -> ScreeningResults:
+    files = paths.Screened(name)
+    return ScreeningResults(name, config, _json(files.metrics), read_table(files.fields))
 
 
 def read_table(path: Path) -> Table:

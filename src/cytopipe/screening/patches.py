@@ -6,6 +6,7 @@ which its patches are centred; each grows over the foreground of the field, by O
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -19,13 +20,12 @@ from cytopipe.errors import CytopipeError
 from cytopipe.images import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models import load_model
-from cytopipe.models.otsu import otsu_threshold
-from cytopipe.screening.fields import STRIP, Field
+from cytopipe.screening.fields import Field
 from cytopipe.screening.finders import Evidence, Look, Region
+from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
 CELL = "cell"  # the class
 BATCH = 1024  # patches of a forward pass
-THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
 SAMPLES = 32  # patches along the longer side by which it is told whether cells are dark or bright
 
 
@@ -77,33 +77,33 @@ class PatchFinder:
         self._threshold, self._apart, self._dark = threshold, max(1, round(apart * points)), dark
         self.radius = max(1, round(reach * points))
         self._seed = max(1, round(points / 2))
-        self.margin = 2 * (self.radius + self._seed) + 4 * self._apart + 2
+        self.margin = 2 * (self.radius + self._seed) + 4 * self._apart + REACH + 2
         self.least = max(1, round(least_cell * points**2))
         self.box = box
 
     def look_at(self, field: Field) -> Look:
         """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
-        threshold = otsu_threshold(grey_of(field.shrunk(-(-max(field.height, field.width) // THUMBNAIL))))
-        dark = self._cells_are_dark(field, threshold) if self._dark is None else self._dark
+        foreground = Foreground.of(field, self._likely(field) if self._dark is None else np.empty(0))
+        if self._dark is not None:
+            foreground = replace(foreground, dark=self._dark)
 
         def look(region: Region) -> Evidence:
             probability = self._probabilities(field, region)
-            grey = self._grey(field, region)
-            mask = grey <= threshold if dark else grey > threshold
+            mask = foreground.mask(field, region, self.step)
             seeds = discs(peaks(probability, self._apart, self._threshold, region), self._seed)
             return Evidence(probability, mask, seeds, nuclei=False, lone=False)
 
         return look
 
-    def _cells_are_dark(self, field: Field, threshold: int) -> bool:
-        """Whether most patches with a cell have a middle on the dark side of the threshold."""
+    def _likely(self, field: Field) -> np.ndarray:
+        """Grey of the middles of the patches all over the field that are most likely cells."""
         apart = max(1, max(field.height, field.width) // SAMPLES)
         down, across = range(apart // 2, field.height, apart), range(apart // 2, field.width, apart)
         half = self.side // 2
         patches = np.stack([field.read(y - half, x - half, self.side, self.side) for y, x in product(down, across)])
         likely = np.argsort(self._classify(patches))[-max(1, len(patches) // 20) :]
         middle = slice(self.side // 4, max(self.side - self.side // 4, self.side // 4 + 1))
-        return bool(np.median(grey_of(patches[likely][:, middle, middle].reshape(len(likely), -1, 3))) <= threshold)
+        return grey_of(patches[likely][:, middle, middle])
 
     def _classify(self, patches: np.ndarray) -> np.ndarray:
         """N x side x side x 3 uint8 -> N float32, of the class "cell"."""
@@ -129,22 +129,6 @@ class PatchFinder:
                 found[done : row + 1] = self._classify(np.concatenate(waiting)).reshape(-1, columns)
                 waiting, done = [], row + 1
         return found
-
-    def _grey(self, field: Field, region: Region) -> np.ndarray:
-        """H x W uint8, the grey of the points of a region, each the mean over its pixels."""
-        rows, columns = region.shape
-        step = self.step
-        grey = np.empty(region.shape, np.uint8)
-        for start in range(0, rows, STRIP):
-            count = min(STRIP, rows - start)
-            strip = field.read((region.top + start) * step, region.left * step, count * step, columns * step)
-            grey[start : start + count] = grey_of(resize_rgb(strip, (count, columns)))
-        return grey
-
-
-def grey_of(image: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8 RGB -> H x W uint8."""
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
 def peaks(probability: np.ndarray, apart: int, threshold: float, region: Region) -> np.ndarray:

@@ -19,8 +19,11 @@ from cytopipe.inference.windows import starts
 from cytopipe.models import load_model
 from cytopipe.screening.fields import Field
 from cytopipe.screening.finders import Evidence, Look, Region
+from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
 NATIVE_SIDE = "native_side"  # in model.json's extra: median longer side of the images that a `whole` view was taught
+
+SAMPLES = 6  # windows along each side by which it is told whether cells are dark or bright
 
 
 class SegmenterFinder:
@@ -37,6 +40,8 @@ class SegmenterFinder:
         least_cell: smallest area of a cell, share of a window's.
         reach: greatest distance of a cell's outline from its nucleus, share of a window's side.
         lone: whether a cell without a visible nucleus is one.
+        foreground: whether cells lie only where the field is darker (or brighter) than its background; None: for a
+            network that was taught on crops of cells, to which whatever it is shown is a cell.
 
     Raises:
         CytopipeError: no segmenter, or one that does not tell its scale.
@@ -57,6 +62,7 @@ class SegmenterFinder:
         least_cell: float = 0.03,
         reach: float = 0.75,
         lone: bool = True,
+        foreground: bool | None = None,
     ) -> None:
         model, spec = load_model(folder, device)
         if spec.task != "segmentation":
@@ -71,7 +77,8 @@ class SegmenterFinder:
         self._overlap, self._cell, self._nucleus, self._lone = overlap, cell, nucleus, lone
         self.radius = max(1, round(reach * self._side))
         self._longest = self._side  # of a nucleus
-        self.margin = 2 * (self.radius + self._longest) + 2
+        self.margin = 2 * (self.radius + self._longest) + REACH + 2
+        self._foreground = view.kind == "whole" if foreground is None else foreground
         self.least = max(1, round(least_cell * self._side**2))
         self._least_nucleus = max(1, round(least_nucleus * self._side**2))
 
@@ -81,14 +88,17 @@ class SegmenterFinder:
         tops = starts(max(rows, self._side), self._side, self._overlap)
         lefts = starts(max(columns, self._side), self._side, self._overlap)
 
+        foreground = Foreground.of(field, self._likely(field, tops, lefts)) if self._foreground else None
+
         def look(region: Region) -> Evidence:
-            return self._evidence(self._probabilities(field, region, tops, lefts))
+            shown = foreground.mask(field, region, self.step) if foreground else None
+            return self._evidence(self._probabilities(field, region, tops, lefts), shown)
 
         return look
 
     def _probabilities(self, field: Field, region: Region, tops: list[int], lefts: list[int]) -> np.ndarray:
         """H x W x 2 of a region: the weighted mean of the windows of the field's grid that touch it."""
-        side, step, network = self._side, self.step, self._segmentation.view.input_size
+        side, step = self._side, self.step
         touched = [left for left in lefts if region.left - side < left < region.right]
         start, width = touched[0], touched[-1] + side - touched[0]
         weights = _weights(side)
@@ -97,9 +107,7 @@ class SegmenterFinder:
         for top in (top for top in tops if region.top - side < top < region.bottom):
             strip = field.read(top * step, start * step, side * step, width * step)
             windows = (strip[:, (left - start) * step : (left - start + side) * step] for left in touched)
-            found = self._segmentation.probabilities(
-                np.stack([resize_rgb(window, (network, network)) for window in windows])
-            )
+            found = self._segmentation.probabilities(np.stack([self._window(window) for window in windows]))
             rows = slice(max(top - region.top, 0), min(top + side - region.top, region.shape[0]))
             own = slice(rows.start + region.top - top, rows.stop + region.top - top)
             for left, values in zip(touched, found, strict=True):
@@ -110,11 +118,32 @@ class SegmenterFinder:
                 times[rows, columns] += weights[own, other]
         return total / times
 
-    def _evidence(self, probabilities: np.ndarray) -> Evidence:
+    def _likely(self, field: Field, tops: list[int], lefts: list[int]) -> np.ndarray:
+        """Grey of the points of some windows all over the field that are likely nuclei."""
+        some = [(top, left) for top in _spread(tops) for left in _spread(lefts)]
+        windows = np.stack([self._window(field.read(*self._place(*corner))) for corner in some])
+        return grey_of(windows)[self._segmentation.probabilities(windows)[..., 1] >= self._nucleus]
+
+    def _place(self, top: int, left: int) -> tuple[int, int, int, int]:
+        """A window in pixels of the field: top, left, height, width."""
+        return top * self.step, left * self.step, self._side * self.step, self._side * self.step
+
+    def _window(self, image: np.ndarray) -> np.ndarray:
+        side = self._segmentation.view.input_size
+        return resize_rgb(image, (side, side))
+
+    def _evidence(self, probabilities: np.ndarray, foreground: np.ndarray | None) -> Evidence:
         cell, nucleus = probabilities[..., 0], probabilities[..., 1]
         mask = cell >= self._cell
+        if foreground is not None:
+            mask &= foreground
         seeds = large_parts(mask & (nucleus >= self._nucleus), self._least_nucleus, self._longest)
         return Evidence(cell, mask, seeds, nuclei=True, lone=self._lone)
+
+
+def _spread(values: list[int]) -> list[int]:
+    """At most SAMPLES of them, evenly spread."""
+    return values[:: -(-len(values) // SAMPLES)]
 
 
 def _weights(side: int) -> np.ndarray:

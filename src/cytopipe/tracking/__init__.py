@@ -5,6 +5,6 @@ MLflow is a view of the results, never their home: a fault of it costs one warni
 
 from __future__ import annotations
 
-from cytopipe.tracking.tracker import Tracker
+from cytopipe.tracking.tracker import Run, Tracker
 
-__all__ = ["Tracker"]
+__all__ = ["Run", "Tracker"]

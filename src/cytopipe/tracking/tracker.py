@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from cytopipe.tracking.leftovers import PROCESS, end_leftovers, this_process
 from cytopipe.tracking.names import MAX_TAG, flatten, safe_name, shorten
@@ -26,6 +26,17 @@ log = logging.getLogger("cytopipe")
 
 # Stores that failed once are left alone for the rest of the process.
 _given_up: set[str] = set()
+
+T = TypeVar("T")
+
+
+class Run(NamedTuple):
+    """An open run: the `MlflowClient` of its store, its experiment, itself and its tags."""
+
+    client: Any
+    experiment_id: str
+    run_id: str
+    tags: Mapping[str, str]
 
 
 class Tracker:
@@ -59,8 +70,7 @@ class Tracker:
         self._params, self._inputs, self._root = params, inputs, root
         self._folder = project_folder(root)
         self._uri = tracking_uri(self._folder)
-        self._client: Any = None
-        self._run_id = ""
+        self._run: Run | None = None
 
     def __enter__(self) -> Self:
         if self._enabled and self._uri not in _given_up:
@@ -74,50 +84,64 @@ class Tracker:
         status = _status(error)
         if status != "FINISHED":
             self.tag("mlflow.note.content", f"{type(error).__name__}: {error}")
-        self._call(lambda: self._client.set_terminated(self._run_id, status))
-        self._client = None
+        self._call(lambda run: run.client.set_terminated(run.run_id, status))
+        self._run = None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log values, of an epoch when `step` is given; what is not finite is dropped with a warning."""
-        if not self._active:
+        if self._open is None:
             return
         values = {safe_name(name): _number(value) for name, value in metrics.items()}
         dropped = [name for name, value in values.items() if not math.isfinite(value)]
         if dropped:
             log.warning("not finite, so not sent to MLflow: %s (step %s)", ", ".join(dropped), step)
 
-        def send() -> None:
+        def send(run: Run) -> None:
             from mlflow.entities import Metric
 
             now = int(time.time() * 1000)
             kept = [Metric(name, value, now, step or 0) for name, value in values.items() if math.isfinite(value)]
-            self._client.log_batch(self._run_id, metrics=kept, synchronous=True)
+            run.client.log_batch(run.run_id, metrics=kept, synchronous=True)
 
         self._call(send)
 
     def log_figure(self, path: Path, folder: str = "figures") -> None:
         """Store an image file with the run."""
-        self._call(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+        self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
 
     def log_table(self, path: Path, folder: str = "tables") -> None:
         """Store a table file with the run."""
-        self._call(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+        self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
 
     def log_dict(self, value: Mapping[str, object], name: str) -> None:
         """Store a mapping with the run, as JSON or YAML after the ending of `name`: `summary.json`."""
-        self._call(lambda: self._client.log_dict(self._run_id, dict(value), name))
+        self._call(lambda run: run.client.log_dict(run.run_id, dict(value), name))
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text with the run as a file of this name: `leaderboard.md`."""
-        self._call(lambda: self._client.log_text(self._run_id, text, name))
+        self._call(lambda run: run.client.log_text(run.run_id, text, name))
 
     def tag(self, name: str, value: str) -> None:
         """Set one tag of the run."""
-        self._call(lambda: self._client.set_tag(self._run_id, safe_name(name), shorten(value, MAX_TAG)))
+        self._call(lambda run: run.client.set_tag(run.run_id, safe_name(name), shorten(value, MAX_TAG)))
 
     @property
-    def _active(self) -> bool:
-        return self._client is not None and self._uri not in _given_up
+    def enabled(self) -> bool:
+        """Whether runs are wanted at all."""
+        return self._enabled
+
+    def attempt(self, work: Callable[[Run], T]) -> T | None:
+        """What `work` makes of the open run; None where nothing is tracked, or after a fault of MLflow.
+
+        It is called once, and bounds each call to the client itself, by `bounded`: one that waits, or finds SQLite
+        locked, is tried again alone.
+        """
+        run = self._open
+        return None if run is None else self._safely(lambda: work(run))
+
+    @property
+    def _open(self) -> Run | None:
+        return None if self._uri in _given_up else self._run
 
     def _start(self) -> None:
         client, experiment_id = open_store(self._uri, self._experiment, self._folder)
@@ -126,21 +150,20 @@ class Tracker:
         if self._uri.startswith("sqlite"):  # a server may hold the runs of many machines, and be far away
             bounded(lambda: end_leftovers(client, experiment_id, tags), CALL_S)
         run = bounded(lambda: client.create_run(experiment_id, tags=tags, run_name=name), CALL_S)
-        self._client, self._run_id = client, run.info.run_id
+        self._run = Run(client, experiment_id, run.info.run_id, tags)
 
         from mlflow.entities import Param
 
         params = [Param(key, value) for key, value in flatten(self._params).items()]
-        bounded(lambda: client.log_batch(self._run_id, params=params, synchronous=True), CALL_S)
+        bounded(lambda: client.log_batch(run.info.run_id, params=params, synchronous=True), CALL_S)
 
-    def _call(self, call: Callable[[], object]) -> None:
-        if self._active:
-            self._safely(lambda: bounded(call, CALL_S))
+    def _call(self, call: Callable[[Run], object]) -> None:
+        self.attempt(lambda run: bounded(lambda: call(run), CALL_S))
 
-    def _safely(self, call: Callable[[], object]) -> None:
-        """Run the call; warn once and give the store up when it fails."""
+    def _safely(self, call: Callable[[], T]) -> T | None:
+        """The result of the call; where it fails, warn once, give the store up and return None."""
         try:
-            call()
+            return call()
         # Broad on purpose: this is the boundary to MLflow, SQLAlchemy, requests and the artifact stores,
         # and no fault of theirs is worth a training run. It is logged here, with its cause.
         except Exception as error:
@@ -151,6 +174,7 @@ class Tracker:
                 without_credentials(self._uri),
                 shorten(fault, 400),
             )
+            return None
 
 
 def _status(error: BaseException | None) -> str:

@@ -12,7 +12,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate, scalars
 from cytopipe.files import sha256_file
 from cytopipe.manifest import Row, write_manifest
-from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.models import ModelSpec, build, model_id, save_model
 from cytopipe.models.registry import count_parameters
 
 CPU = torch.device("cpu")
@@ -72,6 +72,7 @@ def test_the_test_split_is_predicted_once_and_whole(tensors: Path, tmp_path: Pat
 def test_the_summary_says_what_was_tested_and_how(tensors: Path, tmp_path: Path) -> None:
     folder = model(tmp_path / "model")
     summary = evaluate(folder, tensors, CPU).summary
+    assert summary["model"] == model_id(folder)
     assert summary["architecture"] == "timm/test_resnet" and summary["channels"] == "rgb"
     assert summary["parameters"] == count_parameters(build("timm/test_resnet", num_classes=3))
     assert summary["test_sha256"] == sha256_file(tensors / "test.npy")

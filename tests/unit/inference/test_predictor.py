@@ -153,6 +153,10 @@ def test_the_identity_is_of_both_models(tmp_path: Path) -> None:
     segmenter = write_segmenter(tmp_path / "s")
     alone = model_id(write_classifier(tmp_path / "a", None))
     assert model_id(write_classifier(tmp_path / "b", None)) == alone
-    assert model_id(write_classifier(tmp_path / "c", segmenter)) != alone
+    both = model_id(write_classifier(tmp_path / "c", segmenter))
+    assert both != alone
+    assert model_id(tmp_path / "a", segmenter) == both
+    # A part is masked by the segmenter of the whole.
+    assert model_id(write_classifier(tmp_path / "c/folds/0", None)) == both
     with pytest.raises(CytopipeError, match="no model folder"):
         model_id(tmp_path)

@@ -88,6 +88,7 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
         save_model(folder / part, model, spec)
     write_json(folder / FOLDS, trained.folds)
     found = evaluate(folder, tensors, CPU)
+    assert found.about["model"] is None  # no network alone is the classifier
     assert [row.id for row in found.rows] == list(trained.folds)
     items = crossvalidate.load_all(tensors)[0]
     for index in (0, 17, 35):

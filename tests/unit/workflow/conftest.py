@@ -56,4 +56,8 @@ def several(tiny: dict[str, Any]) -> dict[str, Any]:
             "blood-big": {**network, "dataset": "blood"},
             "blood-small": {**network, "dataset": "blood"},
         },
+        "screenings": {
+            "by-masks": {"dataset": "smear", "finder": "segmenters/fine", "classifier": "big"},
+            "by-patches": {"dataset": "blood", "finder": "classifiers/blood-small", "classifier": "blood-big"},
+        },
     }

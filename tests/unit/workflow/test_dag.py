@@ -52,6 +52,7 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
         *(f"{stage}@{dataset}" for stage in per_dataset for dataset in ("smear", "blood")),
         *(f"train_segmenter@{name}" for name in ("fine", "coarse")),
         *(f"{stage}@{name}" for stage in per_classifier for name in several["classifiers"]),
+        *(f"evaluate_screening@{name}" for name in several["screenings"]),
         "compare",
         "report",
     }
@@ -59,6 +60,20 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
     assert "data/tensors/blood/train.npy" in rules["train_classifier@blood-small"].inputs
     assert "models/segmenters/coarse" in rules["generate_masks@blood"].inputs
     assert "models/segmenters/fine" in rules["generate_masks@smear"].inputs
+    assert {"models/segmenters/fine", "models/classifiers/big"} < set(rules["evaluate_screening@by-masks"].inputs)
+    assert {"models/classifiers/blood-small", "models/classifiers/blood-big", "data/raw/blood/files"} < set(
+        rules["evaluate_screening@by-patches"].inputs
+    )
+    assert "results/screenings/by-masks/metrics.json" in rules["report"].inputs
+
+
+def test_nothing_to_screen_leaves_no_stage_of_it_and_a_report_all_the_same(project: Make, tiny: dict[str, Any]) -> None:
+    # DVC refuses a missing folder: `compare` writes into results/screenings, whatever is screened.
+    rules = {rule.name: rule for rule in Dag(str(project({**tiny, "screenings": {}}))).rules}
+    assert not [name for name in rules if name.startswith("evaluate_screening")]
+    assert [path for path in rules["report"].inputs if path.startswith("results/screenings")] == [
+        "results/screenings/screenings.json"
+    ]
 
 
 def test_every_output_is_a_target(project: Make, tiny: dict[str, Any]) -> None:

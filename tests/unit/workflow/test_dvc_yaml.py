@@ -13,7 +13,7 @@ import yaml
 from workflow.dag import Dag, Rule
 
 from cytopipe import paths
-from cytopipe.evaluation import curves, distribution
+from cytopipe.evaluation import curves, detection_metrics, distribution
 from cytopipe.params import SPLITS, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +23,7 @@ ITEMS = {
     **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors", "audit"), "datasets"),
     "train_segmenter": "segmenters",
     **dict.fromkeys(("train_classifier", "evaluate", "explain"), "classifiers"),
+    "evaluate_screening": "screenings",
     "compare": None,
     "report": None,
 }
@@ -53,6 +54,7 @@ def written(stage: str, item: str) -> list[Path]:
     """What cytopipe.paths says that a stage writes."""
     raw, organized, masks, tensors = paths.Raw(item), paths.Organized(item), paths.Masks(item), paths.Tensors(item)
     segmenter, classifier, explained = paths.segmenter(item), paths.classifier(item), paths.Explained(item)
+    screened = paths.Screened(item)
     return {
         "download": [raw.files, raw.manifest],
         "organize": [
@@ -87,7 +89,11 @@ def written(stage: str, item: str) -> list[Path]:
             *(explained.plots / f"{name}.csv" for name in ("shares", "deletion", "insertion")),
             *(explained.plots / f"{name}.png" for name in ("shares", "perturbation")),
         ],
-        "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD],
+        "evaluate_screening": [
+            *(screened.metrics, screened.detections, screened.fields, screened.figures),
+            *(screened.plots / f"{name}.{kind}" for name in ("precision_recall", "counts") for kind in ("csv", "png")),
+        ],
+        "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS],
         "report": [paths.REPORT, paths.CARDS],
     }[stage]
 
@@ -143,6 +149,8 @@ def test_plots_have_a_template_and_columns_of_their_table() -> None:
         "decision": curves.DECISION,
         "coverage": curves.COVERAGE,
         "distribution": distribution.COLUMNS,
+        "precision_recall": detection_metrics.PR_COLUMNS,
+        "counts": detection_metrics.COUNT_COLUMNS,
     }
     own = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
     shown = [plot for stage in STAGES.values() for plot in stage.get("do", stage).get("plots", ())]
@@ -193,7 +201,7 @@ def test_every_parameter_reruns_some_stage(preset: Path, rules: list[Rule]) -> N
 
 def test_the_model_has_no_section_that_the_dag_overlooks() -> None:
     assert set(Params.model_fields) == {
-        *("runtime", "tracking", "audit", "explain", "datasets", "segmenters", "classifiers")
+        *("runtime", "tracking", "audit", "explain", "datasets", "segmenters", "classifiers", "screenings")
     }
 
 

@@ -11,14 +11,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cytopipe.draw import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
-from cytopipe.explain.names import TITLES
+from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.inference.predictor import Prediction
 
 SMALLEST, LARGEST = 360, 1000  # longer side of a shown image, pixels
 HEAD, EDGE, GAP, LINE = 64, 12, 10, 18  # heights and distances
 INK, FAINT, PAPER, WARNING = "#1d2129", "#5c6470", "#ffffff", "#a04b00"
+TITLES = {BLACK: "integrated gradients", GRAD_CAM: "Grad-CAM"}
 SMOOTH = 0.025  # standard deviation of a shown heat map, of its side
-NAME = 150  # characters of a file's name: systems allow 255 bytes
+NAME = 200  # bytes of a file's name: systems allow 255
 
 
 def overlay(
@@ -39,7 +40,9 @@ def overlay(
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
     tiles = [("", large if prediction.mask is None else outlined(large, prediction.mask))]
-    tiles += [(TITLES[method], heat_over(large, weights)) for method, weights in maps.items()]
+    for method, weights in maps.items():
+        empty = "" if (weights > 0).any() else ": nothing speaks for it"
+        tiles.append((TITLES[method] + empty, heat_over(large, weights)))
 
     tile_width = max(size[0], SMALLEST if not maps else SMALLEST // 2)
     across = len(tiles) * tile_width + (len(tiles) - 1) * GAP
@@ -49,7 +52,7 @@ def overlay(
     for place, (title, tile) in enumerate(tiles):
         left = EDGE + place * (tile_width + GAP)
         if title:
-            draw.text((left, EDGE + HEAD), title, FAINT, font(12, False))
+            draw.text((left, EDGE + HEAD), fitted(title, 12, False, tile_width), FAINT, font(12, False))
         elif prediction.mask is not None:
             _legend(draw, left, EDGE + HEAD)
         sheet.paste(Image.fromarray(tile), (left, EDGE + HEAD + LINE))
@@ -78,7 +81,7 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
 
 
 def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8 in grey with the positive part of an attribution of any size, smoothed, over it."""
+    """H x W x 3 uint8 in grey, and over it the positive part of an attribution of any size, smoothed."""
     smooth = heat(cv2.GaussianBlur(weights, (0, 0), SMOOTH * len(weights)))
     strength = np.clip(cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -96,7 +99,7 @@ def overlay_names(images: Sequence[str]) -> dict[str, str]:
     wanted = {image: "_".join(parts[image]) if shared[name.casefold()] > 1 else name for image, name in names.items()}
     taken: set[str] = set()
     for image, name in wanted.items():
-        cut, number = name[-NAME:], 1
+        cut, number = name.encode("utf-8", "replace")[-NAME:].decode("utf-8", "ignore"), 1
         chosen = cut
         while chosen.casefold() in taken:
             number += 1

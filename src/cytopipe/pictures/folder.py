@@ -10,11 +10,11 @@ import torch
 from PIL.PngImagePlugin import PngInfo
 
 from cytopipe.errors import CytopipeError
-from cytopipe.explain.overlay import overlay, overlay_names
-from cytopipe.explain.single import Explainer
 from cytopipe.files import write_bytes
 from cytopipe.images import opened, read_rgb
 from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.pictures.explainer import Explainer
+from cytopipe.pictures.overlay import overlay, overlay_names
 
 _KEY = "cytopipe"  # of the text in a PNG that says what it shows
 

@@ -1,0 +1,54 @@
+"""ONNX Runtime over torch: the same networks, threads and images, in turn, one image at a time and 32 at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from cytopipe.decisions import DECISIONS, Decisions
+from cytopipe.export.classifier import ClassifierSource
+from cytopipe.export.convert import to_onnx
+from cytopipe.export.export import time_export
+from cytopipe.export.segmenter import SegmenterSource
+from cytopipe.export.source import Source
+from cytopipe.inference.predictor import Predictor
+from cytopipe.params import Params
+from cytopipe.training.classifier import make_classifier
+from cytopipe.training.determinism import make_deterministic
+from cytopipe.training.segmenter import make_segmenter
+
+CLASSES = ("a", "b", "c", "d", "e")
+NO_HASH = "0" * 64
+
+
+def measure(params: Params) -> dict[str, Any]:
+    """Median milliseconds of both and their ratio, for the first classifier and the first segmenter.
+
+    Weights are as a training starts from: what they are worth costs no time.
+
+    Args:
+        params: their recipes and the runtime.
+    """
+    make_deterministic(params.runtime.num_threads)
+    results: dict[str, Any] = {"threads": params.runtime.num_threads}
+    for name, classifier in list(params.classifiers.items())[:1]:
+        size = params.datasets[classifier.dataset].image_size
+        model, spec = make_classifier(classifier, CLASSES, size, NO_HASH)
+        decisions = Decisions(temperature=1.0, sure_above=None).model_dump(mode="json")
+        spec = spec.model_copy(update={"extra": {DECISIONS: decisions}})
+        predictor = Predictor(model.eval(), spec, None, torch.device("cpu"))
+        results["classifier"] = {"name": name, "image_size": size, **_time(ClassifierSource(predictor))}
+    for name, segmenter in [(name, one) for name, one in params.segmenters.items() if one.training][:1]:
+        source = SegmenterSource(*make_segmenter(segmenter, NO_HASH))
+        results["segmenter"] = {"name": name, "image_size": segmenter.input_size, **_time(source)}
+    return results
+
+
+def _time(source: Source) -> dict[str, Any]:
+    data = to_onnx(source.graph, source.of_noise(2)[0], source.outputs, source.metadata, source.description)
+    timings = time_export(source, data).items()
+    return {
+        f"batch_{count}": {name: round(value, 3) for name, value in asdict(timing).items()} for count, timing in timings
+    }

@@ -1,0 +1,1 @@
+"""Pictures of predictions, one file an image."""

@@ -1,0 +1,61 @@
+"""Where a field shows anything at all: Otsu's threshold on the grey of the whole field, the same for all its tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cytopipe.images import resize_rgb
+from cytopipe.models.otsu import otsu_threshold
+from cytopipe.screening.fields import STRIP, Field
+from cytopipe.screening.finders import Region
+
+THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
+REACH = 4  # points beyond a region on which its smoothed grey depends
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """A threshold on grey, and on which side of it cells lie.
+
+    Attributes:
+        threshold: values up to it are the dark part.
+        dark: False where cells are brighter than the background, as in fluorescence.
+    """
+
+    threshold: int
+    dark: bool
+
+    @classmethod
+    def of(cls, field: Field, cells: np.ndarray) -> Foreground:
+        """From the whole field, and the grey of some points in it that are likely cells; of none, cells are dark."""
+        thumbnail = grey_of(field.shrunk(-(-max(field.height, field.width) // THUMBNAIL)))
+        threshold = otsu_threshold(cv2.GaussianBlur(thumbnail, (0, 0), 1))
+        return cls(threshold, bool(np.median(cells) <= threshold) if cells.size else True)
+
+    def mask(self, field: Field, region: Region, step: int) -> np.ndarray:
+        """H x W bool of the points of a region of a grid whose points are `step` pixels apart."""
+        rows, columns = -(-field.height // step), -(-field.width // step)
+        wide = region.widened(REACH, rows, columns)
+        smooth = cv2.GaussianBlur(_grey(field, wide, step), (2 * REACH + 1, 2 * REACH + 1), 1)
+        top, left = region.top - wide.top, region.left - wide.left
+        values = smooth[top : top + region.shape[0], left : left + region.shape[1]]
+        return values <= self.threshold if self.dark else values > self.threshold
+
+
+def grey_of(image: np.ndarray) -> np.ndarray:
+    """... x 3 uint8 RGB -> ... uint8."""
+    return cv2.cvtColor(image.reshape(-1, 1, 3), cv2.COLOR_RGB2GRAY).reshape(image.shape[:-1])
+
+
+def _grey(field: Field, region: Region, step: int) -> np.ndarray:
+    """H x W uint8, the grey of the points of a region, each the mean over its pixels."""
+    rows, columns = region.shape
+    grey = np.empty(region.shape, np.uint8)
+    for start in range(0, rows, STRIP):
+        count = min(STRIP, rows - start)
+        strip = field.read((region.top + start) * step, region.left * step, count * step, columns * step)
+        grey[start : start + count] = grey_of(resize_rgb(strip, (count, columns)))
+    return grey

@@ -1,0 +1,104 @@
+"""The models that a finished project leaves in MLflow, used as a stranger would: by their name in the registry."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Finished, Project
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+both_engines = pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("dvc", marks=pytest.mark.xdist_group("dvc")),
+        pytest.param("snakemake", marks=pytest.mark.xdist_group("snakemake")),
+    ],
+)
+
+# Outside the project: nothing but the store is known, and the test images as files.
+USE = """
+import json, sys
+from pathlib import Path
+import mlflow, pandas as pd
+
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/cytopipe-tiny@best")
+found = model.predict(pd.DataFrame({"image": [Path(name).read_bytes() for name in json.load(sys.stdin)]}))
+json.dump(found.to_dict("records"), sys.stdout)
+"""
+
+
+def winner_of(project: Project) -> str:
+    board = json.loads((project.folder / "results/leaderboard.json").read_text())
+    return str(board["tiny"]["classifiers"][0]["name"])
+
+
+def images_of(project: Project) -> dict[str, Path]:
+    """The test split by id."""
+    organized = project.folder / "data/organized/tiny"
+    with (organized / "manifest.csv").open(newline="") as file:
+        return {row["id"]: organized / row["path"] for row in csv.DictReader(file) if row["split"] == "test"}
+
+
+@both_engines
+def test_the_registered_winner_predicts_what_evaluate_wrote(finished: Finished, engine: str, tmp_path: Path) -> None:
+    project: Project = getattr(finished, engine)
+    images = images_of(project)
+    store = f"sqlite:///{project.folder / 'mlflow.db'}"
+    done = subprocess.run(
+        [sys.executable, "-c", USE, store],
+        cwd=tmp_path,
+        env=project.environment,
+        input=json.dumps([str(path) for path in images.values()]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    with (project.folder / "results/classifiers" / winner_of(project) / "predictions.csv").open(newline="") as file:
+        written = {row["id"]: row for row in csv.DictReader(file)}
+    assert list(images) == list(written) and len(found) == len(written) > 10
+    for row, expected in zip(found, written.values(), strict=True):
+        assert row["error"] is None and row["predicted"] == expected["predicted"]
+        for name in (name for name in expected if name.startswith("p_")):
+            assert f"{row[name]:.6g}" == expected[name]
+
+
+@both_engines
+def test_every_classifier_is_logged_once_by_the_run_that_trained_it(finished: Finished, engine: str) -> None:
+    from mlflow import MlflowClient
+
+    project: Project = getattr(finished, engine)
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("cytopipe")
+    models = client.search_logged_models([experiment.experiment_id])
+    assert sorted(one.tags["classifier"] for one in models) == ["masks", "resnet-masked", "resnet-rgb"]
+    for one in models:
+        run = client.get_run(one.source_run_id)
+        assert run.data.tags["stage"] == "train_classifier" and run.data.tags["item"] == one.tags["classifier"]
+        summary = project.folder / "results/classifiers" / one.tags["classifier"] / "summary.json"
+        assert one.tags["identity"] == json.loads(summary.read_text())["model"]
+    best = client.get_model_version_by_alias("cytopipe-tiny", "best")
+    assert best.tags["classifier"] == winner_of(project)
+    assert best.tags["commit"] == project.run("git", "rev-parse", "HEAD").strip()
+
+
+@pytest.mark.xdist_group("dvc")
+def test_comparing_again_adds_no_version(dvc_copy: Project) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{dvc_copy.folder / 'mlflow.db'}")
+    (before,) = client.search_model_versions("name = 'cytopipe-tiny'")
+    assert dvc_copy.dvc("repro", "-sf", "compare") == ["compare"]
+    (after,) = client.search_model_versions("name = 'cytopipe-tiny'")
+    assert (after.version, after.source) == (before.version, before.source)
+    assert dvc_copy.run("dvc", "status").strip() == "Data and pipelines are up to date."

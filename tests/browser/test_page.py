@@ -116,6 +116,7 @@ def show(browser: Browser, server: Server) -> Iterator[Open]:
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
         page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
         page.on("request", asked)
+        page.on("filechooser", lambda _: None)  # from now on: switched on by a test, it may come later than its key
         page.goto(server.url)
         expect(page.locator("#cell-samples button").first).to_be_visible()
         return page

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 # Before numpy and torch are imported: two test processes with two threads each on two cores ran 10 times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,47 +50,29 @@ def save_image() -> Save:
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project as a finished run leaves it, made by hand; see `made_project.py`. Not to be written to."""
-    spec = importlib.util.spec_from_file_location("made_project", ROOT / "tests/made_project.py")
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    folder = tmp_path_factory.mktemp("finished")
-    made.make_project(folder)
-    return folder
+def load() -> Callable[[str], ModuleType]:
+    """A module of the tests that is no test, by its path below tests/: they are no package."""
+
+    def load(path: str) -> ModuleType:
+        file = ROOT / "tests" / path
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")
-def save_classifier() -> SaveClassifier:
-    """Write a small untrained classifier of the classes bad and good, and return its folder; with masks by Otsu's."""
+def made(load: Callable[[str], ModuleType]) -> ModuleType:
+    """Small models and images for them; see `made_models.py`."""
+    return load("made_models.py")
 
-    def save(folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path:
-        import torch
 
-        from cytopipe.models import ModelSpec, build, save_model
-
-        def write(target: Path, count: int, **given: object) -> None:
-            side = {"input_size": 24, "mean": (0.5,) * count, "std": (0.25,) * count, "training_data_sha256": "0" * 64}
-            spec = ModelSpec.model_validate({**side, **given})
-            save_model(target, build(spec.architecture, **spec.arguments), spec)
-
-        torch.manual_seed(seed)
-        count = 5 if channels == "rgb+masks" else 3
-        decisions = {"temperature": 2.0, "sure_above": 0.7, "abnormal": ["bad"], "thresholds": []}
-        given: dict[str, object] = {
-            "task": "classification",
-            "architecture": "cell_background",
-            "arguments": {"num_classes": 2, "in_channels": count, "input_size": 24},
-            "classes": ("bad", "good"),
-            "channels": channels,
-            "extra": {"decisions": decisions, "num_threads": 1},
-        }
-        write(folder, count, **{**given, **changes})
-        if channels != "rgb":
-            view = {"view": {"kind": "whole", "input_size": 24}}
-            otsu = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ("cyt", "nuc")}
-            write(folder / "segmenter", 3, **otsu, channels="rgb", extra=view)
-        return folder
-
-    return save
+@pytest.fixture(scope="session")
+def finished_project(load: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project as a finished run leaves it, made by hand; see `made_project.py`. Not to be written to."""
+    folder = tmp_path_factory.mktemp("finished")
+    load("made_project.py").make_project(folder)
+    return folder

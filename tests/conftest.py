@@ -76,3 +76,38 @@ def finished_project(load: Callable[[str], ModuleType], tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp("finished")
     load("made_project.py").make_project(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def save_classifier() -> SaveClassifier:
+    """Write a small untrained classifier of the classes bad and good, and return its folder; with masks by Otsu's."""
+
+    def save(folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path:
+        import torch
+
+        from cytopipe.models import ModelSpec, build, save_model
+
+        def write(target: Path, count: int, **given: object) -> None:
+            side = {"input_size": 24, "mean": (0.5,) * count, "std": (0.25,) * count, "training_data_sha256": "0" * 64}
+            spec = ModelSpec.model_validate({**side, **given})
+            save_model(target, build(spec.architecture, **spec.arguments), spec)
+
+        torch.manual_seed(seed)
+        count = 5 if channels == "rgb+masks" else 3
+        decisions = {"temperature": 2.0, "sure_above": 0.7, "abnormal": ["bad"], "thresholds": []}
+        given: dict[str, object] = {
+            "task": "classification",
+            "architecture": "cell_background",
+            "arguments": {"num_classes": 2, "in_channels": count, "input_size": 24},
+            "classes": ("bad", "good"),
+            "channels": channels,
+            "extra": {"decisions": decisions, "num_threads": 1},
+        }
+        write(folder, count, **{**given, **changes})
+        if channels != "rgb":
+            view = {"view": {"kind": "whole", "input_size": 24}}
+            otsu = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ("cyt", "nuc")}
+            write(folder / "segmenter", 3, **otsu, channels="rgb", extra=view)
+        return folder
+
+    return save

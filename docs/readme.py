@@ -38,7 +38,7 @@ def screenings() -> str:
     header = ("screening", "finder", "fields", "cells", "F1 of boxes", "F1 of contours", "count error", "rightly named")
     rows = []
     for name, config in load_params(paths.PARAMS).screenings.items():
-        metrics = json.loads(paths.Screening(name).metrics.read_text())
+        metrics = json.loads(paths.Screened(name).metrics.read_text())
         shown = [_with_interval(metrics[part], value) for part, value in SHOWN]
         rows.append((f"`{name}`", f"`{config.finder}`", str(metrics["fields"]), str(metrics["cells"]), *shown))
     source = "(`make repro`: `results/screenings/*/metrics.json`, put here by `python docs/readme.py`)"

@@ -14,6 +14,7 @@ from cytopipe import paths
 from cytopipe.datasets.base import AnnotatedCell, AnnotatedField
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
+from cytopipe.inference.segment import CELL_SIDE
 from cytopipe.models import ModelSpec, build, save_model
 from cytopipe.screening.score import load_finder, screen_fields
 
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 SIDE = 128  # of the fields, and of the threshold's window
 PLACES = ((30, 34), (88, 40), (60, 96))  # x, y of the cells
 RADIUS, NUCLEUS = 14, 5
-SIZES = {"reach": 0.15, "least_cell": 0.01, "least_nucleus": 0.001, "overlap": 0.0, "lone": False}
+SIZES = {"overlap": 0.0}
 
 
 def circle(x: int, y: int, radius: int) -> np.ndarray:
@@ -59,7 +60,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         arguments={},
         classes=("cyt", "nuc"),
         input_size=SIDE,
-        extra={"view": view},
+        extra={"view": view, CELL_SIDE: 2.0 * RADIUS},
         **common,
     )
     save_model(paths.segmenter("otsu").model, build("otsu"), spec)

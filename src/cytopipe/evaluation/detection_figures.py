@@ -16,7 +16,8 @@ from cytopipe.evaluation.plots import COLORS, SERIES, figure, note
 from cytopipe.images import resize_rgb
 
 LONGER = 1280  # side of a drawn field, pixels
-STRIP, EDGE, GAP = 30, 10, 22  # of the legend
+STRIP, EDGE, GAP = 42, 10, 24  # of the legend
+LEGEND, NAME = 21, 17  # sizes of letters; pages show the figure at half its size
 INK, PAPER = "#1d2129", "#ffffff"
 # What an outline means; told apart with any colour vision by lightness, too.
 COLOURS = {"found": "#1f5fbf", "false": "#c8553d", "missed": "#f0c020", "at the edge, not counted": "#8a94a6"}
@@ -60,8 +61,7 @@ def field_figure(image: np.ndarray, field: ScreenedField) -> np.ndarray:
     height, width = image.shape[:2]
     scale = LONGER / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    drawn = resize_rgb(image, size)
-    drawn = np.ascontiguousarray(drawn)
+    drawn = resize_rgb(image, size).copy()
     for cell in field.true:
         _draw(drawn, cell.contour, scale, TRUE, 1)
     outlines = list(_outlines(field))
@@ -73,9 +73,11 @@ def field_figure(image: np.ndarray, field: ScreenedField) -> np.ndarray:
     for contour, what, word in outlines:
         if word:
             x, y = (contour.mean(axis=0) * scale).tolist()
-            place = pen.textbbox((x, y), word, font(13, False), anchor="mm")
+            half = font(NAME, False).getlength(word) / 2 + 4
+            x = max(min(x, size[1] - half), half)
+            place = pen.textbbox((x, y), word, font(NAME, False), anchor="mm")
             pen.rectangle((place[0] - 2, place[1] - 1, place[2] + 2, place[3] + 1), fill=COLOURS[what])
-            pen.text((x, y), word, PAPER, font(13, False), anchor="mm")
+            pen.text((x, y), word, PAPER, font(NAME, False), anchor="mm")
     _legend(pen, size[0], [what for _, what, _ in outlines], len(field.true))
     return np.asarray(sheet)
 
@@ -105,7 +107,7 @@ def _draw(image: np.ndarray, contour: np.ndarray, scale: float, colour: str, wid
 def _legend(pen: ImageDraw.ImageDraw, top: int, drawn: Sequence[str], true: int) -> None:
     entries = [(f"{true} annotated", TRUE)]
     entries += [(f"{drawn.count(what)} {what}", colour) for what, colour in COLOURS.items()]
-    left, letters = EDGE, font(14, False)
+    left, letters = EDGE, font(LEGEND, False)
     for text, colour in entries:
         pen.line((left, top + STRIP // 2, left + 24, top + STRIP // 2), fill="#101418", width=5)
         pen.line((left + 1, top + STRIP // 2, left + 23, top + STRIP // 2), fill=colour, width=3)

@@ -117,7 +117,7 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
         most = 1.05 * max(max(point) for point in counts) + 1
         # Dots, not a line through them.
         dots = [Series([point], "model", marks=True) for point in dict.fromkeys(counts)]
-        text = "A dot for fields of one kind; on the diagonal the number is right."
+        text = "A dot stands for the fields with these numbers; on the diagonal they are right."
         svg = chart(
             "found by annotated cells",
             Axis("annotated", 0, most),

@@ -1,0 +1,95 @@
+"""The one real field at hand with outlined cells, SIPaKMeD's fixture: 16 cells in 2048 x 1536 pixels.
+
+No network at hand was trained on real SIPaKMeD, so cells are found by Otsu's threshold, which needs no training, and
+none is named. One field says little: the numbers are of this field, with no interval.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cytopipe import paths
+from cytopipe.datasets import ADAPTERS
+from cytopipe.datasets.base import AnnotatedField
+from cytopipe.evaluation.detection import Detection, ScreenedField, TrueCell
+from cytopipe.evaluation.detection_metrics import detection_metrics
+from cytopipe.files import extract_archive
+from cytopipe.inference.segment import CELL_SIDE
+from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.screening import find_cells, open_field
+from cytopipe.screening.score import load_finder
+
+pytestmark = pytest.mark.realdata
+
+ARCHIVE = "sipakmed_fixture.zip"
+SIDE, SCALE = 512, 0.25  # one window holds the whole field, so that there is one threshold
+CELL = 300.0  # longer side in pixels of a superficial cell in the phantoms' table, not of this field's cells
+
+
+@pytest.fixture(scope="module")
+def annotated(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AnnotatedField:
+    archive = datasets_folder / ARCHIVE
+    if not archive.is_file():
+        pytest.skip(f"no {archive}")
+    raw = tmp_path_factory.mktemp("raw")
+    extract_archive(archive, raw)
+    (field,) = ADAPTERS["sipakmed"].read_fields(raw)
+    return field
+
+
+@pytest.fixture
+def otsu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Trained:
+    """The model folder of a threshold."""
+    monkeypatch.chdir(tmp_path)
+    view = {"kind": "tiles", "input_size": SIDE, "scale": SCALE, "overlap": 0.0}
+    spec = ModelSpec(
+        task="segmentation",
+        architecture="otsu",
+        classes=("cyt", "nuc"),
+        arguments={},
+        channels="rgb",
+        input_size=SIDE,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        training_data_sha256="0" * 64,
+        extra={"view": view, CELL_SIDE: CELL},
+    )
+    model = paths.segmenter("otsu")
+    save_model(model.model, build("otsu"), spec)
+    return model
+
+
+def screened(annotated: AnnotatedField, cells: list[Detection]) -> ScreenedField:
+    true = [TrueCell(cell.id, cell.label, cell.cytoplasm) for cell in annotated.cells]
+    with open_field(annotated.image) as field:
+        return ScreenedField(annotated.id, annotated.group, field.height, field.width, true, cells)
+
+
+def test_the_publishers_own_outlines_find_every_cell(annotated: AnnotatedField) -> None:
+    own = [TrueCell(cell.id, cell.label, cell.cytoplasm) for cell in annotated.cells]
+    perfect = screened(annotated, [Detection(one.shape.box, one.contour, 1.0, one.label) for one in own])
+    metrics = detection_metrics([perfect], [annotated.cells[0].label])
+    assert metrics["cells"] == metrics["found"] == 16
+    for kind in ("boxes", "contours"):
+        assert metrics[kind]["f1"] == metrics[kind]["mean_iou"] == 1
+
+
+def test_a_threshold_finds_some_of_the_cells(annotated: AnnotatedField, otsu: paths.Trained) -> None:
+    finder = load_finder(otsu, torch.device("cpu"), {"overlap": 0.0})
+    with open_field(annotated.image) as field:
+        found = list(find_cells(field, finder))
+    label = annotated.cells[0].label  # no cell is named: precision and recall are of the finding alone
+    result = screened(annotated, [Detection(one.box, one.contour, one.score, label) for one in found])
+    metrics = detection_metrics([result], [label])
+    boxes, contours = metrics["boxes"], metrics["contours"]
+    print(
+        {kind: {name: metrics[kind][name] for name in ("precision", "recall", "f1")} for kind in ("boxes", "contours")}
+    )
+    # Seven of the sixteen: a threshold cannot part cells that touch, nor does it tell a fold from a nucleus.
+    assert 0.4 <= boxes["f1"] <= 0.6 and 6 / 16 <= boxes["recall"] <= 9 / 16
+    assert 0.3 <= contours["f1"] <= 0.6
+    assert abs(metrics["count"]["mean_error"]) <= 5
+    assert metrics["undefined"]["interval"]

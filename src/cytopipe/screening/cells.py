@@ -47,8 +47,10 @@ def _area(box: Box) -> int:
 def with_margin(box: Box, margin: float, height: int, width: int) -> Box:
     """The box widened by a share of its longer side and one pixel on each of the four, clipped at the field's edge.
 
-    As the cells of SIPaKMeD's phantoms are cropped, on which the demo's classifiers are trained.
+    From the first pixels' middles to the last ones', as `phantoms.sipakmed.crop_cell` cuts the training's images.
     """
     left, top, right, bottom = box
-    extra = int(np.ceil(margin * max(right - left, bottom - top))) + 1
-    return max(left - extra, 0), max(top - extra, 0), min(right + extra, width), min(bottom + extra, height)
+    extra = margin * (max(right - left, bottom - top) - 1) + 1
+    low, high = np.floor(np.array([left, top]) - extra), np.ceil(np.array([right, bottom]) - 1 + extra)
+    (left, top), (right, bottom) = np.maximum(low, 0).astype(int), np.minimum(high, [width, height]).astype(int)
+    return int(left), int(top), int(right), int(bottom)

@@ -61,31 +61,28 @@ class Tally:
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """A name for the outputs of each field: its stem, after as many of its folders as tell it from the others."""
+    """A name for the outputs of each field: its stem, after as many of its folders as tell it from the others.
+
+    Fields of one folder and stem are told apart by their suffixes, and what is left by numbers.
+    """
     names = [path.stem for path in paths]
     for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
-        twice = _repeated(names)
-        names = [
-            "_".join([*path.with_suffix("").parts[-depth:]]).replace("/", "") if index in twice else name
-            for index, (path, name) in enumerate(zip(paths, names, strict=True))
-        ]
+        for index in _repeated(names):
+            names[index] = "_".join(part.strip("/\\:") for part in paths[index].with_suffix("").parts[-depth:])
+    for index in _repeated(names):
+        names[index] += paths[index].suffix.replace(".", "_")
     taken: set[str] = set()
-    for index, path in enumerate(paths):  # as a.png and a.bmp of one folder
-        name, number = names[index], 1
-        if index in _repeated(names) and path.suffix:
-            name = f"{name}_{path.suffix[1:]}"
-        plain = name
-        while name.casefold() in taken:
-            number += 1
-            name = f"{plain}_{number}"
-        names[index] = name
-        taken.add(name.casefold())
+    for index, name in enumerate(names):
+        number = 2
+        while names[index].casefold() in taken:
+            names[index], number = f"{name}_{number}", number + 1
+        taken.add(names[index].casefold())
     return names
 
 
-def _repeated(names: Sequence[str]) -> set[int]:
+def _repeated(names: Sequence[str]) -> list[int]:
     counts = Counter(name.casefold() for name in names)
-    return {index for index, name in enumerate(names) if counts[name.casefold()] > 1}
+    return [index for index, name in enumerate(names) if counts[name.casefold()] > 1]
 
 
 def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screened], classes: Sequence[str]) -> Tally:

@@ -30,6 +30,12 @@ def otsu_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "whole", cell_side=40.0, native_side=48.0)
 
 
+@pytest.fixture(scope="session")
+def otsu_large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for cells that are 400 px long."""
+    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=400.0)
+
+
 def write_otsu(folder: Path, kind: str, **extra: float) -> Path:
     spec = ModelSpec(
         task="segmentation",

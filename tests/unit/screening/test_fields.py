@@ -117,7 +117,7 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def test_memory_does_not_grow_with_the_field(tmp_path: Path, otsu_tiles: Path, draw_field: object) -> None:
+def test_memory_does_not_grow_with_the_field(tmp_path: Path, otsu_large: Path, draw_field: object) -> None:
     """12,000 x 12,000 px are 412 MB decoded."""
     part = cv2.resize(draw_field(300, 300, [(80, 80), (210, 190)]), (3000, 3000), interpolation=cv2.INTER_NEAREST)
     Image.fromarray(part).save(tmp_path / "small.bmp")
@@ -129,7 +129,7 @@ def test_memory_does_not_grow_with_the_field(tmp_path: Path, otsu_tiles: Path, d
             file.write(np.ascontiguousarray(row[::-1, :, ::-1]).tobytes())
 
     def measured(path: Path) -> tuple[int, int]:
-        command = [sys.executable, "-c", PEAK, str(path), str(otsu_tiles)]
+        command = [sys.executable, "-c", PEAK, str(path), str(otsu_large)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         cells, peak = map(int, done.stdout.split())

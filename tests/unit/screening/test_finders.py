@@ -128,10 +128,10 @@ def test_patches_tell_whether_cells_are_darker_than_the_background(
 ) -> None:
     middles = [(40, 60), (110, 70)]
     dark = told(list(find_cells(Field.of(draw_field(120, 160, middles)), PatchFinder(patch_model, CPU, reach=0.9))))
-    assert [(box[0] + 15, box[1] + 15) for box, *_ in dark] == middles
+    assert np.abs(np.array([box[:2] for box, *_ in dark]) + 15 - middles).max() <= 2
     inverted = Field.of(draw_field(120, 160, middles, bright=True))
     bright = told(list(find_cells(inverted, PatchFinder(bright_patch_model, CPU, reach=0.9))))
-    assert [one[:4] for one in bright] == [one[:4] for one in dark]
+    assert np.abs(np.array([box for box, *_ in bright]) - [box for box, *_ in dark]).max() <= 2
 
 
 def test_squares_stand_about_nuclei_and_end_at_the_edge(patch_model: Path, draw_field: object) -> None:

@@ -1,0 +1,102 @@
+"""`cytopipe screen` as it is typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+
+from cytopipe.images import encode_png
+
+Cytopipe = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_classifier: object) -> Path:
+    """The current folder: a model with its segmenter, and two fields with three cells and one."""
+    monkeypatch.chdir(tmp_path)
+    save_classifier(tmp_path / "model")
+    for name, middles in {"a/field.png": [(60, 60), (150, 70), (90, 140)], "b/field.png": [(100, 100)]}.items():
+        image = np.full((200, 220, 3), 235, np.uint8)
+        for radius, grey in ((15, 150), (5, 40)):
+            for middle in middles:
+                cv2.circle(image, middle, radius, (grey,) * 3, cv2.FILLED)
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(encode_png(image))
+    return tmp_path
+
+
+FINDER = ("--segmenter", "model/segmenter", "--scale", "0.5")
+
+
+def test_fields_are_screened(cytopipe: Cytopipe, folder: Path) -> None:
+    result = cytopipe("screen", "a", "b", "--model", "model", *FINDER)
+    assert result.exit_code == 0, result.output
+    files = sorted(path.name for path in (folder / "screened").iterdir() if not path.name.startswith("."))
+    assert files == [f"{name}_field{suffix}" for name in "ab" for suffix in (".csv", ".geojson", ".png")]
+    assert len((folder / "screened/a_field.csv").read_text().splitlines()) == 4
+    assert "a_field      3" in result.stdout and "bad" in result.stdout
+
+
+def test_json_alone_is_on_standard_output(cytopipe: Cytopipe, folder: Path) -> None:
+    result = cytopipe("screen", "a/field.png", "--model", "model", *FINDER, "--json", "--out", "found")
+    told = json.loads(result.stdout)
+    assert (told["fields"], told["unreadable"], told["cells"], told["cut"]) == (1, 0, 3, 0)
+    assert set(told["classes"]) == {"bad", "good"} and sum(told["classes"].values()) == 3
+    [one] = told["results"]
+    assert (one["name"], one["width"], one["height"], one["cells"]) == ("field", 220, 200, 3)
+    assert told["seconds"] >= one["seconds"] > 0
+    assert (folder / "found/field.geojson").is_file()
+
+
+def test_count_writes_nothing(cytopipe: Cytopipe, folder: Path) -> None:
+    result = cytopipe("screen", "a", "b", "--model", "model", *FINDER, "--count", "--json")
+    told = json.loads(result.stdout)
+    assert set(told) == {"fields", "unreadable", "cells", "classes", "uncertain", "cut"} and told["cells"] == 4
+    assert not (folder / "screened").exists()
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_goes_on(cytopipe: Cytopipe, folder: Path) -> None:
+    (folder / "a/broken.png").write_bytes(b"no image")
+    result = cytopipe("screen", "a", *FINDER, "--json")
+    assert result.exit_code == 2
+    told = json.loads(result.stdout)
+    assert (told["fields"], told["unreadable"], told["cells"]) == (1, 1, 3)
+    assert "not an image" in told["results"][0]["error"] and "not an image" in result.stderr
+    assert (folder / "screened/field.csv").is_file() and not (folder / "screened/broken.csv").exists()
+
+
+def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: object) -> None:
+    save_classifier(folder / "patches", "rgb", classes=("background", "cell"))
+    result = cytopipe("screen", "a", "--patches", "patches", "--box", "40", "--threshold", "0", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    rows = (folder / "screened/field.csv").read_text().splitlines()[1:]
+    assert told["cells"] == len(rows) > 0
+    assert all(int(row.split(",")[3]) - int(row.split(",")[1]) <= 40 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a"], "name one finder"),
+        (["a", "--segmenter", "model/segmenter", "--patches", "model"], "name one finder"),
+        (["a", *FINDER, "--box", "40"], "--box belongs to --patches"),
+        (["a", "--segmenter", "model/segmenter"], "--scale"),
+        (["a", "--segmenter", "model"], "a classifier, not a segmenter"),
+        (["a", "--model", "model/segmenter", *FINDER], "a segmenter, not a classifier"),
+        (["a", "--segmenter", "nowhere"], "no such model folder"),
+        (["nowhere", *FINDER], "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said(cytopipe: Cytopipe, folder: Path, arguments: list[str], message: str) -> None:
+    result = cytopipe("screen", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert not (folder / "screened").exists()

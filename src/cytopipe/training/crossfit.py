@@ -43,23 +43,18 @@ def train_with_folds(
 
     An architecture without a training (`otsu`) is only set up.
     """
-    sizes = typical_sizes(organized, rows)
     if config.training is None:
-        model, spec = make_segmenter(config, data_hash)
-        return TrainedSegmenter({MAIN: (model, _with(spec, sizes))}, {}, [])
+        made = make_segmenter(config, data_hash, typical_sizes(organized, rows))
+        return TrainedSegmenter({MAIN: made}, {}, [])
     folds = assign_folds(rows, config.cross_fit, config.training.seed)
     models = {}
     history: list[Epoch] = []
     for part in (MAIN, *map(part_of, range(config.cross_fit))):
         taught = [row for row in rows if part == MAIN or row.id not in folds or part != part_of(folds[row.id])]
         model, spec, epochs = train_segmenter(config, config.training, organized, taught, data_hash, workspace.of(part))
-        models[part] = (model, _with(spec, sizes))
+        models[part] = (model, spec)
         history = history or epochs
     return TrainedSegmenter(models, folds, history)
-
-
-def _with(spec: ModelSpec, sizes: Mapping[str, float]) -> ModelSpec:
-    return spec.model_copy(update={"extra": {**spec.extra, **sizes}})
 
 
 def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from cytopipe.tensors import ArrayWriter, open_array
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
+from cytopipe.training.sizes import typical_sizes
 from cytopipe.training.workspace import Workspace
 
 CHANNELS = 4  # red, green, blue, palette mask
@@ -116,8 +117,10 @@ def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tenso
     return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(both))
 
 
-def make_segmenter(config: Segmenter, data_hash: str) -> tuple[nn.Module, ModelSpec]:
-    """An initialised network and the specification of its folder."""
+def make_segmenter(
+    config: Segmenter, data_hash: str, sizes: Mapping[str, float] | None = None
+) -> tuple[nn.Module, ModelSpec]:
+    """An initialised network and the specification of its folder, which keeps the sizes of `typical_sizes`."""
     seed_epoch(config.training.seed if config.training else 0, -1 % 2**32)
     model = build(config.architecture, **config.arguments)
     chosen = config.normalisation
@@ -141,7 +144,8 @@ def make_segmenter(config: Segmenter, data_hash: str) -> tuple[nn.Module, ModelS
                 "overlap": config.overlap,
                 "orientations": config.orientations,
                 "one_cell": config.one_cell,
-            }
+            },
+            **(sizes or {}),
         },
     )
     return model, spec
@@ -163,7 +167,7 @@ def train_segmenter(
     Returns:
         The network with the weights of its best epoch, its specification and the history.
     """
-    model, spec = make_segmenter(config, data_hash)
+    model, spec = make_segmenter(config, data_hash, typical_sizes(organized, rows))
     model = model.to(workspace.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     view = View(**spec.extra["view"])
     train, validation = (

@@ -1,4 +1,4 @@
-# make repro | snakemake | test | lint | ui | bench
+# make repro | snakemake | test | lint | ui | demo-page | bench
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -7,10 +7,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help setup repro snakemake ui lint test bench lock
+.PHONY: help setup repro snakemake ui demo-page lint test bench lock
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(READY) ## only make .venv with the exact pins; `source .venv/bin/activate` then gives you its commands
 
@@ -24,6 +24,9 @@ snakemake: $(READY) ## run the same DAG by Snakemake
 
 ui: $(READY) ## MLflow's pages, on this machine only
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
+
+demo-page: $(READY) ## show what the trained models say of an image, on a page on this machine only
+	cytopipe demo $(if $(PORT),--port $(PORT))
 
 lint: $(READY) ## style, types and the DAG's dependencies
 	ruff check .

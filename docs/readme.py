@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.files import write_text
+from cytopipe.params import load_params
+from cytopipe.tables import markdown
 
 README = Path("README.md")
-BEGIN, END = "<!-- demo:begin -->", "<!-- demo:end -->"
 DEMO = paths.PRESETS / "demo.yaml"
+SHOWN = (("boxes", "f1"), ("contours", "f1"), ("count", "relative_error"), ("naming", "accuracy"))
 
 
-def with_demo(readme: str, leaderboard: str) -> str:
-    """The README with the leaderboard between the markers, the datasets' headings in bold."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
-    lines = (line for line in leaderboard.splitlines() if not line.startswith("# "))
+def between(readme: str, mark: str, body: str) -> str:
+    """The README with a new text between two markers."""
+    begin, end = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+    before, rest = readme.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{body}\n{end}{after}"
+
+
+def leaderboard() -> str:
+    """The leaderboard, the datasets' headings in bold."""
+    lines = (line for line in paths.LEADERBOARD_MD.read_text(encoding="utf-8").splitlines() if line[:2] != "# ")
     body = "\n".join(f"**{line[3:]}**" if line.startswith("## ") else line for line in lines).strip()
-    source = "(`make repro`; the table is `results/leaderboard.md`, put here by `python docs/readme.py`)"
-    return f"{before}{BEGIN}\n{body}\n\n{source}\n{END}{after}"
+    return f"{body}\n\n(`make repro`; the table is `results/leaderboard.md`, put here by `python docs/readme.py`)"
+
+
+def screenings() -> str:
+    """A row for each screening of the demo."""
+    header = ("screening", "finder", "fields", "cells", "F1 of boxes", "F1 of contours", "count error", "rightly named")
+    rows = []
+    for name, config in load_params(paths.PARAMS).screenings.items():
+        metrics = json.loads(paths.Screened(name).metrics.read_text())
+        shown = [_with_interval(metrics[part], value) for part, value in SHOWN]
+        rows.append((f"`{name}`", f"`{config.finder}`", str(metrics["fields"]), str(metrics["cells"]), *shown))
+    source = "(`make repro`: `results/screenings/*/metrics.json`, put here by `python docs/readme.py`)"
+    return f"{markdown(header, rows)}\n{source}"
+
+
+def _with_interval(metrics: dict[str, Any], name: str) -> str:
+    limits = metrics["interval"][name]
+    return f"{metrics[name]:.3f} ({limits['low']:.3f} to {limits['high']:.3f})"
 
 
 def main() -> None:
     """Update README.md, where the results are the demo's."""
     if paths.PARAMS.read_bytes() != DEMO.read_bytes():
         raise CytopipeError("params.yaml is not the demo preset", hint="cytopipe preset demo && make repro")
-    write_text(README, with_demo(README.read_text(encoding="utf-8"), paths.LEADERBOARD_MD.read_text(encoding="utf-8")))
+    text = between(README.read_text(encoding="utf-8"), "demo", leaderboard())
+    write_text(README, between(text, "screenings", screenings()))
 
 
 if __name__ == "__main__":

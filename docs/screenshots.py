@@ -6,8 +6,10 @@ Needs Chromium, and the network for the page of `dvc plots`, which loads its dra
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,39 @@ def explanation() -> None:
     shown = [one for one in json.loads(folder.summary.read_text())["images"] if one["correct"]]
     best = max(shown, key=lambda one: one["probability"])
     shutil.copy(folder.panels / best["panel"], IMAGES / "explanation.png")
+
+
+def predicted() -> None:
+    """`cytopipe predict --overlay --explain` of one test image: the picture's own example of what it draws."""
+    cell = sorted(Path("data/organized/cervix/test/Parabasal").glob("*.png"))[0]
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = [str(paths.classifier(CLASSIFIER).model), str(cell), "--overlay", folder, "--explain", "--count"]
+        subprocess.run(["cytopipe", "predict", *drawn], check=True, capture_output=True)
+        shutil.copy(next(Path(folder).glob("*.png")), IMAGES / "predicted.png")
+
+
+def screened() -> None:
+    """The field of median score that system A's patches found."""
+    folder = paths.Screened("fields-patches")
+    with folder.fields.open(newline="", encoding="utf-8") as file:
+        scores = {row["field"]: float(row["f1"] or 0) for row in csv.DictReader(file)}
+    drawn = sorted(folder.figures.glob("*.png"), key=lambda path: scores[path.stem])  # worst, median, best
+    shutil.copy(drawn[1], IMAGES / "screened.png")
+
+
+def demo_page(page: Page) -> None:
+    """The page of `cytopipe demo` after a sample was picked."""
+    command = ["cytopipe", "demo", "--no-browser", "--models", str(paths.classifier(CLASSIFIER).model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            said = server.stdout.readline() if server.stdout else ""
+            page.goto(said.split("at ")[1].split()[0])
+            page.locator("#cell-samples button").nth(1).click()
+            page.wait_for_selector("#cell-answer .answer", timeout=60_000)
+            page.wait_for_timeout(1000)
+            page.screenshot(path=IMAGES / "page.png", full_page=True)
+        finally:
+            server.send_signal(signal.SIGINT)
 
 
 def dvc_plots(page: Page) -> None:
@@ -124,14 +159,16 @@ def _wait() -> None:
 
 
 def main() -> None:
-    """Write docs/images/{report,explanation,dvc-plots,snakemake-report,mlflow}.png."""
+    """Write docs/images/*.png but for those of docs/figures.py."""
     chromium = shutil.which("chromium")
     if chromium is None or not paths.REPORT.exists():
         raise CytopipeError("needs chromium and results/report.html", hint="make repro")
     explanation()
+    predicted()
+    screened()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for shoot in (report, dvc_plots, snakemake_report, mlflow_comparison):
+        for shoot in (report, demo_page, dvc_plots, snakemake_report, mlflow_comparison):
             shoot(browser.new_page(viewport={"width": WIDTH, "height": 1000}))
         browser.close()
 

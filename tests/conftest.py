@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 # Before numpy and torch are imported: two test processes with two threads each on two cores ran 10 times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,14 +50,31 @@ def save_image() -> Save:
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def load() -> Callable[[str], ModuleType]:
+    """A module of the tests that is no test, by its path below tests/: they are no package."""
+
+    def load(path: str) -> ModuleType:
+        file = ROOT / "tests" / path
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def made(load: Callable[[str], ModuleType]) -> ModuleType:
+    """Small models and images for them; see `made_models.py`."""
+    return load("made_models.py")
+
+
+@pytest.fixture(scope="session")
+def finished_project(load: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as a finished run leaves it, made by hand; see `made_project.py`. Not to be written to."""
-    spec = importlib.util.spec_from_file_location("made_project", ROOT / "tests/made_project.py")
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
     folder = tmp_path_factory.mktemp("finished")
-    made.make_project(folder)
+    load("made_project.py").make_project(folder)
     return folder
 
 

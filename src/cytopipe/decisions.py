@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from cytopipe.errors import CytopipeError
+from cytopipe.model_files import SPEC
 from cytopipe.models import ModelSpec
-from cytopipe.models.folder import OTHER_VERSION, SPEC
+from cytopipe.models.folder import OTHER_VERSION
 from cytopipe.temperature import sharpen
 
 # Places in `extra` of model.json.

@@ -19,11 +19,10 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cytopipe.errors import CytopipeError
 
-_PIL_WARNS = 20_000 * 20_000  # and it refuses twice as many as a decompression bomb
-Image.MAX_IMAGE_PIXELS = _PIL_WARNS
-# Of an image that is decoded whole: the header alone is believed before. Cameras give 5 to 50 megapixels, cells a
-# hundredth of one; decoding so many takes 0.3 to 1.6 GB.
+# Of an image that is decoded whole, told by its header before anything is decoded. Cameras give 5 to 50 megapixels,
+# cells a hundredth of one; decoding so many takes 0.3 to 1.6 GB.
 MOST_PIXELS = 100_000_000
+Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would keep whole slides, which are read by regions, from being opened
 # PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
 FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
@@ -46,6 +45,7 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
             MOST_PIXELS, before any is decoded.
     """
     with opened(path) as image:
+        _refuse_bombs(image, path)
         # Both are gone once the image is decoded.
         is_deep = re.search(r";16[BLN]", str(getattr(image, "tile", "")))
         is_turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
@@ -64,15 +64,19 @@ def read_values(path: Path) -> np.ndarray:
     """Decode a publisher's mask: H x W integers, which are palette indices, grey values or the luma of colours.
 
     Raises:
-        CytopipeError: for a missing, empty, truncated or unknown file.
+        CytopipeError: for a missing, empty, truncated or unknown file, or one of more than MOST_PIXELS.
     """
     with opened(path) as image:
+        _refuse_bombs(image, path)
         return np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
 
 
 @contextmanager
 def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
-    """An image file; whatever is wrong with it, when it is opened or decoded in the block, is a CytopipeError."""
+    """An image file; whatever is wrong with it, when it is opened or decoded in the block, is a CytopipeError.
+
+    Only its header is read. It may be of any size: who decodes the whole of a stranger's file asks for that first.
+    """
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # a pipe would be waited for
@@ -80,9 +84,6 @@ def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
         if status.st_size == 0:
             raise CytopipeError("the image is empty (0 bytes)", where=path, hint=hint)
         with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise _too_large(path, f"{width:,} x {height:,}")
             yield image
     except CytopipeError:
         raise
@@ -90,17 +91,19 @@ def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
         raise CytopipeError("no such image", where=path) from None
     except PermissionError:
         raise CytopipeError("there is no permission to read it", where=path) from None
-    except Image.DecompressionBombError:
-        raise _too_large(path, f"more than {2 * _PIL_WARNS:,}") from None
     except UnidentifiedImageError:
         raise CytopipeError("the file is not an image", where=path, hint=hint) from None
     except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
         raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None
 
 
-def _too_large(path: Path, size: str) -> CytopipeError:
-    limit = f"the image has {size} pixels; at most {MOST_PIXELS:,} are decoded at once"
-    return CytopipeError(f"{limit} (`cytopipe screen` reads larger fields by tiles)", where=path)
+def _refuse_bombs(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise CytopipeError(
+            f"the image has {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS:,} are decoded at once "
+            "(`cytopipe screen` reads larger fields by tiles)",
+            where=path,
+        )
 
 
 def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:

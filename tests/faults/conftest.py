@@ -32,6 +32,7 @@ class Project:
             "options": {"csv": "labels.csv", "images": "images", "group": "patient", "masks": "masks"},
         }
         self.params["datasets"]["cells"] = self.dataset
+        self.params["screenings"] = {}  # of fields, which this dataset has not
         self.params["tracking"] = {"enabled": False}
         for model in (*self.params["segmenters"].values(), *self.params["classifiers"].values()):
             model["dataset"] = "cells"

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,22 +48,27 @@ def images_of(project: Project) -> dict[str, Path]:
         return {row["id"]: organized / row["path"] for row in csv.DictReader(file) if row["split"] == "test"}
 
 
-@both_engines
-def test_the_registered_winner_predicts_what_evaluate_wrote(finished: Finished, engine: str, tmp_path: Path) -> None:
-    project: Project = getattr(finished, engine)
-    images = images_of(project)
-    store = f"sqlite:///{project.folder / 'mlflow.db'}"
+def served(project: Project, images: list[Path], folder: Path) -> list[dict[str, Any]]:
+    """What the registered winner of a project says of image files, asked from another folder."""
     done = subprocess.run(
-        [sys.executable, "-c", USE, store],
-        cwd=tmp_path,
+        [sys.executable, "-c", USE, f"sqlite:///{project.folder / 'mlflow.db'}"],
+        cwd=folder,
         env=project.environment,
-        input=json.dumps([str(path) for path in images.values()]),
+        input=json.dumps([str(path) for path in images]),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@both_engines
+def test_the_registered_winner_predicts_what_evaluate_wrote(finished: Finished, engine: str, tmp_path: Path) -> None:
+    project: Project = getattr(finished, engine)
+    images = images_of(project)
+    found = served(project, list(images.values()), tmp_path)
     with (project.folder / "results/classifiers" / winner_of(project) / "predictions.csv").open(newline="") as file:
         written = {row["id"]: row for row in csv.DictReader(file)}
     assert list(images) == list(written) and len(found) == len(written) > 10
@@ -71,6 +76,25 @@ def test_the_registered_winner_predicts_what_evaluate_wrote(finished: Finished, 
         assert row["error"] is None and row["predicted"] == expected["predicted"]
         for name in (name for name in expected if name.startswith("p_")):
             assert f"{row[name]:.6g}" == expected[name]
+
+
+@pytest.mark.xdist_group("dvc")
+def test_the_registered_winner_predicts_what_the_command_says(finished: Finished, tmp_path: Path) -> None:
+    project = finished.dvc
+    bad = tmp_path / "bad.png"
+    bad.write_text("no image")
+    images = [bad, *images_of(project).values()]
+    command = ["cytopipe", "predict", f"models/classifiers/{winner_of(project)}", *map(str, images)]
+    table = tmp_path / "predictions.csv"
+    project.run(*command, "--out", str(table), status=2)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = served(project, images, tmp_path)
+    assert list(found[0]) == [name for name in rows[0] if name not in ("image", "sha256", "model")]
+    for one, row in zip(found, rows, strict=True):
+        for name, value in one.items():
+            text = f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+            assert row[name] == (text.lower() if isinstance(value, bool) else text), name
 
 
 @both_engines

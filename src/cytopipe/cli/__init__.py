@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, export, gate, models, predict, preset, results, screen
+from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen
 from cytopipe.cli.common import EXIT_STATUS, FAILED
 
 _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
@@ -55,5 +55,6 @@ for _name, _module in {
     "predict": predict,
     "screen": screen,
     "export": export,
+    "demo": demo,
 }.items():
     app.command(_name, epilog=EXIT_STATUS)(_module.command)

@@ -33,7 +33,7 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classi
 Images = Annotated[
     list[str],
     typer.Argument(
-        metavar="IMAGES...", help="Image files, folders, quoted patterns, or a CSV with a column 'image' or 'path'."
+        metavar="IMAGES", help="Image files, folders, quoted patterns, or a CSV with a column 'image' or 'path'."
     ),
 ]
 Out = Annotated[

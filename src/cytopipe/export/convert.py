@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import cytopipe
 from cytopipe.errors import CytopipeError
 from cytopipe.export.source import INPUT
 
@@ -56,6 +57,8 @@ def to_onnx(
             assert program is not None
             model = program.model_proto
         _strip(model)
+        # Not torch's version, whose name differs between its builds.
+        model.producer_name, model.producer_version = "cytopipe", cytopipe.__version__
         model.doc_string = description
         onnx.helper.set_model_props(model, dict(sorted(metadata.items())))
         if model.ByteSize() > LARGEST:

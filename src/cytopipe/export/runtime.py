@@ -24,6 +24,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # errors
+        # Threads that wait for the next run would take the cores from whatever is timed in turn with it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.inputs: dict[str, list[int | str]] = {one.name: one.shape for one in self._session.get_inputs()}
         self.outputs: dict[str, list[int | str]] = {one.name: one.shape for one in self._session.get_outputs()}

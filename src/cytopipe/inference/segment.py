@@ -19,8 +19,9 @@ from cytopipe.inference.orientations import ORIENTED, turn
 from cytopipe.inference.windows import cut, join
 from cytopipe.inputs import InputTransform
 from cytopipe.masks import from_probabilities, largest_cell
+from cytopipe.model_files import SPEC
 from cytopipe.models import ModelSpec, load_model
-from cytopipe.models.folder import OTHER_VERSION, SPEC
+from cytopipe.models.folder import OTHER_VERSION
 
 HEADS = ("cyt", "nuc")
 NATIVE_SIDE, CELL_SIDE = "native_side", "cell_side"  # in model.json's extra: of training images and of their cells, px

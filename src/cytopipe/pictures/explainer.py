@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from cytopipe.explain.attribution import BLACK, GRAD_CAM, Attribution, Maps
@@ -17,17 +19,19 @@ class Explainer:
     Args:
         predictor: of the classifier.
         device: where it is.
+        wanted: methods.
 
     Attributes:
         methods: names of the maps.
+        skipped: reason for each method that does not apply to this network.
     """
 
-    def __init__(self, predictor: Predictor, device: torch.device) -> None:
+    def __init__(self, predictor: Predictor, device: torch.device, wanted: Collection[str] = WANTED) -> None:
         self.predictor, self.device = predictor, device
         size = predictor.spec.input_size
         black = predictor.transform(torch.zeros((1, size, size, 5), dtype=torch.uint8))
-        self._attribution = Attribution(predictor.model, black, black, baselines=1, wanted=WANTED)
-        self.methods = self._attribution.methods
+        self._attribution = Attribution(predictor.model, black, black, baselines=1, wanted=wanted)
+        self.methods, self.skipped = self._attribution.methods, self._attribution.skipped
 
     def __call__(self, prediction: Prediction) -> Maps:
         """H x W float64 a method, of the network's input, for the predicted class."""

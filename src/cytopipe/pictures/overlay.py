@@ -39,11 +39,10 @@ def overlay(
     scale = min(max(longer, SMALLEST), LARGEST) / longer
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
-    grey = cv2.cvtColor(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     tiles = [("", large if prediction.mask is None else outlined(large, prediction.mask))]
     for method, weights in maps.items():
         empty = "" if (weights > 0).any() else ": nothing speaks for it"
-        tiles.append((TITLES[method] + empty, overlaid(grey, _enlarged(weights, size))))
+        tiles.append((TITLES[method] + empty, heat_over(large, weights)))
 
     tile_width = max(size[0], SMALLEST if not maps else SMALLEST // 2)
     across = len(tiles) * tile_width + (len(tiles) - 1) * GAP
@@ -81,9 +80,12 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
         left += round(font(12, False).getlength(word)) + 33
 
 
-def _enlarged(weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """H x W x 3 uint8 in grey, and over it the positive part of an attribution of any size, smoothed."""
     smooth = heat(cv2.GaussianBlur(weights, (0, 0), SMOOTH * len(weights)))
-    return np.clip(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+    strength = np.clip(cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return overlaid(grey, strength)
 
 
 def overlay_names(images: Sequence[str]) -> dict[str, str]:

@@ -143,7 +143,7 @@ def test_pictures_do_not_lie_among_the_images(model: Path, cells: Path, cytopipe
         (("cells", "--force"), "--force overwrites an --out FILE"),
         (("cells", "--device", "gpu"), "'gpu' is not one of"),
         (("cells", "--threads", "0"), "'--threads'"),
-        ((), "Missing argument 'IMAGES...'"),
+        ((), "Missing argument 'IMAGES'"),
     ],
 )
 def test_wrong_usage_is_status_1(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import shutil
@@ -18,7 +19,6 @@ import torch
 import cytopipe
 from cytopipe.errors import CytopipeError
 from cytopipe.export import convert, packages
-from cytopipe.export.classifier import ClassifierSource
 from cytopipe.export.export import Exported, example_paths, open_source, time_export, to_checked_onnx
 from cytopipe.images import read_rgb
 from cytopipe.inference.predictor import Predictor
@@ -58,6 +58,7 @@ def test_the_file_says_all_that_is_needed_to_use_it(model: Path, images: list[Pa
         "cytopipe": cytopipe.__version__,
     }
     assert "N x 20 x 20 x 5 uint8" in about.description
+    assert about.producer_name == "cytopipe"
 
 
 def test_the_file_is_valid_whole_and_tells_nothing_of_its_maker(
@@ -125,9 +126,8 @@ def test_equal_models_give_equal_bytes(model: Path, images: list[Path]) -> None:
 
 def test_a_file_that_disagrees_is_refused(model: Path, images: list[Path]) -> None:
     source = open_source(model)
-    assert isinstance(source, ClassifierSource)
+    source.graph = copy.deepcopy(source.graph)
     with torch.no_grad():
-        source.graph = type(source.graph)(open_source(model).predictor.model, source.predictor.spec, 0.7).eval()  # type: ignore[attr-defined, call-arg]
         next(source.graph.parameters()).mul_(1.01)
     with pytest.raises(CytopipeError, match=r"differ by .* on real images; 0.0001 is accepted\n.*nothing was written"):
         to_checked_onnx(source, model, images)

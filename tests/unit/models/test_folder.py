@@ -207,7 +207,7 @@ def test_the_first_weight_that_does_not_fit_is_named(folder: Path) -> None:
         ({"channels": "grey"}, "model.json: channels"),
         ({"mean": [0.5]}, "model.json: model: .*needs 5 values"),
         ({"head": "svc"}, "model.json: head: Input should be 'own'"),
-        ({"version": 2}, "model.json: version: Extra inputs"),
+        ({"version": 2}, "model.json: unknown key 'version'\n.*another version of cytopipe"),
     ],
 )
 def test_a_wrong_entry_of_model_json_is_named(folder: Path, change: dict[str, Any], message: str) -> None:

@@ -101,7 +101,7 @@ class PatchFinder:
     def _likely(self, field: Field) -> np.ndarray:
         """Grey of the middles of the patches all over the field that are most likely cells."""
         apart = max(1, max(field.height, field.width) // SAMPLES)
-        down, across = range(apart // 2, field.height, apart), range(apart // 2, field.width, apart)
+        down, across = (range(min(apart, side) // 2, side, apart) for side in (field.height, field.width))
         half = self.side // 2
         patches = np.stack([field.read(y - half, x - half, self.side, self.side) for y, x in product(down, across)])
         likely = np.argsort(self._classify(patches))[-max(1, len(patches) // 20) :]

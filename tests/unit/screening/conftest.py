@@ -1,0 +1,106 @@
+"""Models that find cells without training, and fields whose cells are known exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.phantoms.field import take_field
+from cytopipe.phantoms.spec import read_spec
+
+BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
+DrawField = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def otsu_tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter by Otsu's threshold that slides a window of 96 px; cells are said to be 40 px long."""
+    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=40.0)
+
+
+@pytest.fixture(scope="session")
+def otsu_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but as if it was trained on crops of 48 px, which it saw at 96."""
+    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "whole", cell_side=40.0, native_side=48.0)
+
+
+def write_otsu(folder: Path, kind: str, **extra: float) -> Path:
+    spec = ModelSpec(
+        task="segmentation",
+        architecture="otsu",
+        arguments={},
+        classes=("cyt", "nuc"),
+        channels="rgb",
+        input_size=96,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        training_data_sha256="0" * 64,
+        extra={"view": {"kind": kind, "input_size": 96}, **extra},
+    )
+    save_model(folder, build("otsu"), spec)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of 20 px patches that takes the darkness of their middle for the probability of a cell."""
+    return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=True)
+
+
+@pytest.fixture(scope="session")
+def bright_patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise the brightness."""
+    return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=False)
+
+
+def write_patches(folder: Path, dark: bool) -> Path:
+    model = build("cell_background", num_classes=2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.features[0].weight[0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px, at every place
+        model.features[0].bias[0] = 1.0 if dark else 0.0
+        first, last = model.classifier[0], model.classifier[2]
+        first.weight[0].view(10, 5, 5)[0, 2, 2] = 1.0  # the middle place
+        last.weight[1, 0], last.bias[1] = 20.0, -14.0
+    spec = ModelSpec(
+        task="classification",
+        architecture="cell_background",
+        arguments={"num_classes": 2},
+        classes=("background", "cell"),
+        channels="rgb",
+        input_size=20,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        training_data_sha256="0" * 64,
+    )
+    save_model(folder, model, spec)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def draw_field() -> DrawField:
+    """Round cells of radius 15 px with nuclei of radius 5 px about these (x, y), on an even background."""
+
+    def draw(height: int, width: int, middles: Sequence[tuple[int, int]], bright: bool = False) -> np.ndarray:
+        field = np.full((height, width), BACKGROUND, np.uint8)
+        for radius, grey in ((15, CYTOPLASM), (5, NUCLEUS)):
+            for middle in middles:
+                cv2.circle(field, middle, radius, grey, cv2.FILLED)
+        field = 255 - field if bright else field
+        return np.repeat(field[..., None], 3, axis=2)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def phantom_field(root: Path) -> np.ndarray:
+    """Part of a smear with overlapping cells, debris and noise, 200 x 260 x 3."""
+    phantom = read_spec(root / "workflow/phantoms/cervix.yaml")
+    return take_field(phantom, "Metaplastic", count=12, scale=0.25, seed=[3, 2, 1]).image[150:350, 100:360]

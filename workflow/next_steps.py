@@ -16,6 +16,7 @@ def main() -> None:
         paths.REPORT.as_posix(): "the report, with images and explanations: open it in a browser",
         paths.LEADERBOARD_MD.as_posix(): "this table; leaderboard.json for programs",
         figures[0].as_posix() if figures else "results/": "a confusion matrix; ROC and predictions lie beside it",
+        "make demo-page": "drop the image of a cell or a field on a page, http://127.0.0.1:7860",
         "make ui": "compare the runs in MLflow, http://127.0.0.1:5000",
         ".venv/bin/dvc plots show": "the curves of every classifier in one page",
         "README.md": "'Your own images'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from cytopipe.files import write_json, write_text
 from cytopipe.params import Classifier, Params
 from cytopipe.serving.registry import Winner, register, registered_name
 from cytopipe.stage import Stage, main
+
+logger = logging.getLogger("cytopipe")
 
 
 def inputs(params: Params, item: str) -> list[Path]:
@@ -39,6 +42,7 @@ def winners(board: dict[str, Any]) -> Iterator[Winner]:
         files = paths.classifier(best["name"])
         summary = json.loads(files.summary.read_text())
         if summary["model"] is None:
+            logger.info("%s: not registered, as it is one network a fold", best["name"])
             continue
         limits = best["interval"] or {}  # none where all test images are of one group
         tags = {

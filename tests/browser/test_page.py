@@ -57,7 +57,10 @@ def start(models: Path, temporary: Path, *arguments: str) -> Server:
         "GRADIO_ALLOWED_PATHS": "/",
     }
     command = [*COMMAND, "--models", str(models), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=temporary, env=environment)
+    with Path(f"{temporary}.stderr").open("w") as stderr:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=temporary, env=environment
+        )
     assert process.stdout is not None
     found = READY.search(process.stdout.readline())
     assert found, process.wait(10)
@@ -391,6 +394,7 @@ def test_it_ends_quietly_frees_the_port_and_keeps_nothing(
     assert kept and all(own.temporary in path.parents for path in kept)
     assert stop(own, how) == 0
     page.close()
+    assert Path(f"{own.temporary}.stderr").read_text() == "the page is closed\n"
     assert list(own.temporary.iterdir()) == []
     with socket.socket() as one:
         assert one.connect_ex(("127.0.0.1", own.port)) != 0

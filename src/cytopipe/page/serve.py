@@ -99,9 +99,7 @@ def serve(
             while True:
                 time.sleep(3600)
         finally:
-            if blocks.is_running:
-                blocks.server.force_exit = True  # pages that are open hold their connections for ever
-            blocks.close(verbose=False)
+            _close(blocks)
 
 
 def _set_switches(folder: Path) -> None:
@@ -140,6 +138,14 @@ def _launch(blocks: Any, port: int | None) -> None:
     except OSError:
         tried = f"port {port} is" if port else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
         raise CytopipeError(f"{tried} taken", where="--port", hint="name another: --port 8100") from None
+
+
+def _close(blocks: Any) -> None:
+    """Free the port; pages that are open hold their connections for ever, and are not waited for."""
+    if blocks.is_running:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        blocks.server.config.timeout_graceful_shutdown = 1
+        blocks.close(verbose=False)
 
 
 def _theme() -> Any:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from cytopipe.errors import CytopipeError
 from cytopipe.params.datasets import Dataset
 from cytopipe.params.networks import Classifier, Segmenter
-from cytopipe.params.screenings import Screening, refuse_models_that_saw_the_fields
+from cytopipe.params.screenings import Screening, refuse_models_that_saw_the_fields, same_images
 from cytopipe.params.section import Name, Section, describe
 
 
@@ -84,7 +84,8 @@ class Params(Section):
         dataset = classifier.dataset
         segmenter = self.datasets[dataset].segmenter
         chosen = self.segmenters[segmenter]
-        twin = chosen.dataset != dataset and self.datasets[chosen.dataset].source == self.datasets[dataset].source
+        sources = self.datasets[chosen.dataset].source, self.datasets[dataset].source
+        twin = chosen.dataset != dataset and same_images(*sources)
         if chosen.training and twin:
             raise PydanticCustomError(
                 "twin",

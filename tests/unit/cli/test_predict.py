@@ -181,8 +181,11 @@ def test_a_copy_of_the_folder_alone_works_from_anywhere(
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The real command in a process of its own."""
-    code = "import sys; from cytopipe.cli import app; sys.argv[0] = 'cytopipe'; app()"
+    """The real command in a process of its own, which hears Ctrl-C even where a shell's background jobs do not."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from cytopipe.cli import app; sys.argv[0] = 'cytopipe'; app()"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, "predict", *arguments],
         cwd=folder,

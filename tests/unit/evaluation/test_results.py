@@ -37,6 +37,7 @@ def params() -> Params:
     """The tiny preset with one classifier: dataset tiny, segmenter unet, classifier masks."""
     content = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
     content["classifiers"] = {"masks": content["classifiers"]["masks"]}
+    content["screenings"] = {}
     return parse_params(content, "test")
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from cytopipe.draw import REGION_COLOURS, font, heat, outlined, overlaid
+from cytopipe.draw import REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.names import METHOD_COLOURS, TITLES
-from cytopipe.explain.panels import BAR, EDGE, GAP, HEADING, TILE, TITLE, _fit, panel
+from cytopipe.explain.panels import BAR, EDGE, GAP, HEADING, TILE, TITLE, panel
 
 MASK = np.zeros((16, 16), np.uint8)
 MASK[2:14, 2:14], MASK[6:10, 6:10] = 1, 2
@@ -48,8 +48,8 @@ def test_a_map_without_attribution_says_so() -> None:
 
 def test_long_names_are_cut_and_those_with_other_letters_drawn() -> None:
     assert draw("x" * 500).size == draw().size
-    assert _fit("x" * 500, 12, False, 60).endswith("…")
-    assert font(12, False).getlength(_fit("x" * 500, 12, False, 60)) <= 60
+    assert fitted("x" * 500, 12, False, 60).endswith("…")
+    assert font(12, False).getlength(fitted("x" * 500, 12, False, 60)) <= 60
     assert draw("Übergang, <b>α</b>").tobytes() != draw("Übergang, <b>β</b>").tobytes()
 
 

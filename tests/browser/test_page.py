@@ -30,7 +30,17 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-COMMAND = [sys.executable, "-c", "from cytopipe.cli import app; app()", "demo", "--no-browser", "--device", "cpu"]
+# It hears Ctrl-C even where a shell's background jobs do not.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+COMMAND = [
+    sys.executable,
+    "-c",
+    f"{HEARS}from cytopipe.cli import app; app()",
+    "demo",
+    "--no-browser",
+    "--device",
+    "cpu",
+]
 READY = re.compile(r"the page is at (http://127\.0\.0\.1:(\d+)/)")
 # gradio's own: it closes the stream that tells of an upload, and asks for that of one which is already done.
 NOISE = ("Method not implemented.", "upload_progress", "status of 404", "Response")

@@ -22,6 +22,7 @@ import yaml
 
 from cytopipe.files import sha256_file
 from cytopipe.manifest import Row, write_manifest
+from made_models import make_models
 
 NETWORK = {"backbone": "test_convnext", "widths": [16, 8], "attention_heads": 2}
 EPOCHS = 20
@@ -43,7 +44,8 @@ def parameters(root: Path) -> dict[str, Any]:
     }
     classifier = {"dataset": "tiny", "architecture": "convnext_attention", "arguments": NETWORK, "training": recipe}
     runtime = {"device": "cpu", "num_threads": 1, "num_workers": 1}
-    return {**values, "runtime": runtime, "tracking": {"enabled": False}, "classifiers": {"small": classifier}}
+    others = {"tracking": {"enabled": False}, "classifiers": {"small": classifier}, "screenings": {}}
+    return {**values, "runtime": runtime, **others}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,8 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     organized = project / "data/organized/tiny"
     organized.mkdir(parents=True)
     (organized / "summary.json").write_text('{"classes": ["a", "b"], "normal": []}')
+    made = make_models(tmp_path_factory.mktemp("models"))
+    shutil.copytree(made / "segmenters/otsu", project / "data/masks/tiny/segmenter")
     return project
 
 
@@ -163,7 +167,8 @@ def checkpoint(project: Path) -> Path:
 
 
 def test_a_killed_stage_leaves_no_output_and_resumes_to_the_same_bytes(killed: Killed, undisturbed: Hashes) -> None:
-    assert len(undisturbed) == 7  # three files of the model; a history, two plot tables and a figure
+    # Six files of the model and three of its segmenter; a history, two plot tables and a figure.
+    assert len(undisturbed) == 13
     assert hashes(killed.project) == {}
     # The loader process of the killed stage holds its lock until it finds its parent dead: the new run waits.
     log = finish(start(killed.project))

@@ -27,7 +27,7 @@ from cytopipe.errors import CytopipeError
 
 IMAGES = Path("docs/images")
 CLASSIFIER = "attention-masks"
-OTHERS = ("attention-rgb", "densenet")  # compared with it in MLflow
+OTHERS = ("attention-rgb", "densenet-attention")  # compared with it in MLflow
 URL = "http://127.0.0.1:5055"
 WIDTH = 1280
 

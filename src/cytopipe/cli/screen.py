@@ -106,7 +106,7 @@ def command(
     \b
     Examples:
       cytopipe screen slide.bmp --model models/classifiers/attention-masks --segmenter models/segmenters/unet
-      cytopipe screen slides/ --model models/classifiers/bethesda-resnet --patches models/classifiers/cell-background
+      cytopipe screen slides/ --model models/classifiers/attention-masks --patches models/classifiers/cell-background
       cytopipe screen slide.bmp --segmenter models/segmenters/unet --count --json
       cytopipe screen big.tif --patches models/classifiers/cell-background --box 80 --scale 0.5 --out found
     """

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from cytopipe import paths
@@ -30,6 +31,7 @@ CLASSIFIER = "attention-masks"
 OTHERS = ("attention-rgb", "densenet-attention")  # compared with it in MLflow
 URL = "http://127.0.0.1:5055"
 WIDTH = 1280
+SHOWN = 960  # longer side of a field: its grain makes a larger picture heavy
 
 
 def report(page: Page) -> None:
@@ -65,7 +67,9 @@ def screened() -> None:
     with folder.fields.open(newline="", encoding="utf-8") as file:
         scores = {row["field"]: float(row["f1"] or 0) for row in csv.DictReader(file)}
     drawn = sorted(folder.figures.glob("*.png"), key=lambda path: scores[path.stem])  # worst, median, best
-    shutil.copy(drawn[1], IMAGES / "screened.png")
+    with Image.open(drawn[1]) as picture:
+        picture.thumbnail((SHOWN, SHOWN))
+        picture.save(IMAGES / "screened.png", optimize=True)
 
 
 def demo_page(page: Page) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from cytopipe.decisions import DECISIONS, Decisions
-from cytopipe.export.classifier import ClassifierSource
-from cytopipe.export.convert import to_onnx
-from cytopipe.export.export import time_export
-from cytopipe.export.segmenter import SegmenterSource
-from cytopipe.export.source import Source
+from cytopipe.deploy.onnx.classifier import ClassifierSource
+from cytopipe.deploy.onnx.convert import to_onnx
+from cytopipe.deploy.onnx.export import time_export
+from cytopipe.deploy.onnx.segmenter import SegmenterSource
+from cytopipe.deploy.onnx.source import Source
 from cytopipe.inference.predictor import Predictor
+from cytopipe.models.decision_rule import DECISIONS, Decisions
 from cytopipe.params import Params
 from cytopipe.training.classifier import make_classifier
 from cytopipe.training.determinism import make_deterministic
@@ -36,7 +36,7 @@ def measure(params: Params) -> dict[str, Any]:
     for name, classifier in list(params.classifiers.items())[:1]:
         size = params.datasets[classifier.dataset].image_size
         model, spec = make_classifier(classifier, CLASSES, size, NO_HASH)
-        decisions = Decisions(temperature=1.0, sure_above=None).model_dump(mode="json")
+        decisions = Decisions(temperature=1.0, confidence_threshold=None).model_dump(mode="json")
         spec = spec.model_copy(update={"extra": {DECISIONS: decisions}})
         predictor = Predictor(model.eval(), spec, None, torch.device("cpu"))
         results["classifier"] = {"name": name, "image_size": size, **_time(ClassifierSource(predictor))}

@@ -24,7 +24,7 @@ from copies import ROOT, fresh
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
 
 from cytopipe.params import load_params
-from cytopipe.stage import fix_threads
+from cytopipe.pipeline.stage import fix_threads
 
 RESULTS = ROOT / "docs/bench.json"
 

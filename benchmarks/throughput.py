@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from cytopipe.inputs import InputTransform
+from cytopipe.data.tensors import ArrayWriter, open_array
+from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Params, Segmenter, Training
-from cytopipe.tensors import ArrayWriter, open_array
 from cytopipe.training.classifier import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.determinism import prepare
@@ -105,7 +105,7 @@ def _array(path: Path, size: int, channels: int, values: tuple[int, ...]) -> np.
 def _compare(
     task: Any, recipe: Training, array: np.ndarray, device: torch.device, rounds: int, workers: int
 ) -> dict[str, Any]:
-    from cytopipe.augment import Augmenter
+    from cytopipe.data.augment import Augmenter
 
     one_epoch = recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0, "precision": "fp32"})
     task.validate = lambda: {"loss": 0.0, "accuracy": 0.0, "dice": 0.0}

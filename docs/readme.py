@@ -9,9 +9,9 @@ from typing import Any
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.files import write_text
+from cytopipe.io.atomic import write_text
+from cytopipe.io.tables import markdown
 from cytopipe.params import load_params
-from cytopipe.tables import markdown
 
 README = Path("README.md")
 DEMO = paths.PRESETS / "demo.yaml"
@@ -41,12 +41,12 @@ def leaderboard() -> str:
 
 def screenings() -> str:
     """A row for each screening of the demo."""
-    header = ("screening", "finder", "fields", "cells", *SHOWN)
+    header = ("screening", "detector", "fields", "cells", *SHOWN)
     rows = []
     for name, config in load_params(paths.PARAMS).screenings.items():
         metrics = json.loads(paths.Screened(name).metrics.read_text())
         shown = [_with_interval(metrics[part], value) for part, value in SHOWN.values()]
-        rows.append((f"`{name}`", f"`{config.finder}`", str(metrics["fields"]), str(metrics["cells"]), *shown))
+        rows.append((f"`{name}`", f"`{config.detector}`", str(metrics["fields"]), str(metrics["cells"]), *shown))
     source = "(`make repro`: `results/screenings/*/metrics.json`, put here by `python docs/readme.py`)"
     return f"{markdown(header, rows)}\n{source}"
 

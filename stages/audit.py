@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
 
@@ -24,8 +24,8 @@ def run(stage: Stage) -> None:
     """Write results/audits/<dataset>/."""
     from cytopipe.audit.audit import Subject, audit
     from cytopipe.audit.findings import report
-    from cytopipe.datasets import adapter
-    from cytopipe.manifest import read_manifest
+    from cytopipe.data.adapters.registry import adapter
+    from cytopipe.data.manifest import read_manifest
 
     key = f"datasets.{stage.item}"
     dataset, level = stage.params.datasets[stage.item], stage.params.audit

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.manifest import write_manifest
+from cytopipe.data.manifest import write_manifest
+from cytopipe.data.tensors import build_tensors
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
-from cytopipe.tensors import build_tensors
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, dataset: str) -> list[Path]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe import paths
+from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
 from cytopipe.evaluation.leaderboard import Entry, leaderboard, read_predictions, to_markdown
-from cytopipe.files import write_json, write_text
+from cytopipe.io.atomic import write_json, write_text
 from cytopipe.params import Classifier, Params
-from cytopipe.serving.registry import Winner, register, registered_name
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
 

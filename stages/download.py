@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
+from cytopipe.data.raw import write_raw_manifest
+from cytopipe.data.sources.fetch import fetch
 from cytopipe.params import Params
-from cytopipe.raw import write_raw_manifest
-from cytopipe.sources import fetch
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, dataset: str) -> list[Path]:

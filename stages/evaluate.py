@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
+from cytopipe.io.tables import write_table
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
-from cytopipe.tables import write_table
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, classifier: str) -> list[Path]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
 from cytopipe.params import Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, screening: str) -> list[Path]:
@@ -19,12 +19,12 @@ def inputs(params: Params, screening: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write results/screenings/<name>/."""
-    from cytopipe.datasets import adapter
-    from cytopipe.evaluation.detection_metrics import headline
-    from cytopipe.evaluation.screened import fields_of_the_test
+    from cytopipe.data.adapters.registry import adapter
+    from cytopipe.data.manifest import read_manifest
     from cytopipe.inference.predictor import Predictor
-    from cytopipe.manifest import read_manifest
-    from cytopipe.screening.score import load_finder, screen_fields
+    from cytopipe.metrics.screening import headline
+    from cytopipe.screening.annotated import fields_of_the_test
+    from cytopipe.screening.score import load_detector, screen_fields
     from cytopipe.training.determinism import prepare
 
     config = stage.params.screenings[stage.item]
@@ -33,9 +33,9 @@ def run(stage: Stage) -> None:
     manifest = paths.Organized(config.dataset).manifest
     fields = fields_of_the_test(source.read_fields(paths.Raw(config.dataset).files), read_manifest(manifest), manifest)
     device = prepare(stage.params.runtime)
-    finder = load_finder(paths.Trained(config.section, config.model), device, config.arguments)
+    detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
     predictor = Predictor.load(paths.classifier(config.classifier).model, device)
-    result = screen_fields(stage.progress(fields, len(fields), "field"), finder, predictor, config.margin)
+    result = screen_fields(stage.progress(fields, len(fields), "field"), detector, predictor, config.margin)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     tables = {path.name: stage.output(path) for path in (target.detections, target.fields)}
     result.write_tables(*tables.values())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, classifier: str) -> list[Path]:
@@ -21,7 +21,7 @@ def inputs(params: Params, classifier: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write results/explanations/<name>/."""
-    from cytopipe.explain.report import Explanations
+    from cytopipe.explain.outputs import Explanations
 
     config, options = stage.params.classifiers[stage.item], stage.params.explain
     source, target = paths.classifier(stage.item), paths.Explained(stage.item)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.manifest import read_manifest, write_manifest
+from cytopipe.data.manifest import read_manifest, write_manifest
 from cytopipe.params import Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, dataset: str) -> list[Path]:
@@ -18,7 +18,7 @@ def inputs(params: Params, dataset: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Fill data/masks/<dataset>/."""
     from cytopipe.inference.masks import generate_masks
-    from cytopipe.models import copy_segmenter
+    from cytopipe.models.bundle import copy_segmenter
     from cytopipe.training.determinism import prepare
 
     dataset = stage.params.datasets[stage.item]

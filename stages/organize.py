@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
-from cytopipe.manifest import write_manifest
-from cytopipe.organize import organize
+from cytopipe.data.manifest import write_manifest
+from cytopipe.data.organize import organize
+from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, dataset: str) -> list[Path]:

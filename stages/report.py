@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_text
+from cytopipe.io.atomic import write_text
 from cytopipe.params import Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, item: str) -> list[Path]:
@@ -33,7 +33,7 @@ def _results(trained: paths.Trained) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write results/report.html and results/cards/."""
-    from cytopipe.report import build_report
+    from cytopipe.report.build import build_report
 
     report = build_report(stage.params)
     folder = stage.folder(paths.CARDS)

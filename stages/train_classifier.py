@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json, write_text
+from cytopipe.io.atomic import write_json, write_text
 from cytopipe.params import SPLITS, Params
-from cytopipe.stage import Stage, main
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, classifier: str) -> list[Path]:
@@ -24,14 +24,16 @@ def inputs(params: Params, classifier: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/ and the history of the training."""
-    from cytopipe.compute import workspace
-    from cytopipe.decisions import Decisions
-    from cytopipe.models import FOLDS, SEGMENTER, copy_segmenter, example_images, save_model
+    from cytopipe.data.tensors import load_split
+    from cytopipe.deploy.mlflow.log import log_model
+    from cytopipe.models.bundle import copy_segmenter, example_images
+    from cytopipe.models.decision_rule import Decisions
+    from cytopipe.models.files import FOLDS, SEGMENTER
+    from cytopipe.models.folder import save_model
     from cytopipe.models.usage import README, usage
-    from cytopipe.serving.log import log_model
-    from cytopipe.tensors import load_split
     from cytopipe.training.crossvalidate import train_all
     from cytopipe.training.results import write_history
+    from cytopipe.training.stage_workspace import workspace
 
     config = stage.params.classifiers[stage.item]
     tensors = paths.Tensors(config.dataset)
@@ -47,7 +49,7 @@ def run(stage: Stage) -> None:
     examples = example_images(items, [row.class_index for row in rows])
     for part, (model, spec) in trained.models.items():
         save_model(model_folder / part, model, spec, examples)
-        about = usage(stage.item, spec, Decisions.of(spec).sure_above)
+        about = usage(stage.item, spec, Decisions.of(spec).confidence_threshold)
         write_text(model_folder / part / README, about)
     if config.channels != "rgb":
         copy_segmenter(paths.Masks(config.dataset).segmenter, model_folder / SEGMENTER)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.files import write_json
-from cytopipe.manifest import read_manifest
+from cytopipe.data.manifest import read_manifest
+from cytopipe.io.atomic import write_json
+from cytopipe.io.tables import write_table
 from cytopipe.params import Params
-from cytopipe.stage import Stage, main
-from cytopipe.tables import write_table
+from cytopipe.pipeline.stage import Stage, main
 
 
 def inputs(params: Params, segmenter: str) -> list[Path]:
@@ -21,11 +21,12 @@ def inputs(params: Params, segmenter: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
-    from cytopipe.compute import workspace
     from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows
-    from cytopipe.models import FOLDS, MAIN, save_model
+    from cytopipe.models.files import FOLDS
+    from cytopipe.models.folder import MAIN, save_model
     from cytopipe.training.crossfit import test_segmenter, train_with_folds
     from cytopipe.training.results import write_history
+    from cytopipe.training.stage_workspace import workspace
 
     config = stage.params.segmenters[stage.item]
     organized = paths.Organized(config.dataset)

@@ -85,7 +85,8 @@ def save_classifier() -> SaveClassifier:
     def save(folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path:
         import torch
 
-        from cytopipe.models import ModelSpec, build, save_model
+        from cytopipe.models.folder import ModelSpec, save_model
+        from cytopipe.models.registry import build
 
         def write(target: Path, count: int, **given: object) -> None:
             side = {"input_size": 24, "mean": (0.5,) * count, "std": (0.25,) * count, "training_data_sha256": "0" * 64}
@@ -94,7 +95,7 @@ def save_classifier() -> SaveClassifier:
 
         torch.manual_seed(seed)
         count = 5 if channels == "rgb+masks" else 3
-        decisions = {"temperature": 2.0, "sure_above": 0.7, "abnormal": ["bad"], "thresholds": []}
+        decisions = {"temperature": 2.0, "confidence_threshold": 0.7, "abnormal": ["bad"], "thresholds": []}
         given: dict[str, object] = {
             "task": "classification",
             "architecture": "cell_background",

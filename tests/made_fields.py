@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cytopipe.evaluation.detection import Detection, ScreenedField, TrueCell
+from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 
 
 def square(left: int, top: int, side: int) -> np.ndarray:

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import torch
 
-from cytopipe.models import ModelSpec, build, copy_segmenter, example_images, save_model
+from cytopipe.models.bundle import copy_segmenter, example_images
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
 
 SIDE = 24
 HOSTILE = "good <b>"
@@ -27,8 +29,8 @@ def make_models(folder: Path) -> Path:
     save_model(segmenter, build("otsu"), _spec("segmentation", "otsu", {}, ("cyt", "nuc"), "rgb", {"view": view}))
     items = np.random.default_rng(8).integers(0, 256, (2, SIDE, SIDE, 5), np.uint8)
     for name, channels, decisions in (
-        ("colours", "rgb", {"temperature": 0.001, "sure_above": 0.5}),
-        ("masks", "rgb+masks", {"temperature": 2.0, "sure_above": 0.9999, "abnormal": ["bad"]}),
+        ("colours", "rgb", {"temperature": 0.001, "confidence_threshold": 0.5}),
+        ("masks", "rgb+masks", {"temperature": 2.0, "confidence_threshold": 0.9999, "abnormal": ["bad"]}),
     ):
         count = 3 if channels == "rgb" else 5
         arguments = {"num_classes": len(CLASSES), "in_channels": count, "input_size": SIDE}

@@ -16,12 +16,13 @@ import yaml
 
 import made_fields
 from cytopipe import paths
-from cytopipe.evaluation.screened import ScreeningResult
-from cytopipe.files import sha256_bytes, write_bytes, write_json, write_text
-from cytopipe.images import encode_png
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.masks import encode_mask
-from cytopipe.tables import write_table
+from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.imaging.decode import encode_png
+from cytopipe.imaging.masks import encode_mask
+from cytopipe.io.atomic import write_bytes, write_json, write_text
+from cytopipe.io.hashing import sha256_bytes
+from cytopipe.io.tables import write_table
+from cytopipe.screening.annotated import ScreeningResult
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = "<script>alert(1)</script>"
@@ -49,7 +50,7 @@ def make_project(folder: Path) -> None:
         "second": {**network, "dataset": "smear"},
         "folded": {**network, "dataset": "blood", "folds": 2},
     }
-    values["screenings"] = {"fields": {"dataset": "smear", "finder": "segmenters/unet", "classifier": "first"}}
+    values["screenings"] = {"fields": {"dataset": "smear", "detector": "segmenters/unet", "classifier": "first"}}
     write_text(folder / paths.PARAMS, yaml.safe_dump(values, sort_keys=False))
     rows = {name: _organize(folder, name) for name in CLASSES}
     _segmenters(folder, rows["smear"])

@@ -36,7 +36,7 @@ TITLES = {
     "distribution": "Dice, IoU and boundary distance of every image",
     "shares": "share of attribution on nucleus, cytoplasm and background",
     "perturbation": "deletion and insertion curves",
-    "precision_recall": "cells found, by the finder's score",
+    "precision_recall": "cells found, by the detector's score",
     "counts": "cells of each field, found against annotated",
 }
 HEADINGS = {

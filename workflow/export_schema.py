@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
 from cytopipe.params import schema
 from cytopipe.paths import SCHEMA
 

@@ -13,7 +13,7 @@ import yaml
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.files import write_bytes
+from cytopipe.io.atomic import write_bytes
 from cytopipe.params import Layout, Params, load_params, parse_params
 
 GIT_TIMEOUT_S = 10

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from cytopipe.files import write_text
+from cytopipe.io.atomic import write_text
 from cytopipe.params import load_params
-from cytopipe.report import build_report
+from cytopipe.report.build import build_report
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}

@@ -1,4 +1,4 @@
-"""The report in Chromium: it loads, its filter and links work by mouse and by keyboard, on a desk and on a phone."""
+"""The report in Chromium: it loads, its filter and links work by mouse and by keyboard, on a worker and on a phone."""
 
 from __future__ import annotations
 

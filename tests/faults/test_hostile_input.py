@@ -27,7 +27,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cytopipe.cli import app
-from cytopipe.images import MOST_PIXELS
+from cytopipe.imaging.decode import MOST_PIXELS
 
 if TYPE_CHECKING:
     from conftest import Project

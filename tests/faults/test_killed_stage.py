@@ -20,8 +20,8 @@ import psutil
 import pytest
 import yaml
 
-from cytopipe.files import sha256_file
-from cytopipe.manifest import Row, write_manifest
+from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.io.hashing import sha256_file
 from made_models import make_models
 
 NETWORK = {"backbone": "test_convnext", "widths": [16, 8], "attention_heads": 2}

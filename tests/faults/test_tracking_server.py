@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.tracking import Tracker
+from cytopipe.pipeline.tracking.tracker import Tracker
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.manifest import Row, write_manifest
 from cytopipe.params import Classifier
 from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
@@ -54,7 +54,7 @@ def test_a_training_ends_in_other_weights_with_another_number_of_threads(threads
 
 
 STAGE = """
-from cytopipe.stage import fix_threads
+from cytopipe.pipeline.stage import fix_threads
 fix_threads(1)
 import hashlib, torch
 from torch import nn

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.datasets import ADAPTERS
-from cytopipe.datasets.sipakmed import read_contour
+from cytopipe.data.adapters.registry import ADAPTERS
+from cytopipe.data.adapters.sipakmed import read_contour
+from cytopipe.data.organize import organize
+from cytopipe.data.splits import assign_splits
 from cytopipe.errors import CytopipeError
-from cytopipe.files import extract_archive
-from cytopipe.images import read_rgb
-from cytopipe.masks import read_mask
-from cytopipe.organize import organize
+from cytopipe.imaging.decode import read_rgb
+from cytopipe.imaging.masks import read_mask
+from cytopipe.io.archives import extract_archive
 from cytopipe.params import SPLITS, Dataset, Split
-from cytopipe.splits import assign_splits
 
 pytestmark = pytest.mark.realdata
 

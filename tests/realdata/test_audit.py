@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.audit import Subject, audit
-from cytopipe.datasets import ADAPTERS
-from cytopipe.files import extract_archive
-from cytopipe.images import read_png
-from cytopipe.manifest import write_manifest
-from cytopipe.models.otsu import otsu_threshold
-from cytopipe.organize import organize
+from cytopipe.data.adapters.registry import ADAPTERS
+from cytopipe.data.manifest import write_manifest
+from cytopipe.data.organize import organize
+from cytopipe.data.tensors import ArrayWriter, make_item
+from cytopipe.imaging.decode import read_png
+from cytopipe.io.archives import extract_archive
+from cytopipe.models.architectures.otsu import otsu_threshold
 from cytopipe.params import SPLITS, Dataset
-from cytopipe.tensors import ArrayWriter, make_item
 
 pytestmark = pytest.mark.realdata
 

@@ -12,15 +12,17 @@ import pytest
 import torch
 
 from cytopipe import paths
-from cytopipe.datasets import ADAPTERS
-from cytopipe.datasets.base import AnnotatedField
-from cytopipe.evaluation.detection import Detection, ScreenedField, TrueCell
-from cytopipe.evaluation.detection_metrics import detection_metrics
-from cytopipe.files import extract_archive
+from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.data.adapters.registry import ADAPTERS
 from cytopipe.inference.segment import CELL_SIDE
-from cytopipe.models import ModelSpec, build, save_model
-from cytopipe.screening import find_cells, open_field
-from cytopipe.screening.score import load_finder
+from cytopipe.io.archives import extract_archive
+from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
+from cytopipe.metrics.screening import detection_metrics
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
+from cytopipe.screening.detectors import find_cells
+from cytopipe.screening.fields import open_field
+from cytopipe.screening.score import load_detector
 
 pytestmark = pytest.mark.realdata
 
@@ -78,9 +80,9 @@ def test_the_publishers_own_outlines_find_every_cell(annotated: AnnotatedField) 
 
 
 def test_a_threshold_finds_some_of_the_cells(annotated: AnnotatedField, otsu: paths.Trained) -> None:
-    finder = load_finder(otsu, torch.device("cpu"), {"overlap": 0.0})
+    detector = load_detector(otsu, torch.device("cpu"), {"overlap": 0.0})
     with open_field(annotated.image) as field:
-        found = list(find_cells(field, finder))
+        found = list(find_cells(field, detector))
     label = annotated.cells[0].label  # no cell is named: precision and recall are of the finding alone
     result = screened(annotated, [Detection(one.box, one.contour, one.score, label) for one in found])
     metrics = detection_metrics([result], [label])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cytopipe.evaluation.classification import classification_metrics
+from cytopipe.metrics.classification import classification_metrics
 
 LeaveResults = Callable[..., Path]
 GROUPS, IN_GROUP = 10, 4

@@ -12,15 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # From the ground up: a module or package imports only from those before it.
 LAYERS = (
-    "errors", "paths", "params", "files", "engine",           # what everything stands on
-    "tables", "images", "masks", "draw",                      # bytes to pixels and tables
-    "phantoms", "sources", "raw",                             # where images come from
-    "datasets", "manifest", "splits", "organize", "tensors",  # the data of a pipeline
-    "model_files",                                            # what a trained network leaves
-    "inputs", "augment", "temperature", "models", "decisions",  # what a network sees, networks, what they decide
-    "inference", "export", "evaluation", "training",          # what is done with a network
-    "screening", "explain", "audit", "pictures", "report",    # what people look at
-    "tracking", "serving", "presets", "stage", "compute", "page", "cli",  # how it is run
+    "errors", "paths", "params", "io", "imaging",      # what everything stands on
+    "pipeline",                                        # how a stage runs
+    "data", "metrics", "plotting", "results",          # images, numbers, figures, the contracts between stages
+    "models", "inference", "training",                 # networks
+    "evaluation", "screening", "explain", "audit", "report",  # what people look at
+    "deploy", "presets", "app", "cli",                 # how it is used
 )  # fmt: skip
 
 MOST_LINES = 300

@@ -200,12 +200,15 @@ def test_masks_by_a_segmenter_of_the_same_images_under_another_name_are_refused(
         ),
         ({"screenings__fields__classifier": "x"}, "screenings.fields.classifier: there is no 'x'; did you mean: masks"),
         (
-            {"screenings__fields__finder": "segmenters/u"},
-            "screenings.fields.finder: there is no 'u'; did you mean: unet",
+            {"screenings__fields__detector": "segmenters/u"},
+            "screenings.fields.detector: there is no 'u'; did you mean: unet",
         ),
-        ({"screenings__fields__finder": "classifiers/unet"}, "screenings.fields.finder: there is no 'unet'"),
-        ({"screenings__fields__finder": "unet"}, "screenings.fields.finder: String should match pattern"),
-        ({"screenings__fields__finder": "segmenters/../x"}, "screenings.fields.finder: String should match pattern"),
+        ({"screenings__fields__detector": "classifiers/unet"}, "screenings.fields.detector: there is no 'unet'"),
+        ({"screenings__fields__detector": "unet"}, "screenings.fields.detector: String should match pattern"),
+        (
+            {"screenings__fields__detector": "segmenters/../x"},
+            "screenings.fields.detector: String should match pattern",
+        ),
         ({"screenings__fields__margin": -0.1}, "screenings.fields.margin: Input should be greater than or equal to 0"),
         ({"screenings__fields__margins": 0.1}, "screenings.fields: unknown key 'margins'; did you mean: margin"),
         ({"classifiers__resnet-rgb__folds": 2}, "screenings.fields: 'resnet-rgb' is a network for each of its folds"),
@@ -215,11 +218,11 @@ def test_screenings_name_models_that_are_there(changes: dict[str, Any], message:
     assert message in fault(**changes)
 
 
-def test_a_finder_is_a_segmenter_or_a_classifier() -> None:
+def test_a_detector_is_a_segmenter_or_a_classifier() -> None:
     screening = parse_params(tiny(), "x").screenings["fields"]
     assert (screening.section, screening.model) == ("segmenters", "unet")
     assert parse_params(tiny(screenings={}), "x").screenings == {}
-    patches = parse_params(tiny(screenings__fields__finder="classifiers/resnet-rgb"), "x").screenings["fields"]
+    patches = parse_params(tiny(screenings__fields__detector="classifiers/resnet-rgb"), "x").screenings["fields"]
     assert (patches.section, patches.model) == ("classifiers", "resnet-rgb")
 
 
@@ -234,15 +237,15 @@ def of_twins(**changes: Any) -> dict[str, Any]:
     data["datasets"]["twin"] = {**twin, "source": {**twin["source"], **changes}}
     data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu"}
     data["classifiers"]["own"] = {**data["classifiers"]["resnet-rgb"], "dataset": "twin"}
-    data["screenings"] = {"fields": {"dataset": "twin", "finder": "segmenters/otsu", "classifier": "own"}}
+    data["screenings"] = {"fields": {"dataset": "twin", "detector": "segmenters/otsu", "classifier": "own"}}
     return data
 
 
 @pytest.mark.parametrize(
     ("role", "changes"),
     [
-        ("the finder 'unet'", {"finder": "segmenters/unet"}),
-        ("the finder 'resnet-masked'", {"finder": "classifiers/resnet-masked"}),
+        ("the detector 'unet'", {"detector": "segmenters/unet"}),
+        ("the detector 'resnet-masked'", {"detector": "classifiers/resnet-masked"}),
         ("the classifier 'resnet-rgb'", {"classifier": "resnet-rgb"}),
     ],
 )

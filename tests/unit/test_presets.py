@@ -7,12 +7,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from cytopipe.datasets import adapter
+from cytopipe.data.adapters.registry import adapter
+from cytopipe.data.sources.recipe import load_recipe
 from cytopipe.errors import CytopipeError
-from cytopipe.models import find
+from cytopipe.models.registry import find
 from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
 from cytopipe.presets import description, is_preset, presets, with_archive, with_phantoms, with_weights
-from cytopipe.sources.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = presets(ROOT)

@@ -13,13 +13,13 @@ import numpy as np
 from cytopipe.audit import figures, leaks, patches, shortcuts
 from cytopipe.audit.findings import Finding, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
-from cytopipe.audit.shuffled import shuffled_labels
+from cytopipe.audit.label_permutation import shuffled_labels
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
+from cytopipe.data.manifest import Row, read_manifest
+from cytopipe.data.tensors import Stack, load_all
 from cytopipe.errors import CytopipeError
-from cytopipe.images import read_png
-from cytopipe.manifest import Row, read_manifest
+from cytopipe.imaging.decode import read_png
 from cytopipe.paths import MANIFEST
-from cytopipe.tensors import Stack, load_all
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 _SHOWN = 6  # images in a figure's row

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cytopipe.manifest import Row
+from cytopipe.data.manifest import Row
 from cytopipe.params import SPLITS
 
 Verdict = Literal["ok", "warning", "fail", "skipped"]

@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from cytopipe.audit.findings import MOST_EXAMPLES, Finding, Verdict, example
 from cytopipe.audit.hashes import Pair
-from cytopipe.manifest import Row
-from cytopipe.splits import join_copies, torn
+from cytopipe.data.manifest import Row
+from cytopipe.data.splits import join_copies, torn
 
 _RESPLIT = "Use split.kind: grouped with a group that holds the copies together, or remove them."
 

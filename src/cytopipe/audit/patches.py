@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cytopipe.tensors import Items
+from cytopipe.data.tensors import Items
 
 CELL = 3  # the channel of the whole cell's mask in a stored item
 PATCH_PX = 6

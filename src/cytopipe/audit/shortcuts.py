@@ -14,7 +14,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import StandardScaler
 
 from cytopipe.audit.findings import Finding, Verdict
-from cytopipe.audit.probe import Probe, probe, probed_classes
+from cytopipe.audit.linear_probe import Probe, probe, probed_classes
 from cytopipe.audit.statistics import FAMILIES
 
 ALPHA = 0.01  # of the permutation test: some ten probes a dataset, one false warning in ten datasets

@@ -65,7 +65,7 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
     Raises:
         CytopipeError: CUDA is asked for and there is none.
     """
-    from cytopipe.stage import fix_threads
+    from cytopipe.pipeline.stage import fix_threads
 
     count = threads or (_threads_of(folder) if folder else None) or usable_cores()
     fix_threads(count)

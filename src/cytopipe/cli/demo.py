@@ -50,20 +50,20 @@ def command(
     with clear_errors(debug):
         refuse_others(host)
 
-        from cytopipe.page.serve import refuse_taken, require_gradio, serve
+        from cytopipe.app.server import refuse_taken, require_gradio, serve
 
         require_gradio()
         refuse_taken(port)
         where = prepare(device, threads)
 
-        from cytopipe.page.desk import Desk
-        from cytopipe.page.finders import choices
-        from cytopipe.page.project import Project
-        from cytopipe.page.shelf import classifiers
+        from cytopipe.app.catalog import classifiers
+        from cytopipe.app.detectors import choices
+        from cytopipe.app.project import Project
+        from cytopipe.app.worker import Worker
 
-        shelf = classifiers(models)
-        finders = choices(shelf, models, segmenter)
-        serve(shelf, Desk(where, threads, segmenter), finders, Project(), port, browser)
+        catalog = classifiers(models)
+        detectors = choices(catalog, models, segmenter)
+        serve(catalog, Worker(where, threads, segmenter), detectors, Project(), port, browser)
 
 
 def refuse_others(host: str) -> None:

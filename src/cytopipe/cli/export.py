@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cytopipe.cli.common import AsJson, Debug, Threads, clear_errors, prepare, print_json, print_table
+from cytopipe.deploy.onnx import TOLERANCE
 from cytopipe.errors import CytopipeError
-from cytopipe.export import TOLERANCE
 
 if TYPE_CHECKING:
-    from cytopipe.export.export import Exported
-    from cytopipe.export.timing import Timing
+    from cytopipe.deploy.onnx.export import Exported
+    from cytopipe.deploy.onnx.timing import Timing
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier or a segmenter.")]
 Format = Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")]
@@ -73,19 +73,19 @@ def command(
       cytopipe export models/classifiers/crossvalidated/folds/0
     """
     with clear_errors(debug):
-        from cytopipe.export import packages
+        from cytopipe.deploy.onnx import packages
 
         packages.require()
         file = out or Path(f"{name_of(model)}.{file_format}")
         if file.is_dir() or (file.exists() and not force):
             raise CytopipeError("the file exists", where=file, hint="choose another --out, or overwrite it: --force")
-        from cytopipe.inference.listing import list_images
+        from cytopipe.inference.image_paths import list_images
 
         named = [Path(path) for path in list_images(images)] if images else None
         prepare("cpu", threads, model)
 
-        from cytopipe.export.export import example_paths, open_source, time_export, to_checked_onnx
-        from cytopipe.files import write_bytes
+        from cytopipe.deploy.onnx.export import example_paths, open_source, time_export, to_checked_onnx
+        from cytopipe.io.atomic import write_bytes
 
         source = open_source(model, segmenter)
         exported = to_checked_onnx(source, model, named or example_paths(model), tolerance)
@@ -108,7 +108,7 @@ def describe(file: Path, exported: Exported, tolerance: float, timings: dict[int
     """What was written and how it was checked, as plain values."""
     import torch
 
-    from cytopipe.files import sha256_bytes
+    from cytopipe.io.hashing import sha256_bytes
 
     return {
         "file": file.as_posix(),

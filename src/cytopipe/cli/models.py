@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table
 
 if TYPE_CHECKING:
-    from cytopipe.models import Architecture
+    from cytopipe.models.registry import Architecture
 
 CLASSES = 5  # of a classifier that names no number of its own
 
@@ -25,7 +25,7 @@ def command(as_json: AsJson = False, debug: Debug = False) -> None:
       cytopipe models --json
     """
     with clear_errors(debug):
-        from cytopipe.models import architectures
+        from cytopipe.models.registry import architectures
 
         rows = [describe(entry) for entry in architectures()]
         if as_json:
@@ -39,7 +39,7 @@ def describe(entry: Architecture) -> dict[str, Any]:
     """Name, task, paper, input size (pixels) and parameters of an architecture; None for a family without defaults."""
     import torch
 
-    from cytopipe.models import count_parameters
+    from cytopipe.models.registry import count_parameters
 
     required = [name for name in inspect.signature(entry.builder).parameters if name not in entry.defaults]
     total = trainable = None

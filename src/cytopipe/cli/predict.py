@@ -26,8 +26,8 @@ from cytopipe.cli.common import (
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
-    from cytopipe.inference.files import FilePredictor
-    from cytopipe.inference.records import Row, Table
+    from cytopipe.inference.image_files import FilePredictor
+    from cytopipe.inference.prediction_table import Row, Table
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier, models/classifiers/NAME.")]
 Images = Annotated[
@@ -90,17 +90,17 @@ def command(
     if force and out is None:
         raise typer.BadParameter("--force overwrites an --out FILE: name it too")
     with clear_errors(debug), ExitStack() as stack:
-        from cytopipe.inference.listing import list_images
+        from cytopipe.inference.image_paths import list_images
 
         listed = list_images(images, column)
         if overlay is not None:
             _refuse_own_pictures(overlay, [*images, *listed])
         where = prepare(device, threads, model)
 
-        from cytopipe.inference.files import FilePredictor
+        from cytopipe.inference.image_files import FilePredictor
+        from cytopipe.inference.prediction_table import Table
         from cytopipe.inference.predictor import Predictor
-        from cytopipe.inference.records import Table
-        from cytopipe.models import model_id
+        from cytopipe.models.files import model_id
 
         predictor = Predictor.load(model, where, segmenter)
         if segmenter is not None and predictor.segmentation is None:
@@ -111,7 +111,7 @@ def command(
         if table is not None:
             work.done = table.rows
         if overlay is not None:
-            from cytopipe.pictures.folder import Pictures
+            from cytopipe.explain.overlay_folder import Pictures
 
             pictures = Pictures(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw
@@ -153,7 +153,7 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
     """Predict, write and print; the rows go to standard output unless a table or the counts take their place."""
     from tqdm import tqdm
 
-    from cytopipe.inference.records import to_csv, to_json
+    from cytopipe.inference.prediction_table import to_csv, to_json
 
     tally = _Tally(work.predictor.classes)
     stdout = _binary_safe(sys.stdout)

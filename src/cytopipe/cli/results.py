@@ -48,26 +48,26 @@ def command(
       cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
       cytopipe results --readme                        after --write
     """
-    from cytopipe.evaluation import results
-    from cytopipe.files import write_text
+    from cytopipe.evaluation import stored_results
+    from cytopipe.io.atomic import write_text
 
     with clear_errors(debug):
         if write is not None:
             store(write, command, minutes, machine, partial)
             return
-        stored = results.read_results(results.FOLDER)
+        stored = stored_results.read_results(stored_results.FOLDER)
         if readme:
             page = Path("README.md")
             if not page.is_file():
                 raise CytopipeError("no such file", where=page.absolute(), hint="change to the project's root")
-            write_text(page, results.with_tables(page.read_text(encoding="utf-8"), stored))
+            write_text(page, stored_results.with_tables(page.read_text(encoding="utf-8"), stored))
             print(f"{page}: the results of {', '.join(run.preset for run in stored) or 'no run'}")
         elif as_json:
             print_json([row for run in stored for row in run.rows])
         elif not stored:
-            print(f"no stored results in {results.FOLDER}")
+            print(f"no stored results in {stored_results.FOLDER}")
         elif markdown:
-            print(results.to_markdown(stored))
+            print(stored_results.to_markdown(stored))
         else:
             header = ("dataset", "system", "split", "metric", "value (95 %)", "n", "min")
             rows = [
@@ -86,11 +86,11 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         CytopipeError: when the run is not one of this preset, is not finished, or how it was made is not told.
     """
     from cytopipe import paths
-    from cytopipe.evaluation import results
-    from cytopipe.files import write_json
+    from cytopipe.evaluation import stored_results
+    from cytopipe.io.atomic import write_json
     from cytopipe.params import load_params
+    from cytopipe.pipeline.tracking.provenance import git_commit
     from cytopipe.presets import find_preset, is_preset
-    from cytopipe.tracking.provenance import git_commit
 
     if command is None or minutes is None or minutes <= 0:
         raise CytopipeError("--write needs --command and --minutes, which say how the results were made")
@@ -100,15 +100,15 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         raise CytopipeError(
             f"differs from the preset '{preset}'", where=paths.PARAMS, hint="name the preset that was run"
         )
-    record = results.Stored(
+    record = stored_results.Stored(
         preset=preset,
         command=command,
         commit=git_commit(root, NOT_OF_THE_COMMIT) or "unknown",
         machine=machine or describe_machine(),
         minutes=minutes,
-        results=tuple(results.collect(root, params, partial)),
+        results=tuple(stored_results.collect(root, params, partial)),
     )
-    file = results.FOLDER / f"{preset}.json"
+    file = stored_results.FOLDER / f"{preset}.json"
     write_json(file, record.model_dump(mode="json"))
     print(f"{file}: {len(record.results)} results; `cytopipe results --readme` shows them in README.md")
 

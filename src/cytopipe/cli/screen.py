@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import torch
 
     from cytopipe.inference.predictor import Predictor
-    from cytopipe.screening import Field, Finder, Screened
+    from cytopipe.screening.detectors import CellDetector
+    from cytopipe.screening.fields import Field
     from cytopipe.screening.outputs import Tally
+    from cytopipe.screening.screen import Screened
 
 Fields = Annotated[
     list[str],
@@ -56,7 +58,7 @@ Scale = Annotated[
         "--scale",
         min=0.001,
         max=100,
-        help="Pixels of the finder's network for a pixel of the field, if not the training's.",
+        help="Pixels of the detector's network for a pixel of the field, if not the training's.",
     ),
 ]
 Box = Annotated[
@@ -111,16 +113,16 @@ def command(
       cytopipe screen big.tif --patches models/classifiers/cell-background --box 80 --scale 0.5 --out found
     """
     if (segmenter is None) == (patches is None):
-        raise typer.BadParameter("name one finder: --segmenter DIR or --patches DIR")
+        raise typer.BadParameter("name one detector: --segmenter DIR or --patches DIR")
     if box is not None and patches is None:
         raise typer.BadParameter("--box belongs to --patches")
     with clear_errors(debug):
-        from cytopipe.inference.listing import list_images
+        from cytopipe.inference.image_paths import list_images
 
         listed = [Path(name) for name in list_images(fields)]
         where = prepare(device, threads, model or segmenter or patches)
         screening = _Screening(
-            _finder(where, segmenter, patches, scale, box, threshold), _predictor(model, where), margin, edge
+            _detector(where, segmenter, patches, scale, box, threshold), _predictor(model, where), margin, edge
         )
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
@@ -129,20 +131,21 @@ def command(
             raise typer.Exit(UNREADABLE)
 
 
-def _finder(
+def _detector(
     device: torch.device,
     segmenter: Path | None,
     patches: Path | None,
     scale: float | None,
     box: int | None,
     threshold: float | None,
-) -> Finder:
-    from cytopipe.screening import PatchFinder, SegmenterFinder
+) -> CellDetector:
+    from cytopipe.screening.patch_detector import PatchDetector
+    from cytopipe.screening.segmenter_detector import SegmenterDetector
 
     if patches is not None:
-        return PatchFinder(patches, device, scale or 1.0, threshold=0.7 if threshold is None else threshold, box=box)
+        return PatchDetector(patches, device, scale or 1.0, threshold=0.7 if threshold is None else threshold, box=box)
     assert segmenter is not None
-    return SegmenterFinder(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
+    return SegmenterDetector(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
 
 
 def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
@@ -152,10 +155,10 @@ def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
 
 
 class _Screening:
-    """The screening of several fields with one finder and one classifier."""
+    """The screening of several fields with one detector and one classifier."""
 
-    def __init__(self, finder: Finder, predictor: Predictor | None, margin: float, edge: bool) -> None:
-        self.finder, self.predictor, self.margin, self.edge = finder, predictor, margin, edge
+    def __init__(self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool) -> None:
+        self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
@@ -164,7 +167,7 @@ class _Screening:
 
         from tqdm import tqdm
 
-        from cytopipe.files import StageLock
+        from cytopipe.io.locks import StageLock
         from cytopipe.screening.outputs import Tally, names_of
 
         results, total = [], Tally.of(self.classes)
@@ -184,7 +187,7 @@ class _Screening:
         return results, total
 
     def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, int]]:
-        from cytopipe.screening import open_field
+        from cytopipe.screening.fields import open_field
         from cytopipe.screening.outputs import Tally, write_field
 
         with open_field(path) as field:
@@ -198,9 +201,9 @@ class _Screening:
             return tally, {"width": field.width, "height": field.height}
 
     def _cells(self, field: Field) -> Iterator[Screened]:
-        from cytopipe.screening import screen
+        from cytopipe.screening.screen import screen
 
-        return screen(field, self.finder, self.predictor, self.margin, edge=self.edge)
+        return screen(field, self.detector, self.predictor, self.margin, edge=self.edge)
 
 
 def summary(tally: Tally) -> dict[str, Any]:

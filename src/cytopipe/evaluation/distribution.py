@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.evaluation.classification import group_draws, interval
-from cytopipe.evaluation.plots import SERIES, figure, note
-from cytopipe.evaluation.segmentation import DISTANCE, MEASURES, PARTS
+from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.segmentation import DISTANCE, MEASURES, PARTS
+from cytopipe.plotting.figures import SERIES, figure, note
 
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 POINTS = 101  # of a distribution's table

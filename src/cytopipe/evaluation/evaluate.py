@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from cytopipe.decisions import Decisions, abnormality
+from cytopipe.data.manifest import Row
+from cytopipe.data.tensors import Items, Stack, load_all, load_split
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation import curve_figures, curves, plots
-from cytopipe.evaluation.classification import (
+from cytopipe.evaluation.decision_rule import WANTED_ERROR, calibrate, judge
+from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
+from cytopipe.inference.classify import class_probabilities, input_transform
+from cytopipe.io.hashing import sha256_file
+from cytopipe.io.tables import write_table
+from cytopipe.metrics import curves
+from cytopipe.metrics.classification import (
     LEVEL,
     REPLICATES,
     classification_metrics,
@@ -22,16 +28,12 @@ from cytopipe.evaluation.classification import (
     per_class,
     spread_of_seeds,
 )
-from cytopipe.evaluation.decisions import WANTED_ERROR, calibrate, judge
-from cytopipe.evaluation.reasons import no_operating_point, undefined
-from cytopipe.files import sha256_file
-from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.manifest import Row
-from cytopipe.models import MAIN, ModelSpec, load_model, model_id, part_of, read_folds, seed_part
+from cytopipe.models.decision_rule import Decisions, abnormality
+from cytopipe.models.files import model_id
+from cytopipe.models.folder import MAIN, ModelSpec, load_model, part_of, read_folds, seed_part
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
-from cytopipe.tables import write_table
-from cytopipe.tensors import Items, Stack, load_all, load_split
+from cytopipe.plotting import curve_figures, figures
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class Evaluation:
     def write_plots(self, folder: Path) -> None:
         """Write the confusion and every curve as a table (for `dvc plots`) and a figure of the same name."""
         truth, predicted = self.truth, self.predicted
-        write_table(folder / "confusion.csv", plots.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
-        plots.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
+        write_table(folder / "confusion.csv", figures.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
+        figures.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
         questions = curves.one_against_rest(truth, self.probabilities, self.classes)
         # A single abnormal class has its curve already.
         if self.abnormal and len(self.decisions[0].abnormal) > 1:
@@ -128,7 +130,12 @@ class Evaluation:
         benefit = curves.net_benefit_rows(self.abnormal)
         why = no_operating_point(truth, self.classes, self.decisions)
         curve_figures.decision_figure(folder / "decision.png", benefit, why)
-        sure = np.array([np.inf if chosen.sure_above is None else chosen.sure_above for chosen in self.decisions])
+        sure = np.array(
+            [
+                np.inf if chosen.confidence_threshold is None else chosen.confidence_threshold
+                for chosen in self.decisions
+            ]
+        )
         coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
         curve_figures.coverage_figure(folder / "coverage.png", coverage, WANTED_ERROR)
         for name, rows, columns in (
@@ -168,7 +175,7 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         _check(spec, items, rows, model_folder, tensors)
         chosen = np.flatnonzero(tested_by == number)
         mine = items.take(chosen) if isinstance(items, Stack) else items
-        predicted = class_probabilities(model, input_transform(spec, device), mine, orientations=spec.orientations)
+        predicted = class_probabilities(model, input_transform(spec, device), mine, tta=spec.tta)
         if number == 0:
             probabilities = np.zeros((len(rows), len(spec.classes)))
         probabilities[chosen] = predicted
@@ -198,7 +205,7 @@ def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> li
     found = list[np.ndarray]()
     while (part := model_folder / seed_part(len(found) + 1)).is_dir():
         model, spec = load_model(part, device)
-        found.append(class_probabilities(model, input_transform(spec, device), items, orientations=spec.orientations))
+        found.append(class_probabilities(model, input_transform(spec, device), items, tta=spec.tta))
     return found
 
 

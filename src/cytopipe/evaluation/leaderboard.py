@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.classification import LEVEL, group_draws, interval
-from cytopipe.evaluation.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
-from cytopipe.tables import markdown
+from cytopipe.io.tables import markdown
+from cytopipe.metrics.classification import LEVEL, group_draws, interval
+from cytopipe.metrics.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
 
 
 @dataclass(frozen=True)

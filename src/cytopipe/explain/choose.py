@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.manifest import Row
 
 MEASURED = 3  # images of a class that are measured for each that `explain.images` shows
 

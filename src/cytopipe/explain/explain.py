@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.errors import CytopipeError
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
 from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
+from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
-from cytopipe.explain.report import Explanations, Shown, region_shares, settings
 from cytopipe.inference.classify import input_transform
-from cytopipe.inputs import COLOURS, InputTransform
-from cytopipe.models import MAIN, load_model, part_of, read_folds
+from cytopipe.models.folder import MAIN, load_model, part_of, read_folds
+from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
-from cytopipe.tensors import Items, load_all, load_split
 
 COARSE = 10  # steps for measures, which are means over images
 TESTED = 8  # images for the curves and for the randomisation

@@ -8,9 +8,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from cytopipe.draw import REGION_COLOURS
-from cytopipe.evaluation.plots import figure
 from cytopipe.explain.names import METHOD_COLOURS, TITLES
+from cytopipe.imaging.drawing import REGION_COLOURS
+from cytopipe.plotting.figures import figure
 
 PIXELS = "pixels"  # stands beside the methods: the regions' share of the image
 

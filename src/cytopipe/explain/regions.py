@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.evaluation.classification import group_draws, interval
-from cytopipe.masks import BACKGROUND, CYTOPLASM, NUCLEUS
+from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS
+from cytopipe.metrics.classification import group_draws, interval
 
 REGIONS = {"nucleus": NUCLEUS, "cytoplasm": CYTOPLASM, "background": BACKGROUND}
 _CELL, _NUCLEUS = 3, 4  # channels of a stored item

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.inference.orientations import ORIENTED, turn
-from cytopipe.inputs import InputTransform, batches
-from cytopipe.models import ModelSpec
-from cytopipe.tensors import Items
+from cytopipe.data.tensors import Items
+from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.transforms import InputTransform, batches
 
 BATCH = 64  # images of a forward pass; other numbers give other last digits
 
@@ -20,7 +20,7 @@ def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
 
 
 def class_probabilities(
-    model: nn.Module, transform: InputTransform, items: Items, batch_size: int = BATCH, orientations: int = 1
+    model: nn.Module, transform: InputTransform, items: Items, batch_size: int = BATCH, tta: int = 1
 ) -> np.ndarray:
     """N x S x S x 5 uint8 -> N x classes float64; rows sum to 1. Always in fp32 and evaluation mode.
 
@@ -29,12 +29,12 @@ def class_probabilities(
         transform: of stored items.
         items: in any order; the result has the same.
         batch_size: images a forward pass.
-        orientations: 8 takes the mean over the turned and mirrored images.
+        tta: 8 takes the mean over the turned and mirrored images.
     """
     model.eval()
     results = []
     with torch.inference_mode():
         for _, batch in batches(items, batch_size):
-            seen = [torch.softmax(model(transform(turn(batch, *by))).double(), dim=1) for by in ORIENTED[orientations]]
+            seen = [torch.softmax(model(transform(turn(batch, *by))).double(), dim=1) for by in ORIENTED[tta]]
             results.append(torch.stack(seen).mean(dim=0).cpu().numpy())
     return np.concatenate(results)

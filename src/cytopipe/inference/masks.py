@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.files import sha256_bytes
-from cytopipe.images import read_png
+from cytopipe.imaging.decode import read_png
+from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
-from cytopipe.manifest import Row
-from cytopipe.masks import encode_mask
-from cytopipe.models import FOLDS, part_of
+from cytopipe.io.hashing import sha256_bytes
+from cytopipe.models.files import FOLDS
+from cytopipe.models.folder import part_of
 from cytopipe.paths import PREDICTED
 
 

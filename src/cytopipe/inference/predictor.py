@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.decisions import Decisions, abnormality
+from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.inference.segment import Segmentation
-from cytopipe.models import FOLDS, ModelSpec, load_model, segmenter_of
-from cytopipe.tensors import make_item
+from cytopipe.models.bundle import segmenter_of
+from cytopipe.models.decision_rule import Decisions, abnormality
+from cytopipe.models.files import FOLDS
+from cytopipe.models.folder import ModelSpec, load_model
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,11 @@ class Predictor:
             yield make_item(waiting.popleft(), mask, size), mask
 
     def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
-        found = class_probabilities(
-            self.model, self.transform, items, self.batch_size, orientations=self.spec.orientations
-        )
+        found = class_probabilities(self.model, self.transform, items, self.batch_size, tta=self.spec.tta)
         calibrated = self.decisions.calibrated(found)
-        sure_above = np.inf if self.decisions.sure_above is None else self.decisions.sure_above
+        confidence_threshold = (
+            np.inf if self.decisions.confidence_threshold is None else self.decisions.confidence_threshold
+        )
         abnormal = self.decisions.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
         for row, mask in enumerate(masks):
@@ -131,7 +133,7 @@ class Predictor:
                 predicted=self.classes[int(found[row].argmax())],
                 probabilities=found[row],
                 confidence=confidence,
-                uncertain=confidence < sure_above,
+                uncertain=confidence < confidence_threshold,
                 abnormal=float(scores[row]) if abnormal else None,
                 item=items[row],
                 mask=mask,

@@ -14,14 +14,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import resize_rgb
-from cytopipe.inference.orientations import ORIENTED, turn
-from cytopipe.inference.windows import cut, join
-from cytopipe.inputs import InputTransform
-from cytopipe.masks import from_probabilities, largest_cell
-from cytopipe.model_files import SPEC
-from cytopipe.models import ModelSpec, load_model
-from cytopipe.models.folder import OTHER_VERSION
+from cytopipe.imaging.decode import resize_rgb
+from cytopipe.imaging.masks import from_probabilities, largest_cell
+from cytopipe.imaging.sliding_window import cut, join
+from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.models.files import SPEC
+from cytopipe.models.folder import OTHER_VERSION, ModelSpec, load_model
+from cytopipe.models.transforms import InputTransform
 
 HEADS = ("cyt", "nuc")
 NATIVE_SIDE, CELL_SIDE = "native_side", "cell_side"  # in model.json's extra: of training images and of their cells, px
@@ -37,7 +36,7 @@ class View:
     `whole`: the image is resized to input_size x input_size. `tiles`: it is scaled by `scale` and a window of
     input_size slides over it with this overlap; overlapping probabilities are averaged.
 
-    `orientations`: 8 averages over the rotations and reflections of every window. `one_cell`: of several cells in
+    `tta`: 8 averages over the rotations and reflections of every window. `one_cell`: of several cells in
     the image the largest is kept, for images that are known to show one.
     """
 
@@ -47,7 +46,7 @@ class View:
     input_size: int
     scale: float = 1.0
     overlap: float = 0.5
-    orientations: int = 1
+    tta: int = 1
     one_cell: bool = False
 
     def size_of(self, image: np.ndarray) -> Size:
@@ -117,9 +116,7 @@ class Segmentation:
                 some = windows[start : start + self.batch_size]
                 # Kernels differ with the number of windows: filled up, an image has one mask in whatever company.
                 items = torch.from_numpy(np.pad(some, ((0, self.batch_size - len(some)), *[(0, 0)] * 3), mode="edge"))
-                turned = [
-                    turn(self._forward(turn(items, *by)), *by, back=True) for by in ORIENTED[self.view.orientations]
-                ]
+                turned = [turn(self._forward(turn(items, *by)), *by, back=True) for by in ORIENTED[self.view.tta]]
                 results.append(torch.stack(turned).mean(dim=0)[: len(some)].cpu().numpy())
         return np.concatenate(results)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
-from cytopipe.images import encode_png
-from cytopipe.model_files import EXAMPLE, SPEC, SUMS, WEIGHTS, place_of_segmenter
-from cytopipe.tensors import Items
+from cytopipe.imaging.decode import encode_png
+from cytopipe.models.files import EXAMPLE, SPEC, SUMS, WEIGHTS, place_of_segmenter
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:

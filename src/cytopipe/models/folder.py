@@ -27,10 +27,10 @@ from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.model_files import FOLDS, RESTORE, SPEC, SUMS, WEIGHTS
+from cytopipe.models.files import FOLDS, RESTORE, SPEC, SUMS, WEIGHTS
 from cytopipe.models.heads import Activation, Head, build_classifier
+from cytopipe.models.pretrained import check_fit, read_tensors
 from cytopipe.models.registry import Task
-from cytopipe.models.weights import check_fit, read_tensors
 
 MAIN = ""  # the part of a folder that holds one model alone
 OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
@@ -64,7 +64,7 @@ class ModelSpec(BaseModel):
         resized_to: side in pixels of the network's input, to which they are resized; None: input_size.
         mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
         std: of each input channel.
-        orientations: 8 averages the probabilities of the turned and mirrored images, 1 takes the image as it is.
+        tta: 8 averages the probabilities of the turned and mirrored images, 1 takes the image as it is.
         training_data_sha256: of the training data, in hexadecimal digits.
         extra: a stage's own values, such as the scale of tiles.
     """
@@ -83,7 +83,7 @@ class ModelSpec(BaseModel):
     resized_to: PositiveInt | None = None
     mean: tuple[FiniteFloat, ...]
     std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
-    orientations: Literal[1, 8] = 1
+    tta: Literal[1, 8] = 1
     training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     extra: JsonDict = Field(default_factory=dict)
 

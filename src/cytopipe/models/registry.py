@@ -13,8 +13,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import importlib
 import inspect
 import json
+import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -116,23 +118,34 @@ def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[
     return enter
 
 
+@functools.cache
+def _entries() -> dict[str, Architecture]:
+    """The registry, filled by importing every module of `architectures` once."""
+    from cytopipe.models import architectures
+
+    for module in pkgutil.iter_modules(architectures.__path__):
+        importlib.import_module(f"{architectures.__name__}.{module.name}")
+    return _ENTRIES
+
+
 def architectures() -> list[Architecture]:
     """All entries, sorted by name; `timm/<name>` stands for timm's own list."""
-    return sorted(_ENTRIES.values(), key=lambda entry: entry.name)
+    return sorted(_entries().values(), key=lambda entry: entry.name)
 
 
 def find(name: str) -> Architecture:
     """The entry of a name; CytopipeError with the nearest known names if there is none."""
-    if name in _ENTRIES and name != TIMM:
-        return _ENTRIES[name]
+    entries = _entries()
+    if name in entries and name != TIMM:
+        return entries[name]
     model = name.removeprefix("timm/")
     if timm.is_model(model):
-        entry = _ENTRIES[TIMM]
+        entry = entries[TIMM]
         return dataclasses.replace(entry, name=f"timm/{model}", builder=functools.partial(entry.builder, model))
-    known = [*(entry for entry in _ENTRIES if entry != TIMM), *timm.list_models()]
+    known = [*(entry for entry in entries if entry != TIMM), *timm.list_models()]
     raise CytopipeError(
         f"there is no architecture '{name}'",
-        hint=nearest(model, known) or f"one of {', '.join(sorted(_ENTRIES))}",
+        hint=nearest(model, known) or f"one of {', '.join(sorted(entries))}",
     )
 
 
@@ -140,7 +153,7 @@ def build(name: str, /, **arguments: Any) -> nn.Module:
     """Build a network with random weights, in training mode, on the CPU.
 
     The weights are drawn from torch's generator: call `torch.manual_seed` first. Nothing is downloaded;
-    pretrained weights come from `cytopipe.models.weights.load_pretrained`.
+    pretrained weights come from `cytopipe.models.pretrained.load_pretrained`.
 
     Raises:
         CytopipeError: unknown name, unknown argument, or argument of the wrong type or range.

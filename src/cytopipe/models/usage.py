@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cytopipe.model_files import SEGMENTER
+from cytopipe.models.files import SEGMENTER
 from cytopipe.models.folder import ModelSpec
 from cytopipe.models.registry import find
 
@@ -14,17 +14,21 @@ _SEES = {
 }
 
 
-def usage(name: str, spec: ModelSpec, sure_above: float | None) -> str:
+def usage(name: str, spec: ModelSpec, confidence_threshold: float | None) -> str:
     """Markdown that says what a classifier is and how to use it.
 
     Args:
         name: of the classifier.
         spec: its own.
-        sure_above: calibrated confidence below which a person should look; None: always.
+        confidence_threshold: calibrated confidence below which a person should look; None: always.
     """
     paper = find(spec.architecture).paper
     classes = "\n".join(f"{index}. {label}" for index, label in enumerate(spec.classes))
-    sure = "any image" if sure_above is None else f"an image whose calibrated confidence is below {sure_above:.3f}"
+    sure = (
+        "any image"
+        if confidence_threshold is None
+        else f"an image whose calibrated confidence is below {confidence_threshold:.3f}"
+    )
     return f"""# {name}
 
 A classifier of single cells, trained by cytopipe. Architecture: `{spec.architecture}` ({paper}).
@@ -45,7 +49,7 @@ or in Python:
 
     import torch
     from pathlib import Path
-    from cytopipe.images import read_rgb
+    from cytopipe.imaging.decode import read_rgb
     from cytopipe.inference.predictor import Predictor
 
     predictor = Predictor.load(Path("."), torch.device("cpu"))

@@ -75,7 +75,7 @@ class Params(Section):
                 self._refuse_masks_that_saw_test_images(name, classifier)
         for name, screening in self.screenings.items():
             _known(f"screenings.{name}.dataset", screening.dataset, self.datasets)
-            _known(f"screenings.{name}.finder", screening.model, getattr(self, screening.section))
+            _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_that_saw_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
         return self

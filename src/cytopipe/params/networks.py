@@ -28,7 +28,7 @@ class Segmenter(Section):
     input_size: int = Field(64, ge=32, le=4096)
     scale: float = Field(1.0, gt=0, le=8, description="of the image before it is tiled")
     overlap: float = Field(0.5, ge=0, lt=1, description="of neighbouring windows")
-    orientations: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
+    tta: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
     one_cell: bool = Field(False, description="images show one cell: keep the largest that is found")
     cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
     training: Training | None = None
@@ -59,7 +59,7 @@ class Classifier(Section):
     freeze: bool = Field(False, description="train the head alone")
     head: Literal["own", "linear", "mlp", "svm"] = Field("own", description="own: the architecture's")
     activation: Literal["relu", "mish"] | None = Field(None, description="in place of the architecture's")
-    orientations: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
+    tta: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
     seeds: int = Field(1, ge=1, le=50, description="trainings that differ in the seed alone; their mean and spread")
     refit: bool = Field(

@@ -1,4 +1,4 @@
-"""Parameters of a screening: whole fields of a dataset, a finder of their cells and a classifier that names each."""
+"""Parameters of a screening: whole fields of a dataset, a detector of their cells and a classifier that names each."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Screening(Section):
     """Find the cells of whole fields, name each, and score both against the annotated cells."""
 
     dataset: Name = Field(description="its fields are screened, those alone of which every cell is a test image")
-    finder: str = Field(
+    detector: str = Field(
         pattern=r"^(segmenters|classifiers)/[a-z0-9][a-z0-9_-]*$",
         description="segmenters/NAME, or classifiers/NAME of a classifier of patches with a class `cell`",
     )
-    arguments: dict[str, Any] = Field(default_factory=dict, description="of the finder: scale, thresholds")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="of the detector: scale, thresholds")
     classifier: Name = Field(description="names the cells")
     margin: float = Field(0.05, ge=0, le=1, description="about a found cell's box, share of its longer side")
 
     @property
     def section(self) -> str:
-        """Where params.yaml describes the finder's model: segmenters or classifiers."""
-        return self.finder.partition("/")[0]
+        """Where params.yaml describes the detector's model: segmenters or classifiers."""
+        return self.detector.partition("/")[0]
 
     @property
     def model(self) -> str:
-        """Name of the finder's model."""
-        return self.finder.partition("/")[2]
+        """Name of the detector's model."""
+        return self.detector.partition("/")[2]
 
 
 def refuse_models_that_saw_the_fields(
@@ -77,7 +77,7 @@ def _networks(
 ) -> Iterator[tuple[str, str, Segmenter | Classifier]]:
     """What a screening computes with: its role, its name, its parameters."""
     found = segmenters[screening.model] if screening.section == "segmenters" else classifiers[screening.model]
-    yield "the finder", screening.model, found
+    yield "the detector", screening.model, found
     classifier = classifiers[screening.classifier]
     yield "the classifier", screening.classifier, classifier
     if classifier.channels != "rgb":

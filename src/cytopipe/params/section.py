@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+# Keys of earlier versions: an error names what they are called now.
+RENAMED = {"orientations": "tta", "finder": "detector"}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
@@ -22,6 +24,9 @@ class Section(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
+                    if RENAMED.get(key) in cls.model_fields:
+                        text = "'{key}' is now called '{known}'"
+                        raise PydanticCustomError("renamed_key", text, {"key": key, "known": RENAMED[key]})
                     near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
                     known = near[0] if near else ", ".join(cls.model_fields)
                     text = "unknown key '{key}'; did you mean: {known}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cytopipe import tables
+from cytopipe.io import tables
 from cytopipe.params import SPLITS, PhantomSource
 from cytopipe.report.provenance import weight_hashes
 from cytopipe.report.render import card, limits, markdown_name, number, percent

@@ -10,13 +10,7 @@ from markupsafe import Markup
 from cytopipe import paths
 from cytopipe.report.charts import Axis, Point, Series, chart, series_style
 from cytopipe.report.explained import method_name
-from cytopipe.report.read import (
-    ClassifierResults,
-    ScreeningResults,
-    SegmenterResults,
-    Table,
-    read_table_if_there,
-)
+from cytopipe.report.read import ClassifierResults, ScreeningResults, SegmenterResults, Table, read_table_if_there
 from cytopipe.report.render import percent
 
 _PERTURBATIONS = {
@@ -102,7 +96,7 @@ def segmenter_curves(one: SegmenterResults) -> list[Curve]:
 
 
 def screening_curves(one: ScreeningResults) -> list[Curve]:
-    """Precision by recall as the finder's score falls, and found against annotated cells of each field."""
+    """Precision by recall as the detector's score falls, and found against annotated cells of each field."""
     rows = _by(read_table_if_there(one.files.plots / "precision_recall.csv"), "overlap")
     found = []
     if rows:
@@ -112,7 +106,7 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
         ]
         svg = chart("precision by recall of found cells", Axis("recall"), Axis("precision"), lines)
         keys = [Key(kind, series_style(place)) for place, kind in enumerate(rows)]
-        found.append(Curve("Cells found", "From the surest alone to all that the finder tells.", svg, keys))
+        found.append(Curve("Cells found", "From the surest alone to all that the detector tells.", svg, keys))
     if counts := _points(read_table_if_there(one.files.plots / "counts.csv"), "true", "found"):
         most = 1.05 * max(max(point) for point in counts) + 1
         # Dots, not a line through them.

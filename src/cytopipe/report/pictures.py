@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cytopipe.images import opened, read_png
+from cytopipe.imaging.decode import opened, read_png
 
 THUMBNAIL = 96  # longer side, pixels
 SHOWN = 240  # of a cell in the gallery of masks

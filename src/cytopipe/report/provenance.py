@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from cytopipe import paths
-from cytopipe.files import sha256_file
+from cytopipe.io.hashing import sha256_file
 from cytopipe.params import Params
 from cytopipe.report.read import Results, weight_hashes
 

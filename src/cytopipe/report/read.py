@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe import paths
+from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.manifest import Row, read_manifest
 from cytopipe.params import Classifier, Dataset, Params, Screening, Segmenter
 
 Table = list[dict[str, str]]

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from cytopipe import paths
-from cytopipe.datasets import Adapter, adapter
+from cytopipe.data.adapters.base import Adapter
+from cytopipe.data.adapters.registry import adapter
+from cytopipe.data.sources.recipe import load_recipe
 from cytopipe.params import SPLITS, RecipeSource
+from cytopipe.report.compact_letter_display import letters
 from cytopipe.report.confusion import Cell, chosen_images, matrix
 from cytopipe.report.curves import (
     Curve,
@@ -24,11 +27,9 @@ from cytopipe.report.curves import (
 )
 from cytopipe.report.explained import Explained, explained
 from cytopipe.report.findings import Audited, audited
-from cytopipe.report.letters import letters
 from cytopipe.report.masks import Gallery, gallery
 from cytopipe.report.pictures import Album, Picture
 from cytopipe.report.read import ClassifierResults, DatasetResults, Prediction, Results, SegmenterResults
-from cytopipe.sources import load_recipe
 
 EXAMPLES = 3  # images of a class and split
 

@@ -16,9 +16,9 @@ class FoundCell:
     Attributes:
         box: (left, top, right, bottom) about the whole cell, the last two exclusive.
         contour: P x 2 int32 (x, y), the outermost pixels of the whole cell in order, not closed.
-        nucleus: likewise of its nucleus, or None where the finder does not know it.
+        nucleus: likewise of its nucleus, or None where the detector does not know it.
         area: pixels of the whole cell.
-        score: how sure the finder is, 0 to 1.
+        score: how sure the detector is, 0 to 1.
         cut: whether the cell touches the edge of the field, so that part of it may be missing.
     """
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import opened, read_rgb, resize_rgb
+from cytopipe.imaging.decode import opened, read_rgb, resize_rgb
 
 WHOLE = 4096 * 4096  # pixels of a field that is decoded at once: some 50 MB
 STRIP = 64  # rows of a shrunk field that are read at once

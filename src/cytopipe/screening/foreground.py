@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cytopipe.images import resize_rgb
-from cytopipe.models.otsu import otsu_threshold
+from cytopipe.imaging.decode import resize_rgb
+from cytopipe.models.architectures.otsu import otsu_threshold
+from cytopipe.screening.detectors import Region
 from cytopipe.screening.fields import STRIP, Field
-from cytopipe.screening.finders import Region
 
 THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
 REACH = 4  # points beyond a region on which its smoothed grey depends

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cytopipe.errors import CytopipeError
-from cytopipe.files import AtomicOutputs
-from cytopipe.images import encode_png
+from cytopipe.imaging.decode import encode_png
+from cytopipe.io.atomic import AtomicOutputs
 from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
@@ -96,7 +96,7 @@ def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screen
         classes: of the classifier, in its order; empty without one.
 
     Raises:
-        CytopipeError: from the finder or classifier, or a file cannot be written; then none of the three changes.
+        CytopipeError: from the detector or classifier, or a file cannot be written; then none of the three changes.
     """
     colours = class_colours(tuple(classes) or (UNCLASSIFIED,))
     tally = Tally.of(classes)

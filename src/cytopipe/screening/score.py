@@ -10,39 +10,39 @@ from typing import Any
 import torch
 
 from cytopipe import paths
-from cytopipe.datasets.base import AnnotatedField
+from cytopipe.data.adapters.base import AnnotatedField
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.detection import Detection, ScreenedField, TrueCell
-from cytopipe.evaluation.screened import ScreeningResult
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models import validate_arguments
+from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
+from cytopipe.models.registry import validate_arguments
+from cytopipe.screening.annotated import ScreeningResult
+from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.fields import open_field
-from cytopipe.screening.finders import Finder
-from cytopipe.screening.patches import PatchFinder
+from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.screen import screen
-from cytopipe.screening.segmenter import SegmenterFinder
+from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 
-def load_finder(model: paths.Trained, device: torch.device, arguments: dict[str, Any]) -> Finder:
-    """The finder of a segmenter, or of a classifier of patches.
+def load_detector(model: paths.Trained, device: torch.device, arguments: dict[str, Any]) -> CellDetector:
+    """The detector of a segmenter, or of a classifier of patches.
 
     Raises:
         CytopipeError: it cannot find cells, or an argument is unknown or ill-typed.
     """
-    builder = SegmenterFinder if model.kind == "segmenters" else PatchFinder
+    builder = SegmenterDetector if model.kind == "segmenters" else PatchDetector
     bound = partial(builder, model.model, device)
-    finder: Finder = bound(**validate_arguments(bound, arguments, builder.__name__))
-    return finder
+    detector: CellDetector = bound(**validate_arguments(bound, arguments, builder.__name__))
+    return detector
 
 
 def screen_fields(
-    fields: Iterable[AnnotatedField], finder: Finder, predictor: Predictor, margin: float
+    fields: Iterable[AnnotatedField], detector: CellDetector, predictor: Predictor, margin: float
 ) -> ScreeningResult:
     """Find and name the cells of annotated fields, in order.
 
     Args:
         fields: at least one.
-        finder: of their cells.
+        detector: of their cells.
         predictor: of their classes.
         margin: about a found cell's box, share of its longer side.
 
@@ -62,7 +62,7 @@ def screen_fields(
         with open_field(field.image) as opened:
             found = [
                 Detection(one.cell.box, one.cell.contour, one.cell.score, one.prediction.predicted)
-                for one in screen(opened, finder, predictor, margin)
+                for one in screen(opened, detector, predictor, margin)
                 if one.prediction is not None
             ]
             screened.append(ScreenedField(field.id, field.group, opened.height, opened.width, true, found))

@@ -8,8 +8,8 @@ from itertools import islice
 
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.screening.cells import FoundCell, with_margin
+from cytopipe.screening.detectors import TILE, CellDetector, find_cells
 from cytopipe.screening.fields import Field
-from cytopipe.screening.finders import TILE, Finder, find_cells
 
 MARGIN = 0.05  # share of a cell's longer side about its box, as the classifiers' training images have
 
@@ -24,7 +24,7 @@ class Screened:
 
 def screen(
     field: Field,
-    finder: Finder,
+    detector: CellDetector,
     predictor: Predictor | None,
     margin: float = MARGIN,
     tile: int = TILE,
@@ -34,13 +34,13 @@ def screen(
 
     Args:
         field: of any size.
-        finder: of the cells.
+        detector: of the cells.
         predictor: of their classes, or None.
         margin: share of a cell's longer side.
         tile: see `find_cells`.
         edge: whether cells that the field's edge cuts are kept.
     """
-    cells = (cell for cell in find_cells(field, finder, tile) if edge or not cell.cut)
+    cells = (cell for cell in find_cells(field, detector, tile) if edge or not cell.cut)
     if predictor is None:
         yield from (Screened(cell, None) for cell in cells)
         return

@@ -9,13 +9,15 @@ import torch
 from sklearn.metrics import f1_score
 from torch import nn
 
-from cytopipe.augment import Augmenter
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.tensors import load_split
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import input_transform
-from cytopipe.inputs import CHANNEL_COUNT, InputTransform, batches
-from cytopipe.models import ModelSpec, Normalisation, build_classifier, load_pretrained
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.heads import build_classifier
+from cytopipe.models.pretrained import Normalisation, load_pretrained
+from cytopipe.models.transforms import CHANNEL_COUNT, InputTransform, batches
 from cytopipe.params import Classifier, Training
-from cytopipe.tensors import load_split
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.features import Features, ToDevice, frozen_features
@@ -114,7 +116,7 @@ def make_classifier(
         resized_to=config.input_size,
         mean=(*colours.mean, *[0.5] * masks),
         std=(*colours.std, *[0.5] * masks),
-        orientations=config.orientations,
+        tta=config.tta,
         training_data_sha256=data_hash,
     )
     return model, spec

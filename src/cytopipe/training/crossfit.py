@@ -12,15 +12,15 @@ from typing import Any
 
 from torch import nn
 
+from cytopipe.data.manifest import Row
+from cytopipe.data.splits import divide
 from cytopipe.evaluation.distribution import segmentation_metrics
-from cytopipe.evaluation.segmentation import distances_of_parts, overlap_of_parts
-from cytopipe.images import read_png
+from cytopipe.imaging.decode import read_png
+from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.segment import Segmentation
-from cytopipe.manifest import Row
-from cytopipe.masks import read_mask
-from cytopipe.models import MAIN, ModelSpec, part_of
+from cytopipe.metrics.segmentation import distances_of_parts, overlap_of_parts
+from cytopipe.models.folder import MAIN, ModelSpec, part_of
 from cytopipe.params import Segmenter
-from cytopipe.splits import divide
 from cytopipe.training.loop import Epoch
 from cytopipe.training.segmenter import make_segmenter, train_segmenter
 from cytopipe.training.sizes import typical_sizes

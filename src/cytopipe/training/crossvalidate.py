@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from cytopipe.models import ModelSpec, part_of, seed_part
+from cytopipe.data.tensors import join, load_all
+from cytopipe.models.folder import ModelSpec, part_of, seed_part
 from cytopipe.params import Classifier
-from cytopipe.tensors import join, load_all
 from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.data import Labelled
-from cytopipe.training.decide import decide
+from cytopipe.training.decision_rule import decide
 from cytopipe.training.folds import draw_folds
 from cytopipe.training.loop import Epoch
 from cytopipe.training.workspace import Workspace

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from cytopipe.augment import Augmenter
-from cytopipe.tensors import Items
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.tensors import Items
 
 
 class Labelled(NamedTuple):

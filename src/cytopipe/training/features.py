@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.inputs import InputTransform, batches
+from cytopipe.data.tensors import Items
 from cytopipe.models.frozen import train_mode
 from cytopipe.models.heads import tail_of
-from cytopipe.tensors import Items
+from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.training.data import Labelled
 
 logger = logging.getLogger("cytopipe")

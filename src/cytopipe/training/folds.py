@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cytopipe.data.manifest import Row
+from cytopipe.data.splits import divide, join_copies
 from cytopipe.errors import CytopipeError
-from cytopipe.manifest import Row
-from cytopipe.splits import divide, join_copies
 
 VALIDATION = 0.15  # of the images that a fold does not test on
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cytopipe.inputs import resize
+from cytopipe.models.transforms import resize
 from cytopipe.params import Augmentation
 
 Mixed = tuple[torch.Tensor, torch.Tensor]  # N x C x H x W images, N x classes targets

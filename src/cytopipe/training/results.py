@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cytopipe.evaluation.plots import curves
-from cytopipe.tables import write_table
+from cytopipe.io.tables import write_table
+from cytopipe.plotting.figures import curves
 from cytopipe.training.loop import Epoch
 
 

@@ -11,17 +11,19 @@ from monai.losses import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
-from cytopipe.augment import Augmenter
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.manifest import Row
+from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
-from cytopipe.images import read_png, resize_rgb
+from cytopipe.imaging.decode import read_png, resize_rgb
+from cytopipe.imaging.masks import read_mask, resize_mask, to_channels
+from cytopipe.imaging.sliding_window import cut
 from cytopipe.inference.segment import HEADS, View
-from cytopipe.inference.windows import cut
-from cytopipe.inputs import InputTransform, batches
-from cytopipe.manifest import Row
-from cytopipe.masks import read_mask, resize_mask, to_channels
-from cytopipe.models import ModelSpec, Normalisation, build, load_pretrained
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.pretrained import Normalisation, load_pretrained
+from cytopipe.models.registry import build
+from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.params import Segmenter, Training
-from cytopipe.tensors import ArrayWriter, open_array
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
@@ -142,7 +144,7 @@ def make_segmenter(
                 "input_size": config.input_size,
                 "scale": config.scale,
                 "overlap": config.overlap,
-                "orientations": config.orientations,
+                "tta": config.tta,
                 "one_cell": config.one_cell,
             },
             **(sizes or {}),

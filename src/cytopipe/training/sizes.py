@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cytopipe.data.manifest import Row
+from cytopipe.imaging.masks import CYTOPLASM, read_mask
 from cytopipe.inference.segment import CELL_SIDE, NATIVE_SIDE
-from cytopipe.manifest import Row
-from cytopipe.masks import CYTOPLASM, read_mask
 
 
 def typical_sizes(organized: Path, rows: Sequence[Row]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.temperature import fit_temperature
+from cytopipe.metrics.temperature import fit_temperature
 from cytopipe.training.data import Labelled
 
 logger = logging.getLogger("cytopipe")

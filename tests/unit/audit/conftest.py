@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from cytopipe.audit.audit import Subject, audit
-from cytopipe.files import sha256_bytes
-from cytopipe.images import encode_png
-from cytopipe.manifest import Row, write_manifest
+from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.data.tensors import ArrayWriter, make_item
+from cytopipe.imaging.decode import encode_png
+from cytopipe.io.hashing import sha256_bytes
 from cytopipe.params import SPLITS
-from cytopipe.tensors import ArrayWriter, make_item
 
 SIDE = 48
 CLASSES = ("lying", "standing")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cytopipe.audit.audit import audit, choose
 from cytopipe.errors import CytopipeError
-from cytopipe.files import hash_tree
+from cytopipe.io.hashing import hash_tree
 
 Findings = dict[str, dict[str, Any]]
 CHECKS = (

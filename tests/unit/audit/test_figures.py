@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cytopipe.audit.figures import boxed, gallery, pairs_figure, probe_figure, short
-from cytopipe.audit.probe import Probe
+from cytopipe.audit.linear_probe import Probe
 
 
 def test_an_image_is_fitted_into_its_box_whole() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from cytopipe.audit import leaks
 from cytopipe.audit.findings import MOST_EXAMPLES
 from cytopipe.audit.hashes import Pair
-from cytopipe.manifest import Row
+from cytopipe.data.manifest import Row
 
 
 def row(id_: str, split: str, group: str, sha256: str = "", label: str = "a") -> Row:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.findings import Finding, report, worst
-from cytopipe.audit.probe import Probe
+from cytopipe.audit.linear_probe import Probe
 from cytopipe.audit.shortcuts import Conditions, judge, judge_family, kernel, probe_families
 from cytopipe.audit.statistics import NAMES
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from click.testing import Result
 
-from cytopipe.datasets import ADAPTERS
+from cytopipe.data.adapters.registry import ADAPTERS
 
 Cytopipe = Callable[..., Result]
 

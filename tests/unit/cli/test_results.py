@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from cytopipe.cli.results import describe_machine
-from cytopipe.evaluation.results import BEGIN, END
+from cytopipe.evaluation.stored_results import BEGIN, END
 
 Cytopipe = Callable[..., Result]
 MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from cytopipe.images import encode_png
+from cytopipe.imaging.decode import encode_png
 
 Cytopipe = Callable[..., Result]
 
@@ -84,8 +84,8 @@ def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: obj
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a"], "name one finder"),
-        (["a", "--segmenter", "model/segmenter", "--patches", "model"], "name one finder"),
+        (["a"], "name one detector"),
+        (["a", "--segmenter", "model/segmenter", "--patches", "model"], "name one detector"),
         (["a", *FINDER, "--box", "40"], "--box belongs to --patches"),
         (["a", "--segmenter", "model/segmenter"], "--scale"),
         (["a", "--segmenter", "model"], "a classifier, not a segmenter"),

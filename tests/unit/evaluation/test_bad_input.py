@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.evaluation.evaluate import Evaluation, evaluate
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
 
 CLASSES = ("healthy", "mild", "severe")
 DECISIONS = {
     "temperature": 2,
-    "sure_above": 0.0,
+    "confidence_threshold": 0.0,
     "abnormal": ["mild", "severe"],
     "thresholds": [{"specificity": 0.9, "score": 0.5}],
 }

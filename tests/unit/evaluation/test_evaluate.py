@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate, scalars
-from cytopipe.files import sha256_file
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.models import ModelSpec, build, model_id, save_model
-from cytopipe.models.registry import count_parameters
+from cytopipe.io.hashing import sha256_file
+from cytopipe.models.files import model_id
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build, count_parameters
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b", "c")
@@ -52,7 +53,7 @@ def model(
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 2, "sure_above": 0.0}} if decided else {},
+        extra={"decisions": {"temperature": 2, "confidence_threshold": 0.0}} if decided else {},
     )
     save_model(folder, network, spec)
     return folder

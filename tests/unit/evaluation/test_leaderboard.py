@@ -10,7 +10,7 @@ import pytest
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.leaderboard import Entry, accuracy_difference, leaderboard, read_predictions, to_markdown
-from cytopipe.tables import write_table
+from cytopipe.io.tables import write_table
 
 IDS = tuple(f"{i:02}" for i in range(40))
 GROUPS = tuple(f"g{i // 4}" for i in range(40))

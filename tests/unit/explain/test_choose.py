@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.choose import Prediction, measured, read_predictions, shown, spread
-from cytopipe.manifest import Row
 
 
 def predictions(*cases: tuple[str, str, float]) -> list[Prediction]:

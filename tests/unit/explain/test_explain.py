@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate
 from cytopipe.explain.attribution import METHODS
 from cytopipe.explain.explain import explain
-from cytopipe.explain.report import Explanations
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.models import FOLDS, ModelSpec, build, part_of, save_model
+from cytopipe.explain.outputs import Explanations
+from cytopipe.io.tables import write_table
+from cytopipe.models.files import FOLDS
+from cytopipe.models.folder import ModelSpec, part_of, save_model
+from cytopipe.models.registry import build
 from cytopipe.params import SPLITS, Explain
-from cytopipe.tables import write_table
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b")
@@ -60,7 +62,7 @@ def save(folder: Path, seed: int = 0, channels: str = "rgb", **values: Any) -> P
         mean=(0.5,) * count,
         std=(0.2,) * count,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 1, "sure_above": 0.0}},
+        extra={"decisions": {"temperature": 1, "confidence_threshold": 0.0}},
         **values,
     )
     save_model(folder, network, spec)
@@ -144,7 +146,7 @@ def test_each_image_of_a_model_with_folds_is_explained_by_its_own_network(tensor
 
 
 def test_the_class_that_the_mean_over_orientations_names_is_explained(tensors: Path, tmp_path: Path) -> None:
-    model = save(tmp_path / "model", orientations=8)
+    model = save(tmp_path / "model", tta=8)
     found = explained(model, tensors)
     written = {row["id"]: row for row in evaluate(model, tensors, CPU).predictions}
     for one in found.content["images"]:

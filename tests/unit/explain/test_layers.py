@@ -8,7 +8,7 @@ from torch import nn
 
 from cytopipe.explain.attribution import Attribution
 from cytopipe.explain.layers import NotExplained, last_map, require_relu
-from cytopipe.models import architectures, build
+from cytopipe.models.registry import architectures, build
 
 DENSE = {"growth": 8, "blocks": [2, 2, 2, 2]}
 SIDES = {"cell_background": 20, "malaria_vgg": 64, "region_pooling": 64}

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from cytopipe.explain.attribution import BLACK, Attribution
 from cytopipe.explain.sanity import rank_correlation, untrained, verdict
-from cytopipe.models import ModelSpec, build
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.registry import build
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.inputs import InputTransform
-from cytopipe.models import ModelSpec, build
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.registry import build
+from cytopipe.models.transforms import InputTransform
 
 RGB = InputTransform("rgb", (0, 0, 0), (1, 1, 1))
 
@@ -63,9 +64,9 @@ def test_eight_orientations_are_averaged_as_probabilities() -> None:
     items[0, 0, 0] = 255
     # A corner is upper left in two of the eight.
     assert class_probabilities(Place(), RGB, items)[0, 0] == pytest.approx(3 / 4)
-    assert class_probabilities(Place(), RGB, items, orientations=8)[0, 0] == pytest.approx((2 * 3 / 4 + 6 * 1 / 2) / 8)
+    assert class_probabilities(Place(), RGB, items, tta=8)[0, 0] == pytest.approx((2 * 3 / 4 + 6 * 1 / 2) / 8)
     items[0, 0, 0], items[0, 0, 1] = 0, 255  # its neighbour stays in its place in one of the eight
-    assert class_probabilities(Place(), RGB, items, orientations=8)[0, 1] == pytest.approx((3 / 4 + 7 * 1 / 2) / 8)
+    assert class_probabilities(Place(), RGB, items, tta=8)[0, 1] == pytest.approx((3 / 4 + 7 * 1 / 2) / 8)
 
 
 def test_turned_and_mirrored_images_get_the_same_probabilities() -> None:
@@ -73,7 +74,7 @@ def test_turned_and_mirrored_images_get_the_same_probabilities() -> None:
     model = build("timm/test_resnet", num_classes=4)
     item = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 5), dtype=np.uint8)
     turned = np.concatenate([np.rot90(part, k, (1, 2)) for part in (item, item[:, :, ::-1]) for k in range(4)])
-    found = class_probabilities(model, RGB, turned, orientations=8)
+    found = class_probabilities(model, RGB, turned, tta=8)
     assert found == pytest.approx(np.repeat(found[:1], 8, axis=0), abs=1e-6)
     assert class_probabilities(model, RGB, turned).std(axis=0).max() > 1e-4
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.files import sha256_file
-from cytopipe.images import encode_png
+from cytopipe.imaging.decode import encode_png
+from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.masks import generate_masks, models_of
-from cytopipe.manifest import Row
-from cytopipe.masks import read_mask
-from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.io.hashing import sha256_file
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
 from cytopipe.training.crossfit import assign_folds
 
 

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.inference.predictor import Predictor
 from cytopipe.inference.segment import Segmentation
-from cytopipe.models import ModelSpec, build, copy_segmenter, example_images, examples_of, model_id, save_model
-from cytopipe.tensors import make_item
+from cytopipe.models.bundle import copy_segmenter, example_images
+from cytopipe.models.files import examples_of, model_id
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
 
 SIDE = 24
 CPU = torch.device("cpu")
-DECISIONS = {"temperature": 2.0, "sure_above": 0.6, "abnormal": ["bad"], "thresholds": []}
+DECISIONS = {"temperature": 2.0, "confidence_threshold": 0.6, "abnormal": ["bad"], "thresholds": []}
 
 
 def classifier_spec(channels: str = "rgb+masks", **changes: object) -> ModelSpec:
@@ -94,7 +97,7 @@ def test_confidence_is_calibrated_and_judged_by_the_chosen_threshold(model: Path
 
 
 def test_without_a_threshold_every_image_is_uncertain(tmp_path: Path, images: list[np.ndarray]) -> None:
-    spec = classifier_spec("rgb", extra={"decisions": {"temperature": 0.001, "sure_above": None}})
+    spec = classifier_spec("rgb", extra={"decisions": {"temperature": 0.001, "confidence_threshold": None}})
     found = list(Predictor.load(write_classifier(tmp_path / "m", None, spec), CPU)(images))
     assert all(one.uncertain and one.mask is None and one.abnormal is None for one in found)
 
@@ -143,7 +146,7 @@ def test_examples_are_the_first_of_each_class_and_go_with_the_model(tmp_path: Pa
     examples = example_images(items, [1, 0, 1, 0])
     spec = classifier_spec()
     save_model(tmp_path, build("cell_background", **spec.arguments), spec, examples)
-    from cytopipe.images import read_rgb
+    from cytopipe.imaging.decode import read_rgb
 
     assert [int(read_rgb(path)[0].max()) for path in examples_of(tmp_path)] == [1, 0]
     assert "example_1.png" in (tmp_path / "SHA256SUMS").read_text()

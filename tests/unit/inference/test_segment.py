@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from cytopipe.inference.segment import Segmentation, View
-from cytopipe.inputs import InputTransform
-from cytopipe.models import ModelSpec, build, save_model
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
+from cytopipe.models.transforms import InputTransform
 
 WHOLE = View("whole", 32)
 TILES = View("tiles", 32, scale=1.0, overlap=0.5)

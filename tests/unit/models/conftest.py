@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cytopipe.models import build
+from cytopipe.models.registry import build
 
 
 class Narrow(NamedTuple):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import build, count_parameters
+from cytopipe.models.registry import build, count_parameters
 
 CLASSIFIERS = ("convnext_attention", "convnext_token_attention")
 

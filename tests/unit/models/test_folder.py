@@ -13,15 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import (
-    ModelSpec,
-    build,
-    build_classifier,
-    count_parameters,
-    load_model,
-    save_model,
-    tail_of,
-)
+from cytopipe.models.folder import ModelSpec, load_model, save_model
+from cytopipe.models.heads import build_classifier, tail_of
+from cytopipe.models.registry import build, count_parameters
 
 FILES = ("model.json", "weights.safetensors")
 
@@ -120,17 +114,17 @@ def test_head_activation_and_freezing_survive_the_folder(tmp_path: Path) -> None
     changes: dict[str, Any] = {"head": "mlp", "activation": "mish", "freeze": True}
     arguments = spec().arguments
     model = build_classifier(spec().architecture, arguments, **changes).eval()
-    given = spec(**changes, resized_to=32, orientations=8)
+    given = spec(**changes, resized_to=32, tta=8)
     save_model(tmp_path, model, given)
     loaded, loaded_spec = load_model(tmp_path)
-    assert loaded_spec == given and (loaded_spec.resized_to, loaded_spec.orientations) == (32, 8)
+    assert loaded_spec == given and (loaded_spec.resized_to, loaded_spec.tta) == (32, 8)
     assert torch.equal(loaded(images()), model(images()))
     assert count_parameters(loaded, trainable=True) == count_parameters(tail_of(loaded)[1])
 
 
 def test_a_folder_from_before_heads_activations_and_freezing_still_loads(folder: Path) -> None:
     content = json.loads((folder / "model.json").read_bytes())
-    for key in ("head", "activation", "freeze", "resized_to", "orientations"):
+    for key in ("head", "activation", "freeze", "resized_to", "tta"):
         del content[key]
     rewrite(folder, "model.json", json.dumps(content).encode())
     assert load_model(folder)[1] == spec()

@@ -8,15 +8,9 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import (
-    build_classifier,
-    count_parameters,
-    freeze,
-    replace_activations,
-    replace_head,
-    tail_of,
-    train_mode,
-)
+from cytopipe.models.frozen import freeze, train_mode
+from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
+from cytopipe.models.registry import count_parameters
 
 # What the tail of each network sees when it is narrow.
 FEATURES = {"alexnet_hep2": 4 * 4 * 36, "cell_background": 4 * 25, "malaria_vgg": 16 * 9, "residual_attention": 32}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.models import build
-from cytopipe.models.otsu import otsu_threshold
+from cytopipe.models.architectures.otsu import otsu_threshold
+from cytopipe.models.registry import build
 
 
 def picture(background: float, cytoplasm: float, nucleus: float) -> torch.Tensor:

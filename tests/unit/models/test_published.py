@@ -13,8 +13,8 @@ import torchvision
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import architectures, build, count_parameters, find
-from cytopipe.models.residual_attention import AttentionModule, ResidualUnit
+from cytopipe.models.architectures.residual_attention import AttentionModule, ResidualUnit
+from cytopipe.models.registry import architectures, build, count_parameters, find
 
 # Parameters, trainable ones, classes, input size.
 PUBLISHED = {

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import build, build_classifier, count_parameters
-from cytopipe.models.region_pooling import RegionPooling, pool, regions
+from cytopipe.models.architectures.region_pooling import RegionPooling, pool, regions
+from cytopipe.models.heads import build_classifier
+from cytopipe.models.registry import build, count_parameters
 
 
 def cell() -> torch.Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models import architectures, build, count_parameters, find, registry
+from cytopipe.models import registry
+from cytopipe.models.registry import architectures, build, count_parameters, find
 
 
 def test_every_entry_is_complete_and_its_defaults_are_json() -> None:

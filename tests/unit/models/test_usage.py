@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.models import ModelSpec, build, example_images, save_model
+from cytopipe.models.bundle import example_images
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
 from cytopipe.models.usage import README, usage
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +30,7 @@ def spec(channels: str = "rgb") -> ModelSpec:
         mean=(0.5,) * count,
         std=(0.5,) * count,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 1.0, "sure_above": 0.9}},
+        extra={"decisions": {"temperature": 1.0, "confidence_threshold": 0.9}},
     )
 
 

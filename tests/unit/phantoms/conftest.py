@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.phantoms import write_sipakmed
-from cytopipe.phantoms.spec import Phantom, read_spec
+from cytopipe_phantoms.spec import Phantom, read_spec
+from cytopipe_phantoms.writers.sipakmed import write_sipakmed
 
 CERVIX = Path(__file__).parents[3] / "workflow" / "phantoms" / "cervix.yaml"
 

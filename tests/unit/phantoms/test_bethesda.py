@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.datasets.bethesda import ADAPTER
+from cytopipe.data.adapters.bethesda import ADAPTER
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms.bethesda import SLIDES, write_bethesda
-from cytopipe.phantoms.outlines import area
-from cytopipe.phantoms.preparation import prepare
-from cytopipe.phantoms.request import read_classes
-from cytopipe.phantoms.smear import SEVERITY, Smear, fine_scale, take_smear
-from cytopipe.phantoms.spec import Phantom
+from cytopipe_phantoms.outlines import area
+from cytopipe_phantoms.preparation import prepare
+from cytopipe_phantoms.request import read_classes
+from cytopipe_phantoms.smear import SEVERITY, Smear, fine_scale, take_smear
+from cytopipe_phantoms.spec import Phantom
+from cytopipe_phantoms.writers.bethesda import SLIDES, write_bethesda
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
 REQUEST = {"seed": 5, "fields_per_class": 2, "cells_per_field": 4, "scale": 0.2}

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.datasets.cell_background import ADAPTER
-from cytopipe.phantoms.cell_background import (
+from cytopipe.data.adapters.cell_background import ADAPTER
+from cytopipe_phantoms.field import take_field
+from cytopipe_phantoms.outlines import coverage
+from cytopipe_phantoms.request import read_classes
+from cytopipe_phantoms.spec import read_spec
+from cytopipe_phantoms.writers.cell_background import (
     TABLE_CLASSES,
     Picture,
     _fields,
@@ -16,11 +20,7 @@ from cytopipe.phantoms.cell_background import (
     take_patches,
     write_cell_background,
 )
-from cytopipe.phantoms.field import take_field
-from cytopipe.phantoms.outlines import coverage
-from cytopipe.phantoms.request import read_classes
-from cytopipe.phantoms.sipakmed import write_sipakmed
-from cytopipe.phantoms.spec import read_spec
+from cytopipe_phantoms.writers.sipakmed import write_sipakmed
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
 REQUEST = {"seed": 2, "fields_per_class": 4, "cells_per_field": 8, "scale": 1.0}

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cytopipe.phantoms import outlines
-from cytopipe.phantoms.anatomy import Cell, draw_cell
-from cytopipe.phantoms.cell import paint_cell
-from cytopipe.phantoms.spec import Phantom
-from cytopipe.phantoms.stain import HEMATOXYLIN, prepare_bath
-from cytopipe.phantoms.textures import fractal_noise, smooth_noise
+from cytopipe_phantoms import outlines
+from cytopipe_phantoms.anatomy import Cell, draw_cell
+from cytopipe_phantoms.cell import paint_cell
+from cytopipe_phantoms.spec import Phantom
+from cytopipe_phantoms.stain import HEMATOXYLIN, prepare_bath
+from cytopipe_phantoms.textures import fractal_noise, smooth_noise
 
 CLASSES = ["Dyskeratotic", "Koilocytotic", "Metaplastic", "Parabasal", "Superficial-Intermediate"]
 NO_PREFERENCE = np.ones(3)

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, gaussian_laplace, label
 
-from cytopipe.datasets.hep2 import ADAPTER
+from cytopipe.data.adapters.hep2 import ADAPTER
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms.hep2 import CLASSES, Hep2, prepare_specimen, split_of, take_cell, write_hep2
-from cytopipe.phantoms.spec import read_table
+from cytopipe_phantoms.spec import read_table
+from cytopipe_phantoms.writers.hep2 import CLASSES, Hep2, prepare_specimen, split_of, take_cell, write_hep2
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "hep2.yaml"
 REQUEST = {"seed": 3, "fields_per_class": 4, "cells_per_field": 5, "scale": 0.5}

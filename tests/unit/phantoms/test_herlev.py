@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.datasets.herlev import ADAPTER
+from cytopipe.data.adapters.herlev import ADAPTER
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms.herlev import BACKGROUND, CLASSES, CYTOPLASM, NUCLEUS, UNDEFINED, take_slide, write_herlev
-from cytopipe.phantoms.outlines import coverage
-from cytopipe.phantoms.request import read_classes
+from cytopipe_phantoms.outlines import coverage
+from cytopipe_phantoms.request import read_classes
+from cytopipe_phantoms.writers.herlev import (
+    BACKGROUND,
+    CLASSES,
+    CYTOPLASM,
+    NUCLEUS,
+    UNDEFINED,
+    take_slide,
+    write_herlev,
+)
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "herlev.yaml"
 CERVIX = TABLE.with_name("cervix.yaml")

@@ -12,11 +12,11 @@ from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.stats import kstest
 
-from cytopipe.datasets.malaria import ADAPTER
+from cytopipe.data.adapters.malaria import ADAPTER
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms.malaria import CLASSES, Malaria, prepare_patient, take_cell, write_malaria
-from cytopipe.phantoms.spec import read_table
-from cytopipe.phantoms.traits import draw_scores, draw_traits
+from cytopipe_phantoms.spec import read_table
+from cytopipe_phantoms.traits import draw_scores, draw_traits
+from cytopipe_phantoms.writers.malaria import CLASSES, Malaria, prepare_patient, take_cell, write_malaria
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "malaria.yaml"
 REQUEST = {"seed": 3, "fields_per_class": 5, "cells_per_field": 8, "scale": 0.4}

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms import write_sipakmed
-from cytopipe.phantoms.field import take_field
-from cytopipe.phantoms.spec import Phantom
+from cytopipe_phantoms.field import take_field
+from cytopipe_phantoms.spec import Phantom
+from cytopipe_phantoms.writers.sipakmed import write_sipakmed
 
 
 def contour(path: Path) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_another_process_writes_the_same_bytes(smears: Path, cervix: Path, tmp_p
     code = (
         "import cv2; cv2.setNumThreads(1)\n"
         "from pathlib import Path\n"
-        "from cytopipe.phantoms import write_sipakmed\n"
+        "from cytopipe_phantoms.writers.sipakmed import write_sipakmed\n"
         f"write_sipakmed(Path({str(tmp_path)!r}), Path({str(cervix)!r}), seed=7, fields_per_class=2, "
         "cells_per_field=6, scale=0.25)\n"
     )

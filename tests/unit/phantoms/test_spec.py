@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms.field import take_field
-from cytopipe.phantoms.spec import Normal, read_spec
+from cytopipe_phantoms.field import take_field
+from cytopipe_phantoms.spec import Normal, read_spec
 
 Table = dict[str, Any]
 

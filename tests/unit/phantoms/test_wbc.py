@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.datasets.wbc import ADAPTER
+from cytopipe.data.adapters.wbc import ADAPTER
 from cytopipe.errors import CytopipeError
-from cytopipe.phantoms import leukocytes
-from cytopipe.phantoms.leukocytes import Cell, draw_cell, paint_cell
-from cytopipe.phantoms.outlines import area, clearance, coverage
-from cytopipe.phantoms.romanowsky import AZURE, BLUE, EOSIN
-from cytopipe.phantoms.spec import read_table
-from cytopipe.phantoms.traits import draw_scores, draw_traits
-from cytopipe.phantoms.wbc import CLASSES, Wbc, prepare_slide, take_cell, write_wbc
+from cytopipe_phantoms import leukocytes
+from cytopipe_phantoms.leukocytes import Cell, draw_cell, paint_cell
+from cytopipe_phantoms.outlines import area, clearance, coverage
+from cytopipe_phantoms.romanowsky import AZURE, BLUE, EOSIN
+from cytopipe_phantoms.spec import read_table
+from cytopipe_phantoms.traits import draw_scores, draw_traits
+from cytopipe_phantoms.writers.wbc import CLASSES, Wbc, prepare_slide, take_cell, write_wbc
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "wbc.yaml"
 REQUEST = {"seed": 3, "fields_per_class": 3, "cells_per_field": 2, "scale": 0.5}

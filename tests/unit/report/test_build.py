@@ -10,7 +10,7 @@ import pytest
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import load_params
-from cytopipe.report import Report, build_report
+from cytopipe.report.build import Report, build_report
 
 SCRIPT = "<script>alert(1)</script>"
 VOID = {"meta", "link", "img", "br", "input", "hr"}

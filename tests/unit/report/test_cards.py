@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from cytopipe.report import Report
+from cytopipe.report.build import Report
 
 
 def test_every_model_and_dataset_has_its_card(report: Report) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cytopipe.io.tables import write_table
 from cytopipe.params import load_params
 from cytopipe.report.curves import (
     class_keys,
@@ -15,7 +16,6 @@ from cytopipe.report.curves import (
     training_curves,
 )
 from cytopipe.report.read import Results, read_results, read_table, read_table_if_there, weight_hashes
-from cytopipe.tables import write_table
 
 TITLES = ["ROC", "Precision and recall", "Reliability", "Selective prediction", "Decision curve"]
 

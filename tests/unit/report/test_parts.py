@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import encode_png
+from cytopipe.imaging.decode import encode_png
+from cytopipe.report.compact_letter_display import letters
 from cytopipe.report.explained import PANELS, PIXELS, explained, in_turn
 from cytopipe.report.findings import audited
-from cytopipe.report.letters import letters
 from cytopipe.report.pictures import COLOURS, Album, Picture, drawing, photograph, shrink, thumbnail
 from cytopipe.report.provenance import hashes, parameters, versions
 from cytopipe.report.read import Results

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cytopipe.params import load_params
-from cytopipe.report import Report, build_report
+from cytopipe.report.build import Report, build_report
 from cytopipe.report.curves import screening_curves
 from cytopipe.report.read import Results
 from cytopipe.report.screened import screening_view

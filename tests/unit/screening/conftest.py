@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.models import ModelSpec, build, save_model
-from cytopipe.phantoms.field import take_field
-from cytopipe.phantoms.spec import read_spec
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
+from cytopipe_phantoms.field import take_field
+from cytopipe_phantoms.spec import read_spec
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
 DrawField = Callable[..., np.ndarray]

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.images import read_rgb
-from cytopipe.screening import Field, fields, open_field
+from cytopipe.imaging.decode import read_rgb
+from cytopipe.screening import fields
+from cytopipe.screening.fields import Field, open_field
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (61, 47, 3), np.uint8)
@@ -108,11 +109,13 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 import torch
-from cytopipe.screening import SegmenterFinder, find_cells, open_field
+from cytopipe.screening.detectors import find_cells
+from cytopipe.screening.fields import open_field
+from cytopipe.screening.segmenter_detector import SegmenterDetector
 torch.set_num_threads(1)
-finder = SegmenterFinder(Path(sys.argv[2]), torch.device("cpu"), scale=0.1)
+detector = SegmenterDetector(Path(sys.argv[2]), torch.device("cpu"), scale=0.1)
 with open_field(Path(sys.argv[1])) as field:
-    count = sum(1 for _ in find_cells(field, finder, tile=128))
+    count = sum(1 for _ in find_cells(field, detector, tile=128))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

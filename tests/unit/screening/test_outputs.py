@@ -20,10 +20,13 @@ from PIL import Image
 
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
-from cytopipe.screening import Field, FoundCell, Screened, SegmenterFinder, screen
+from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.fields import Field
 from cytopipe.screening.outputs import names_of, write_field
 from cytopipe.screening.picture import Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
+from cytopipe.screening.screen import Screened, screen
+from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 CPU = torch.device("cpu")
 MIDDLES = [(16, 60), (70, 50), (130, 90), (171, 30)]
@@ -41,7 +44,7 @@ def predictor(save_classifier: object, tmp_path: Path) -> Predictor:
 
 @pytest.fixture
 def screened(field: Field, otsu_tiles: Path, predictor: Predictor) -> list[Screened]:
-    return list(screen(field, SegmenterFinder(otsu_tiles, CPU), predictor))
+    return list(screen(field, SegmenterDetector(otsu_tiles, CPU), predictor))
 
 
 def contour_of(mask: np.ndarray) -> np.ndarray:

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from cytopipe import paths
-from cytopipe.datasets.base import AnnotatedCell, AnnotatedField
+from cytopipe.data.adapters.base import AnnotatedCell, AnnotatedField
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
 from cytopipe.inference.segment import CELL_SIDE
-from cytopipe.models import ModelSpec, build, save_model
-from cytopipe.screening.score import load_finder, screen_fields
+from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.registry import build
+from cytopipe.screening.score import load_detector, screen_fields
 
 CPU = torch.device("cpu")
 SIDE = 128  # of the fields, and of the threshold's window
@@ -71,7 +72,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(last, torch.nn.Linear)
     torch.nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor([0.0, 5.0])
-    decisions = {"temperature": 1.0, "sure_above": 0.6, "abnormal": [], "thresholds": []}
+    decisions = {"temperature": 1.0, "confidence_threshold": 0.6, "abnormal": [], "thresholds": []}
     spec = ModelSpec(
         task="classification",
         architecture="cell_background",
@@ -86,8 +87,8 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("models")
 def test_discs_are_found_counted_and_named(fields: list[AnnotatedField]) -> None:
-    finder = load_finder(paths.segmenter("otsu"), CPU, SIZES)
-    result = screen_fields(fields, finder, Predictor.load(paths.classifier("net").model, CPU), 0.05)
+    detector = load_detector(paths.segmenter("otsu"), CPU, SIZES)
+    result = screen_fields(fields, detector, Predictor.load(paths.classifier("net").model, CPU), 0.05)
     assert [field.id for field in result.fields] == ["one", "two"]
     assert [(field.height, field.width) for field in result.fields] == [(SIDE, SIDE)] * 2
     metrics = result.metrics
@@ -101,27 +102,31 @@ def test_discs_are_found_counted_and_named(fields: list[AnnotatedField]) -> None
 @pytest.mark.usefixtures("models")
 def test_a_class_that_the_classifier_does_not_know_is_refused(fields: list[AnnotatedField]) -> None:
     strange = AnnotatedField("x", fields[0].image, "x", (AnnotatedCell("y", "odd", *[circle(30, 30, 9)] * 2),))
-    finder = load_finder(paths.segmenter("otsu"), CPU, SIZES)
+    detector = load_detector(paths.segmenter("otsu"), CPU, SIZES)
     predictor = Predictor.load(paths.classifier("net").model, CPU)
     with pytest.raises(CytopipeError, match=r"no class 'odd', which the fields show\n  -> .* this knows bad, good"):
-        screen_fields([strange], finder, predictor, 0.05)
+        screen_fields([strange], detector, predictor, 0.05)
 
 
 @pytest.mark.usefixtures("models")
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
-        (paths.segmenter("otsu"), {"scal": 1.0}, "SegmenterFinder: unknown argument 'scal'\n  -> did you mean scale"),
-        (paths.segmenter("otsu"), {"scale": "1"}, "SegmenterFinder: argument 'scale': Input should be a valid number"),
-        (paths.segmenter("otsu"), {"folder": "x"}, "SegmenterFinder: unknown argument 'folder'"),
-        (paths.classifier("net"), {"reach": [1]}, "PatchFinder: argument 'reach'"),
+        (paths.segmenter("otsu"), {"scal": 1.0}, "SegmenterDetector: unknown argument 'scal'\n  -> did you mean scale"),
+        (
+            paths.segmenter("otsu"),
+            {"scale": "1"},
+            "SegmenterDetector: argument 'scale': Input should be a valid number",
+        ),
+        (paths.segmenter("otsu"), {"folder": "x"}, "SegmenterDetector: unknown argument 'folder'"),
+        (paths.classifier("net"), {"reach": [1]}, "PatchDetector: argument 'reach'"),
         (paths.classifier("net"), {}, "no classifier of RGB patches with a class 'cell'"),
         (paths.Trained("segmenters", "../classifiers/net"), {}, "a classifier, not a segmenter"),
     ],
 )
-def test_a_finder_that_cannot_be_made_says_why(
+def test_a_detector_that_cannot_be_made_says_why(
     model: paths.Trained, arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(CytopipeError) as error:
-        load_finder(model, CPU, arguments)
+        load_detector(model, CPU, arguments)
     assert message in str(error.value)

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from cytopipe.inference.predictor import Predictor
-from cytopipe.phantoms.anatomy import Cell
-from cytopipe.phantoms.sipakmed import crop_cell
-from cytopipe.screening import Field, SegmenterFinder, screen
 from cytopipe.screening.cells import overlap, with_margin
+from cytopipe.screening.fields import Field
+from cytopipe.screening.screen import screen
+from cytopipe.screening.segmenter_detector import SegmenterDetector
+from cytopipe_phantoms.anatomy import Cell
+from cytopipe_phantoms.writers.sipakmed import crop_cell
 
 CPU = torch.device("cpu")
 
@@ -23,7 +25,7 @@ def test_a_cell_is_classified_as_its_crop(
 ) -> None:
     image = draw_field(200, 300, [(60, 60), (150, 70), (16, 150)])
     predictor = Predictor.load(save_classifier(tmp_path / "model", channels), CPU)
-    found = list(screen(Field.of(image), SegmenterFinder(otsu_tiles, CPU), predictor, margin=0.2))
+    found = list(screen(Field.of(image), SegmenterDetector(otsu_tiles, CPU), predictor, margin=0.2))
     assert [one.cell.box[:2] for one in found] == [(45, 45), (135, 55), (1, 135)]
     crops = [image[38:82, 38:82], image[48:92, 128:172], image[128:172, 0:38]]
     for one, expected in zip(found, predictor(crops), strict=True):
@@ -45,9 +47,9 @@ def test_crops_are_those_of_the_training() -> None:
 
 def test_cells_at_the_edge_can_be_left_out(otsu_tiles: Path, draw_field: object) -> None:
     field = Field.of(draw_field(150, 150, [(10, 75), (75, 75)]))
-    finder = SegmenterFinder(otsu_tiles, CPU)
-    assert [one.cell.cut for one in screen(field, finder, None)] == [True, False]
-    [whole] = screen(field, finder, None, edge=False)
+    detector = SegmenterDetector(otsu_tiles, CPU)
+    assert [one.cell.cut for one in screen(field, detector, None)] == [True, False]
+    [whole] = screen(field, detector, None, edge=False)
     assert whole.prediction is None and not whole.cell.cut
 
 

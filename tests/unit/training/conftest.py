@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.images import encode_png
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.masks import encode_mask
+from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.imaging.decode import encode_png
+from cytopipe.imaging.masks import encode_mask
 from cytopipe.params import Training
 
 RECIPE = {"epochs": 4, "batch_size": 4, "learning_rate": 0.01, "precision": "fp32"}

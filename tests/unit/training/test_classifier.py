@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.inputs import InputTransform
-from cytopipe.models import load_model, save_model
+from cytopipe.models.folder import load_model, save_model
+from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Augmentation, Classifier, Training
 from cytopipe.training.classifier import ClassificationTask, fit_classifier, labelled, make_classifier
 from cytopipe.training.data import Batch, Labelled
@@ -123,9 +123,9 @@ def test_a_network_takes_the_channels_and_masks_are_centred(recipe: Recipe, chan
 
 
 def test_a_specification_rebuilds_the_network_and_what_it_sees(recipe: Recipe, tmp_path: Path) -> None:
-    asked = config(recipe(), head="mlp", activation="mish", freeze=True, input_size=48, orientations=8)
+    asked = config(recipe(), head="mlp", activation="mish", freeze=True, input_size=48, tta=8)
     model, spec = make_classifier(asked, ("a", "b"), 32, "0" * 64)
-    assert (spec.input_size, spec.resized_to, spec.orientations) == (32, 48, 8)
+    assert (spec.input_size, spec.resized_to, spec.tta) == (32, 48, 8)
     save_model(tmp_path, model, spec)
     loaded, _ = load_model(tmp_path)
     images = torch.rand(2, 3, 48, 48)

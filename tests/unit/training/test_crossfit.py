@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.distribution import names
-from cytopipe.manifest import Row
-from cytopipe.masks import read_mask
-from cytopipe.models import ModelSpec
+from cytopipe.imaging.masks import read_mask
+from cytopipe.models.folder import ModelSpec
 from cytopipe.params import Segmenter, Training
 from cytopipe.training import crossfit
 from cytopipe.training.workspace import Workspace

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate
-from cytopipe.files import write_json
 from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.manifest import Row, write_manifest
-from cytopipe.models import FOLDS, save_model
+from cytopipe.io.atomic import write_json
+from cytopipe.models.files import FOLDS
+from cytopipe.models.folder import save_model
 from cytopipe.params import SPLITS, Classifier, Training
 from cytopipe.training import crossvalidate
 from cytopipe.training.data import Labelled

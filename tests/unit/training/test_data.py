@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from cytopipe.augment import Augmenter
-from cytopipe.inputs import batches
+from cytopipe.data.augment import Augmenter
+from cytopipe.models.transforms import batches
 from cytopipe.params import Augmentation
 from cytopipe.training.data import Batch, TrainingLoader, class_weights
 

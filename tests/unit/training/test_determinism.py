@@ -9,14 +9,7 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Runtime
-from cytopipe.training.determinism import (
-    Precision,
-    autocast,
-    choose_device,
-    choose_precision,
-    prepare,
-    seed_epoch,
-)
+from cytopipe.training.determinism import Precision, autocast, choose_device, choose_precision, prepare, seed_epoch
 
 
 @pytest.fixture(autouse=True)

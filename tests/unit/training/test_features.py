@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.data.tensors import open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.inputs import InputTransform
-from cytopipe.models import ModelSpec, load_model, save_model
+from cytopipe.models.folder import ModelSpec, load_model, save_model
 from cytopipe.models.frozen import freeze
+from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Training
-from cytopipe.tensors import open_array
 from cytopipe.training import classifier as classifier_module
 from cytopipe.training.classifier import fit_classifier, labelled
 from cytopipe.training.data import Labelled

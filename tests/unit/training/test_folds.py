@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.manifest import Row
 from cytopipe.training.folds import draw_folds
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.augment import Augmenter
+from cytopipe.data.augment import Augmenter
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Augmentation, Training
 from cytopipe.training.checkpoint import Checkpoint

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cytopipe.augment import Augmenter
+from cytopipe.data.augment import Augmenter
 from cytopipe.params import Training
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint

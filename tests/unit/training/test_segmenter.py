@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.images import read_png
+from cytopipe.imaging.decode import read_png
+from cytopipe.imaging.masks import encode_mask, read_mask
 from cytopipe.inference.segment import View
-from cytopipe.inputs import InputTransform
-from cytopipe.manifest import Row
-from cytopipe.masks import encode_mask, read_mask
+from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Segmenter, Training
 from cytopipe.training.data import Batch
 from cytopipe.training.segmenter import SegmentationTask, make_segmenter, train_segmenter, write_windows

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cytopipe.manifest import Row
-from cytopipe.masks import encode_mask
+from cytopipe.data.manifest import Row
+from cytopipe.imaging.masks import encode_mask
 from cytopipe.training.sizes import typical_sizes
 
 

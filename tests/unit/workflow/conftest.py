@@ -57,7 +57,7 @@ def several(tiny: dict[str, Any]) -> dict[str, Any]:
             "blood-small": {**network, "dataset": "blood"},
         },
         "screenings": {
-            "by-masks": {"dataset": "smear", "finder": "segmenters/fine", "classifier": "big"},
-            "by-patches": {"dataset": "blood", "finder": "classifiers/blood-small", "classifier": "blood-big"},
+            "by-masks": {"dataset": "smear", "detector": "segmenters/fine", "classifier": "big"},
+            "by-patches": {"dataset": "blood", "detector": "classifiers/blood-small", "classifier": "blood-big"},
         },
     }

@@ -13,7 +13,8 @@ import yaml
 from workflow.dag import Dag, Rule
 
 from cytopipe import paths
-from cytopipe.evaluation import curves, detection_metrics, distribution
+from cytopipe.evaluation import distribution
+from cytopipe.metrics import curves, screening
 from cytopipe.params import SPLITS, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,8 +150,8 @@ def test_plots_have_a_template_and_columns_of_their_table() -> None:
         "decision": curves.DECISION,
         "coverage": curves.COVERAGE,
         "distribution": distribution.COLUMNS,
-        "precision_recall": detection_metrics.PR_COLUMNS,
-        "counts": detection_metrics.COUNT_COLUMNS,
+        "precision_recall": screening.PR_COLUMNS,
+        "counts": screening.COUNT_COLUMNS,
     }
     own = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
     shown = [plot for stage in STAGES.values() for plot in stage.get("do", stage).get("plots", ())]

@@ -83,6 +83,6 @@ def test_a_planted_import_in_the_library_is_caught(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     assert main(tmp_path) == 0
-    with (tmp_path / "src/cytopipe/splits.py").open("a") as module:
-        module.write("\n\ndef late():\n    from cytopipe.phantoms import cell\n")
+    with (tmp_path / "src/cytopipe/data/splits.py").open("a") as module:
+        module.write("\n\ndef late():\n    from cytopipe_phantoms import cell\n")
     assert main(tmp_path) == 1

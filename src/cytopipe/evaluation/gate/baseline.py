@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate.identity import test_set
 from cytopipe.evaluation.gate.results import Files, Folder, Results
-from cytopipe.files import write_json
+from cytopipe.io.atomic import write_json
 
 
 class Expectation(BaseModel):

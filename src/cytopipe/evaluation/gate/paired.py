@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cytopipe.evaluation.classification import fast_headline, group_draws, interval
 from cytopipe.evaluation.gate.results import HEADLINE, Change, Predictions
+from cytopipe.metrics.classification import fast_headline, group_draws, interval
 
 Measure = Callable[[np.ndarray], Mapping[str, float | None]]
 

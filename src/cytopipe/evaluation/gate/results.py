@@ -184,7 +184,7 @@ class Results:
         """Intervals of a segmenter's metrics, which are means over images."""
         if self.kind != "segmenters":
             return {}
-        from cytopipe.evaluation.classification import group_draws, interval  # scikit-learn takes a second
+        from cytopipe.metrics.classification import group_draws, interval  # scikit-learn takes a second
 
         try:
             predictions = self.predictions

@@ -9,7 +9,7 @@ from typing import Any
 
 from cytopipe.evaluation.gate.checks import OTHER_IMAGES, Check
 from cytopipe.evaluation.gate.results import Change
-from cytopipe.tables import markdown
+from cytopipe.io.tables import markdown
 
 RULE = (
     "In parentheses: 95 % intervals, by a bootstrap over groups (of the change: of the difference on the same images). "

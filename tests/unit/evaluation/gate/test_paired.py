@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
-from cytopipe.evaluation.classification import group_draws
 from cytopipe.evaluation.gate.paired import changes
 from cytopipe.evaluation.gate.results import Predictions
+from cytopipe.metrics.classification import group_draws
 
 IMAGES, CLASSES = 60, ("a", "b", "c")
 

@@ -1,0 +1,67 @@
+"""What the page says of a whole field: what `cytopipe screen` writes, and its counts."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cytopipe.inference.predictor import Predictor
+from cytopipe.screening.detectors import CellDetector
+from cytopipe.screening.fields import open_field
+from cytopipe.screening.outputs import Tally, write_field
+from cytopipe.screening.picture import class_colours
+from cytopipe.screening.screen import screen
+
+TABLE, GEOJSON, PICTURE = ".csv", ".geojson", ".png"
+
+
+@dataclass(frozen=True)
+class FieldAnswer:
+    """What is shown of one field.
+
+    Attributes:
+        tally: cells of each class, uncertain ones, those that the edge cuts.
+        colours: "#rrggbb" of each class.
+        size: height and width of the field, pixels.
+        files: what was written, by suffix.
+        seconds: taken.
+    """
+
+    tally: Tally
+    colours: dict[str, str]
+    size: tuple[int, int]
+    files: dict[str, Path]
+    seconds: float
+
+
+def answer(predictor: Predictor, detector: CellDetector, file: Path, folder: Path, keep: float) -> FieldAnswer:
+    """Find the cells of a field and classify each.
+
+    Args:
+        predictor: of the classes.
+        detector: of the cells.
+        file: image of the field.
+        folder: gets a new folder with the table, the GeoJSON and the picture; older than `keep` seconds are removed.
+        keep: seconds.
+
+    Raises:
+        CytopipeError: the file cannot be read.
+    """
+    start = time.perf_counter()
+    for old in folder.glob("*/"):
+        if time.time() - old.stat().st_mtime > keep:
+            shutil.rmtree(old)
+    target, name = folder / secrets.token_urlsafe(16), file.stem
+    with open_field(file) as field:
+        tally = write_field(target, name, field, screen(field, detector, predictor), list(predictor.classes))
+        size = field.height, field.width
+    return FieldAnswer(
+        tally=tally,
+        colours=class_colours(tuple(predictor.classes)),
+        size=size,
+        files={suffix: target / f"{name}{suffix}" for suffix in (TABLE, GEOJSON, PICTURE)},
+        seconds=time.perf_counter() - start,
+    )

@@ -1,0 +1,63 @@
+"""The project in the current folder, if there is one: which detector and which test fields belong to its models."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.data.adapters.registry import adapter
+from cytopipe.data.manifest import read_manifest
+from cytopipe.errors import CytopipeError
+from cytopipe.params import Params, load_params
+
+logger = logging.getLogger("cytopipe")
+
+
+class Project:
+    """The params.yaml of a finished run; without one, or with one that has moved on, nothing is known."""
+
+    def __init__(self) -> None:
+        self.params: Params | None = None
+        if paths.PARAMS.is_file():
+            try:
+                self.params = load_params(paths.PARAMS)
+            except CytopipeError as error:
+                logger.warning("the project's own fields are not offered: %s", error)
+
+    def detector(self, classifier: Path) -> Path | None:
+        """The model folder that finds cells for a classifier: of its screening, else the segmenter of its dataset."""
+        if self.params is None or classifier.resolve().parent != paths.classifier("x").model.resolve().parent:
+            return None
+        name = classifier.resolve().name
+        for screening in self.params.screenings.values():
+            if screening.classifier == name:
+                return paths.Trained(screening.section, screening.model).model
+        if name not in self.params.classifiers:
+            return None
+        return paths.segmenter(self.params.datasets[self.params.classifiers[name].dataset].segmenter).model
+
+    def fields(self) -> list[tuple[Path, str]]:
+        """A test field of every class of the datasets that are screened, with its dataset and class, where they are."""
+        found: list[tuple[Path, str]] = []
+        screenings = self.params.screenings.values() if self.params else ()
+        for dataset in dict.fromkeys(screening.dataset for screening in screenings):
+            if not paths.Organized(dataset).manifest.is_file() or not paths.Raw(dataset).files.is_dir():
+                continue  # not run yet, or run elsewhere
+            try:
+                found += [(field.image, f"{dataset}: {label}") for label, field in self._first(dataset).items()]
+            except (CytopipeError, OSError) as error:
+                logger.warning("the fields of '%s' are not offered: %s", dataset, error)
+        return found
+
+    def _first(self, dataset: str) -> dict[str, AnnotatedField]:
+        """The first test field of every class, which is that of its first cell."""
+        from cytopipe.screening.annotated import fields_of_the_test  # comes with the libraries that draw figures
+
+        assert self.params is not None
+        source = adapter(self.params.datasets[dataset].adapter, f"datasets.{dataset}.adapter")
+        manifest = paths.Organized(dataset).manifest
+        fields = source.read_fields(paths.Raw(dataset).files)
+        fields = fields_of_the_test(fields, read_manifest(manifest), manifest)
+        return {field.cells[0].label: field for field in reversed(fields)}

@@ -1,0 +1,143 @@
+"""A probe: how well do features tell the class of images of other groups, and is that more than chance?
+
+Ridge regression on the classes' indicators, cross-validated over groups. Its predictions are linear in the labels, so
+that a permutation test, which needs hundreds of trainings, costs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from cytopipe.metrics.classification import REPLICATES, interval
+
+FOLDS = 5
+LEAST_UNITS = 3  # of a class: fewer cannot be trained on, tested on, and drawn again
+RIDGE = 1.0  # in units of the mean squared length of a training image's features
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Result of a probe.
+
+    Attributes:
+        accuracy: balanced accuracy on images of groups that the training did not hold.
+        low, high: its 95 % interval by a bootstrap over groups.
+        chance: that of guessing.
+        p: share of permuted labels that did as well.
+        images, units: probed.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    chance: float
+    p: float
+    images: int
+    units: int
+
+    @property
+    def skill(self) -> float:
+        """Share of the way from chance to faultless."""
+        return self.skill_of(self.accuracy)
+
+    def skill_of(self, accuracy: float) -> float:
+        """The skill of another balanced accuracy on the same classes."""
+        return (accuracy - self.chance) / (1 - self.chance)
+
+
+def probed_classes(labels: np.ndarray, units: np.ndarray) -> list[int]:
+    """The classes with enough units to be probed."""
+    return [int(k) for k in np.unique(labels) if len(set(units[labels == k])) >= LEAST_UNITS]
+
+
+def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1) -> Probe:
+    """Cross-validate over units and compare with permuted labels.
+
+    Args:
+        features: N x D float.
+        labels: N class indices; every class has LEAST_UNITS units or more.
+        units: of each image what must not be torn: its group, joined with those that hold copies of its images.
+        permutations: of labels, by whole blocks of one unit and class, since their images resemble each other.
+        repeats: cross-validations, each with other folds; their scores are added.
+    """
+    classes, truth = np.unique(labels, return_inverse=True)
+    names, unit = np.unique(np.asarray(units), return_inverse=True)
+    rng = np.random.default_rng(0)
+    targets = [truth, *permuted(truth, unit, permutations, rng)]
+    indicators = np.concatenate([np.eye(len(classes), dtype=np.float32)[target] for target in targets], axis=1)
+    folds = min(FOLDS, *(len(set(unit[truth == k])) for k in range(len(classes))))
+    scores = np.zeros_like(indicators)
+    for repeat in range(repeats):
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=repeat)
+        for train, test in splitter.split(features, truth, unit):
+            scores[test] += ridge(features[train], indicators[train], features[test])
+    predicted = scores.reshape(len(truth), len(targets), len(classes)).argmax(axis=2)
+    accuracies = [balanced(target, predicted[:, k], len(classes)) for k, target in enumerate(targets)]
+    better = sum(value >= accuracies[0] for value in accuracies[1:])
+    limits = interval(drawn(truth, predicted[:, 0], unit, len(classes), rng)) or {"low": 0.0, "high": 1.0}
+    return Probe(
+        accuracy=float(accuracies[0]),
+        low=limits["low"],
+        high=limits["high"],
+        chance=1 / len(classes),
+        p=(1 + better) / (1 + permutations),
+        images=len(truth),
+        units=len(names),
+    )
+
+
+def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Scores of test images: N x D features and N x T indicators -> M x T, in units of a class's standard deviation.
+
+    That unit makes the largest score of rare classes as likely as that of common ones.
+    """
+    train, test = train.astype(np.float64), test.astype(np.float64)
+    scaler = StandardScaler().fit(train)
+    x, z = scaler.transform(train), scaler.transform(test)
+    frequency = targets.mean(axis=0, dtype=np.float64)
+    centred = targets - frequency
+    strength = RIDGE * max(float((x**2).sum()) / len(x), 1e-9)
+    if x.shape[1] <= len(x):
+        gram = x.T @ x
+        gram[np.diag_indices_from(gram)] += strength
+        scores = z @ solve(gram, x.T @ centred, assume_a="pos")
+    else:
+        gram = x @ x.T
+        gram[np.diag_indices_from(gram)] += strength
+        scores = (z @ x.T) @ solve(gram, centred, assume_a="pos")
+    result: np.ndarray = scores / np.sqrt(np.maximum(frequency * (1 - frequency), 1e-9))
+    return result
+
+
+def permuted(truth: np.ndarray, unit: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Labels, permuted among blocks of one unit and class."""
+    blocks, inverse = np.unique(unit * (truth.max() + 1) + truth, return_inverse=True)
+    of_block = blocks % (truth.max() + 1)
+    return [rng.permutation(of_block)[inverse] for _ in range(count)]
+
+
+def balanced(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """Balanced accuracy: the mean recall of the classes that are there."""
+    confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    actual = confusion.sum(axis=1)
+    return float((confusion.diagonal()[actual > 0] / actual[actual > 0]).mean())
+
+
+def drawn(
+    truth: np.ndarray, predicted: np.ndarray, unit: np.ndarray, classes: int, rng: np.random.Generator
+) -> list[float]:
+    """Balanced accuracies of bootstrap draws of units."""
+    count = unit.max() + 1
+    actual = np.bincount(unit * classes + truth, minlength=count * classes).reshape(count, classes)
+    right = np.bincount(unit * classes + truth, truth == predicted, count * classes).reshape(count, classes)
+    times = rng.multinomial(count, np.full(count, 1 / count), REPLICATES)
+    hits, totals = times @ right, times @ actual
+    recall = np.divide(hits, totals, out=np.full(hits.shape, np.nan), where=totals > 0)
+    values: list[float] = np.nanmean(recall, axis=1).tolist()
+    return values

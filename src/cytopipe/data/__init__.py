@@ -1,0 +1,1 @@
+"""The data of a pipeline: sources, adapters, manifest, splits, tensors, augmentation."""

@@ -1,0 +1,235 @@
+"""Raw files to an ImageFolder: every image decoded and checked, splits drawn, nothing moved out of the raw data."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cytopipe.data.adapters.base import Sample
+from cytopipe.data.adapters.registry import adapter
+from cytopipe.data.manifest import Row
+from cytopipe.data.splits import assign_splits, join_copies, torn
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import encode_png, read_rgb
+from cytopipe.imaging.masks import encode_mask
+from cytopipe.io.hashing import sha256_bytes
+from cytopipe.params import SPLITS, Dataset, Split
+
+logger = logging.getLogger("cytopipe")
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+@dataclass
+class Checked:
+    """A sample that decodes: its stored PNG's hash and size, and its mask's hash."""
+
+    sample: Sample
+    sha256: str
+    width: int
+    height: int
+    mask_sha256: str = ""
+
+
+@dataclass
+class Checks:
+    """What decoding every image of a dataset found."""
+
+    kept: list[Checked] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    converted: Counter[str] = field(default_factory=Counter)
+
+
+def organize(
+    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress
+) -> tuple[list[Row], dict[str, Any]]:
+    """Write `<split>/<class>/<id>.png` and `masks/<id>.png`.
+
+    Args:
+        name: of the dataset, for errors.
+        dataset: its parameters.
+        raw: folder with the publisher's files.
+        folders: existing empty folders to write into: "train", "val", "test" and "masks".
+        progress: wraps the iteration over samples.
+
+    Returns:
+        The manifest's rows and the summary.
+
+    Raises:
+        CytopipeError: for a layout, label, image, mask or split that is not as it must be.
+    """
+    key = f"datasets.{name}"
+    source = adapter(dataset.adapter, f"{key}.adapter")
+    samples = source.read(raw, dataset.options, f"{key}.options")
+    samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
+    staging = folders["train"] / ".staging"
+    staging.mkdir()
+    checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress)
+    if not checks.kept:
+        raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
+    labels = [item.sample.label for item in checks.kept]
+    present = set(labels)
+    order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
+    classes = [label for label in _checked_names(order) if label in present]
+    copies = find_copies(checks.kept)
+    _warn(key, classes, copies, dataset.split)
+    units = independent_units(checks.kept, dataset.split.kind == "random")
+    splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
+    rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
+    staging.rmdir()
+    normal = source.normal_classes(dataset.options, f"{key}.options", classes)
+    return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
+
+
+def check_images(samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress) -> Checks:
+    """Decode every image and mask and store them as `<id>.png`; `skip` records a fault instead of raising it."""
+    checks = Checks()
+    without = [sample for sample in samples if sample.mask is None]
+    if 0 < len(without) < len(samples):
+        raise CytopipeError(
+            f"{len(without)} of {len(samples)} images have no mask, first this one",
+            where=without[0].image,
+            hint="give every image its mask, or none",
+        )
+    for sample in progress(samples):
+        try:
+            checks.kept.append(_check(sample, staging, masks, checks.converted))
+        except CytopipeError as error:
+            if not skip:
+                raise
+            logger.warning("left out: %s", error)
+            checks.refused.append({"id": sample.id, "reason": error.what})
+    for conversion, count in sorted(checks.converted.items()):
+        logger.info("%d images converted: %s", count, conversion)
+    return checks
+
+
+def _check(sample: Sample, staging: Path, masks: Path, converted: Counter[str]) -> Checked:
+    image, conversion = read_rgb(sample.image)
+    height, width = image.shape[:2]
+    mask_png = b""
+    if sample.mask is not None:
+        mask = sample.mask((height, width))
+        if mask.shape != (height, width):
+            raise CytopipeError(
+                f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {width} x {height}",
+                where=sample.image,
+                hint="replace the mask, or set bad_images: skip for this dataset to leave such images out",
+            )
+        mask_png = encode_mask(mask)
+        (masks / f"{sample.id}.png").write_bytes(mask_png)
+    if conversion:
+        converted[conversion] += 1
+    png = encode_png(image)
+    (staging / f"{sample.id}.png").write_bytes(png)
+    return Checked(sample, sha256_bytes(png), width, height, sha256_bytes(mask_png) if mask_png else "")
+
+
+def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
+    """Sets of two or more images with the same pixels."""
+    same: dict[str, list[Checked]] = defaultdict(list)
+    for item in items:
+        same[item.sha256].append(item)
+    return [found for found in same.values() if len(found) > 1]
+
+
+def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
+    """The unit of each image that a split must not tear: its group, or with `alone` itself, joined with its copies."""
+
+    owners = [item.sample.id if alone else item.sample.group for item in items]
+    return join_copies(owners, [item.sha256 for item in items])
+
+
+def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:
+    if len(classes) == 1:
+        logger.warning("%s: every image is of the one class '%s'; is the folder or the column right?", key, classes[0])
+    if copies:
+        ids = ", ".join(item.sample.id for item in copies[0])
+        at_odds = sum(len({item.sample.label for item in found}) > 1 for found in copies)
+        kept = "" if split.kind == "published" else "each kept in one split and "
+        logger.warning(
+            "%s: %d sets of identical images, %slisted in summary.json, first: %s; labels differ in %d",
+            *(key, len(copies), kept, ids, at_odds),
+        )
+
+
+def _without(samples: list[Sample], excluded: tuple[str, ...], key: str) -> list[Sample]:
+    labels = {sample.label for sample in samples}
+    unknown = sorted(set(excluded) - labels)
+    if unknown:
+        raise CytopipeError(f"no image has the class {unknown[0]!r}; there are {sorted(labels)}", where=key)
+    return [sample for sample in samples if sample.label not in excluded]
+
+
+def _checked_names(order: Iterable[str]) -> Iterable[str]:
+    for label in order:
+        if "/" in label or "\\" in label or label.startswith("."):
+            raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")
+        yield label
+
+
+def _place(item: Checked, split: str, classes: list[str], staging: Path, folders: dict[str, Path]) -> Row:
+    sample = item.sample
+    target = folders[split] / sample.label
+    target.mkdir(exist_ok=True)
+    (staging / f"{sample.id}.png").replace(target / f"{sample.id}.png")
+    return Row(
+        id=sample.id,
+        path=f"{split}/{sample.label}/{sample.id}.png",
+        label=sample.label,
+        class_index=classes.index(sample.label),
+        split=split,
+        group=sample.group,
+        width=item.width,
+        height=item.height,
+        sha256=item.sha256,
+        mask_path=f"masks/{sample.id}.png" if item.mask_sha256 else "",
+        mask_sha256=item.mask_sha256,
+    )
+
+
+def summarize(
+    name: str,
+    dataset: Dataset,
+    classes: list[str],
+    normal: list[str],
+    rows: list[Row],
+    checks: Checks,
+    copies: list[list[Checked]],
+) -> dict[str, Any]:
+    """The dataset in numbers.
+
+    `classes` is the class order that travels with every model, `normal` are those without disease. `torn` counts what
+    lies in several splits: groups, and sets of identical images (`copies` lists these); both are 0 with
+    `split.kind: grouped`.
+    """
+    split_of = {row.id: row.split for row in rows}
+    counts = Counter((row.split, row.label) for row in rows)
+    sizes = {"width": sorted(row.width for row in rows), "height": sorted(row.height for row in rows)}
+    return {
+        "dataset": name,
+        "adapter": dataset.adapter,
+        "classes": classes,
+        "normal": normal,
+        "excluded_classes": list(dataset.exclude_classes),
+        "images": len(rows),
+        "masks": sum(bool(row.mask_path) for row in rows),
+        "split": dataset.split.kind,
+        "counts": {split: {label: counts[split, label] for label in classes} for split in SPLITS},
+        "groups": {split: len({row.group for row in rows if row.split == split}) for split in SPLITS},
+        "torn": {
+            "groups": len(torn([row.group for row in rows], [row.split for row in rows])),
+            "copies": sum(len({split_of[item.sample.id] for item in found}) > 1 for found in copies),
+        },
+        "size_px": {side: {"min": v[0], "median": median(v), "max": v[-1]} for side, v in sizes.items()},
+        "converted": dict(sorted(checks.converted.items())),
+        "copies": [
+            {"ids": [item.sample.id for item in found], "labels": sorted({item.sample.label for item in found})}
+            for found in copies
+        ],
+        "refused": checks.refused,
+    }

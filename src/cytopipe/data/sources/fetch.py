@@ -1,0 +1,66 @@
+"""Where a dataset's files come from: the phantom generator, a local archive or folder, a URL, a git commit.
+
+A dataset's `source` in params.yaml names a kind and a path. To add a kind, write its fetcher and add it to
+`FETCHERS`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from cytopipe.data.sources.archive import fetch_archive
+from cytopipe.data.sources.git import fetch_git
+from cytopipe.data.sources.phantom import draw_phantoms
+from cytopipe.data.sources.url import fetch_url
+from cytopipe.errors import CytopipeError
+from cytopipe.io.folders import Progress, list_files
+from cytopipe.params import PhantomSource
+
+
+class Source(Protocol):
+    """What `fetch` needs of a `source` section of params.yaml."""
+
+    @property
+    def kind(self) -> str:
+        """Name of a fetcher."""
+
+    @property
+    def path(self) -> Path:
+        """Archive, folder or recipe."""
+
+
+class Fetcher(Protocol):
+    """Fills the empty folder `target` from the archive, folder or recipe at `path`."""
+
+    def __call__(self, path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None) -> None:
+        """Fill the folder; see `fetch`."""
+
+
+FETCHERS: dict[str, Fetcher] = {
+    "archive": fetch_archive,
+    "url": fetch_url,
+    "git": fetch_git,
+}
+
+
+def fetch(source: Source, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> None:
+    """Fill `target` with the publisher's files, in the publisher's layout.
+
+    Args:
+        source: kind and path, from params.yaml.
+        target: an existing empty folder that the caller removes when this raises.
+        dataset: name in params.yaml, for messages.
+        cache: folder that keeps downloads between runs.
+        progress: called with the bytes done and, where known, the bytes in all.
+
+    Raises:
+        CytopipeError: when the source is missing, damaged, unreachable, not what its recipe promises, empty,
+            or needs a download by hand.
+    """
+    if isinstance(source, PhantomSource):
+        draw_phantoms(source, target, progress)
+    else:
+        FETCHERS[source.kind](source.path, target, dataset=dataset, cache=cache, progress=progress)
+    if not list_files(target):
+        raise CytopipeError("the source holds no files", where=f"datasets.{dataset}.source.path: {source.path}")

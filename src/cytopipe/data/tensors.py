@@ -1,0 +1,185 @@
+"""Memory-mapped uint8 arrays: one .npy a split, N x H x W x 5 (red, green, blue, cell, nucleus)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from cytopipe.data.manifest import Row, iter_manifest
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import read_png, resize_rgb
+from cytopipe.imaging.masks import read_mask, resize_mask, to_channels
+from cytopipe.params import SPLITS
+from cytopipe.paths import MANIFEST
+
+CHANNELS = ("red", "green", "blue", "cell", "nucleus")
+
+
+class ArrayWriter:
+    """Append uint8 items of one shape to a .npy file; memory stays flat, unlike that of a written memory map.
+
+    Args:
+        path: of the file.
+        count: number of items that will come.
+        shape: of one item.
+    """
+
+    def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
+        self.path, self.count, self.shape, self.written = path, count, shape, 0
+        self._file: BinaryIO = path.open("wb")
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, item: np.ndarray) -> None:
+        """Write one item, uint8 of the given shape."""
+        if item.shape != self.shape or item.dtype != np.uint8:
+            raise ValueError(f"{item.dtype} {item.shape} is not uint8 {self.shape}")
+        self._file.write(np.ascontiguousarray(item).data)
+        self.written += 1
+
+    def __enter__(self) -> ArrayWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+        if kind is None and self.written != self.count:
+            raise ValueError(f"{self.path}: {self.written} items written, {self.count} promised")
+
+
+def open_array(path: Path) -> np.ndarray:
+    """Memory-map an array for reading.
+
+    Raises:
+        CytopipeError: when it is missing, cut short, or not a .npy file of uint8.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise CytopipeError("no such array", where=path, hint="run the stage that writes it: dvc repro") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise CytopipeError(f"not a whole .npy file ({error})", where=path, hint="delete it and rerun") from None
+    if array.dtype != np.uint8:
+        raise CytopipeError(f"the array is {array.dtype}, not uint8", where=path)
+    return array
+
+
+def make_item(image: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
+    """H x W x 3 RGB and H x W palette -> size x size x 5 uint8; the mask is scaled with its image."""
+    scaled = to_channels(resize_mask(mask, (size, size)))
+    return np.concatenate([resize_rgb(image, (size, size)), scaled], axis=-1)
+
+
+def build_tensors(
+    organized: Path,
+    masks: Path,
+    size: int,
+    arrays: dict[str, Path],
+    progress: Callable[[Iterable[Any], int], Iterable[Any]],
+) -> Iterable[Row]:
+    """Stream images and predicted masks into one array a split.
+
+    Args:
+        organized: folder of the organized dataset.
+        masks: folder of its predicted masks, with their manifest.
+        size: side of the square items, pixels.
+        arrays: file to write for each split.
+        progress: wraps the iteration, given the number of images.
+
+    Yields:
+        The manifest's rows, in the order of the arrays (id order within each split).
+
+    Raises:
+        CytopipeError: for an image or a mask that does not decode, or a mask that is not of its image's size.
+    """
+    counts = Counter(row.split for row in iter_manifest(masks / MANIFEST))
+    shape = (size, size, len(CHANNELS))
+    with ExitStack() as stack:
+        writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
+        for row in progress(iter_manifest(masks / MANIFEST), counts.total()):
+            image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
+            if mask.shape != image.shape[:2]:
+                raise CytopipeError(
+                    f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
+                    where=masks / row.mask_path,
+                    hint="rerun generate_masks",
+                )
+            writers[row.split].append(make_item(image, mask, size))
+            yield replace(row, width=size, height=size)
+
+
+def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:
+    """One split's array (N x H x W x 5 uint8, memory-mapped) and its rows in the same order.
+
+    Raises:
+        CytopipeError: when the two do not have the same number of images.
+    """
+    array = open_array(folder / f"{split}.npy")
+    rows = [row for row in iter_manifest(folder / MANIFEST) if row.split == split]
+    if len(rows) != len(array):
+        raise CytopipeError(
+            f"{len(array)} images, but the manifest lists {len(rows)}", where=folder, hint="rerun build_tensors"
+        )
+    return array, rows
+
+
+class Stack:
+    """Items of several memory-mapped arrays in an order of their own; read as they are asked for.
+
+    Args:
+        arrays: each N x H x W x C uint8, of one H x W x C.
+        places: (array, row) of every item.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], places: np.ndarray) -> None:
+        self.arrays, self.places = arrays, places
+        self.shape = (len(places), *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, which: int | slice) -> np.ndarray:
+        """An item H x W x C, or several N x H x W x C."""
+        if isinstance(which, slice):
+            return np.stack([self.arrays[array][row] for array, row in self.places[which]])
+        array, row = self.places[which]
+        return self.arrays[array][row]
+
+    def take(self, items: Sequence[int] | np.ndarray) -> Stack:
+        """Some of the items."""
+        return Stack(self.arrays, self.places[np.asarray(items, dtype=np.int64)])
+
+
+Items = np.ndarray | Stack  # N x H x W x C uint8, read when asked for
+
+
+def join(first: Items, second: Items) -> Stack:
+    """The items of both, one after the other."""
+    arrays = [*_arrays(first), *_arrays(second)]
+    moved = _places(second) + np.array([len(_arrays(first)), 0])
+    return Stack(arrays, np.concatenate([_places(first), moved]))
+
+
+def _arrays(items: Items) -> Sequence[np.ndarray]:
+    return items.arrays if isinstance(items, Stack) else [items]
+
+
+def _places(items: Items) -> np.ndarray:
+    """(array, row) of every item, N x 2."""
+    if isinstance(items, Stack):
+        return items.places
+    return np.stack([np.zeros(len(items), dtype=np.int64), np.arange(len(items))], axis=1)
+
+
+def load_all(folder: Path) -> tuple[Stack, list[Row]]:
+    """The items of all splits in id order, and their rows."""
+    loaded = [load_split(folder, split) for split in SPLITS]
+    rows = [(row, (number, index)) for number, (_, part) in enumerate(loaded) for index, row in enumerate(part)]
+    rows.sort(key=lambda pair: pair[0].id)
+    return Stack([array for array, _ in loaded], np.array([place for _, place in rows])), [row for row, _ in rows]

@@ -1,0 +1,129 @@
+"""A classifier as MLflow loads it: image files in, the rows of `cytopipe predict` out.
+
+A logged model names this module and holds data alone: loading one runs no code and opens no pickle that came with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cytopipe.deploy.mlflow.columns import IMAGE, columns
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import read_rgb
+
+MOST_THREADS = 1024  # more are no number that a training had
+
+if TYPE_CHECKING:
+    from cytopipe.inference.predictor import Prediction, Predictor
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> CellClassifier:
+    """What `mlflow.pyfunc.load_model` calls.
+
+    Args:
+        path: a classifier's model folder.
+        model_config: `device`: auto, cpu or cuda.
+    """
+    from cytopipe.inference.predictor import Predictor
+    from cytopipe.training.determinism import choose_device
+
+    device = choose_device((model_config or {}).get("device", "auto"))
+    return CellClassifier(Predictor.load(Path(path), device))
+
+
+class CellClassifier:
+    """A `Predictor` behind MLflow's interface."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        from cytopipe.models.decision_rule import THREADS
+
+        self.predictor = predictor
+        self.columns = list(columns(predictor.classes, bool(predictor.decisions.abnormal)))
+        threads = predictor.spec.extra.get(THREADS)
+        self.num_threads = threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
+
+    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        """Classify image files.
+
+        Args:
+            model_input: N rows; `image` holds the bytes of a file of any kind that `cytopipe predict` reads, or these
+                as base64 text. A path is refused: a served model must not open its host's files for a client.
+
+        Returns:
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (where some classes are), error. Of an image
+            that cannot be read, all but the error is missing.
+        """
+        with _as_trained(self.num_threads):
+            images, size = model_input[IMAGE].tolist(), self.predictor.batch_size
+            # Cut as `cytopipe predict` cuts its list: an image's last digits depend on its company.
+            rows = [row for start in range(0, len(images), size) for row in self._rows(images[start : start + size])]
+        found = pd.DataFrame(rows, columns=self.columns)
+        gaps = found.columns[found.isna().any()]
+        # None, not NaN, which JSON does not know; columns without a gap keep their types.
+        return found.assign(**{name: found[name].astype(object).where(found[name].notna(), None) for name in gaps})
+
+    def _rows(self, images: Sequence[object]) -> list[dict[str, object]]:
+        faults: dict[int, str] = {}
+
+        def readable() -> Iterator[np.ndarray]:
+            for number, image in enumerate(images):
+                try:
+                    yield _decoded(image)
+                except CytopipeError as error:
+                    faults[number] = " ".join(error.what.split())
+
+        found = [self._row(prediction) for prediction in self.predictor(readable())]
+        in_order = iter(found)
+        return [{"error": faults[number]} if number in faults else next(in_order) for number in range(len(images))]
+
+    def _row(self, prediction: Prediction) -> dict[str, object]:
+        chances = zip(self.predictor.classes, prediction.probabilities.tolist(), strict=True)
+        return {
+            "predicted": prediction.predicted,
+            **{f"p_{label}": chance for label, chance in chances},
+            "confidence": prediction.confidence,
+            "uncertain": bool(prediction.uncertain),
+            "abnormal": prediction.abnormal,
+            "error": None,
+        }
+
+
+def _decoded(image: object) -> np.ndarray:
+    """H x W x 3 uint8; CytopipeError for what is no image file's content."""
+    if isinstance(image, str):  # of CSV, and of clients that send no base64 of their own
+        try:
+            image = base64.b64decode("".join(image.split()), validate=True)
+        except (binascii.Error, ValueError):
+            raise CytopipeError("neither the bytes of an image file nor base64 of them") from None
+    if not isinstance(image, bytes | bytearray | memoryview):
+        raise CytopipeError(f"not the bytes of an image file ({type(image).__name__})")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "image"
+        file.write_bytes(image)
+        return read_rgb(file)[0]
+
+
+@contextmanager
+def _as_trained(num_threads: int | None) -> Iterator[None]:
+    """Compute as the training did, so that bits agree; the caller's own settings of torch come back."""
+    import torch
+
+    from cytopipe.training.determinism import make_deterministic
+
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    make_deterministic(num_threads or before[0])
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        torch.backends.cudnn.benchmark = before[2]

@@ -1,0 +1,103 @@
+"""Log a trained classifier as a model of the run that trained it, and find it again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cytopipe.deploy.mlflow.package import write_package
+from cytopipe.models.files import SPEC, model_id
+from cytopipe.pipeline.tracking.store import CALL_S, bounded
+from cytopipe.pipeline.tracking.tracker import Run, Tracker
+
+IDENTITY = "identity"  # tag: `model_id` of the folder
+_SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for
+
+
+def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+    """Log a model folder with signature and input example in the tracker's run; the same bytes are kept once.
+
+    A fault of MLflow costs one warning. A folder of cross-validation holds a network a fold, none of which is the
+    classifier: it is not logged.
+
+    Args:
+        tracker: of the stage.
+        folder: a classifier's model folder.
+        name: of the logged model.
+        tags: besides the identity and the commit.
+    """
+    if (folder / SPEC).is_file():
+        tracker.attempt(lambda run: _log(run, folder, name, tags))
+
+
+def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+    known = find_logged(run, model_id(folder))
+    if known:
+        _name_as_output(run, known[0])
+    else:
+        send(run, folder, name, tags)
+
+
+def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
+    """Log a model folder in an open run; returns MLflow's `LoggedModel`.
+
+    Raises:
+        Exception: whatever MLflow raises; a model that could not be sent wholly is marked as failed.
+    """
+    from mlflow.entities import LoggedModelStatus
+    from mlflow.models import Model
+
+    client = run.client
+    params = bounded(lambda: client.get_run(run.run_id).data.params, CALL_S)
+    commit = {"commit": run.tags["commit"]} if "commit" in run.tags else {}
+    logged = bounded(
+        lambda: client.create_logged_model(
+            run.experiment_id,
+            name,
+            source_run_id=run.run_id,
+            tags={IDENTITY: model_id(folder), **tags, **commit},
+            params=params,
+            model_type="classifier",
+        ),
+        CALL_S,
+    )
+    number = logged.model_id
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            package = Path(temporary) / "model"
+            about = Model(artifact_path=logged.artifact_location, run_id=run.run_id, model_uuid=number, model_id=number)
+            write_package(folder, package, about)
+            size = sum(file.stat().st_size for file in package.rglob("*"))
+            bounded(lambda: client.log_model_artifacts(number, str(package)), CALL_S + size / _SLOWEST)
+        _name_as_output(run, logged)
+        return bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.READY), CALL_S)
+    except BaseException:  # an interrupt as well: nothing half-sent may look like a model
+        bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.FAILED), CALL_S)
+        raise
+
+
+def _name_as_output(run: Run, logged: Any) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    bounded(lambda: run.client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)]), CALL_S)
+
+
+def find_logged(run: Run, identity: str) -> list[Any]:
+    """The `LoggedModel`s of a model folder, newest first, whose files are there."""
+    found = bounded(
+        lambda: run.client.search_logged_models(
+            [run.experiment_id],
+            filter_string=f"tags.{IDENTITY} = '{identity}'",
+            order_by=[{"field_name": "creation_timestamp", "ascending": False}],
+        ),
+        CALL_S,
+    )
+    return [one for one in found if one.status == "READY" and _has_files(run, one)]
+
+
+def _has_files(run: Run, logged: Any) -> bool:
+    """Whether a logged model still has its MLmodel: mlruns/ may have been deleted beside the database."""
+    files = bounded(lambda: run.client.list_logged_model_artifacts(logged.model_id), CALL_S)
+    return any(file.path == "MLmodel" for file in files)

@@ -1,0 +1,116 @@
+"""A classifier with all that surrounds it: normalised, resized, averaged over orientations, calibrated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import nn
+
+from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
+from cytopipe.inference.classify import class_probabilities, input_transform
+from cytopipe.inference.predictor import Predictor
+from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.metrics.temperature import SMALLEST
+from cytopipe.models.decision_rule import Decisions
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.transforms import COLOURS
+
+CALIBRATED = "calibrated"
+CPU = torch.device("cpu")
+MASKS = 2  # whole cell, nucleus
+COVERED = 0.5  # share of noise that a mask covers
+
+
+class ClassifierGraph(nn.Module):
+    """From stored images to probabilities, in single precision; `evaluate` takes the softmax in double.
+
+    Args:
+        model: returns N x classes logits.
+        spec: its own.
+        temperature: of the calibrated probabilities.
+    """
+
+    def __init__(self, model: nn.Module, spec: ModelSpec, temperature: float) -> None:
+        super().__init__()
+        self.model, self.temperature, self.tta = model, temperature, spec.tta
+        self.transform = input_transform(spec, CPU)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """N x S x S x C uint8 -> probabilities and calibrated probabilities, N x classes float32.
+
+        The calibrated ones are those of `temperature.sharpen`.
+        """
+        # One large batch and not one pass an orientation: the network stands in the file once.
+        turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])
+        seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
+        probabilities = seen.unflatten(0, (self.tta, -1)).mean(dim=0)
+        logits = torch.log(probabilities.clamp(SMALLEST, 1.0))
+        return probabilities, torch.softmax(logits / self.temperature, dim=1)
+
+
+class ClassifierSource:
+    """A classifier, to be exported; see `Source`.
+
+    Args:
+        predictor: what its folder holds.
+
+    Raises:
+        CytopipeError: the model holds no decisions.
+    """
+
+    outputs: tuple[str, ...] = (PROBABILITIES, CALIBRATED)
+    must_agree = 1.0
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor, self.decisions, spec = predictor, predictor.decisions, predictor.spec
+        self.channels = COLOURS if spec.channels == "rgb" else COLOURS + MASKS
+        self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.decisions.temperature).eval()
+        self.metadata = {**common_metadata(spec), **metadata(spec, self.decisions)}
+        seen = "RGB" if spec.channels == "rgb" else "RGB, mask of the cell, mask of the nucleus (0 or 255)"
+        self.description = (
+            f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
+            "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
+            "that of the largest probability; sure where its calibrated one reaches confidence_threshold (null: never)."
+        )
+
+    def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
+        """Images go through the predictor, which masks and resizes them."""
+        predictions = self.predictor(images)
+        while some := list(islice(predictions, self.predictor.batch_size)):
+            items = np.stack([one.item for one in some])
+            yield self._checked(items, np.stack([one.probabilities for one in some]))
+
+    def of_noise(self, count: int) -> Checked:
+        """Noise in the colours; masks of random pixels, where the network sees masks."""
+        size = self.predictor.spec.input_size
+        rng = np.random.default_rng(0)
+        colours = rng.integers(0, 256, (count, size, size, COLOURS), np.uint8)
+        masks = np.where(rng.random((count, size, size, MASKS)) < COVERED, 255, 0).astype(np.uint8)
+        items = np.concatenate([colours, masks], axis=-1)
+        tta = self.predictor.spec.tta
+        found = class_probabilities(self.predictor.model, self.predictor.transform, items, count, tta)
+        return self._checked(items, found)
+
+    def _checked(self, items: np.ndarray, probabilities: np.ndarray) -> Checked:
+        expected = {PROBABILITIES: probabilities, CALIBRATED: self.decisions.calibrated(probabilities)}
+        return np.ascontiguousarray(items[..., : self.channels]), expected
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """N x classes -> N class indices."""
+        return probabilities.argmax(axis=1)
+
+
+def metadata(spec: ModelSpec, decisions: Decisions) -> dict[str, str]:
+    """What somebody who has the file alone must know; values as JSON."""
+    values: dict[str, float | Sequence[str] | None] = {
+        "classes": spec.classes,
+        "input_size": spec.input_size,
+        "temperature": decisions.temperature,
+        "confidence_threshold": decisions.confidence_threshold,
+        "abnormal": decisions.abnormal,
+    }
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

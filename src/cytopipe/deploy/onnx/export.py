@@ -1,0 +1,145 @@
+"""From a model folder to a file that other programs run: convert, then check against torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import cytopipe
+from cytopipe.deploy.onnx import TOLERANCE
+from cytopipe.deploy.onnx.classifier import ClassifierSource
+from cytopipe.deploy.onnx.convert import to_onnx
+from cytopipe.deploy.onnx.parity import Parity, compare
+from cytopipe.deploy.onnx.runtime import Session
+from cytopipe.deploy.onnx.segmenter import SegmenterSource
+from cytopipe.deploy.onnx.source import Source
+from cytopipe.deploy.onnx.timing import Timing, time_both
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import read_rgb
+from cytopipe.inference.predictor import Predictor
+from cytopipe.models.files import FOLDS, SEGMENTER, examples_of, model_id
+from cytopipe.models.folder import WEIGHTS, load_model, part_of, seed_part
+
+NOISE = 5  # random images; odd, so that a pair is left incomplete
+TIMED = (1, 32)  # images of a timed call
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as ONNX that agrees with torch.
+
+    Attributes:
+        data: the file's bytes.
+        metadata: that it holds.
+        inputs, outputs: name and shape of each; N is the size of the batch.
+        real, noise: how it agrees on real images and on random values.
+    """
+
+    data: bytes
+    metadata: Mapping[str, str]
+    inputs: Mapping[str, list[int | str]]
+    outputs: Mapping[str, list[int | str]]
+    real: Parity
+    noise: Parity
+
+
+def open_source(folder: Path, segmenter: Path | None = None) -> Source:
+    """What a model folder offers to export.
+
+    Args:
+        folder: of a classifier or a segmenter.
+        segmenter: that masks images for a classifier's check, in place of the one in its folder.
+
+    Raises:
+        CytopipeError: the folder is damaged, holds only a network for each fold, or no network at all.
+    """
+    if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file():
+        parts = sorted((folder / part_of(0)).parent.glob("*/"), key=lambda part: (len(part.name), part.name))
+        named = ", ".join(part.as_posix() for part in parts)
+        raise CytopipeError(
+            "this holds a network for each fold, and a file holds one", where=folder, hint=f"name one of {named}"
+        )
+    model, spec = load_model(folder, torch.device("cpu"))
+    if spec.task == "segmentation":
+        return SegmenterSource(model, spec)
+    return ClassifierSource(Predictor.load(folder, torch.device("cpu"), segmenter))
+
+
+def example_paths(folder: Path) -> list[Path]:
+    """Real images that come with a model: with the folder, or with the one that it is part of.
+
+    Raises:
+        CytopipeError: there are none.
+    """
+    parts = (Path(part_of(0)).parent.name, Path(seed_part(1)).parent.name)
+    folder = folder.resolve()
+    whole = folder.parent.parent if folder.parent.name in parts else folder
+    found = examples_of(whole) or (examples_of(whole.parent) if whole.name == SEGMENTER else [])
+    if not found:
+        raise CytopipeError(
+            "the folder holds no example images, and an export is checked on real ones",
+            where=folder,
+            hint="name some: --images FOLDER",
+        )
+    return found
+
+
+def to_checked_onnx(source: Source, folder: Path, images: Iterable[Path], tolerance: float = TOLERANCE) -> Exported:
+    """Convert a model and hold it against torch, in batches of 1, 2 and more.
+
+    Args:
+        source: the model, opened.
+        folder: where it came from.
+        images: files of real images, one or more.
+        tolerance: largest difference of a probability that is accepted.
+
+    Raises:
+        CytopipeError: torch cannot convert it, an image cannot be read, or the two disagree.
+    """
+    noise = source.of_noise(NOISE)
+    metadata = {**source.metadata, "model": model_id(folder), "cytopipe": cytopipe.__version__}
+    data = to_onnx(source.graph, noise[0], source.outputs, metadata, source.description)
+    session = Session(data, torch.get_num_threads())
+    real = compare(session, source.of_images(read_rgb(path)[0] for path in images), source.decide)
+    of_noise = compare(session, [noise], source.decide)
+    for parity, what in ((real, "real images"), (of_noise, "random images")):
+        if not parity.difference <= tolerance:  # so that NaN fails
+            raise _disagreement(f"differ by {parity.difference:.2g} on {what}; {tolerance:g} is accepted", folder)
+    if real.agreement < source.must_agree:
+        raise _disagreement(f"decide the same for only {real.agreement:.4%} of the real images", folder)
+    return Exported(data, metadata, session.inputs, session.outputs, real, of_noise)
+
+
+def _disagreement(what: str, folder: Path) -> CytopipeError:
+    return CytopipeError(
+        f"ONNX Runtime and torch {what}",
+        where=folder,
+        hint="nothing was written; --tolerance sets what is accepted, --images other images to check with",
+    )
+
+
+def time_export(source: Source, data: bytes) -> dict[int, Timing]:
+    """Time the exported model beside the same computation in torch, on torch's number of threads.
+
+    Returns:
+        For single images and for batches of 32.
+    """
+    session = Session(data, torch.get_num_threads())
+    results = {}
+    for count in TIMED:
+        items, _ = source.of_noise(count)
+        tensor = torch.from_numpy(items)
+
+        def by_torch(tensor: torch.Tensor = tensor) -> None:
+            with torch.inference_mode():
+                source.graph(tensor)
+
+        def by_onnx(items: np.ndarray = items) -> None:
+            session(items)
+
+        results[count] = time_both(by_torch, by_onnx)
+    return results

@@ -1,0 +1,97 @@
+"""A segmenter with its normalisation and the mean over orientations: probabilities of windows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.masks import from_probabilities
+from cytopipe.inference.segment import HEADS, Segmentation
+from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.models.folder import ModelSpec
+from cytopipe.models.transforms import COLOURS
+
+CLASSES = ("cell", "nucleus")  # what the heads find
+
+
+class SegmenterGraph(nn.Module):
+    """From windows to probabilities.
+
+    Args:
+        segmentation: the network with its view and input transform.
+    """
+
+    def __init__(self, segmentation: Segmentation) -> None:
+        super().__init__()
+        self.model, self.transform = segmentation.model, segmentation.transform
+        self.tta = segmentation.view.tta
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""
+        tta = ORIENTED[self.tta]
+        logits = self.model(self.transform(torch.cat([turn(images, *by) for by in tta])))
+        both = torch.cat([logits[head] for head in HEADS], dim=1).float()
+        seen = torch.sigmoid(both).permute(0, 2, 3, 1).unflatten(0, (len(tta), -1))
+        upright = [turn(one, *by, back=True) for one, by in zip(seen, tta, strict=True)]
+        return torch.stack(upright).mean(dim=0)
+
+
+class SegmenterSource:
+    """A segmenter, to be exported; see `Source`.
+
+    Args:
+        model: returns {"cyt", "nuc"} logits, N x 1 x S x S.
+        spec: its own.
+
+    Raises:
+        CytopipeError: it has no network.
+    """
+
+    outputs: tuple[str, ...] = (PROBABILITIES,)
+    must_agree = 0.999  # of pixels: some lie on the border
+
+    def __init__(self, model: nn.Module, spec: ModelSpec) -> None:
+        if not any(True for _ in model.parameters()):
+            raise CytopipeError(
+                "this is no network: a threshold, which OpenCV chooses for each image anew, and ONNX has no such "
+                "operator",
+                where=spec.architecture,
+                hint="its few lines are in cytopipe/models/otsu.py; or train a segmenter, such as attention_unet",
+            )
+        self.segmentation = Segmentation.of(model, spec, torch.device("cpu"))
+        self.graph: nn.Module = SegmenterGraph(self.segmentation).eval()
+        view = self.segmentation.view
+        self.metadata = {
+            **common_metadata(spec),
+            "classes": json.dumps(CLASSES),
+            "input_size": json.dumps(view.input_size),
+            "view": json.dumps(dataclasses.asdict(view)),
+        }
+        self.description = (
+            f"images: N x {view.input_size} x {view.input_size} x 3 uint8, RGB. probabilities: "
+            f"N x {view.input_size} x {view.input_size} x 2 float32, of whole cell and nucleus. A nucleus counts "
+            "inside a cell only. How an image is brought to this size is in the metadata: view."
+        )
+
+    def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
+        """Images are cut into windows as the segmenter's view says."""
+        for image in images:
+            windows, _, _ = self.segmentation.view.cut(image)
+            yield windows, {PROBABILITIES: self.segmentation.probabilities(windows)}
+
+    def of_noise(self, count: int) -> Checked:
+        """Noise in all colours."""
+        size = self.segmentation.view.input_size
+        windows = np.random.default_rng(0).integers(0, 256, (count, size, size, COLOURS), np.uint8)
+        return windows, {PROBABILITIES: self.segmentation.probabilities(windows)}
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """N x S x S x 2 -> palette masks N x S x S."""
+        return from_probabilities(probabilities[..., 0], probabilities[..., 1])

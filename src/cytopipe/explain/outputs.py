@@ -1,0 +1,167 @@
+"""The outputs of the explanations: JSON, panels, plot tables and figures. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cytopipe.explain import figures
+from cytopipe.explain.choose import Prediction
+from cytopipe.explain.panels import panel
+from cytopipe.explain.regions import areas, palette, shares
+from cytopipe.imaging.masks import resize_mask
+from cytopipe.io.tables import write_table
+from cytopipe.params import Explain
+
+Summary = dict[str, dict[str, dict[str, float | None]]]  # class or method -> region -> mean, low, high
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image that gets a panel: its prediction, its stored item S x S x 5 uint8, and an H x W map a method."""
+
+    prediction: Prediction
+    item: np.ndarray
+    maps: Mapping[str, np.ndarray]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """S x S palette."""
+        return palette(self.item)
+
+    @property
+    def file(self) -> str:
+        """Name of its panel."""
+        return f"{self.prediction.id}.png"
+
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Of each method that attributes anything at all."""
+        found = {method: region_shares(values, self.mask) for method, values in self.maps.items()}
+        return {method: one for method, one in found.items() if one is not None}
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """Its place in explanations.json."""
+        one = self.prediction
+        about = {"id": one.id, "label": one.label, "predicted": one.predicted, "correct": one.correct}
+        return {**about, "probability": one.probability, "panel": self.file, "shares": self.shares or None}
+
+    def write(self, folder: Path) -> None:
+        """Draw its panel."""
+        one = self.prediction
+        verdict = f"{one.label}, recognised" if one.correct else f"{one.label}, taken for {one.predicted}"
+        drawn = panel(
+            self.item[..., :3],
+            self.mask,
+            self.maps,
+            {"pixels": areas(self.mask), **self.shares},
+            f"{verdict}  (p = {one.probability:.2f})",
+            one.id,
+            one.correct,
+        )
+        drawn.save(folder / self.file, compress_level=3)  # 6 takes three times as long
+
+
+def region_shares(values: np.ndarray, mask: np.ndarray) -> dict[str, float] | None:
+    """`shares` of a map H x W and a mask of another size: the network may see images larger than they are stored."""
+    return shares(values, mask if mask.shape == values.shape else resize_mask(mask, (values.shape[0], values.shape[1])))
+
+
+def settings(about: Mapping[str, str], methods: Sequence[str], options: Explain) -> dict[str, Any]:
+    """First keys of explanations.json: classifier, dataset, and what was done."""
+    effort = {"steps": options.steps, "baselines": options.baselines}
+    return {**about, "methods": list(methods), "target": "predicted class", **effort}
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """All that was found about a classifier; without images, what `explain.images: 0` leaves.
+
+    Attributes:
+        about: first keys of explanations.json: classifier, dataset, methods and how they were set.
+        shown: images with panels.
+        shares: class -> method -> region -> mean, low, high; None where nothing was measured, as below.
+        area_shares: class -> region -> mean, low, high, of pixels.
+        areas_below: "deletion", "insertion" -> method -> auc, low, high.
+        curves: "deletion", "insertion" -> method -> mean probability at each of `perturbation.FRACTIONS`.
+        fractions: of these curves.
+        randomisation: method -> correlation, passed.
+        completeness: method of integrated gradients -> mean absolute gap.
+        skipped: method -> why it does not apply to this network.
+        measured: images behind the shares, and behind the curves and the randomisation.
+    """
+
+    about: Mapping[str, Any]
+    shown: Sequence[Shown] = ()
+    shares: Mapping[str, Summary] | None = None
+    area_shares: Summary | None = None
+    areas_below: Mapping[str, Mapping[str, Mapping[str, float | None]]] | None = None
+    curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    fractions: Sequence[float] = ()
+    randomisation: Mapping[str, Any] | None = None
+    completeness: Mapping[str, float] | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, int] = field(default_factory=lambda: {"shares": 0, "curves": 0})
+
+    @classmethod
+    def nothing(cls, about: Mapping[str, str], options: Explain) -> Explanations:
+        """The explanations of no image."""
+        return cls(settings(about, [], options))
+
+    @property
+    def headline(self) -> dict[str, float]:
+        """The measures that are single numbers, for MLflow."""
+        below = {
+            f"{kind}_auc/{method}": value
+            for kind, methods in (self.areas_below or {}).items()
+            for method, one in methods.items()
+            if (value := one["auc"]) is not None
+        }
+        checked = {
+            f"randomisation/{method}": one["correlation"]
+            for method, one in (self.randomisation or {}).items()
+            if one["correlation"] is not None
+        }
+        return below | checked
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """explanations.json."""
+        below = {kind: dict(values) for kind, values in (self.areas_below or {}).items()}
+        chance = {f"{kind}_auc": values.pop("random")["auc"] for kind, values in below.items()}
+        return {
+            **self.about,
+            "skipped": dict(self.skipped),
+            "images": [one.entry for one in self.shown],
+            "measured": dict(self.measured),
+            "shares": self.shares,
+            "area_shares": self.area_shares,
+            "deletion": below.get("deletion"),
+            "insertion": below.get("insertion"),
+            "random": chance or None,
+            "randomisation": self.randomisation,
+            "completeness": self.completeness,
+        }
+
+    def write_panels(self, folder: Path) -> None:
+        """Write `<id>.png` of every image that is shown."""
+        for one in self.shown:
+            one.write(folder)
+
+    def write_plots(self, folder: Path) -> None:
+        """Write shares, deletion and insertion as tables (for `dvc plots`) and figures."""
+        write_table(
+            folder / "shares.csv",
+            figures.share_rows(self.shares or {}, self.area_shares or {}),
+            ["class", "method", "region", "share", "low", "high"],
+        )
+        for kind in ("deletion", "insertion"):
+            rows = figures.curve_rows(self.curves.get(kind, {}), self.fractions)
+            write_table(folder / f"{kind}.csv", rows, ["method", "fraction", "probability"])
+        figures.shares_figure(folder / "shares.png", self.shares or {}, self.area_shares or {})
+        figures.curves_figure(folder / "perturbation.png", self.curves, self.fractions, self.areas_below or {})

@@ -1,0 +1,1 @@
+"""Pixels: decoding, masks, drawing, sliding windows."""

@@ -1,0 +1,109 @@
+"""Predictions of image files, batch after batch; what cannot be read becomes a row that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import read_rgb
+from cytopipe.inference.prediction_table import Row, columns_of, failed_row, predicted_row
+from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.io.hashing import sha256_file
+
+OnPredicted = Callable[[str, str, Prediction], None]  # image, its sha256, what was found
+
+
+class FilePredictor:
+    """Rows of image files by one model.
+
+    Batches are cut at fixed places of the list, and one that lacks a single row is computed whole: an image's last
+    digits depend on its company, so a run that goes on writes the bytes that it would have written undisturbed.
+
+    Args:
+        predictor: of the model.
+        model: its identity.
+        done: rows of an earlier run by image; used where the file is the same.
+        complete: whether what else is made of an image (given it and its sha256) is there already.
+        on_predicted: is told every image that was predicted.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        model: str,
+        done: Mapping[str, Row] | None = None,
+        complete: Callable[[str, str], bool] | None = None,
+        on_predicted: OnPredicted | None = None,
+    ) -> None:
+        self.predictor, self.model, self.done = predictor, model, done or {}
+        self.complete, self.on_predicted = complete or (lambda image, sha256: True), on_predicted
+        self.columns = columns_of(predictor.classes, bool(predictor.decisions.abnormal))
+
+    def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:
+        """The rows of each batch, in order, and whether they are new."""
+        size = self.predictor.batch_size
+        for start in range(0, len(images), size):
+            some = images[start : start + size]
+            if kept := self._kept(some):
+                yield kept, False
+            else:
+                yield self._predict(some), True
+
+    def _kept(self, images: Sequence[str]) -> list[Row]:
+        """The rows of an earlier run; none where one is missing or its file has changed."""
+        rows = [self.done[image] for image in images if image in self.done]
+        if len(rows) == len(images) and all(map(self._still_holds, rows)):
+            return rows
+        return []
+
+    def _still_holds(self, row: Row) -> bool:
+        try:
+            same = sha256_of(Path(row["image"])) == row["sha256"]
+        except CytopipeError:
+            return False
+        return same and self.complete(row["image"], row["sha256"])
+
+    def _predict(self, images: Sequence[str]) -> list[Row]:
+        sums, faults = dict.fromkeys(images, ""), dict[str, str]()
+
+        def readable() -> Iterator[np.ndarray]:
+            for image in images:
+                try:
+                    sums[image] = sha256_of(Path(image))
+                    pixels, _ = read_rgb(Path(image))
+                except CytopipeError as fault:
+                    faults[image] = fault.what
+                    continue
+                yield pixels
+
+        found = list(self.predictor(readable()))
+        by_image = dict(zip((image for image in images if image not in faults), found, strict=True))
+        for image, prediction in by_image.items():
+            if self.on_predicted:
+                self.on_predicted(image, sums[image], prediction)
+        return [
+            failed_row(self.columns, image, sums[image], self.model, faults[image])
+            if image in faults
+            else predicted_row(self.columns, image, sums[image], self.model, self.predictor.classes, by_image[image])
+            for image in images
+        ]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a regular file.
+
+    Raises:
+        CytopipeError: it is none, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise CytopipeError("this is no file", where=path)
+        return sha256_file(path)
+    except FileNotFoundError:
+        raise CytopipeError("no such image", where=path) from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CytopipeError(f"the file cannot be read ({reason})", where=path) from None

@@ -1,0 +1,87 @@
+"""Images that a command line names: files, folders, patterns and tables, as one list in the order given."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cytopipe.data.adapters.base import read_csv
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import SUFFIXES
+from cytopipe.io.folders import is_junk
+
+COLUMNS = ("image", "path")  # of a table, the first that is there
+_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of a formula
+
+
+def list_images(named: Iterable[str], column: str | None = None) -> list[str]:
+    """Paths of the images, each once, in the order in which they are named.
+
+    Args:
+        named: each an image file; a folder, whose images of any depth come sorted; a pattern (`*`, `?`, `[...]`, `**`),
+            whose matches are taken as if each were named; or a CSV, whose paths start at its own folder.
+        column: of the CSV's paths; None takes the first of COLUMNS.
+
+    Returns:
+        Paths as they can be opened from here. One that a spreadsheet would take for a formula begins with `./`.
+
+    Raises:
+        CytopipeError: nothing is there by a name, a folder or pattern holds no image, or a table lacks the column.
+    """
+    found: dict[str, str] = {}
+    for name in named:
+        paths = list(_of(name, column))
+        if not paths:
+            raise CytopipeError("no image here", where=name, hint=f"images end in {', '.join(SUFFIXES)}")
+        for path in paths:
+            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100  # a link is an image of its own: not resolved
+    return [f"./{path}" if path.startswith(_FORMULA) else path for path in found.values()]
+
+
+def _of(name: str, column: str | None) -> Iterator[str]:
+    path = Path(name)
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif path.suffix.lower() == ".csv" and path.is_file():
+        yield from _in_table(path, column)
+    elif os.path.lexists(path):
+        yield str(path)
+    elif glob.has_magic(name):
+        for match in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207  # Path.glob takes no absolute pattern
+            yield from _of(match, column)
+    else:
+        raise CytopipeError("no such image, folder, pattern or table", where=name)
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    """Images below a folder, sorted by path; links are followed but for those that lead in a circle."""
+    names = []
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+        here = Path(root)
+        folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
+        names += [(here / name).relative_to(folder).as_posix() for name in files if name.lower().endswith(SUFFIXES)]
+    yield from (str(folder / name) for name in sorted(names) if not is_junk(name))
+
+
+def _refuse(error: OSError) -> None:
+    raise CytopipeError(f"the folder cannot be read ({error.strerror})", where=error.filename)
+
+
+def _in_table(table: Path, column: str | None) -> Iterator[str]:
+    rows = list(read_csv(table, (), ""))
+    if not rows:
+        raise CytopipeError("the table has no rows", where=table)
+    there = [name for name in ((column,) if column else COLUMNS) if name in rows[0][1]]
+    if not there:
+        wanted = f"'{column}'" if column else " or ".join(map(repr, COLUMNS))
+        raise CytopipeError(
+            f"no column {wanted}; it has {', '.join(map(repr, rows[0][1]))}",
+            where=table,
+            hint="name the column of the images' paths: --column NAME",
+        )
+    for line, row in rows:
+        if not row[there[0]]:
+            raise CytopipeError("no image is named", where=f"{table}:{line}")
+        yield str(table.parent / row[there[0]])

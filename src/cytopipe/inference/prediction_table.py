@@ -1,0 +1,178 @@
+"""Rows of a table of predictions, and a table that an interrupted run leaves and the next one completes."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from cytopipe.errors import CytopipeError
+from cytopipe.inference.predictor import Prediction
+from cytopipe.io.atomic import write_bytes
+from cytopipe.io.tables import plain
+
+Row = dict[str, str]  # by column; empty where there is no value
+
+_YES_NO = {True: "true", False: "false"}
+_ANOTHER = "name another --out, or add --force to lose it"
+
+
+def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
+    """Columns of the table of a classifier.
+
+    `p_<class>` are the probabilities that `evaluate` writes, `confidence` is the calibrated one of the predicted
+    class, `uncertain` says that a person should look, `abnormal` is the calibrated probability of the abnormal classes.
+    """
+    abnormal = ["abnormal"] if has_abnormal else []
+    probabilities = [f"p_{label}" for label in classes]
+    return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, "sha256", "model", "error"]
+
+
+def predicted_row(
+    columns: Sequence[str], image: str, sha256: str, model: str, classes: Sequence[str], found: Prediction
+) -> Row:
+    """The row of an image; numbers as every table shows them."""
+    values: dict[str, object] = {
+        "image": image,
+        "predicted": found.predicted,
+        **{f"p_{label}": float(value) for label, value in zip(classes, found.probabilities, strict=True)},
+        "confidence": found.confidence,
+        "uncertain": _YES_NO[found.uncertain],
+        "abnormal": found.abnormal,
+        "sha256": sha256,
+        "model": model,
+    }
+    return {name: str(plain(values.get(name, ""))) for name in columns}
+
+
+def failed_row(columns: Sequence[str], image: str, sha256: str, model: str, error: str) -> Row:
+    """The row of an image that cannot be read; the error stands in one line."""
+    values = {"image": image, "sha256": sha256, "model": model, "error": " ".join(error.split())}
+    return {name: values.get(name, "") for name in columns}
+
+
+def to_csv(rows: Iterable[Row], columns: Sequence[str], header: bool = False) -> str:
+    """Lines of CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_json(row: Row) -> str:
+    """One line of JSON in ASCII: the numbers of the CSV, true or false, null for what is not there."""
+
+    def value(name: str, text: str) -> object:
+        if text == "":
+            return None
+        if name == "uncertain":
+            return text == _YES_NO[True]
+        return float(text) if name.startswith("p_") or name in ("confidence", "abnormal") else text
+
+    return json.dumps({name: value(name, text) for name, text in row.items()})
+
+
+class Table:
+    """A CSV of predictions that grows as `<name>.part` and takes its name when it is whole.
+
+    What an earlier run left under either name is taken over where it is of the same model, so that an interrupted run
+    goes on; a last line that a kill tore is dropped. Whether the images are still the same is for the caller to ask.
+
+    Args:
+        path: of the finished table.
+        columns: of its rows.
+        model: identity of the model.
+        images: all that the table will hold.
+        force: overwrite what is there, in the end; only rows of an interrupted run are taken over.
+
+    Raises:
+        CytopipeError: on entering, when what is there is no table of this model, holds other images, which would be
+            lost, or is being written by another process.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], model: str, images: Collection[str], force: bool) -> None:
+        self.path, self.columns, self.model, self.images, self.force = path, columns, model, set(images), force
+        self.part = path.with_name(f"{path.name}.part")
+        self.rows: dict[str, Row] = {}
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Table:
+        if self.path.is_dir():
+            raise CytopipeError("this is a folder", where=self.path, hint="name a file: --out preds.csv")
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        file = self.part.open("a+", encoding="utf-8", errors="surrogateescape", newline="")
+        try:
+            self._take_over(file)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
+        return self
+
+    def _take_over(self, file: TextIO) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CytopipeError("another process is writing this table", where=self.part) from None
+        file.seek(0)
+        left, kept = file.read(), list[Row]()
+        try:
+            kept = self._rows(left, self.part)
+        except CytopipeError:
+            if not self.force:
+                raise
+        if self.path.is_file() and not self.force:
+            whole = self.path.read_bytes().decode("utf-8", "surrogateescape")
+            self.rows.update((row["image"], row) for row in self._rows(whole, self.path))
+        self.rows.update((row["image"], row) for row in kept)
+        text = to_csv(kept, self.columns, header=True)
+        if not left.startswith(text):
+            file.truncate(0)
+            file.write(text)
+        file.truncate(len(text.encode("utf-8", "surrogateescape")))
+        file.flush()
+
+    def _rows(self, text: str, where: Path) -> list[Row]:
+        """Whole rows without an error; none of a file that ends in its header."""
+        if to_csv([], self.columns, header=True).startswith(text):
+            return []
+        try:
+            header, *lines = csv.reader(io.StringIO(text, newline=""))
+        except csv.Error:
+            header, lines = [], []
+        # Only the image, which comes first, may hold line ends: a torn row lacks columns, or the end of its line.
+        if not text.endswith("\n"):
+            lines = lines[:-1]
+        if header != list(self.columns):
+            raise CytopipeError("this is no table of predictions by this model", where=where, hint=_ANOTHER)
+        rows = [dict(zip(self.columns, line, strict=True)) for line in lines if len(line) == len(self.columns)]
+        for row in rows:
+            if row["model"] != self.model:
+                raise CytopipeError(f"holds predictions of another model ({row['model']})", where=where, hint=_ANOTHER)
+            if row["image"] not in self.images:
+                raise CytopipeError(f"holds '{row['image']}', which is not named now", where=where, hint=_ANOTHER)
+        return [row for row in rows if not row["error"]]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows, which a killed process leaves behind."""
+        assert self._file is not None, "the table is not open"
+        self.rows.update((row["image"], row) for row in rows)
+        self._file.write(to_csv(rows, self.columns))
+        self._file.flush()
+
+    def finish(self, images: Iterable[str]) -> None:
+        """Write the table under its name, rows in this order, and remove what it grew in."""
+        text = to_csv((self.rows[image] for image in images), self.columns, header=True)
+        write_bytes(self.path, text.encode("utf-8", "surrogateescape"))
+        self.part.unlink()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,250 @@
+"""The score of a screening over all its fields: how well cells are found, counted and named, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.detection import EDGE, KINDS, LEAST_IOU, ScreenedField
+
+NAMING = "boxes"  # matches among which classes and numbers of cells are counted: a classifier sees what a box cuts out
+POINTS = 100  # of a precision-recall curve
+PR_COLUMNS = ("overlap", "threshold", "recall", "precision", "found")
+COUNT_COLUMNS = ("field", "true", "found")
+Row = dict[str, Any]
+Measures = dict[str, float | None]
+Fields = Sequence[ScreenedField]
+
+
+def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
+    """What metrics.json of a screening holds, in a fixed order of keys.
+
+    Args:
+        fields: at least one.
+        classes: of the true cells.
+
+    Returns:
+        By kind of overlap: `precision`, `recall`, `f1` and `mean_iou` of the matches, and `all_counted` with precision
+        and F1 as if unmatched cells at the edge were false. `count`: errors of the number of cells in a field.
+        `naming`: `accuracy` among the matches, precision, recall and F1 of cells that are found and rightly named.
+        `per_class`: of the true cells of a class, how many are found, and named too. Each with its 95 % interval, by
+        a bootstrap over groups of fields. What is not defined is None, and `undefined` says why.
+    """
+    draws = group_draws([field.group for field in fields])
+    content: dict[str, Any] = {kind: _with_intervals(_finding, _tally(fields, kind), draws) for kind in KINDS}
+    content["count"] = _with_intervals(_counting, _tally(fields, NAMING), draws)
+    content["naming"] = _with_intervals(_naming, _tally(fields, NAMING), draws)
+    content["per_class"] = {
+        label: _with_intervals(_recalling, _tally_of_class(fields, label), draws) for label in classes
+    }
+    tally = _tally(fields, NAMING).sum(axis=0)
+    content |= {
+        "fields": len(fields),
+        "groups": len({field.group for field in fields}),
+        "cells": int(tally[0]),
+        "found": int(tally[1]),
+        "at_edge": int(tally[1] - tally[2]),
+        "undefined": _undefined(content, fields),
+        "settings": {
+            "match": f"one to one, intersection over union of at least {LEAST_IOU:g}, as many as possible",
+            "edge": f"found cells without a match that come nearer to the field's edge than {EDGE:g} of its shorter "
+            "side count neither as right nor as wrong, as cells that the edge cuts are not annotated; all_counted "
+            "takes them for wrong",
+            "naming": f"count, naming and per_class are of matches by {NAMING}",
+            "least_iou": LEAST_IOU,
+            "edge_share": EDGE,
+        },
+    }
+    return content
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers that MLflow shows, those that are defined."""
+    named = {f"{kind}_{name}": metrics[kind][name] for kind in KINDS for name in ("precision", "recall", "f1")}
+    named |= {f"count_{name}": metrics["count"][name] for name in ("mean_absolute_error", "mean_error")}
+    named |= {"class_accuracy": metrics["naming"]["accuracy"], "named_f1": metrics["naming"]["f1"]}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _tally(fields: Fields, kind: str) -> np.ndarray:
+    """A row a field: true cells, found ones, those that count, matches, the sum of their overlaps, rightly named."""
+    rows = []
+    for field in fields:
+        matches = field.matches(kind)
+        overlaps = sum(float(field.overlaps[kind][pair]) for pair in matches.items())
+        named = sum(field.found[found].label == field.true[true].label for found, true in matches.items())
+        rows.append((len(field.true), len(field.found), len(field.counts(kind)), len(matches), overlaps, named))
+    return np.array(rows, float)
+
+
+def _tally_of_class(fields: Fields, label: str) -> np.ndarray:
+    """A row a field: true cells of the class, those found, those found and rightly named."""
+    rows = []
+    for field in fields:
+        pairs = [(found, true) for found, true in field.matches(NAMING).items() if field.true[true].label == label]
+        named = sum(field.found[found].label == label for found, _ in pairs)
+        rows.append((sum(cell.label == label for cell in field.true), len(pairs), named))
+    return np.array(rows, float)
+
+
+def _finding(tally: np.ndarray) -> dict[str, Any]:
+    true, found, counted, matched, overlaps, _ = tally.sum(axis=0)
+    return {
+        "precision": _share(matched, counted),
+        "recall": _share(matched, true),
+        "f1": _share(2 * matched, counted + true),
+        "mean_iou": _share(overlaps, matched),
+        "all_counted_precision": _share(matched, found),
+        "all_counted_f1": _share(2 * matched, found + true),
+    }
+
+
+def _counting(tally: np.ndarray) -> Measures:
+    true, counted = tally[:, 0], tally[:, 2]
+    errors = counted - true
+    return {
+        "mean_absolute_error": float(np.abs(errors).mean()),
+        "mean_error": float(errors.mean()),
+        "relative_error": _share(np.abs(errors).sum(), true.sum()),
+    }
+
+
+def _naming(tally: np.ndarray) -> Measures:
+    true, _, counted, matched, _, named = tally.sum(axis=0)
+    return {
+        "accuracy": _share(named, matched),
+        "precision": _share(named, counted),
+        "recall": _share(named, true),
+        "f1": _share(2 * named, counted + true),
+    }
+
+
+def _recalling(tally: np.ndarray) -> Measures:
+    cells, found, named = tally.sum(axis=0)
+    return {"cells": int(cells), "found": _share(found, cells), "named": _share(named, cells)}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _with_intervals(
+    measure: Callable[[np.ndarray], dict[str, Any]], tally: np.ndarray, draws: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    values = measure(tally)
+    drawn = [measure(tally[rows]) for rows in draws]
+    limits = {
+        name: interval([known for one in drawn if (known := one[name]) is not None])
+        for name in values
+        if name != "cells"
+    }
+    return {**values, "interval": limits}
+
+
+def _undefined(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
+    """The reason of each number that is null, by its name."""
+    found = {}
+    for kind in KINDS:
+        if metrics[kind]["recall"] is None:
+            found[f"{kind}.recall"] = "the fields hold no annotated cell"
+        if metrics[kind]["precision"] is None:
+            found[f"{kind}.precision"] = "no found cell counts"
+        if metrics[kind]["f1"] is None:
+            found[f"{kind}.f1"] = "there is no annotated cell, and no found one counts"
+        if metrics[kind]["mean_iou"] is None:
+            found[f"{kind}.mean_iou"] = "no found cell matches an annotated one"
+    if metrics["naming"]["accuracy"] is None:
+        found["naming.accuracy"] = "no found cell matches an annotated one"
+    if metrics["count"]["relative_error"] is None:
+        found["count.relative_error"] = "the fields hold no annotated cell"
+    if absent := [label for label, values in metrics["per_class"].items() if not values["cells"]]:
+        found["per_class"] = f"no annotated cell of {', '.join(absent)}"
+    if len({field.group for field in fields}) < 2:
+        found["interval"] = "all fields are of one group, which says nothing about the next"
+    return found
+
+
+def precision_recall_rows(fields: Fields) -> list[Row]:
+    """Precision and recall of the cells of at least a score, by falling score, matched anew at each; see PR_COLUMNS."""
+    scores = np.unique([one.score for field in fields for one in field.found])
+    places = np.linspace(0, len(scores) - 1, min(POINTS, len(scores))).round().astype(int)
+    cells = sum(len(field.true) for field in fields)
+    rows = []
+    for kind in KINDS:
+        for threshold in scores[places][::-1].tolist():
+            counted = sum(len(field.counts(kind, threshold)) for field in fields)
+            matched = sum(len(field.matches(kind, threshold)) for field in fields)
+            if counted and cells:
+                values = (kind, threshold, matched / cells, matched / counted, counted)
+                rows.append(dict(zip(PR_COLUMNS, values, strict=True)))
+    return rows
+
+
+def count_rows(fields: Fields) -> list[Row]:
+    """Annotated cells, and found ones that count, of every field; see COUNT_COLUMNS."""
+    values = [(field.id, len(field.true), len(field.counts(NAMING))) for field in fields]
+    return [dict(zip(COUNT_COLUMNS, one, strict=True)) for one in values]
+
+
+def field_rows(fields: Fields, classes: Sequence[str]) -> list[Row]:
+    """One row a field: what is there, what was found, how much of it matches, and the cells of each class."""
+    rows = []
+    for field in fields:
+        counted = field.counts(NAMING)
+        tally = _tally([field], NAMING)
+        row = {
+            "field": field.id,
+            "group": field.group,
+            "true": len(field.true),
+            "found": len(counted),
+            "at_edge": len(field.found) - len(counted),
+            "matched": int(tally[0, 3]),
+            "matched_contours": len(field.matches("contours")),
+            "named": int(tally[0, 5]),
+            "f1": _finding(tally)["f1"],
+        }
+        for label in classes:
+            row[f"true_{label}"] = sum(cell.label == label for cell in field.true)
+        for label in classes:
+            row[f"found_{label}"] = sum(field.found[place].label == label for place in counted)
+        rows.append(row)
+    return rows
+
+
+def detection_rows(fields: Fields) -> list[Row]:
+    """One row a found cell: where it is, its match by boxes with both overlaps, its class and the true one.
+
+    `counts` is 0 for a cell without a match at the edge of its field.
+    """
+    rows = []
+    for field in fields:
+        matches, counted = field.matches(NAMING), set(field.counts(NAMING))
+        for place, one in enumerate(field.found):
+            true = matches.get(place)
+            row = {"field": field.id, **dict(zip(("left", "top", "right", "bottom"), one.box, strict=True))}
+            row |= {"score": one.score, "counts": int(place in counted)}
+            row |= {"match": "" if true is None else field.true[true].id}
+            row |= {f"iou_{kind}": "" if true is None else float(field.overlaps[kind][place, true]) for kind in KINDS}
+            row |= {"class": one.label, "true_class": "" if true is None else field.true[true].label}
+            rows.append(row)
+    return rows
+
+
+DETECTION_COLUMNS = (
+    *("field", "left", "top", "right", "bottom", "score", "counts", "match"),
+    *(f"iou_{kind}" for kind in KINDS),
+    *("class", "true_class"),
+)
+
+
+def worst_median_best(fields: Fields) -> dict[str, ScreenedField]:
+    """Fields by their F1: the worst, the middle one and the best; fewer names where there are fewer fields."""
+    ranked = sorted(fields, key=lambda field: (_finding(_tally([field], NAMING))["f1"] or 0.0, field.id))
+    names = {"worst": 0, "best": len(ranked) - 1, "median": (len(ranked) - 1) // 2}
+    taken: dict[int, str] = {}
+    for name, place in names.items():
+        taken.setdefault(place, name)
+    return {name: ranked[place] for place, name in sorted(taken.items())}

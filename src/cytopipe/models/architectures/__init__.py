@@ -1,0 +1,1 @@
+"""One file per architecture; each registers its builders when it is imported."""

@@ -1,0 +1,126 @@
+"""DenseNet-121 with dropout, and with channel attention before its last normalisation.
+
+System D of the five that cytopipe reproduces (interpretable attention networks, SIPaKMeD); after
+    Huang et al. 2017, "Densely Connected Convolutional Networks", arXiv:1608.06993
+    Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507
+
+Parameters for 5 classes:
+
+`densenet_dropout`, 6,958,981
+    DenseNet-121 with dropout before its linear layer.
+`densenet_attention`, 6,959,143
+    as published: attention over the 32 channels of the last dense layer. The other 992 that are concatenated with
+    them pass by it, and its hidden layer has two units, so it can hardly change the prediction.
+`densenet_full_attention`, 7,091,141
+    corrected: the same block over all 1,024 channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.layers import SqueezeExcitation
+from cytopipe.models.registry import Probability, register
+from cytopipe.models.sizes import require_at_least
+
+PAPER = "Huang 2017 (DenseNet, arXiv:1608.06993)"
+PAPERS = f"{PAPER}, Hu 2018 (SE, arXiv:1709.01507)"
+
+SMALLEST = 29  # pixels that leave one position after the last pooling
+
+Blocks = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+
+
+@register("densenet_dropout", task="classification", paper=PAPER, input_size=224)
+class DenseNetDropout(nn.Module):
+    """DenseNet-121 with dropout before its linear layer.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        growth: channels that each dense layer adds.
+        blocks: dense layers of each of the four blocks.
+        dropout: before the linear layer.
+    """
+
+    def __init__(
+        self,
+        num_classes: PositiveInt = 5,
+        in_channels: PositiveInt = 3,
+        growth: PositiveInt = 32,
+        blocks: Blocks = (6, 12, 24, 16),
+        dropout: Probability = 0.5,
+    ) -> None:
+        super().__init__()
+        self.backbone: Any = create_timm(
+            "densenet121",
+            num_classes=num_classes,
+            in_chans=in_channels,
+            growth_rate=growth,
+            block_config=blocks,
+            drop_rate=dropout,
+        )
+        self.growth = growth
+        channels: Any = self.backbone.num_features
+        self.attention = self.make_attention(growth, channels)
+
+    @property
+    def timm_backbone(self) -> nn.Module:
+        """The part that takes pretrained weights."""
+        return self.backbone
+
+    @property
+    def tail(self) -> nn.Module:
+        """The part from pooled features to logits."""
+        return self.backbone.get_classifier()
+
+    def make_attention(self, growth: int, channels: int) -> nn.Module:
+        """The block that `attend` applies to the last block's `channels`; none here."""
+        return nn.Identity()
+
+    def attend(self, features: Tensor) -> Tensor:
+        """The last block's output, N x C x H x W, before it is normalised, recalibrated."""
+        return self.attention(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W of at least 29 px a side; else CytopipeError."""
+        require_at_least(images, SMALLEST, "densenet")
+        *blocks, norm = self.backbone.features
+        features = images
+        for block in blocks:
+            features = block(features)
+        return self.backbone.forward_head(norm(self.attend(features)))
+
+
+@register("densenet_attention", task="classification", paper=PAPERS, input_size=224)
+class DenseNetAttention(DenseNetDropout):
+    """DenseNet-121 with channel attention over the last dense layer's channels alone, as published.
+
+    Arguments are those of `densenet_dropout`; attention sees `growth` channels.
+    """
+
+    def make_attention(self, growth: int, channels: int) -> nn.Module:
+        """Squeeze-and-excitation of the channels that the last dense layer adds."""
+        return SqueezeExcitation(growth, reduction=16, bias=True)
+
+    def attend(self, features: Tensor) -> Tensor:
+        """The last block's output, N x C x H x W, of which the newest `growth` channels are recalibrated."""
+        older, newest = features[:, : -self.growth], features[:, -self.growth :]
+        return torch.cat([older, self.attention(newest)], dim=1)
+
+
+@register("densenet_full_attention", task="classification", paper=PAPERS, input_size=224)
+class DenseNetFullAttention(DenseNetDropout):
+    """DenseNet-121 with channel attention over all channels of its last block.
+
+    Arguments are those of `densenet_dropout`.
+    """
+
+    def make_attention(self, growth: int, channels: int) -> nn.Module:
+        """Squeeze-and-excitation of all channels."""
+        return SqueezeExcitation(channels, reduction=16, bias=True)

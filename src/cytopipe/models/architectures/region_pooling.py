@@ -1,0 +1,111 @@
+"""A classifier that looks at nucleus, cytoplasm and the whole image separately, at several scales.
+
+What tells stages of dysplasia apart is texture and colour of the nucleus against those of the cytoplasm. Feature maps
+of a pretrained network are averaged inside each predicted region (masked average pooling: Zhang 2020, "SG-One",
+arXiv:1810.09091), those of the middle strides, whose texture carries over to cells better than the last map's objects
+do (Yosinski 2014, arXiv:1411.1792). Frozen, it is a fixed description of the cell with a small network on top.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cytopipe.errors import CytopipeError
+from cytopipe.models.architectures.timm_models import feature_encoder, feature_maps
+from cytopipe.models.registry import Probability, register
+
+PAPER = "Zhang 2020 (masked average pooling, arXiv:1810.09091), Yosinski 2014 (arXiv:1411.1792)"
+COLOURS = 3
+MASKS = 2  # whole cell, nucleus
+
+
+@register("region_pooling", task="classification", paper=PAPER, input_size=224)
+class RegionPooling(nn.Module):
+    """Means of feature maps over image, nucleus and cytoplasm, the same for all quarter turns, and a small network.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: 3 for RGB (the image alone is averaged), 5 for RGB with the cell's and the nucleus's mask.
+        backbone: timm model.
+        strides: of its maps that are used, input pixels per output pixel.
+        hidden: units of the hidden layer.
+        dropout: before and after it.
+        turns: quarter turns of the image that are averaged, 1 to 4; 4 makes the features invariant to them.
+
+    Raises:
+        CytopipeError: for other channels or turns, or a backbone without these strides.
+    """
+
+    def __init__(
+        self,
+        num_classes: PositiveInt = 7,
+        in_channels: PositiveInt = 5,
+        backbone: str = "mobilenetv2_100",
+        strides: tuple[PositiveInt, ...] = (8, 16),
+        hidden: PositiveInt = 512,
+        dropout: Probability = 0.5,
+        turns: PositiveInt = 4,
+    ) -> None:
+        super().__init__()
+        if in_channels not in (COLOURS, COLOURS + MASKS):
+            raise CytopipeError(f"{in_channels} channels are neither RGB nor RGB with two masks", where="in_channels")
+        if turns > 4:
+            raise CytopipeError(f"there are four quarter turns, not {turns}", where="turns")
+        self.turns = turns
+        self.backbone, channels = feature_encoder(backbone, COLOURS, strides)
+        width = sum(channels) * (1 if in_channels == COLOURS else 1 + MASKS)
+        self.classifier = nn.Sequential(
+            nn.BatchNorm1d(width, affine=False),
+            nn.Dropout(dropout),
+            nn.Linear(width, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    @property
+    def timm_backbone(self) -> nn.Module:
+        """The part that takes pretrained weights."""
+        return self.backbone
+
+    @property
+    def tail(self) -> nn.Module:
+        """The part from region means to logits."""
+        return self.classifier
+
+    def features(self, images: Tensor) -> Tensor:
+        """Region means, N x D, of images N x C x H x W, averaged over quarter turns."""
+        turned = [torch.rot90(images, k, (2, 3)) for k in range(self.turns)]
+        return torch.stack([self._means(one) for one in turned]).mean(0)
+
+    def _means(self, images: Tensor) -> Tensor:
+        weights = regions(images)
+        maps = feature_maps(self.backbone, images[:, :COLOURS])
+        return torch.cat([pool(one, weights).flatten(1) for one in maps], dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W; in training mode N must exceed 1."""
+        return self.classifier(self.features(images))
+
+
+def regions(images: Tensor) -> Tensor:
+    """Weights N x R x H x W, 0 or 1: of the image and, where masks follow the colours, of nucleus and cytoplasm.
+
+    Masks come normalised: above 0 is inside.
+    """
+    image = torch.ones_like(images[:, :1])
+    if images.shape[1] == COLOURS:
+        return image
+    cell, nucleus = (images[:, COLOURS:] > 0).to(images.dtype).split(1, dim=1)
+    return torch.cat([image, nucleus, cell * (1 - nucleus)], dim=1)
+
+
+def pool(features: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means N x R x C of maps N x C x h x w, by weights N x R x H x W; 0 for a region that is not there."""
+    shares = F.adaptive_avg_pool2d(weights, (features.shape[2], features.shape[3])).flatten(2)
+    total = shares.sum(2, keepdim=True)
+    means = shares @ features.flatten(2).transpose(1, 2)
+    return means / torch.where(total > 0, total, 1)

@@ -1,0 +1,54 @@
+"""ResNet-50 with dropout before its linear layer, trained whole.
+
+System D of the five that cytopipe reproduces (interpretable attention networks, SIPaKMeD); after
+    He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385
+    Srivastava et al. 2014, "Dropout", JMLR 15:1929-1958
+
+23,518,277 parameters for 5 classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.registry import Probability, register
+
+
+@register("resnet50_dropout", task="classification", paper="He 2016 (ResNet, arXiv:1512.03385)", input_size=224)
+class ResNetDropout(nn.Module):
+    """ResNet-50 with dropout before its linear layer.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        backbone: timm model.
+        dropout: before the linear layer.
+    """
+
+    def __init__(
+        self,
+        num_classes: PositiveInt = 5,
+        in_channels: PositiveInt = 3,
+        backbone: str = "resnet50",
+        dropout: Probability = 0.5,
+    ) -> None:
+        super().__init__()
+        self.backbone: Any = create_timm(backbone, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)
+
+    @property
+    def timm_backbone(self) -> nn.Module:
+        """The part that takes pretrained weights."""
+        return self.backbone
+
+    @property
+    def tail(self) -> nn.Module:
+        """The part from pooled features to logits."""
+        return self.backbone.get_classifier()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W."""
+        return self.backbone(images)

@@ -1,0 +1,68 @@
+"""ResNet-50 as a fixed extractor of features with one trained linear layer.
+
+System A of the five that cytopipe reproduces (two-stage Pap smear CNN), stage 2; after
+    He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385
+
+Both variants have 23,516,228 parameters for 4 classes, 8,196 of them trainable:
+
+`resnet50_frozen`
+    corrected: the running statistics of batch normalisation are frozen like the weights.
+`resnet50_frozen_drifting`
+    as published: training mode also moves the frozen part's running statistics, to those of the new images; the
+    network that is tested normalises differently from the one that was pretrained.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.frozen import freeze
+from cytopipe.models.registry import register
+
+PAPER = "He 2016 (ResNet, arXiv:1512.03385)"
+
+
+@register("resnet50_frozen", task="classification", paper=PAPER, input_size=224)
+class FrozenResNet(nn.Module):
+    """ResNet-50 of which only the new linear layer is trained.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: channels of the image.
+        backbone: timm model.
+    """
+
+    statistics_drift: ClassVar[bool] = False
+
+    def __init__(self, num_classes: PositiveInt = 4, in_channels: PositiveInt = 3, backbone: str = "resnet50") -> None:
+        super().__init__()
+        self.backbone: Any = create_timm(backbone, num_classes=num_classes, in_chans=in_channels)
+        freeze(self, except_=self.tail)
+
+    @property
+    def timm_backbone(self) -> nn.Module:
+        """The part that takes pretrained weights."""
+        return self.backbone
+
+    @property
+    def tail(self) -> nn.Module:
+        """The part from pooled features to logits."""
+        return self.backbone.get_classifier()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W."""
+        return self.backbone(images)
+
+
+@register("resnet50_frozen_drifting", task="classification", paper=PAPER, input_size=224)
+class DriftingResNet(FrozenResNet):
+    """ResNet-50 with frozen weights whose batch statistics drift while the linear layer is trained, as published.
+
+    Arguments and parameter counts are those of `resnet50_frozen`.
+    """
+
+    statistics_drift: ClassVar[bool] = True

@@ -1,0 +1,75 @@
+"""From stored uint8 images to what a network sees: channels chosen, resized, scaled, normalised.
+
+Training and inference share it, so that the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.nn import functional as F
+
+from cytopipe.data.tensors import Items
+from cytopipe.params import Channels
+
+CHANNEL_COUNT: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": 3}
+COLOURS = 3  # the first channels of an image; masks follow
+CELL = 3  # position of the whole-cell mask in a stored item
+_NEEDED: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": CELL + 1}  # channels of a stored item
+
+
+class InputTransform:
+    """Stored items -> network input.
+
+    Args:
+        channels: "rgb" (the image), "rgb+masks" (the image, cell and nucleus masks) or "masked" (the image with
+            everything outside the cell set to 0).
+        mean, std: of each input channel, on the 0-1 scale.
+        device: where the network is.
+        size: side of the network's input, pixels; None leaves items in theirs.
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device | str = "cpu",
+        size: int | None = None,
+    ) -> None:
+        if not len(mean) == len(std) == CHANNEL_COUNT[channels]:
+            raise ValueError(f"{channels} needs {CHANNEL_COUNT[channels]} means and standard deviations")
+        self.channels, self.size = channels, size
+        self.device = torch.device(device)
+        self._scale = (1 / (255 * torch.tensor(std, device=device))).view(1, -1, 1, 1)
+        self._shift = (-torch.tensor(mean, device=device) / torch.tensor(std, device=device)).view(1, -1, 1, 1)
+
+    def __call__(self, items: torch.Tensor) -> torch.Tensor:
+        """N x H x W x (3 or 5) uint8 -> N x C x H x W float32, channels last in memory."""
+        stored = items.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        if self.size is not None and stored.shape[2:] != (self.size, self.size):
+            stored = resize(stored[:, : _NEEDED[self.channels]].float(), (self.size, self.size))
+        if self.channels == "masked":
+            chosen = stored[:, :COLOURS] * (stored[:, CELL : CELL + 1] > 0)
+        else:
+            chosen = stored[:, : CHANNEL_COUNT[self.channels]]
+        return torch.addcmul(self._shift, chosen.float(), self._scale).contiguous(memory_format=torch.channels_last)
+
+
+def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """N x C x H x W float to another height and width: colours bilinear, masks nearest, so that they keep their values.
+
+    Both take the centre of a pixel for its place, as OpenCV does; nothing is smoothed before images shrink.
+    """
+    colours = F.interpolate(images[:, :COLOURS], size, mode="bilinear", align_corners=False, antialias=False)
+    if images.shape[1] == COLOURS:
+        return colours
+    return torch.cat([colours, F.interpolate(images[:, COLOURS:], size, mode="nearest-exact")], dim=1)
+
+
+def batches(array: Items, batch_size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Stored items in order, as they are: (rows, N x H x W x C uint8)."""
+    for start in range(0, len(array), batch_size):
+        rows = slice(start, min(start + batch_size, len(array)))
+        yield rows, torch.from_numpy(array[rows].copy())  # a read-only map is no tensor

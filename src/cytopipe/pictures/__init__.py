@@ -1,1 +1,0 @@
-"""Pictures of predictions, one file an image."""

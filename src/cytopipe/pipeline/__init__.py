@@ -1,0 +1,1 @@
+"""How a stage runs: parameters, inputs, locks, outputs, tracking."""

@@ -1,0 +1,1 @@
+"""Figures as byte-stable PNGs, drawn from tables."""

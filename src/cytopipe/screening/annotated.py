@@ -1,0 +1,93 @@
+"""Which whole fields may be screened for a score, and the results of it as files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.data.manifest import Row
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import encode_png, read_rgb
+from cytopipe.io.tables import write_table
+from cytopipe.metrics.detection import ScreenedField
+from cytopipe.metrics.screening import (
+    COUNT_COLUMNS,
+    DETECTION_COLUMNS,
+    PR_COLUMNS,
+    count_rows,
+    detection_metrics,
+    detection_rows,
+    field_rows,
+    precision_recall_rows,
+    worst_median_best,
+)
+from cytopipe.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
+
+
+def fields_of_the_test(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
+    """Fields all of whose cells, and at least one, are test images: no network saw anything of them.
+
+    Args:
+        fields: of a dataset.
+        rows: its organized manifest.
+        where: that manifest, for the error.
+
+    Raises:
+        CytopipeError: there is none.
+    """
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[row.group].add(row.split)
+    chosen = [field for field in fields if splits.get(field.group) == {"test"}]
+    if not chosen:
+        raise CytopipeError(
+            "no field has all its cells among the test images",
+            where=where,
+            hint="split the dataset by kind: grouped, so that the cells of a field stay together",
+        )
+    return chosen
+
+
+@dataclass(frozen=True)
+class ScreeningResult:
+    """What a screening found in all its fields.
+
+    Attributes:
+        fields: with true and found cells.
+        images: file of each field's image, in the same order.
+        classes: of the true cells.
+    """
+
+    fields: Sequence[ScreenedField]
+    images: Sequence[Path]
+    classes: Sequence[str]
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """See `detection_metrics`."""
+        return detection_metrics(self.fields, self.classes)
+
+    def write_tables(self, detections: Path, fields: Path) -> None:
+        """Write detections.csv and fields.csv."""
+        write_table(detections, detection_rows(self.fields), DETECTION_COLUMNS)
+        write_table(fields, field_rows(self.fields, self.classes))
+
+    def write_plots(self, folder: Path) -> None:
+        """Write precision_recall and counts, each as a table and a figure, to an existing folder."""
+        rows, counts = precision_recall_rows(self.fields), count_rows(self.fields)
+        write_table(folder / "precision_recall.csv", rows, PR_COLUMNS)
+        write_table(folder / "counts.csv", counts, COUNT_COLUMNS)
+        precision_recall_figure(folder / "precision_recall.png", rows)
+        counts_figure(folder / "counts.png", counts)
+
+    def write_figures(self, folder: Path) -> None:
+        """Draw the worst, the median and the best field as `<field>.png` in an existing folder."""
+        images = {field.id: image for field, image in zip(self.fields, self.images, strict=True)}
+        for field in worst_median_best(self.fields).values():
+            drawn = field_figure(read_rgb(images[field.id])[0], field)
+            (folder / f"{field.id}.png").write_bytes(encode_png(drawn))

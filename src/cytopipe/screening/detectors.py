@@ -1,0 +1,222 @@
+"""What finds cells in a field of view, and how its findings become cells: by tiles, each cell once.
+
+A detector looks at regions of the field and gives evidence: where a cell may be, and a seed in each. Seeds grow over
+that mask by a watershed on the distance to them. The result does not depend on the tiles: evidence is computed on a
+grid of the whole field, a cell depends on nothing farther away than the margin about a tile, and it belongs to the
+one tile in which the middle of its seed lies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+import cv2
+import numpy as np
+from scipy import ndimage
+from scipy.ndimage import find_objects
+from skimage.segmentation import watershed
+
+from cytopipe.screening.cells import Box, FoundCell, overlap
+from cytopipe.screening.fields import Field
+
+TILE = 2048  # side of a tile without its margin, points of a detector's grid
+SAME = 0.9  # intersection over union of the boxes of one cell that two tiles found
+RECENT = 4096  # cells among which a new one is sought, so that it is not told twice
+Place = tuple[slice, slice]  # rows and columns of a region
+
+
+@dataclass(frozen=True)
+class Region:
+    """Part of a detector's grid: rows top to bottom, columns left to right, the last exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    def widened(self, margin: int, rows: int, columns: int) -> Region:
+        """With a margin on every side, clipped at a grid of so many rows and columns."""
+        return Region(
+            max(self.top - margin, 0),
+            max(self.left - margin, 0),
+            min(self.bottom + margin, rows),
+            min(self.right + margin, columns),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a detector sees in a region of its grid.
+
+    Attributes:
+        probability: H x W float32, of a cell at each point; its mean over a seed is the score.
+        mask: H x W bool, where a cell may be.
+        seeds: H x W int32, 0 or the number of a seed, one a cell.
+        nuclei: whether the seeds are nuclei with their true outlines.
+        lone: whether a connected part of the mask without a seed is a cell too.
+    """
+
+    probability: np.ndarray
+    mask: np.ndarray
+    seeds: np.ndarray
+    nuclei: bool
+    lone: bool
+
+
+Look = Callable[[Region], Evidence]
+
+
+class CellDetector(Protocol):
+    """Finds cells.
+
+    Attributes:
+        step: pixels of the field between points of the detector's grid.
+        radius: greatest distance of a cell's outline from its seed, in points of the grid.
+        margin: points about a region beyond which nothing changes the cells in it: their seeds, their outlines, those
+            of neighbours that compete for the same points, and their seeds.
+        least: smallest area of a cell, in points of the grid.
+        box: side in pixels of the square that stands for every cell; None where cells have outlines.
+    """
+
+    step: int
+    radius: int
+    margin: int
+    least: int
+    box: int | None
+
+    def look_at(self, field: Field) -> Look:
+        """Take what needs the whole field, such as a threshold; the result gives the evidence of any region.
+
+        The same point has the same evidence in whatever region, apart from seeds that the region's border cuts.
+        """
+        ...
+
+
+def find_cells(field: Field, detector: CellDetector, tile: int = TILE) -> Iterator[FoundCell]:
+    """The cells of a field, each once: tiles in reading order, in a tile those with the uppermost seeds first.
+
+    Args:
+        field: of any size; a tile of it is in memory at once.
+        detector: of the evidence.
+        tile: side of a tile without its margin, in points of the detector's grid; changes memory and speed alone.
+    """
+    look = detector.look_at(field)
+    rows, columns = -(-field.height // detector.step), -(-field.width // detector.step)
+    recent: deque[Box] = deque(maxlen=RECENT)
+    for top, left in product(range(0, rows, tile), range(0, columns, tile)):
+        core = Region(top, left, min(top + tile, rows), min(left + tile, columns))
+        found = list(_in_tile(field, detector, look, core, core.widened(detector.margin, rows, columns)))
+        new = [cell for cell in found if all(overlap(cell.box, other) < SAME for other in recent)]
+        recent.extend(cell.box for cell in new)
+        yield from new
+
+
+def _in_tile(field: Field, detector: CellDetector, look: Look, core: Region, region: Region) -> Iterator[FoundCell]:
+    evidence = look(region)
+    if detector.box is not None:
+        yield from _squares(field, detector, evidence, core, region, detector.box)
+        return
+    grown = grow(evidence.seeds, evidence.mask, detector.radius, region)
+    count = int(evidence.seeds.max(initial=0))
+    seeds = evidence.seeds
+    if evidence.lone:
+        lone = lone_parts(evidence.mask, seeds, 2 * detector.radius)
+        seeds, grown = (np.where(lone > 0, lone + count, labels) for labels in (seeds, grown))
+    for number, (seed, place) in enumerate(zip(find_objects(seeds), find_objects(grown), strict=True), start=1):
+        if seed is None or place is None or not _owns(core, _middle(seeds[seed] == number, seed, region)):
+            continue
+        part = ndimage.binary_fill_holes(grown[place] == number)
+        if part.sum() < detector.least:
+            continue
+        contour, box, area = _outline(part, place, field, detector.step, region)
+        nucleus = None
+        if evidence.nuclei and number <= count:
+            nucleus = _outline(seeds[seed] == number, seed, field, detector.step, region)[0]
+        score = float(evidence.probability[seed][seeds[seed] == number].mean())
+        yield FoundCell(box, contour, nucleus, area, score, _is_cut(box, field))
+
+
+def _squares(
+    field: Field, detector: CellDetector, evidence: Evidence, core: Region, region: Region, side: int
+) -> Iterator[FoundCell]:
+    """A square about the middle of every seed in the tile, clipped at the field's edge."""
+    for number, seed in enumerate(find_objects(evidence.seeds), start=1):
+        middle = _middle(evidence.seeds[seed] == number, seed, region)
+        if not _owns(core, middle):
+            continue
+        top, left = (round((value + 0.5) * detector.step - side / 2) for value in middle)
+        box = max(left, 0), max(top, 0), min(left + side, field.width), min(top + side, field.height)
+        corners = [box[:2], (box[2] - 1, box[1]), (box[2] - 1, box[3] - 1), (box[0], box[3] - 1)]
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        score = float(evidence.probability[seed][evidence.seeds[seed] == number].mean())
+        yield FoundCell(box, np.array(corners, np.int32), None, area, score, _is_cut(box, field))
+
+
+def _middle(seed: np.ndarray, place: Place, region: Region) -> tuple[float, float]:
+    """Row and column on the field's grid of the middle of a seed, bool at this place of the region."""
+    rows, columns = np.nonzero(seed)
+    return rows.mean() + place[0].start + region.top, columns.mean() + place[1].start + region.left
+
+
+def _owns(core: Region, middle: tuple[float, float]) -> bool:
+    return core.top <= int(middle[0]) < core.bottom and core.left <= int(middle[1]) < core.right
+
+
+def _is_cut(box: Box, field: Field) -> bool:
+    return min(box[:2]) == 0 or box[2] == field.width or box[3] == field.height
+
+
+def grow(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np.ndarray:
+    """Watershed of the distance to the nearest seed: H x W int32 of the seeds' numbers, seeds included.
+
+    Args:
+        seeds: H x W int32, 0 or a seed's number.
+        mask: H x W bool, where seeds may grow.
+        radius: farthest that they do.
+        region: where the points lie on the grid of the field.
+    """
+    if not seeds.any():
+        return np.zeros_like(seeds)
+    distance = cv2.distanceTransform((seeds == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Which of two equal points is flooded first would depend on the tile, so no two are quite equal.
+    rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
+    landscape = distance + 1e-4 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)
+    return watershed(landscape, seeds, mask=(mask & (distance <= radius)) | (seeds > 0))
+
+
+def lone_parts(mask: np.ndarray, seeds: np.ndarray, longest: int) -> np.ndarray:
+    """Connected parts of the mask in which no seed lies and which are no longer than a cell: H x W int32, numbered.
+
+    A part that the tile's border cuts is too long, or its middle lies in another tile: the margin is that wide.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    is_cell = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
+    is_cell[[0, *np.unique(labels[seeds > 0])]] = False
+    return np.where(is_cell, np.cumsum(is_cell), 0).astype(np.int32)[labels]
+
+
+def _outline(part: np.ndarray, place: Place, field: Field, step: int, region: Region) -> tuple[np.ndarray, Box, int]:
+    """Contour, box and area in pixels of the field of a part of the grid, bool at this place of the region."""
+    padded = np.pad(part.astype(np.uint8) * 255, 1)
+    top, left = ((axis.start + start - 1) * step for axis, start in zip(place, (region.top, region.left), strict=True))
+    if step > 1:
+        size = (padded.shape[1] * step, padded.shape[0] * step)
+        padded = cv2.resize(padded, size, interpolation=cv2.INTER_LINEAR)
+    inside = (padded > 127).astype(np.uint8)
+    inside[: max(-top, 0)] = 0
+    inside[:, : max(-left, 0)] = 0
+    inside[max(field.height - top, 0) :] = 0
+    inside[:, max(field.width - left, 0) :] = 0
+    found, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
+    contour = max(found, key=cv2.contourArea)[:, 0].astype(np.int32)
+    (x, y), (right, bottom) = contour.min(axis=0).tolist(), contour.max(axis=0).tolist()
+    return contour, (x, y, right + 1, bottom + 1), int(inside.sum())

@@ -1,0 +1,150 @@
+"""Finds cells by a classifier of patches, cell or background: system A's first stage, slid over the field.
+
+The published system never connected it to its second stage. Peaks of the probability of a cell are the nuclei, on
+which its patches are centred; each grows over the foreground of the field, by Otsu's threshold on grey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
+
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import resize_rgb
+from cytopipe.inference.classify import class_probabilities, input_transform
+from cytopipe.models.folder import load_model
+from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.fields import Field
+from cytopipe.screening.foreground import REACH, Foreground, grey_of
+
+CELL = "cell"  # the class
+BATCH = 1024  # patches of a forward pass
+SAMPLES = 32  # patches along the longer side by which it is told whether cells are dark or bright
+
+
+class PatchDetector:
+    """Cells by the model folder of a classifier of patches with a class "cell".
+
+    Args:
+        folder: of the model.
+        device: to predict on.
+        scale: pixels of the classifier's patches for a pixel of the field.
+        step: pixels of the field between patches; None: a tenth of a patch's side.
+        threshold: probability of a peak.
+        blur: standard deviation of the Gaussian by which the map is smoothed, share of a patch's side.
+        apart: least distance between nuclei, share of a patch's side.
+        reach: greatest distance of a cell's outline from its nucleus, share of a patch's side.
+        least_cell: smallest area of a cell, share of a patch's.
+        dark: whether cells are darker than the background; None: told by the patches with cells.
+        box: side in pixels of the field of a square that stands for each cell; None: cells have outlines.
+
+    Raises:
+        CytopipeError: no classifier with a class "cell" that sees colours alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        scale: float = 1.0,
+        *,
+        step: int | None = None,
+        threshold: float = 0.7,
+        blur: float = 0.1,
+        apart: float = 1.0,
+        reach: float = 2.5,
+        least_cell: float = 1.0,
+        dark: bool | None = None,
+        box: int | None = None,
+    ) -> None:
+        self._model, spec = load_model(folder, device)
+        if spec.task != "classification" or CELL not in spec.classes or spec.channels != "rgb":
+            raise CytopipeError(
+                f"this model is no classifier of RGB patches with a class '{CELL}'",
+                where=folder,
+                hint="name one that was trained on a dataset of adapter: cell_background",
+            )
+        self._size, self._cell = spec.input_size, spec.classes.index(CELL)
+        self._transform, self._tta = input_transform(spec, device), spec.tta
+        self.side = max(1, round(self._size / scale))  # of a patch in the field
+        self.step = step or max(1, self.side // 10)
+        points = self.side / self.step  # of the grid along a patch
+        self._threshold, self._dark = threshold, dark
+        self._blur, self._apart = blur * points, max(1, round(apart * points))
+        self.radius = max(1, round(reach * points))
+        self._seed = max(1, round(points / 2))
+        self.margin = 2 * (self.radius + self._seed) + 2 * (self._apart + int(3 * self._blur + 1)) + REACH + 2
+        self.least = max(1, round(least_cell * points**2))
+        self.box = box
+
+    def look_at(self, field: Field) -> Look:
+        """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
+        foreground = Foreground.of(field, self._likely(field) if self._dark is None else np.empty(0))
+        if self._dark is not None:
+            foreground = replace(foreground, dark=self._dark)
+
+        def look(region: Region) -> Evidence:
+            probability = self._probabilities(field, region)
+            mask = foreground.mask(field, region, self.step)
+            seeds = discs(peaks(probability, self._blur, self._apart, self._threshold, region), self._seed)
+            return Evidence(probability, mask, seeds, nuclei=False, lone=False)
+
+        return look
+
+    def _likely(self, field: Field) -> np.ndarray:
+        """Grey of the middles of the patches all over the field that are most likely cells."""
+        apart = max(1, max(field.height, field.width) // SAMPLES)
+        down, across = (range(min(apart, side) // 2, side, apart) for side in (field.height, field.width))
+        half = self.side // 2
+        patches = np.stack([field.read(y - half, x - half, self.side, self.side) for y, x in product(down, across)])
+        likely = np.argsort(self._classify(patches))[-max(1, len(patches) // 20) :]
+        middle = slice(self.side // 4, max(self.side - self.side // 4, self.side // 4 + 1))
+        return grey_of(patches[likely][:, middle, middle])
+
+    def _classify(self, patches: np.ndarray) -> np.ndarray:
+        """N x side x side x 3 uint8 -> N float32, of the class "cell"."""
+        items = np.stack([resize_rgb(patch, (self._size, self._size)) for patch in patches])
+        short = -len(items) % BATCH  # filled up: kernels differ with the number of patches
+        items = np.pad(items, ((0, short), *[(0, 0)] * 3), mode="edge")
+        found = class_probabilities(self._model, self._transform, items, BATCH, self._tta)
+        return found[: len(patches), self._cell].astype(np.float32)
+
+    def _probabilities(self, field: Field, region: Region) -> np.ndarray:
+        """H x W of the patches about the points of a region."""
+        rows, columns = region.shape
+        left = region.left * self.step + self.step // 2 - self.side // 2
+        found = np.empty(region.shape, np.float32)
+        waiting: list[np.ndarray] = []
+        done = 0
+        for row in range(rows):
+            top = (region.top + row) * self.step + self.step // 2 - self.side // 2
+            strip = field.read(top, left, self.side, (columns - 1) * self.step + self.side)
+            windows = sliding_window_view(strip, self.side, axis=1)[:, :: self.step]
+            waiting.append(windows.transpose(1, 0, 3, 2))
+            if sum(map(len, waiting)) >= BATCH or row == rows - 1:
+                found[done : row + 1] = self._classify(np.concatenate(waiting)).reshape(-1, columns)
+                waiting, done = [], row + 1
+        return found
+
+
+def peaks(probability: np.ndarray, blur: float, apart: int, threshold: float, region: Region) -> np.ndarray:
+    """Local maxima of a smoothed H x W map, at least `apart` points from any higher one: H x W bool."""
+    smooth = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
+    rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
+    smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # of a plateau, one point
+    return (smooth >= ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")) & (smooth >= threshold)
+
+
+def discs(points: np.ndarray, side: int) -> np.ndarray:
+    """Numbered discs about the true points of H x W bool, in reading order: H x W int32."""
+    seeds = np.zeros(points.shape, np.int32)
+    for number, (y, x) in enumerate(np.argwhere(points).tolist(), start=1):
+        cv2.circle(seeds, (x, y), max(side // 2, 0), number, cv2.FILLED)
+    return seeds

@@ -1,0 +1,180 @@
+"""Finds cells by a segmenter: its nuclei are the seeds, its cells the mask that they grow in.
+
+A segmenter that was trained on crops of single cells slides over the field too. It knows nuclei, but it was taught
+that a cell fills its window, and that others are background: it calls background a cell. Its nuclei grow over the
+foreground of the field instead. The middle of a window counts more than its rim, where a network sees half of things.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import resize_rgb
+from cytopipe.imaging.sliding_window import starts
+from cytopipe.inference.segment import CELL_SIDE, NATIVE_SIDE, Segmentation
+from cytopipe.models.folder import load_model
+from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.fields import Field
+from cytopipe.screening.foreground import REACH, Foreground, grey_of
+
+SAMPLES = 6  # windows along each side by which it is told whether cells are dark or bright
+
+
+class SegmenterDetector:
+    """Cells and nuclei by a segmenter's model folder.
+
+    Args:
+        folder: of the model.
+        device: to predict on.
+        scale: pixels of the network for a pixel of the field; None takes that of the training.
+        overlap: share of a window that its neighbour covers.
+        cell: probability from which a point belongs to a cell.
+        nucleus: probability from which a point of a cell belongs to its nucleus.
+        least_nucleus: smallest area of a nucleus, in squares of the typical cell's longer side.
+        least_cell: smallest area of a cell, likewise.
+        reach: greatest distance of a cell's outline from its nucleus, in longer sides of the typical cell.
+        lone: whether a cell without a visible nucleus is one; None: where the network's own cells are trusted.
+        foreground: whether nuclei grow over whatever is darker (or brighter) than the field's background, and not over
+            the network's own cells; None: for a network that was taught on crops, to which all it is shown is a cell.
+
+    Raises:
+        CytopipeError: no segmenter, or one that does not tell its scale.
+    """
+
+    box: int | None = None
+
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        scale: float | None = None,
+        *,
+        overlap: float = 0.5,
+        cell: float = 0.5,
+        nucleus: float = 0.5,
+        least_nucleus: float = 0.015,
+        least_cell: float = 0.12,
+        reach: float = 1.25,
+        lone: bool | None = None,
+        foreground: bool | None = None,
+    ) -> None:
+        model, spec = load_model(folder, device)
+        if spec.task != "segmentation":
+            raise CytopipeError("this model is a classifier, not a segmenter", where=folder)
+        self._segmentation = Segmentation.of(model, spec, device)
+        view = self._segmentation.view
+        self.scale = scale or (view.scale if view.kind == "tiles" else _scale_of(spec.extra, view.input_size, folder))
+        native = max(1, round(view.input_size / self.scale))
+        # The grid is no finer than the network's output, and a window a whole number of its points.
+        self.step = max(1, native // view.input_size)
+        self._side = max(1, round(native / self.step))
+        self._overlap, self._cell, self._nucleus = overlap, cell, nucleus
+        typical = _cell_side(spec.extra, view.kind, native) / self.step
+        self.radius = max(1, round(reach * typical))
+        self._longest = max(1, round(typical))  # of a nucleus
+        self.margin = 2 * (self.radius + self._longest) + REACH + 2
+        self.least = max(1, round(least_cell * typical**2))
+        self._least_nucleus = max(1, round(least_nucleus * typical**2))
+        self._foreground = view.kind == "whole" if foreground is None else foreground
+        self._lone = not self._foreground if lone is None else lone
+
+    def look_at(self, field: Field) -> Look:
+        """Evidence of regions of the field."""
+        rows, columns = -(-field.height // self.step), -(-field.width // self.step)
+        tops = starts(max(rows, self._side), self._side, self._overlap)
+        lefts = starts(max(columns, self._side), self._side, self._overlap)
+
+        foreground = Foreground.of(field, self._likely(field, tops, lefts)) if self._foreground else None
+
+        def look(region: Region) -> Evidence:
+            shown = foreground.mask(field, region, self.step) if foreground else None
+            return self._evidence(self._probabilities(field, region, tops, lefts), shown)
+
+        return look
+
+    def _probabilities(self, field: Field, region: Region, tops: list[int], lefts: list[int]) -> np.ndarray:
+        """H x W x 2 of a region: the weighted mean of the windows of the field's grid that touch it."""
+        side, step = self._side, self.step
+        touched = [left for left in lefts if region.left - side < left < region.right]
+        start, width = touched[0], touched[-1] + side - touched[0]
+        weights = _weights(side)
+        total = np.zeros((*region.shape, 2), np.float32)
+        times = np.zeros((*region.shape, 1), np.float32)
+        for top in (top for top in tops if region.top - side < top < region.bottom):
+            strip = field.read(top * step, start * step, side * step, width * step)
+            windows = (strip[:, (left - start) * step : (left - start + side) * step] for left in touched)
+            found = self._segmentation.probabilities(np.stack([self._window(window) for window in windows]))
+            rows = slice(max(top - region.top, 0), min(top + side - region.top, region.shape[0]))
+            own = slice(rows.start + region.top - top, rows.stop + region.top - top)
+            for left, values in zip(touched, found, strict=True):
+                fitted = cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
+                columns = slice(max(left - region.left, 0), min(left + side - region.left, region.shape[1]))
+                other = slice(columns.start + region.left - left, columns.stop + region.left - left)
+                total[rows, columns] += (fitted * weights)[own, other]
+                times[rows, columns] += weights[own, other]
+        return total / times
+
+    def _likely(self, field: Field, tops: list[int], lefts: list[int]) -> np.ndarray:
+        """Grey of the points of some windows all over the field that are likely nuclei."""
+        some = [(top, left) for top in _spread(tops) for left in _spread(lefts)]
+        windows = np.stack([self._window(field.read(*self._place(*corner))) for corner in some])
+        return grey_of(windows)[self._segmentation.probabilities(windows)[..., 1] >= self._nucleus]
+
+    def _place(self, top: int, left: int) -> tuple[int, int, int, int]:
+        """A window in pixels of the field: top, left, height, width."""
+        return top * self.step, left * self.step, self._side * self.step, self._side * self.step
+
+    def _window(self, image: np.ndarray) -> np.ndarray:
+        side = self._segmentation.view.input_size
+        return resize_rgb(image, (side, side))
+
+    def _evidence(self, probabilities: np.ndarray, foreground: np.ndarray | None) -> Evidence:
+        cell, nucleus = probabilities[..., 0], probabilities[..., 1]
+        mask = cell >= self._cell if foreground is None else foreground
+        seeds = large_parts(mask & (nucleus >= self._nucleus), self._least_nucleus, self._longest)
+        probability = np.maximum(cell, nucleus) if foreground is None else nucleus
+        return Evidence(probability, mask, seeds, nuclei=True, lone=self._lone)
+
+
+def _spread(values: list[int]) -> list[int]:
+    """At most SAMPLES of them, evenly spread."""
+    return values[:: -(-len(values) // SAMPLES)]
+
+
+def _weights(side: int) -> np.ndarray:
+    """Of the points of a window: 1 in the middle, falling to near 0 at the rim; side x side x 1 float32."""
+    along = np.sin(np.pi * (np.arange(side) + 0.5) / side).astype(np.float32) ** 2 + np.float32(1e-3)
+    return np.outer(along, along)[..., None]
+
+
+def large_parts(mask: np.ndarray, least: int, longest: int) -> np.ndarray:
+    """Connected parts of H x W bool of at least this area and at most this width and height: int32, numbered from 1."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    kept = stats[:, cv2.CC_STAT_AREA] >= least
+    kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels]
+
+
+def _scale_of(extra: dict[str, object], input_size: int, folder: Path) -> float:
+    native = extra.get(NATIVE_SIDE)
+    if not isinstance(native, int | float) or native <= 0:
+        raise CytopipeError(
+            "the model does not say how large the cells were that it was trained on",
+            where=folder,
+            hint=f"name a scale: --scale {input_size} / the longer side in pixels of a cell with a small margin",
+        )
+    return input_size / float(native)
+
+
+def _cell_side(extra: dict[str, object], kind: str, native: int) -> float:
+    """Of the typical cell in pixels of the field; where the training told none: most of a crop, or half a tile."""
+    side = extra.get(CELL_SIDE)
+    if isinstance(side, int | float) and side > 0:
+        return float(side)
+    return native * (0.9 if kind == "whole" else 0.5)

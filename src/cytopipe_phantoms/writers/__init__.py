@@ -1,0 +1,1 @@
+"""One writer per layout of a published dataset."""

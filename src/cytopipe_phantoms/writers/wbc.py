@@ -1,0 +1,179 @@
+"""Writes phantom white blood cells in the layout of the segmentation data of Zheng et al.
+
+Layout after Zheng et al., "Fast and robust segmentation of white blood cell images by self-supervised learning"
+(Micron 107, 2018), dataset 1: `Dataset 1/001.bmp` with its mask `001.png`, and a CSV of labels 1 to 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from cytopipe_phantoms import leukocytes
+from cytopipe_phantoms.leukocytes import Leukocyte
+from cytopipe_phantoms.outlines import coverage
+from cytopipe_phantoms.request import Report, check_classes, check_request
+from cytopipe_phantoms.romanowsky import AZURE, EOSIN, Preparation, Smear
+from cytopipe_phantoms.spec import Amount, NormalAmount, NormalRadius, Section, Share, read_table
+from cytopipe_phantoms.spots import uneven_disc
+from cytopipe_phantoms.textures import Plane, blur, fractal_noise
+from cytopipe_phantoms.traits import Scores, draw_scores, draw_traits
+
+CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
+BACKGROUND, CYTOPLASM, NUCLEUS = 0, 128, 255
+FOLDER = Path("segmentation_WBC")
+CSV = "Class Labels of Dataset 1.csv"
+YELLOW = np.array([1.03, 0.97, 0.60])  # the light of the first laboratory's microscope
+
+
+class Surroundings(Section):
+    """Red cells and platelets about the white one."""
+
+    red_cells: Amount
+    red_radius: NormalRadius
+    haemoglobin: NormalAmount
+    pallor: Share
+    platelets: Amount
+
+
+class Wbc(Section):
+    """The whole table."""
+
+    side: Annotated[int, Field(gt=0)]
+    likeness: Share
+    yellow: Share
+    smear: Smear
+    surroundings: Surroundings
+    classes: dict[str, Leukocyte]
+
+
+@dataclass(frozen=True)
+class Slide:
+    """What the cells of one smear share: stain and microscope, its red cells, and scores of each class."""
+
+    preparation: Preparation
+    haemoglobin: float
+    red_radius: float
+    scores: dict[str, Scores]
+
+
+def write_wbc(
+    folder: Path,
+    spec: Path,
+    *,
+    seed: int,
+    fields_per_class: int,
+    cells_per_field: int,
+    scale: float,
+    progress: Report | None = None,
+) -> None:
+    """Fills `folder` with a phantom of WBC dataset 1; the same arguments write the same bytes.
+
+    Each smear holds cells of all classes, so that stain tells nothing of the class. Ids count through the smears,
+    in each through its classes; each cell draws from its own seed (seed, smear, class, cell), so that more smears
+    leave the others' files as they were.
+
+    Args:
+        folder: receives segmentation_WBC/...; made if absent.
+        spec: the biology table, see `Wbc`.
+        seed: 0 or more.
+        fields_per_class: smears, 1 or more.
+        cells_per_field: cells of each class on a smear, 1 or more.
+        scale: size over the table's full size (120 px); 0.05 to 2.
+        progress: called after each smear with the smears done and their total.
+
+    Raises:
+        CytopipeError: the table or an argument is not valid.
+    """
+    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
+    phantom = read_table(spec, Wbc)
+    check_classes(phantom.classes, CLASSES, spec)
+    target, rows = folder / FOLDER / "Dataset 1", ["image ID,class label"]
+    target.mkdir(parents=True, exist_ok=True)
+    for number in range(fields_per_class):
+        slide = prepare_slide(phantom, scale, [seed, number])
+        for index, name in enumerate(CLASSES):
+            for cell in range(cells_per_field):
+                image, mask = take_cell(phantom, name, slide, scale=scale, seed=[seed, number, index, cell])
+                stem = f"{len(rows):03d}"
+                Image.fromarray(image).save(target / f"{stem}.bmp")
+                Image.fromarray(mask).save(target / f"{stem}.png")
+                rows.append(f"{len(rows)},{index + 1}")
+        if progress is not None:
+            progress(number + 1, fields_per_class)
+    (folder / FOLDER / CSV).write_text("\r\n".join(rows) + "\r\n", encoding="ascii", newline="")
+
+
+def prepare_slide(phantom: Wbc, scale: float, seed: list[int]) -> Slide:
+    """Draws what the cells of one smear have in common; `seed` is its entropy."""
+    rng = np.random.default_rng(seed)
+    tint = YELLOW if rng.random() < phantom.yellow else None
+    return Slide(
+        preparation=Preparation(phantom.smear, scale, rng, tint),
+        haemoglobin=phantom.surroundings.haemoglobin.draw(rng),
+        red_radius=phantom.surroundings.red_radius.draw(rng),
+        scores={name: draw_scores(kind, rng) for name, kind in phantom.classes.items()},
+    )
+
+
+def take_cell(
+    phantom: Wbc, name: str, slide: Slide, *, scale: float, seed: list[int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draws one cell of class `name` in the middle of its picture.
+
+    Returns:
+        (S, S, 3) uint8 RGB, and the (S, S) uint8 mask: 0 background, 128 cytoplasm, 255 nucleus; S is the table's
+        side times `scale`.
+    """
+    shapes, textures, sensor, others = np.random.default_rng(seed).spawn(4)
+    traits = draw_traits(phantom.classes[name], slide.scores[name], phantom.likeness, shapes)
+    cell = leukocytes.draw_cell(traits, shapes)
+    side = round(phantom.side * scale)
+    middle = np.full(2, phantom.side / 2) + shapes.normal(0, 2.5, 2)
+    amounts = np.zeros((side, side, 3), np.float32)
+    _surround(amounts, phantom.surroundings, slide, traits["radius"], middle, scale, others)
+    whole, nucleus = leukocytes.paint_cell(amounts, cell.at(middle, scale), scale, textures)
+    mask = np.full((side, side), BACKGROUND, np.uint8)
+    mask[whole >= 0.5] = CYTOPLASM
+    mask[nucleus >= 0.5] = NUCLEUS
+    return slide.preparation.photograph(amounts, sensor), mask
+
+
+def _surround(
+    amounts: Plane,
+    spec: Surroundings,
+    slide: Slide,
+    radius: float,
+    middle: NDArray[np.float64],
+    scale: float,
+    rng: np.random.Generator,
+) -> None:
+    """Paints red cells and platelets that do not touch a white cell of this radius; red cells may overlap."""
+    size = (amounts.shape[0], amounts.shape[1])
+    for _ in range(rng.poisson(spec.red_cells)):
+        reach = slide.red_radius * rng.uniform(0.9, 1.1)
+        at = _beside(radius + reach, middle, rng)
+        disc = uneven_disc(reach, rng, 0.04)
+        cover = coverage((disc + at) * scale, size)
+        pale = blur(coverage((disc * 0.5 + at) * scale, size), 0.2 * reach * scale)
+        rim = np.maximum(cover - blur(cover, 1.5 * scale), 0)
+        amounts[..., EOSIN] += np.float32(slide.haemoglobin) * (cover * (1 - np.float32(spec.pallor) * pale) + rim)
+    for _ in range(rng.poisson(spec.platelets)):
+        reach = rng.uniform(2.5, 7)
+        platelet = uneven_disc(reach, rng, 0.2) + _beside(radius + reach, middle, rng)
+        cover = coverage(platelet * scale, size)
+        grain = np.maximum(1 + np.float32(0.4) * fractal_noise(size, 2 * scale, rng), 0)
+        amounts[..., AZURE] += np.float32(rng.uniform(0.1, 0.35)) * blur(cover, scale) * grain
+
+
+def _beside(distance: float, middle: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A point further than `distance` from the white cell's middle."""
+    theta = rng.uniform(0, 2 * np.pi)
+    away = distance * rng.uniform(1.25, 2.2)
+    return middle + away * np.array([np.cos(theta), np.sin(theta)])

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cytopipe.app.catalog import classifiers, segmenters
+from cytopipe.errors import CytopipeError
+
+
+@pytest.fixture
+def models(made: ModuleType, tmp_path: Path) -> Path:
+    return made.make_models(tmp_path / "models")
+
+
+def test_every_classifier_of_a_folder_or_the_one_that_it_is(models: Path) -> None:
+    assert [one.name for one in classifiers(models / "classifiers")] == ["colours", "masks"]
+    assert [one.name for one in classifiers(models / "classifiers/masks")] == ["masks"]
+    assert [one.name for one in segmenters(models / "segmenters")] == ["otsu"]
+    assert segmenters(models / "nowhere") == []
+
+
+def test_examples_come_with_their_true_class(made: ModuleType, models: Path) -> None:
+    (one,) = classifiers(models / "classifiers/masks")
+    assert [(path.name, label) for path, label in one.examples] == [
+        ("example_0.png", made.CLASSES[0]),
+        ("example_1.png", made.CLASSES[1]),
+    ]
+
+
+def test_of_a_network_a_fold_the_first_is_offered(models: Path) -> None:
+    whole = models / "classifiers/folded"
+    shutil.copytree(models / "classifiers/colours", whole / "folds/0")
+    (whole / "folds.json").write_text("{}")
+    assert {one.name: one.folder for one in classifiers(models / "classifiers")}["folded (fold 0)"] == whole / "folds/0"
+
+
+def test_a_damaged_model_is_left_out_with_a_warning(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = models / "classifiers/colours/model.json"
+    file.write_text(json.dumps({"task": "classification"}))
+    assert [one.name for one in classifiers(models / "classifiers")] == ["masks"]
+    assert "left out" in caplog.text and "colours" in caplog.text
+    with pytest.raises(CytopipeError, match=r"model\.json cannot be read"):
+        classifiers(models / "classifiers/colours")
+
+
+def test_without_a_classifier_it_says_how_to_get_one(models: Path, tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", models / "segmenters"):
+        with pytest.raises(CytopipeError, match="make repro"):
+            classifiers(folder)
+    with pytest.raises(CytopipeError, match="is a segmenter, not a classifier"):
+        classifiers(models / "segmenters/otsu")

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cytopipe.deploy.mlflow.log import log_model
+from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
+from cytopipe.models.files import model_id
+
+if TYPE_CHECKING:
+    from conftest import MakeModel, Track
+
+NAME = "cells-smear"
+TAGS = {"accuracy": "0.9", "accuracy_low": "0.8", "test_images": "40"}
+
+
+@pytest.fixture(autouse=True)
+def _all_messages(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="cytopipe")
+
+
+@pytest.fixture
+def second(make_model: MakeModel, model: Path) -> Path:
+    return make_model(model.with_name("second"), seed=1, channels="rgb")
+
+
+def train(track: Track, folder: Path) -> None:
+    with track(item=folder.name) as tracker:
+        log_model(tracker, folder, folder.name, {"classifier": folder.name})
+
+
+def compare(track: Track, folder: Path, identity: str = "", **tags: str) -> None:
+    winner = Winner("smear", folder.name, identity or model_id(folder), folder, {**TAGS, **tags})
+    with track(stage="compare", item=None) as tracker:
+        register(tracker, NAME, winner)
+
+
+def versions(client: Any) -> list[Any]:
+    return sorted(client.search_model_versions(f"name = '{NAME}'"), key=lambda one: int(one.version))
+
+
+def the_best(client: Any, name: str = NAME) -> tuple[str, Any, Any]:
+    """Number and version under the alias, and the logged model that it is of."""
+    best = client.get_model_version_by_alias(name, "best")
+    experiment = client.get_experiment_by_name("cells")
+    (logged,) = [
+        one
+        for one in client.search_logged_models([experiment.experiment_id])
+        if one.artifact_location == client.get_model_version_download_uri(name, best.version)
+    ]
+    return str(best.version), best, logged
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "cytopipe"]
+
+
+def test_the_winner_becomes_the_best_version_with_what_the_test_said(
+    track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(track, model)
+    compare(track, model)
+    number, best, logged = the_best(client)
+    assert (number, best.run_id) == ("1", logged.source_run_id)
+    assert best.tags.items() >= {**TAGS, "identity": model_id(model), "classifier": "first"}.items()
+    assert logged.tags["identity"] == model_id(model) and NAME in logged.tags["mlflow.modelVersions"]
+    assert said(caplog) == [f"{NAME}: version 1, first, is models:/{NAME}@best"]
+
+
+def test_the_same_winner_adds_no_version_but_brings_new_numbers(track: Track, client: Any, model: Path) -> None:
+    train(track, model)
+    compare(track, model)
+    train(track, model)  # again, to the same bytes
+    compare(track, model, accuracy="0.95")
+    (version,) = versions(client)
+    assert version.tags["accuracy"] == "0.95"
+
+
+def test_the_alias_follows_the_winner_there_and_back(track: Track, client: Any, model: Path, second: Path) -> None:
+    train(track, model)
+    train(track, second)
+    for folder, expected in ((model, "1"), (second, "2"), (model, "1")):
+        compare(track, folder)
+        number, best, _ = the_best(client)
+        assert (number, best.tags["classifier"]) == (expected, folder.name)
+    assert len(versions(client)) == 2
+
+
+def test_the_version_is_of_the_bytes_that_were_tested_not_of_the_latest_training(
+    track: Track, client: Any, model: Path, make_model: MakeModel
+) -> None:
+    train(track, model)
+    tested = model_id(model)
+    shutil.rmtree(model)
+    train(track, make_model(model, seed=9))  # trained again, not yet tested
+    assert model_id(model) != tested
+    compare(track, model, identity=tested)
+    assert the_best(client)[2].tags["identity"] == tested
+
+
+@pytest.mark.parametrize("lost", ["database", "files"])
+def test_a_winner_that_mlflow_does_not_hold_is_logged_now(
+    track: Track, client: Any, model: Path, database: Path, tmp_path: Path, lost: str
+) -> None:
+    train(track, model)
+    compare(track, model)
+    if lost == "database":
+        shutil.copy(database, tmp_path / "mlflow.db")
+    else:
+        shutil.rmtree(tmp_path / "mlruns")
+    compare(track, model)
+    _, _, logged = the_best(client)
+    assert logged.tags["identity"] == model_id(model)
+    assert "MLmodel" in [file.path for file in client.list_logged_model_artifacts(logged.model_id)]
+    assert client.get_run(logged.source_run_id).data.tags["stage"] == "compare"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_winner_that_is_nowhere_is_named_with_what_to_do(
+    track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture, there: bool
+) -> None:
+    if not there:
+        shutil.rmtree(model)
+    compare(track, model, identity="ab" * 6)
+    assert versions(client) == []
+    (line,) = said(caplog)
+    assert "ababababab" in line and "dvc checkout" in line and "dvc repro -sf compare" in line
+
+
+def test_without_tracking_one_line_says_so(track: Track, model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with track(stage="compare", item=None, enabled=False) as tracker:
+        register(tracker, NAME, Winner("smear", "first", model_id(model), model, TAGS))
+    assert said(caplog) == [f"{NAME}: not registered, as tracking is off"]
+
+
+def test_artifacts_that_cannot_be_written_cost_one_warning(
+    track: Track, client: Any, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mlruns").write_text("in the way")
+    winner = Winner("smear", "first", model_id(model), model, TAGS)
+    with track(stage="compare", item=None) as tracker:
+        register(tracker, NAME, winner)
+        register(tracker, "cells-other", replace(winner, dataset="other"))
+    (warning,) = said(caplog)
+    assert "MLflow at" in warning and "failed" in warning
+    assert versions(client) == []
+
+
+def test_the_name_is_one_that_mlflow_accepts(track: Track, client: Any, model: Path) -> None:
+    name = registered_name("/Users/me@lab: cells", "smear")
+    with track(stage="compare", item=None) as tracker:
+        register(tracker, name, Winner("smear", "first", model_id(model), model, TAGS))
+    assert str(client.get_model_version_by_alias(name, "best").version) == "1"
+
+
+COMPARE = """
+import logging, sys, time
+from pathlib import Path
+from cytopipe.models.files import model_id
+from cytopipe.deploy.mlflow.registry import Winner, register
+from cytopipe.pipeline.tracking.tracker import Tracker
+
+logging.basicConfig(level=logging.WARNING)
+while not Path("go").exists():
+    time.sleep(0.01)
+name = sys.argv[1]
+root = Path.cwd()
+folder = root / "models/classifiers" / name
+with Tracker(stage="compare", item=None, experiment="cells", params={}, inputs={}, root=root) as tracker:
+    register(tracker, "cells-smear", Winner("smear", name, model_id(folder), folder, {}))
+assert "torch" not in sys.modules
+"""
+
+
+def test_comparisons_at_once_lose_no_version(track: Track, client: Any, make_model: MakeModel, tmp_path: Path) -> None:
+    del track  # only its database is wanted
+    names = [f"net{number}" for number in range(4)]
+    for number, name in enumerate(names):
+        make_model(tmp_path / "models/classifiers" / name, seed=number, channels="rgb")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", COMPARE, name], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        for name in names
+    ]
+    (tmp_path / "go").touch()
+    assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 4
+    assert sorted(one.tags["classifier"] for one in versions(client)) == names
+    assert client.get_model_version_by_alias(NAME, "best").tags["classifier"] in names

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.stored_results import (
+    BEGIN,
+    END,
+    FOLDER,
+    Result,
+    Stored,
+    collect,
+    read_results,
+    to_markdown,
+    with_tables,
+)
+from cytopipe.params import Params, parse_params
+
+ROOT = Path(__file__).resolve().parents[3]
+RESULT = {
+    "dataset": "cells", "system": "unet", "split": "grouped", "metric": "dice_nucleus",
+    "value": 0.9561, "low": 0.9498, "high": 0.9601, "n": 1234,
+}  # fmt: skip
+RUN = {
+    "preset": "wbc", "command": "make repro", "commit": "0123456789abcdef0123456789abcdef01234567",
+    "machine": "Some CPU, 2 cores", "minutes": 12.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def params() -> Params:
+    """The tiny preset with one classifier: dataset tiny, segmenter unet, classifier masks."""
+    content = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
+    content["classifiers"] = {"masks": content["classifiers"]["masks"]}
+    content["screenings"] = {}
+    return parse_params(content, "test")
+
+
+def write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A project whose run is finished."""
+    segmenter, classifier = tmp_path / "results/segmenters/unet", tmp_path / "results/classifiers/masks"
+    dice = {"dice_cell": 0.9, "dice_nucleus": 0.9, "dice_cytoplasm": 0.9, "iou_cell": 0.8}
+    limits = {name: {"low": 0.8, "high": 1.0} for name in dice} | {"dice_cell": None}
+    write(segmenter / "metrics.json", {**dice, "interval": limits, "images": 8, "groups": 2})
+    limits = {"accuracy": {"low": 0.5, "high": 1.0}, "auc": None}
+    write(classifier / "metrics.json", {"accuracy": 0.75, "auc": None, "interval": limits, "images": 8, "groups": 2})
+    about = {"dataset": "tiny", "architecture": "convnext_token_attention", "channels": "rgb+masks"}
+    write(classifier / "summary.json", about)
+    return tmp_path
+
+
+def stored(*results: dict[str, Any]) -> Stored:
+    return Stored.model_validate({**RUN, "results": results or [RESULT]})
+
+
+def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path, params: Params) -> None:
+    found = [(one.dataset, one.system, one.metric, one.value, one.n) for one in collect(finished, params)]
+    assert found == [
+        ("tiny", "unet", "dice_nucleus", 0.9, 8),
+        ("tiny", "unet", "dice_cell", 0.9, 8),
+        ("tiny", "unet", "dice_cytoplasm", 0.9, 8),
+        ("tiny", "masks", "accuracy", 0.75, 8),
+    ]
+    assert {one.split for one in collect(finished, params)} == {"grouped"}
+
+
+def test_intervals_are_those_of_the_metrics(finished: Path, params: Params) -> None:
+    limits = {one.metric: (one.low, one.high) for one in collect(finished, params)}
+    assert limits["dice_nucleus"] == (0.8, 1.0) and limits["dice_cell"] == (None, None)
+
+
+def test_segmentation_without_intervals_is_of_an_older_run(finished: Path, params: Params) -> None:
+    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": 0.9, "images": 8})
+    with pytest.raises(CytopipeError, match=r"(?s)no intervals.*dvc repro"):
+        collect(finished, params)
+
+
+def test_a_segmenter_without_true_masks_has_no_result(finished: Path, params: Params) -> None:
+    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": None, "interval": {}, "images": 0})
+    assert {one.system for one in collect(finished, params)} == {"masks"}
+
+
+@pytest.mark.parametrize("missing", ["segmenters/unet/metrics.json", "classifiers/masks/summary.json"])
+def test_an_unfinished_run_is_refused(finished: Path, params: Params, missing: str) -> None:
+    (finished / "results" / missing).unlink()
+    with pytest.raises(CytopipeError, match=f"(?s){missing}.*dvc repro"):
+        collect(finished, params)
+
+
+def test_results_of_other_parameters_are_refused(finished: Path, params: Params) -> None:
+    write(
+        finished / "results/classifiers/masks/summary.json",
+        {"dataset": "tiny", "architecture": "timm/resnet18", "channels": "rgb+masks"},
+    )
+    with pytest.raises(CytopipeError, match="timm/resnet18"):
+        collect(finished, params)
+
+
+def test_a_stored_run_is_read_as_it_was_written(tmp_path: Path) -> None:
+    run = stored(RESULT, {**RESULT, "system": "otsu", "low": None, "high": None, "note": "untrained"})
+    write(tmp_path / "b.json", run.model_dump(mode="json"))
+    write(tmp_path / "a.json", run.model_copy(update={"preset": "a"}).model_dump(mode="json"))
+    assert [one.preset for one in read_results(tmp_path)] == ["a", "wbc"]
+    assert read_results(tmp_path)[1] == run
+    assert read_results(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"results": []}, "results"),
+        ({"results": [{**RESULT, "value": "good"}]}, "results.0.value"),
+        ({"results": [{**RESULT, "n": 0}]}, "results.0.n"),
+        ({"results": [{**RESULT, "colour": "red"}]}, "results.0.colour"),
+        ({"hostname": "x"}, "hostname"),
+        ({"minutes": 0}, "minutes"),
+    ],
+)
+def test_a_faulty_file_is_refused_by_key(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    write(tmp_path / "wbc.json", {**RUN, "results": [RESULT], **change})
+    with pytest.raises(CytopipeError, match=rf"wbc\.json: .*{words}"):
+        read_results(tmp_path)
+
+
+def test_a_row_has_the_keys_of_the_design_in_order() -> None:
+    measured = ["dataset", "system", "split", "metric", "value", "low", "high", "n"]
+    made = ["minutes", "machine", "commit", "command"]
+    assert [list(row) for row in stored().rows] == [[*measured, *made, "folds", "fold_mean", "fold_sd"]]
+
+
+def test_systems_with_the_same_metrics_share_a_table() -> None:
+    accuracy = {**RESULT, "system": "masks", "metric": "accuracy", "low": None, "high": None}
+    text = to_markdown([stored(RESULT, accuracy, {**accuracy, "system": "rgb", "value": 0.5, "note": "no masks"})])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == ["dataset", "system", "split", "test images", "Dice of nucleus"]
+    assert rows[2] == ["cells", "unet", "grouped", "1,234", "0.956 (0.950 to 0.960)"]
+    assert rows[3][-1] == "accuracy"
+    assert [row[1:] for row in rows[5:]] == [
+        ["masks", "grouped", "1,234", "0.956"],
+        ["rgb", "grouped", "1,234", "0.500"],
+    ]
+    assert "- cells, rgb: no masks" in text
+    assert "- wbc: `make repro`, 12.5 min on Some CPU, 2 cores, commit 0123456789ab\n" in text
+
+
+def test_a_row_that_two_runs_share_stands_once_and_the_list_of_notes_is_closed() -> None:
+    dice = {**RESULT, "metric": "dice_cell", "value": 0.9, "note": "starts from ImageNet weights"}
+    lines = to_markdown([stored(dice), stored(dice)]).splitlines()
+    assert sum("0.900" in line for line in lines) == 1
+    assert lines[lines.index(next(line for line in lines if line.startswith("In parentheses"))) - 1] == ""
+
+
+def test_results_of_a_changed_tree_say_so() -> None:
+    assert "commit 0123456789ab-dirty" in stored().model_copy(update={"commit": f"{RUN['commit']}-dirty"}).made
+
+
+def test_the_tables_go_between_the_markers_and_again() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    once = with_tables(page, [stored()])
+    assert once.startswith(f"before\n{BEGIN}\n| dataset") and once.endswith(f"{END}\nafter\n")
+    assert "old" not in once
+    assert with_tables(once, [stored()]) == once
+    assert with_tables(once, []) == f"before\n{BEGIN}\n{END}\nafter\n"
+
+
+@pytest.mark.parametrize("page", ["nothing", BEGIN, f"{END} {BEGIN}"])
+def test_a_readme_without_markers_is_refused(page: str) -> None:
+    with pytest.raises(CytopipeError, match="markers"):
+        with_tables(page, [stored()])
+
+
+def test_the_readme_is_in_step_with_the_stored_results() -> None:
+    page = ROOT / "README.md"
+    if not page.is_file() or BEGIN not in page.read_text(encoding="utf-8"):
+        pytest.skip("README.md has no place for results")
+    text = page.read_text(encoding="utf-8")
+    assert text == with_tables(text, read_results(ROOT / FOLDER)), "run `cytopipe results --readme`"
+
+
+def test_folds_show_their_mean_and_spread() -> None:
+    made = {"dataset": "d", "system": "s", "split": "grouped", "metric": "accuracy", "value": 0.9, "n": 100}
+    one = Result(**made, low=0.85, high=0.95, folds=5, fold_mean=0.8961, fold_sd=0.0123)
+    assert one.shown == "0.900 (0.850 to 0.950); folds 0.896 ± 0.012"
+    assert one.split_shown == "grouped, 5 folds"
+    assert Result(**made, low=None, high=None).shown == "0.900"

@@ -1,0 +1,49 @@
+"""A null of an evaluation has a reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
+from cytopipe.models.decision_rule import Decisions, Threshold
+
+CLASSES = ("a", "b", "c")
+THRESHOLDS = (Threshold(specificity=0.9, score=0.5),)
+SURE = {"error": 0.1}
+
+
+def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> list[Decisions]:
+    return [Decisions(temperature=1, confidence_threshold=0.5, abnormal=abnormal, thresholds=thresholds)]
+
+
+def test_where_all_is_defined_there_is_no_reason() -> None:
+    each = np.array([0, 1, 2])
+    assert undefined(each, each, ["g", "h", "h"], CLASSES, decided("b"), SURE) == {}
+
+
+def test_each_null_has_its_reason() -> None:
+    truth, predicted = np.array([0, 0]), np.array([0, 1])
+    assert undefined(truth, predicted, ["g", "g"], CLASSES, decided("c"), {"error": None}) == {
+        "auc": "no test image of b, c",
+        "recall": "no test image of b, c",
+        "precision": "never predicted: c",
+        "interval": "all test images are of one group, which says nothing about the next",
+        "selective.error": "no test image is sure enough",
+        "operating_points": "all test images are normal",
+    }
+    assert undefined(truth, truth, ["g", "h"], ["a"], decided("a"), SURE)["auc"] == "there is but one class"
+
+
+@pytest.mark.parametrize(
+    ("truth", "decisions", "why"),
+    [
+        ([0, 1], decided(thresholds=()), "no class counts as normal"),
+        ([0, 1], decided("a", thresholds=()), "validation images"),
+        ([0, 0], decided("a"), "all test images are abnormal"),
+        ([1, 2], decided("a"), "all test images are normal"),
+        ([1, 2], decided("a", thresholds=()), "all test images are normal"),  # what leaves the curve empty
+    ],
+)
+def test_why_there_is_no_sensitivity(truth: list[int], decisions: list[Decisions], why: str) -> None:
+    assert why in no_operating_point(np.array(truth), CLASSES, decisions)

@@ -79,6 +79,24 @@ class Options(Section):
 
 
 @dataclass(frozen=True)
+class Phantoms:
+    """Phantoms that stand in for a dataset where `cytopipe preset NAME --phantoms` asks for them.
+
+    Attributes:
+        layout: of the published dataset: the module of `cytopipe_phantoms.writers` that draws it. It is imported when
+            images are drawn, not with the adapter.
+        table: name of the biology table in workflow/phantoms/, without its suffix.
+        fields_per_class, cells_per_field, scale: as in `PhantomSource`.
+    """
+
+    layout: str
+    table: str
+    fields_per_class: int = 20
+    cells_per_field: int = 8
+    scale: float = 0.5
+
+
+@dataclass(frozen=True)
 class Adapter:
     """How one published dataset is read.
 
@@ -92,6 +110,7 @@ class Adapter:
         samples: yields every sample below the raw folder.
         order: the classes where options change them.
         fields: yields the whole fields below the raw folder, where the publisher distributes them with outlines.
+        phantoms: how images in this layout are drawn; None where they cannot be.
     """
 
     name: str
@@ -106,6 +125,7 @@ class Adapter:
     published_split: str = "none"
     normal: tuple[str, ...] = ()
     fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    phantoms: Phantoms | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
         """All samples, sorted by id.

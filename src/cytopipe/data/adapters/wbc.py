@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cytopipe.data.adapters.base import Adapter, Options, Sample, find_folder, read_csv
+from cytopipe.data.adapters.base import Adapter, Options, Phantoms, Sample, find_folder, read_csv
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_values
 from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
@@ -66,4 +66,5 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=WbcOptions,
     samples=_samples,
+    phantoms=Phantoms("wbc", table="wbc"),
 )

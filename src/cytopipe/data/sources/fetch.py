@@ -59,7 +59,7 @@ def fetch(source: Source, target: Path, *, dataset: str, cache: Path, progress: 
             or needs a download by hand.
     """
     if isinstance(source, PhantomSource):
-        draw_phantoms(source, target, progress)
+        draw_phantoms(source, target, dataset=dataset, progress=progress)
     else:
         FETCHERS[source.kind](source.path, target, dataset=dataset, cache=cache, progress=progress)
     if not list_files(target):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,15 +201,6 @@ class Adapter:
             where=raw,
             hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
         )
-
-
-def find_folder(raw: Path, name: str) -> Path | None:
-    """The shallowest folder of this name below `raw`, whatever its case; archives often add roots of their own."""
-    folders = [Path(parent) / child for parent, children, _ in os.walk(raw) for child in children]
-    matches = [
-        path for path in folders if path.name.lower() == name.lower() and not is_junk(path.relative_to(raw).as_posix())
-    ]
-    return min(matches, key=lambda path: (len(path.parts), path.as_posix()), default=None)
 
 
 def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[tuple[int, dict[str, str]]]:

@@ -13,8 +13,9 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate, scalars
 from cytopipe.io.hashing import sha256_file
 from cytopipe.models.files import model_id
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build, count_parameters
+from cytopipe.results.model_spec import ModelSpec
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b", "c")
@@ -53,7 +54,7 @@ def model(
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 2, "confidence_threshold": 0.0}} if decided else {},
+        decision_rule={"temperature": 2, "confidence_threshold": 0.0} if decided else {},
     )
     save_model(folder, network, spec)
     return folder

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe.deploy.mlflow.package import write_package
-from cytopipe.models.files import SPEC, model_id
+from cytopipe.models.files import model_id
 from cytopipe.pipeline.tracking.store import CALL_S, bounded
 from cytopipe.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.results.model_spec import SPEC
 
 IDENTITY = "identity"  # tag: `model_id` of the folder
 _SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for

@@ -73,5 +73,6 @@ def stitch(
 
 def _overlap(start: int, window: int, length: int) -> tuple[slice, slice]:
     """The stretch that a window at `start` shares with an area of `length`: in the area, and in the window."""
-    first, last = max(start, 0), min(start + window, length)
+    first = max(start, 0)
+    last = max(first, min(start + window, length))  # beside the area they share nothing
     return slice(first, last), slice(first - start, last - start)

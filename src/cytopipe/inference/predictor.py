@@ -78,7 +78,7 @@ class Predictor:
         """From a classifier's model folder, and the segmenter in it unless another is named.
 
         Raises:
-            CytopipeError: a folder is damaged, no classifier, holds one network a fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, no classifier, holds one network per fold, or lacks a segmenter.
         """
         if Folds.read(folder):
             raise CytopipeError(

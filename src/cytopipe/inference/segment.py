@@ -33,7 +33,7 @@ def join_heads(logits: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Windows:
-    """What a segmenter sees of one image.
+    """The windows of one image, as a segmenter sees them.
 
     Attributes:
         pixels: N x S x S x 3 uint8.

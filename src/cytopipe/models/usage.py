@@ -37,7 +37,7 @@ def usage(name: str, spec: ModelSpec) -> str:
 
 A classifier of single cells, trained by cytopipe. Architecture: `{spec.architecture}` ({paper}).
 
-Input: one cell an image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
+Input: one cell per image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
 network sees {_SEES[spec.channels]}. Classes, in the order of the probabilities:
 
 {classes}

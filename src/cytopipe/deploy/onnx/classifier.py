@@ -44,7 +44,7 @@ class ClassifierGraph(nn.Module):
 
         The calibrated ones are those of `temperature.sharpen`.
         """
-        # One large batch and not one pass an orientation: the network stands in the file once.
+        # One large batch and not one pass per orientation: the network stands in the file once.
         turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])
         seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
         probabilities = seen.unflatten(0, (self.tta, -1)).mean(dim=0)
@@ -74,7 +74,7 @@ class ClassifierSource:
         self.description = (
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
-            "that of the largest probability; sure where its calibrated one reaches confidence_threshold (null: never)."
+            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:

@@ -47,7 +47,7 @@ class Exported:
 
 
 def open_source(folder: Path, segmenter: Path | None = None) -> Source:
-    """What a model folder offers to export.
+    """Open a model folder for export.
 
     Args:
         folder: of a classifier or a segmenter.

@@ -10,7 +10,8 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.io.atomic import write_json
-from cytopipe.models.files import FOLDS, MAIN, RESTORE, fold_part
+from cytopipe.models.files import FOLDS, MAIN, fold_part
+from cytopipe.results.model_spec import RESTORE
 
 _BY_IMAGE = TypeAdapter(dict[str, NonNegativeInt])
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.io.atomic import write_json
-from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
-
-
-def inputs(params: Params, dataset: str) -> list[Path]:
-    """What this stage reads; the manifests stand for the images."""
-    tensors = paths.Tensors(dataset)
-    arrays = [tensors.array(split) for split in SPLITS]
-    return [paths.Raw(dataset).manifest, paths.Organized(dataset).manifest, tensors.manifest, *arrays]
 
 
 def run(stage: Stage) -> None:
@@ -46,4 +37,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("audit", run, inputs, __doc__, item="dataset")
+    main(run, __doc__)

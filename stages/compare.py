@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cytopipe import paths
 from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
 from cytopipe.evaluation.leaderboard import Entry, leaderboard, read_predictions, to_markdown
 from cytopipe.io.atomic import write_json, write_text
-from cytopipe.params import Classifier, Params
+from cytopipe.params import Classifier
 from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
-
-
-def inputs(params: Params, item: str) -> list[Path]:
-    """What this stage reads: the results of every classifier in the parameters."""
-    trained = [paths.classifier(name) for name in params.classifiers]
-    return [path for one in trained for path in (one.metrics, one.summary, one.predictions)]
 
 
 def read_entry(name: str, config: Classifier) -> Entry:
@@ -72,4 +65,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("compare", run, inputs, __doc__)
+    main(run, __doc__)

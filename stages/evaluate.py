@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cytopipe import paths
 from cytopipe.io.atomic import write_json
 from cytopipe.io.tables import write_table
-from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, classifier: str) -> list[Path]:
-    """What this stage reads."""
-    config = params.classifiers[classifier]
-    tensors = paths.Tensors(config.dataset)
-    arrays = [tensors.array(split) for split in (SPLITS if config.folds else ("test",))]
-    return [paths.classifier(classifier).model, *arrays, tensors.manifest]
 
 
 def run(stage: Stage) -> None:
@@ -44,4 +33,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("evaluate", run, inputs, __doc__, item="classifier")
+    main(run, __doc__)

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, classifier: str) -> list[Path]:
-    """What this stage reads."""
-    config = params.classifiers[classifier]
-    tensors = paths.Tensors(config.dataset)
-    weights = [config.pretrained] if isinstance(config.pretrained, Path) else []
-    # The test split is opened by cross-validation alone, where each image is the test of one fold.
-    arrays = [tensors.array(split) for split in SPLITS if split != "test" or config.folds]
-    segmenter = paths.Masks(config.dataset).segmenter
-    return [tensors.manifest, *arrays, paths.Organized(config.dataset).summary, segmenter, *weights]
 
 
 def run(stage: Stage) -> None:
@@ -62,4 +49,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("train_classifier", run, inputs, __doc__, item="classifier")
+    main(run, __doc__)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cytopipe import paths
 from cytopipe.data.manifest import read_manifest
 from cytopipe.io.atomic import write_json
 from cytopipe.io.tables import write_table
-from cytopipe.params import Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, segmenter: str) -> list[Path]:
-    """What this stage reads; the manifest stands for images and masks."""
-    config = params.segmenters[segmenter]
-    weights = [config.pretrained] if isinstance(config.pretrained, Path) else []
-    return [paths.Organized(config.dataset).manifest, *weights]
 
 
 def run(stage: Stage) -> None:
@@ -63,4 +53,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("train_segmenter", run, inputs, __doc__, item="segmenter")
+    main(run, __doc__)

@@ -15,7 +15,7 @@ import yaml
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.atomic import write_bytes
-from cytopipe.params import Params, load_params, parse_params
+from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS, Params, load_params, parse_params
 
 GIT_TIMEOUT_S = 10
 
@@ -76,7 +76,7 @@ def write_preset(
         root: the project's root.
         name: of the preset.
         archive: archive or folder that becomes the source of the preset's datasets, where they have one in common.
-        weights: safetensors file that stands for the hub wherever the preset says `pretrained: true`.
+        weights: safetensors file that stands for the hub wherever the preset names HUB_WEIGHTS.
         phantoms: draw images in the layouts of the datasets instead of reading any.
         force: overwrite edits that are held nowhere else.
 
@@ -172,7 +172,7 @@ def _with_sources(text: str, sources: Sequence[Mapping[str, Any]]) -> str:
 
 
 def with_weights(text: str, weights: str, where: Path) -> str:
-    """The text of a preset with a local file in place of every `pretrained: true`.
+    """The text of a preset with a local file in place of the hub's weights.
 
     Raises:
         CytopipeError: when there is none.
@@ -182,11 +182,11 @@ def with_weights(text: str, weights: str, where: Path) -> str:
         for section in ("segmenters", "classifiers")
         for _, network in _value(yaml.compose(text), section).value
         for key, value in network.value
-        if key.value == "pretrained" and yaml.safe_load(value.value) is True
+        if key.value == "pretrained" and value.value == str(HUB_WEIGHTS)
     ]
     if not found:
         raise CytopipeError(
-            "--weights stands for `pretrained: true`, which this preset has nowhere",
+            f"--weights stands for `pretrained: {HUB_WEIGHTS}`, which this preset has nowhere",
             where=where,
             hint="write the preset without --weights, then set pretrained: to the file's path",
         )
@@ -207,7 +207,7 @@ def _of_the_results(params: Params) -> dict[str, Any]:
         if dataset["source"]["kind"] != "phantom":
             del dataset["source"]
     for network in (*values["segmenters"].values(), *values["classifiers"].values()):
-        network["pretrained"] = bool(network["pretrained"])
+        network["pretrained"] = network["pretrained"] != str(RANDOM_WEIGHTS)
     return values
 
 

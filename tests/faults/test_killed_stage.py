@@ -42,7 +42,8 @@ def parameters(root: Path) -> dict[str, Any]:
         "gradient_clip": 1.0,
         "augment": {"flips": True, "rotation": 15, "brightness": 0.1},
     }
-    classifier = {"dataset": "tiny", "architecture": "convnext_attention", "arguments": NETWORK, "training": recipe}
+    network = {"architecture": "convnext_attention", "arguments": NETWORK, "pretrained": "workflow/weights/none"}
+    classifier = {"dataset": "tiny", **network, "training": recipe}
     runtime = {"device": "cpu", "num_threads": 1, "num_workers": 1}
     others = {"tracking": {"enabled": False}, "classifiers": {"small": classifier}, "screenings": {}}
     return {**values, "runtime": runtime, **others}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cytopipe.errors import CytopipeError
-from cytopipe.params import load_params, parse_params, schema
+from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, schema
 from cytopipe.paths import PRESETS, SCHEMA
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,26 @@ def fault(**changes: Any) -> str:
     assert error.value.where == "params.yaml"
     assert error.value.hint
     return error.value.what
+
+
+@pytest.mark.parametrize(("former", "present"), [(False, "none"), (True, "hub")])
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_former_values_of_pretrained_name_the_present_ones(network: str, former: bool, present: str) -> None:
+    key = f"{network}.pretrained"
+    message = fault(**{key.replace(".", "__"): former})
+    assert message == f"{key}: is now written pretrained: workflow/weights/{present} (given: {former})"
+
+
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_every_network_names_its_first_weights(network: str) -> None:
+    key = f"{network}.pretrained"
+    message = fault(**{key.replace(".", "__"): None})
+    assert message.startswith(f"{key}: must be given: workflow/weights/none for random weights")
+
+
+def test_the_named_weights_are_files_that_dvc_can_depend_on() -> None:
+    for file in (RANDOM_WEIGHTS, HUB_WEIGHTS):
+        assert (ROOT / file).read_text()
 
 
 @pytest.mark.parametrize("path", [ROOT / "params.yaml", *FILES], ids=lambda path: path.stem)
@@ -235,7 +255,7 @@ def of_twins(**changes: Any) -> dict[str, Any]:
     data = tiny()
     twin = dict(data["datasets"]["tiny"], segmenter="otsu")
     data["datasets"]["twin"] = {**twin, "source": {**twin["source"], **changes}}
-    data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu"}
+    data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu", "pretrained": "workflow/weights/none"}
     data["classifiers"]["own"] = {**data["classifiers"]["resnet-rgb"], "dataset": "twin"}
     data["screenings"] = {"fields": {"dataset": "twin", "detector": "segmenters/otsu", "classifier": "own"}}
     return data

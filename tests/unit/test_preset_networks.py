@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from cytopipe.data.adapters.registry import adapter
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.heads import train_mode
-from cytopipe.params import Classifier, Dataset, Segmenter, load_params
+from cytopipe.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params
 from cytopipe.paths import PRESETS
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
@@ -58,7 +58,7 @@ def classes_of(dataset: Dataset) -> tuple[str, ...]:
 @pytest.mark.parametrize(("config", "dataset"), networks("classifiers"))
 def test_a_classifier_takes_two_steps(config: Classifier, dataset: Dataset) -> None:
     classes = classes_of(dataset)
-    config = config.model_copy(update={"pretrained": False})
+    config = config.model_copy(update={"pretrained": RANDOM_WEIGHTS})
     model, spec = make_classifier(config, classes, dataset.image_size, "0" * 64)
     model = model.to(memory_format=torch.channels_last)
     size = dataset.image_size
@@ -88,7 +88,7 @@ def test_a_classifier_takes_two_steps(config: Classifier, dataset: Dataset) -> N
 
 @pytest.mark.parametrize(("config", "dataset"), networks("segmenters"))
 def test_a_segmenter_takes_two_steps(config: Segmenter, dataset: None) -> None:
-    model, spec = make_segmenter(config.model_copy(update={"pretrained": False}), "0" * 64)
+    model, spec = make_segmenter(config.model_copy(update={"pretrained": RANDOM_WEIGHTS}), "0" * 64)
     images = torch.rand(BATCH, 3, config.input_size, config.input_size)
     if config.training:
         optimizer = make_optimizer(model.parameters(), config.training)

@@ -139,7 +139,7 @@ def test_own_images_reads_the_folder_that_the_readme_shows(tmp_path: Path) -> No
 def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:
     text = PRESETS["wbc-imagenet"].read_text()
     written = with_weights(text, "../w/m.safetensors", Path("p"))
-    assert written == text.replace("pretrained: true\n", "pretrained: ../w/m.safetensors\n")
+    assert written == text.replace("pretrained: workflow/weights/hub\n", "pretrained: ../w/m.safetensors\n")
     assert written.count("../w/m.safetensors") == 3
     assert is_preset(parse_params(yaml.safe_load(written), "x"), parse_params(yaml.safe_load(text), "x"))
 

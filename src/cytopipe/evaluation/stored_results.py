@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.tables import markdown
-from cytopipe.params import Params
+from cytopipe.params import RANDOM_WEIGHTS, Params
 
 FOLDER = Path("docs/results")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -161,7 +161,7 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
                 low=limits and limits["low"],
                 high=limits and limits["high"],
                 n=metrics["images"],
-                note=PRETRAINED if segmenter.pretrained else None,
+                note=PRETRAINED if segmenter.pretrained != RANDOM_WEIGHTS else None,
             )
 
 
@@ -190,7 +190,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                     folds=folds.get("count"),
                     fold_mean=spread.get("mean"),
                     fold_sd=spread.get("sd"),
-                    note=PRETRAINED if classifier.pretrained else None,
+                    note=PRETRAINED if classifier.pretrained != RANDOM_WEIGHTS else None,
                 )
 
 

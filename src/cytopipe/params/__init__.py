@@ -16,13 +16,24 @@ from cytopipe.params.datasets import (
     Split,
 )
 from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
-from cytopipe.params.networks import Activation, Channels, Classifier, Head, Segmenter, View
+from cytopipe.params.networks import (
+    HUB_WEIGHTS,
+    RANDOM_WEIGHTS,
+    Activation,
+    Channels,
+    Classifier,
+    Head,
+    Segmenter,
+    View,
+)
 from cytopipe.params.screenings import Screening
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
 
 __all__ = [
     "DEVELOPMENT",
+    "HUB_WEIGHTS",
+    "RANDOM_WEIGHTS",
     "SPLITS",
     "Activation",
     "ArchiveSource",

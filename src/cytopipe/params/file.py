@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params.datasets import Dataset
-from cytopipe.params.networks import Classifier, Segmenter
+from cytopipe.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
 from cytopipe.params.screenings import Screening, refuse_models_that_saw_the_fields, same_images
 from cytopipe.params.section import Name, Section, describe
 
@@ -62,6 +62,20 @@ class Params(Section):
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
     screenings: dict[Name, Screening] = Field(description="of whole fields; {} for none")
+
+    @model_validator(mode="after")
+    def _networks_name_their_weights(self) -> Params:
+        # The default serves whoever makes a network in Python; of params.yaml, dvc.yaml reads the key itself.
+        for section in ("segmenters", "classifiers"):
+            for name, network in getattr(self, section).items():
+                if "pretrained" not in network.model_fields_set:
+                    raise PydanticCustomError(
+                        "pretrained",
+                        "{key}: must be given: {none} for random weights, {hub} for those of timm's hub, "
+                        "or a .safetensors file",
+                        {"key": f"{section}.{name}.pretrained", "none": str(RANDOM_WEIGHTS), "hub": str(HUB_WEIGHTS)},
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Params:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.params.section import Name, Section
@@ -14,6 +14,34 @@ from cytopipe.params.training import Normalisation, Training
 Channels = Literal["rgb", "rgb+masks", "masked"]
 Head = Literal["own", "linear", "mlp", "svm"]
 Activation = Literal["relu", "mish"]
+
+# What `pretrained` may name beside a .safetensors file. Both are files of the project, because dvc.yaml makes what
+# `pretrained` names a dependency of the training: DVC refuses a path that is missing or empty.
+RANDOM_WEIGHTS = Path("workflow/weights/none")
+HUB_WEIGHTS = Path("workflow/weights/hub")
+
+
+class Network(Section):
+    """What segmenters and classifiers have in common: an architecture, its first weights and the training data."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].append("pretrained"))
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    pretrained: Path = Field(
+        RANDOM_WEIGHTS,
+        description=f"the first weights; must be given: {RANDOM_WEIGHTS} for random ones, {HUB_WEIGHTS} for those of "
+        "timm's hub, or a local .safetensors file",
+    )
+
+    @field_validator("pretrained", mode="before")
+    @classmethod
+    def _refuse_former_values(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            path = HUB_WEIGHTS if value else RANDOM_WEIGHTS
+            raise PydanticCustomError("renamed_value", "is now written pretrained: {path}", {"path": str(path)})
+        return value
 
 
 class View(Section):
@@ -35,13 +63,9 @@ class View(Section):
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
 
-class Segmenter(View):
+class Segmenter(View, Network):
     """A network that finds cytoplasm and nucleus, and what it is trained on."""
 
-    dataset: Name
-    architecture: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
     normalisation: Normalisation | None = None
     cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
     training: Training | None = None
@@ -59,14 +83,10 @@ class Segmenter(View):
         return self
 
 
-class Classifier(Section):
+class Classifier(Network):
     """A network that names the class of a cell."""
 
-    dataset: Name
-    architecture: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
     channels: Channels = "rgb+masks"
-    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
     normalisation: Normalisation | None = None
     input_size: int | None = Field(None, ge=16, le=2048, description="of the network; none: that of the tensors")
     freeze: bool = Field(False, description="train the head alone")

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
 
@@ -39,12 +38,12 @@ def run(stage: Stage) -> None:
         files = {sample.id: sample.image for sample in samples}
         subject = Subject.load(stage.item, organized.folder, paths.Tensors(stage.item).folder, files)
         result = audit(subject, level, pictures, stage.progress)
-    write_json(stage.output(target.findings), result)
-    failed = [finding for finding in result["findings"] if finding["verdict"] == "fail"]
+    result.write(stage.output(target.findings))
+    failed = [finding for finding in result.findings if finding.verdict == "fail"]
     for finding in failed:
-        logger.warning("%s: %s: %s", stage.label, finding["check"], finding["title"])
+        logger.warning("%s: %s: %s", stage.label, finding.check, finding.title)
     stage.tracker.log_metrics({"failed_checks": float(len(failed))})
-    stage.tracker.log_dict(result, "audit.json")
+    stage.tracker.log_dict(result.plain, "audit.json")
     for figure in sorted(pictures.glob("*.png")):
         stage.tracker.log_figure(figure)
 

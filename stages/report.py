@@ -22,13 +22,13 @@ def inputs(params: Params, item: str) -> list[Path]:
     audits = [paths.Audit(name).findings for name in params.datasets]
     explained = [paths.Explained(name).summary for name in params.classifiers]
     screened = [
-        path for name in params.screenings for path in (paths.Screened(name).metrics, paths.Screened(name).fields)
+        path for name in params.screenings for path in (paths.Screened(name).details, paths.Screened(name).fields)
     ]
     return [*datasets, *segmenters, *classifiers, *audits, *explained, *screened, paths.LEADERBOARD_JSON]
 
 
 def _results(trained: paths.Trained) -> list[Path]:
-    return [trained.model, trained.metrics, trained.predictions, trained.training / "history.csv"]
+    return [trained.model, trained.details, trained.predictions, trained.training / "history.csv"]
 
 
 def run(stage: Stage) -> None:

@@ -21,9 +21,12 @@ def inputs(params: Params, segmenter: str) -> list[Path]:
 
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
-    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows
+    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows, segmenter_details
     from cytopipe.models.files import FOLDS
     from cytopipe.models.folder import MAIN, save_model
+    from cytopipe.results.details import values_of
+    from cytopipe.results.headline import Headline
+    from cytopipe.results.segmenter import SegmenterPredictions
     from cytopipe.training.crossfit import test_segmenter, train_with_folds
     from cytopipe.training.results import write_history
     from cytopipe.training.stage_workspace import workspace
@@ -33,7 +36,7 @@ def run(stage: Stage) -> None:
     rows = read_manifest(organized.manifest)
     with workspace(stage) as place:
         trained = train_with_folds(config, organized.folder, rows, stage.inputs[organized.manifest.as_posix()], place)
-        metrics, table = test_segmenter(trained.models[MAIN], organized.folder, rows, place)
+        table = test_segmenter(trained.models[MAIN], organized.folder, rows, place)
 
     target = paths.segmenter(stage.item)
     model_folder = stage.folder(target.model)
@@ -45,15 +48,16 @@ def run(stage: Stage) -> None:
     plots = stage.folder(target.plots)
     write_table(plots / "distribution.csv", distribution_rows(table), COLUMNS)
     distribution_figure(plots / "distribution.png", table)
-    predictions = stage.output(target.predictions)
-    write_table(predictions, table, None if table else ["id"])
-    write_json(stage.output(target.metrics), metrics)
-    stage.tracker.log_metrics({name: value for name, value in metrics.items() if isinstance(value, float)})
+    predictions, details = stage.output(target.predictions), segmenter_details(config.dataset, table)
+    SegmenterPredictions.of(table).write(predictions)
+    details.write(stage.output(target.details))
+    Headline.of("segmentation", details).write(stage.output(target.metrics))
+    stage.tracker.log_metrics(values_of(details, "segmentation"))
     stage.tracker.log_figure(training / "curves.png")
     stage.tracker.log_figure(plots / "distribution.png")
     stage.tracker.log_table(plots / "distribution.csv")
     stage.tracker.log_table(training / "history.csv")
-    stage.tracker.log_dict(metrics, "metrics.json")
+    stage.tracker.log_dict(details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
 
 

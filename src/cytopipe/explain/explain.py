@@ -14,13 +14,14 @@ from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.errors import CytopipeError
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
-from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
+from cytopipe.explain.choose import MEASURED, measured, predictions_of, shown, spread
 from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.folder import MAIN, load_model, part_of, read_folds
 from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
+from cytopipe.results.predictions import Prediction
 
 COARSE = 10  # steps for measures, which are means over images
 TESTED = 8  # images for the curves and for the randomisation
@@ -66,7 +67,7 @@ def explain(
     """
     folds = read_folds(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
-    predicted = read_predictions(predictions, rows)
+    predicted = predictions_of(predictions, rows)
     parts = [part_of(fold) for fold in range(max(folds.values()) + 1)] if folds else [MAIN]
     if folds and (strange := [row.id for row in rows if row.id not in folds]):
         raise CytopipeError(

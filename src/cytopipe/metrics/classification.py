@@ -53,9 +53,7 @@ def per_class(
     drawn = [_f1(confusion(truth[rows], predicted[rows], len(classes))) for rows in draws]
     result: dict[str, dict[str, Any]] = {}
     for index, (label, f1) in enumerate(zip(classes, _f1(counts), strict=True)):
-        hits, actual, named = (
-            int(n) for n in (counts[index, index], counts[index].sum(), counts[:, index].sum())
-        )
+        hits, actual, named = (int(n) for n in (counts[index, index], counts[index].sum(), counts[:, index].sum()))
         values = [one[index] for one in drawn]
         result[label] = {
             "precision": hits / named if named else None,
@@ -112,18 +110,22 @@ def intervals(
     }
 
 
-def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
-    """Every metric on the test images with its interval.
+def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Every metric of the registry on the test images.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes.
+        draws: image indices of the bootstrap's draws.
 
     Returns:
-        The metrics by key, their limits under `interval`, and the numbers of `images` and `groups`.
+        The metrics by key, and their limits under `interval`.
 
     Raises:
         CytopipeError: for no images or scores that are not finite.
     """
     check_scores(truth, probabilities)
-    limits = intervals(truth, probabilities, group_draws(groups))
-    return {**headline(truth, probabilities), "interval": limits, "images": len(truth), "groups": len(set(groups))}
+    return {**headline(truth, probabilities), "interval": intervals(truth, probabilities, draws)}
 
 
 def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
@@ -150,7 +152,10 @@ def spread_of_seeds(truth: np.ndarray, probabilities: Sequence[np.ndarray]) -> d
 
 
 def _spread(measured: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    return {"count": len(measured), "metrics": {name: _spread_of([one[name] for one in measured]) for name in measured[0]}}
+    return {
+        "count": len(measured),
+        "metrics": {name: _spread_of([one[name] for one in measured]) for name in measured[0]},
+    }
 
 
 def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ or screenings needs an entry, and its number where `source` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -185,13 +185,3 @@ def displayed(task: Task) -> list[Metric]:
 def find(key: str) -> Metric | None:
     """The metric of a key."""
     return next((one for one in METRICS if one.key == key), None)
-
-
-def lookup(details: Mapping[str, Any], place: str) -> Any:
-    """What a place with dots names in nested mappings; None where there is none."""
-    found: Any = details
-    for key in place.split("."):
-        if not isinstance(found, Mapping) or key not in found:
-            return None
-        found = found[key]
-    return found

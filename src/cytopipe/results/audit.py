@@ -34,8 +34,8 @@ class Finding(Record):
     verdict: Verdict
     title: str
     text: str
-    numbers: dict[str, int | float | None] = {}
-    examples: tuple[Example, ...] = ()
+    numbers: dict[str, int | float | None]
+    examples: tuple[Example, ...]
     figure: str | None = None
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from cytopipe.metrics.registry import Task, displayed, of_task
 from cytopipe.results.contract import Collection
-from cytopipe.results.numbers import Interval
+from cytopipe.results.details import Details, estimate_of
 
 MOST = 14  # numbers of one model
 DECIMALS = 4  # of the display; details.json has six significant digits
@@ -21,19 +21,14 @@ class Headline(Collection[Annotated[dict[str, float], Field(max_length=MOST)]]):
     """
 
     @classmethod
-    def of(cls, task: Task, values: dict[str, float | None], interval: Interval | None) -> Self:
-        """Choose what is displayed.
-
-        Args:
-            task: of the model.
-            values: metrics by their key in the registry.
-            interval: of the task's leading metric.
-        """
-        shown = {one.column: values[one.key] for one in displayed(task) if values.get(one.key) is not None}
-        leading = of_task(task)[0].column
+    def of(cls, task: Task, details: Details) -> Self:
+        """Choose what is displayed from the details of a model."""
         found: dict[str, float] = {}
-        for name, value in shown.items():
-            found[name] = round(float(value or 0.0), DECIMALS)
-            if name == leading and interval:
-                found |= {"low": round(interval.low, DECIMALS), "high": round(interval.high, DECIMALS)}
+        for metric in displayed(task):
+            estimate = estimate_of(details, metric)
+            if estimate is None or estimate.value is None:
+                continue
+            found[metric.column] = round(estimate.value, DECIMALS)
+            if metric is of_task(task)[0] and estimate.low is not None and estimate.high is not None:
+                found |= {"low": round(estimate.low, DECIMALS), "high": round(estimate.high, DECIMALS)}
         return cls(found)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 from cytopipe.io.tables import write_table
 from cytopipe.results.contract import Contract, Record
@@ -73,9 +76,7 @@ class SegmenterPredictions(Record):
         names = [name for name in table.columns if name not in ("id", "group")]
         return cls(
             rows=tuple(
-                MaskScores(
-                    id=row["id"], group=row["group"], scores={name: table.optional(row, name) for name in names}
-                )
+                MaskScores(id=row["id"], group=row["group"], scores={name: table.optional(row, name) for name in names})
                 for row in table.checked("group")
             )
         )
@@ -84,3 +85,20 @@ class SegmenterPredictions(Record):
         """Write the table; without a test image it is a header alone."""
         rows = [{"id": row.id, "group": row.group, **row.scores} for row in self.rows]
         write_table(path, rows, None if rows else ["id"])
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """N ids of images."""
+        return tuple(row.id for row in self.rows)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """N groups."""
+        return tuple(row.group for row in self.rows)
+
+    @cached_property
+    def known(self) -> dict[str, np.ndarray]:
+        """N numbers of each measure that is defined on every image."""
+        names = self.rows[0].scores if self.rows else ()
+        columns = {name: [row.scores[name] for row in self.rows] for name in names}
+        return {name: np.array(values, float) for name, values in columns.items() if None not in values}

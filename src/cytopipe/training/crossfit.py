@@ -14,7 +14,6 @@ from torch import nn
 
 from cytopipe.data.manifest import Row
 from cytopipe.data.splits import divide
-from cytopipe.evaluation.distribution import segmentation_metrics
 from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.segment import Segmentation
@@ -73,11 +72,11 @@ def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
 
 def test_segmenter(
     trained: tuple[nn.Module, ModelSpec], organized: Path, rows: Sequence[Row], workspace: Workspace
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> list[dict[str, Any]]:
     """Overlap and boundary distance of each part on test images in their own size.
 
     Returns:
-        Of `segmentation_metrics` (None without true masks), and one row an image.
+        One row per test image with a true mask: id, group and every measure.
     """
     test = [row for row in rows if row.split == "test" and row.mask_path]
     segmentation = Segmentation.of(*trained, workspace.device)
@@ -87,4 +86,4 @@ def test_segmenter(
         truth = read_mask(organized / row.mask_path)
         measured = {**overlap_of_parts(truth, mask), **distances_of_parts(truth, mask)}
         table.append({"id": row.id, "group": row.group, **measured})
-    return segmentation_metrics(table), table
+    return table

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cytopipe.io.tables import write_table
 from cytopipe.plotting.figures import curves
+from cytopipe.results.history import History
 from cytopipe.training.loop import Epoch
 
 
@@ -18,7 +19,7 @@ def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:
         history: of `fit`; empty where nothing was trained.
         measure: plotted beside the loss, such as "accuracy".
     """
-    write_table(folder / "history.csv", history, None if history else ["epoch"])
+    History.of(history).write(folder / "history.csv")
     for name in ("loss", measure):
         rows = [
             {"epoch": epoch["epoch"], "split": split, name: epoch[f"{split}_{name}"], "best": epoch["best"]}

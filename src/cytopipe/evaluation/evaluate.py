@@ -88,7 +88,77 @@ class Evaluation:
         return Headline.of("classification", self.details)
 
     @property
-    def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
+    def logged(self) -> dict[str, float]:
+        """Every number but those of single classes and the limits of intervals, by dotted names, for MLflow."""
+        one = self.details
+        points = {f"{point.wanted_specificity:g}": point for point in one.operating_points}
+        spreads = {"seeds": one.seeds, "folds": one.folds}
+        return scalars(
+            {
+                **one.metrics,
+                "calibration": one.calibration,
+                "selective": one.selective,
+                "operating_points": points,
+                **{name: spread.metrics for name, spread in spreads.items() if spread},
+            }
+        )
+
+    @property
+    def predictions(self) -> Predictions:
+        """The predictions as they are stored."""
+        named = zip(self.rows, self.predicted, self.probabilities.tolist(), strict=True)
+        return Predictions.of(
+            self.classes,
+            [
+                Prediction(
+                    id=row.id,
+                    group=row.group,
+                    label=row.label,
+                    predicted=self.classes[predicted],
+                    probabilities=tuple(values),
+                )
+                for row, predicted, values in named
+            ],
+        )
+
+    def write_plots(self, folder: Path) -> None:
+        """Write the confusion and every curve as a table (for `dvc plots`) and a figure of the same name."""
+        truth, predicted = self.truth, self.predicted
+        write_table(folder / "confusion.csv", figures.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
+        figures.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
+        questions = curves.one_against_rest(truth, self.probabilities, self.classes)
+        # A single abnormal class has its curve already.
+        if self.abnormal and len(self.decisions[0].abnormal) > 1:
+            questions.append(self.abnormal)
+        roc, pr = curves.roc_rows(questions), curves.pr_rows(questions)
+        curve_figures.roc_figure(folder / "roc.png", roc)
+        curve_figures.pr_figure(folder / "pr.png", pr)
+        reliability = curves.reliability_rows(truth, self.probabilities, self.calibrated)
+        calibration = self.details.calibration
+        errors = [one["ece"].value or 0.0 for one in (calibration.before, calibration.after)]
+        curve_figures.reliability_figure(folder / "reliability.png", reliability, errors)
+        benefit = curves.net_benefit_rows(self.abnormal)
+        why = no_operating_point(truth, self.classes, self.decisions)
+        curve_figures.decision_figure(folder / "decision.png", benefit, why)
+        sure = np.array(
+            [
+                np.inf if chosen.confidence_threshold is None else chosen.confidence_threshold
+                for chosen in self.decisions
+            ]
+        )
+        coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
+        curve_figures.coverage_figure(folder / "coverage.png", coverage, WANTED_ERROR)
+        for name, rows, columns in (
+            ("roc", roc, curves.ROC),
+            ("pr", pr, curves.PR),
+            ("reliability", reliability, curves.RELIABILITY),
+            ("decision", benefit, curves.DECISION),
+            ("coverage", coverage, curves.COVERAGE),
+        ):
+            write_table(folder / f"{name}.csv", rows, columns)
+
+
+def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
     """The numbers of nested results by dotted names, without the limits of intervals and what is not defined."""
     found: dict[str, float] = {}
     for name, value in values.items():

@@ -11,11 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import FOLDS, examples_of
+from cytopipe.models.files import FOLDS, SPEC, examples_of
 from cytopipe.models.folder import ModelSpec, part_of
 
 logger = logging.getLogger("cytopipe")
-SPEC = "model.json"
 NO_MODELS = "run the demo first: `make repro`; or name a folder: --models DIR"
 
 

@@ -26,7 +26,7 @@ def headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | 
     Returns:
         None for what is undefined on these images.
     """
-    return {key: function(truth, probabilities) for key, function in registry.measured().items()}
+    return {one.key: one.function(truth, probabilities) for one in registry.measured_metrics() if one.function}
 
 
 def _f1(counts: np.ndarray) -> list[float | None]:

@@ -45,6 +45,7 @@ class Metric:
         digits: decimals for people.
         unit: for people.
         signed: whether its sign is shown.
+        hidden: whether the report leaves it to details.json and the card.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Metric:
     digits: int = 3
     unit: str = ""
     signed: bool = False
+    hidden: bool = False
 
     @property
     def place(self) -> str:
@@ -83,8 +85,8 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
     dice = Metric(f"dice_{part}", f"Dice of {title}", task, gated=True, column="dice" if part == "cell" else "")
     return (
         dice,
-        Metric(f"iou_{part}", f"IoU of {title}", task),
-        Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task),
+        Metric(f"iou_{part}", f"IoU of {title}", task, hidden=True),
+        Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, hidden=True),
         Metric(
             f"hd95_{part}",
             f"95 % Hausdorff distance of {title}",
@@ -97,9 +99,9 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
     )
 
 
-def _of_calibration(key: str, title: str, column: str = "") -> Metric:
+def _of_calibration(key: str, title: str, short: str = "", column: str = "") -> Metric:
     source = f"calibration.after.{key}"
-    return Metric(key, title, "classification", source=source, column=column, direction="lower")
+    return Metric(key, title, "classification", source=source, short=short, column=column, direction="lower")
 
 
 def _of_screening(key: str, title: str, source: str, column: str = "") -> Metric:
@@ -139,7 +141,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_calibration("ece", "expected calibration error", column="ece"),
     _of_calibration("brier", "Brier score"),
-    _of_calibration("log_loss", "log loss, nats"),
+    _of_calibration("log_loss", "log loss, nats", short="log loss"),
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),
     *_of_part("cytoplasm", "cytoplasm"),
@@ -162,9 +164,19 @@ def of_task(task: Task) -> list[Metric]:
     return [one for one in METRICS if one.task == task]
 
 
-def measured(task: Task = "classification") -> dict[str, Score]:
-    """The functions of a task's metrics, by key."""
-    return {one.key: one.function for one in of_task(task) if one.function}
+def measured_metrics() -> list[Metric]:
+    """Those of a classifier that are functions of its predictions."""
+    return [one for one in of_task("classification") if one.function]
+
+
+def calibration_metrics() -> list[Metric]:
+    """The errors of a classifier's probabilities, which are measured before and after calibration."""
+    return [one for one in of_task("classification") if one.source.startswith("calibration.")]
+
+
+def shown(task: Task) -> list[Metric]:
+    """What the report shows."""
+    return [one for one in of_task(task) if not one.hidden]
 
 
 def ranked() -> list[Metric]:

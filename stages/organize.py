@@ -7,9 +7,9 @@ from pathlib import Path
 from cytopipe import paths
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
-from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
+from cytopipe.results.dataset import DatasetSummary
 
 
 def inputs(params: Params, dataset: str) -> list[Path]:
@@ -25,7 +25,7 @@ def run(stage: Stage) -> None:
     rows, summary = organize(
         stage.item, stage.params.datasets[stage.item], paths.Raw(stage.item).files, folders, stage.progress
     )
-    write_json(stage.output(organized.summary), summary)
+    DatasetSummary.model_validate(summary).write(stage.output(organized.summary))
     write_manifest(stage.output(organized.manifest), rows)
     stage.tracker.log_dict(summary, "summary.json")
     stage.tracker.log_metrics({"images": len(rows), "refused": len(summary["refused"])})

@@ -154,7 +154,7 @@ METRICS: tuple[Metric, ...] = (
     _of_screening("contours_mean_iou", "mean IoU of found outlines", "contours.mean_iou"),
     _of_screening("class_accuracy", "class right, of found cells", "naming.accuracy", column="accuracy"),
     _of_screening("named_f1", "F1 of cells found and rightly named", "naming.f1"),
-    _of_count("mean_absolute_error", "error of the count, mean a field", column="count_mae"),
+    _of_count("mean_absolute_error", "error of the count, mean a field", column="mae"),
     _of_count("mean_error", "the same with its sign", signed=True),
 )
 

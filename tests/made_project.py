@@ -23,26 +23,20 @@ from cytopipe.imaging.masks import encode_mask
 from cytopipe.io.atomic import write_bytes, write_text
 from cytopipe.io.hashing import sha256_bytes
 from cytopipe.io.tables import write_table
-from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task
+from cytopipe.metrics.registry import of_task
 from cytopipe.params import Explain
 from cytopipe.results.audit import Example
-from cytopipe.results.classifier import (
-    Calibration,
-    ClassifierDetails,
-    ClassScores,
-    IntervalMethod,
-    OperatingPoint,
-    Selective,
-)
+from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
 from cytopipe.results.explanations import Area, ExplainedImage, Randomisation, RandomOrder, Share
 from cytopipe.results.headline import Headline
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Difference, Leaderboard, Pair, RankedClassifier, Ranking
-from cytopipe.results.numbers import Estimate, Interval, Spread, Spreads
+from cytopipe.results.numbers import Interval
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.screening.annotated import ScreeningResult
+from made_results import classifier_details
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = "<script>alert(1)</script>"
@@ -203,7 +197,7 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
             about = {"id": row.id, "group": row.group, "label": label, "predicted": classes[named]}
             predictions.append(Prediction(**about, probabilities=shares))
     right = sum(one.correct for one in predictions) / len(predictions)
-    details = classifier_details(dataset, right, len(rows))
+    details = classifier_details(right, classes, dataset == "smear", dataset=dataset, images=len(rows))
     details.write(folder / files.details)
     Headline.of("classification", details).write(folder / files.metrics)
     Predictions.of(classes, sorted(predictions, key=lambda one: one.id)).write(folder / files.predictions)
@@ -211,45 +205,6 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
     _model(folder, files, "folds/0" if dataset == "blood" else "")
     if dataset == "smear":
         _curves(folder / files.plots, classes)
-
-
-def classifier_details(dataset: str, accuracy: float, images: int) -> ClassifierDetails:
-    """The test of a classifier; of `blood` much is not defined."""
-    defined = dataset == "smear"
-    alike = Estimate(value=accuracy, low=max(0.0, accuracy - 0.1), high=min(1.0, accuracy + 0.1))
-    undefined, half = Estimate(value=None), Estimate(value=0.5)
-    errors = {metric.key: Estimate(value=0.4, low=0.05, high=0.8) for metric in calibration_metrics()}
-    spread = Spread(mean=0.5, sd=0.1, values=(0.4, 0.6))
-    point = OperatingPoint(
-        wanted_specificity=0.9, sensitivity=Estimate(value=0.7, low=0.6, high=0.8), specificity=Estimate(value=0.9)
-    )
-    return ClassifierDetails(
-        dataset=dataset,
-        model="ab" * 6 if defined else None,
-        architecture="timm/test_resnet",
-        channels="rgb",
-        parameters=12345,
-        test_sha256="cd" * 32,
-        images=images,
-        groups=3,
-        intervals=IntervalMethod(level=0.95, unit="group", replicates=1000, proportions="wilson"),
-        metrics={one.key: undefined if one.key == "auc" and not defined else alike for one in measured_metrics()},
-        per_class={
-            label: ClassScores(precision=undefined if label == "never" else half, recall=half, f1=half, images=3)
-            for label in CLASSES[dataset]
-        },
-        calibration=Calibration(temperature=(1.5,) if defined else (1.5, 0.9), before=errors, after=errors),
-        selective=Selective(
-            wanted_error=0.05,
-            coverage=Estimate(value=0.6),
-            error=Estimate(value=0.04 if defined else None),
-            aurc=Estimate(value=0.1),
-        ),
-        operating_points=(point,) if defined else (),
-        seeds=None,
-        folds=None if defined else Spreads(count=2, metrics={one.key: spread for one in measured_metrics()}),
-        undefined={} if defined else {"auc": "no test image of never"},
-    )
 
 
 def _curves(folder: Path, classes: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate import Folder, baseline_of, compare, read_baseline, update
 
 LeaveResults = Callable[..., Path]
-METRICS = "results/classifiers/masks/metrics.json"
+METRICS = "results/classifiers/masks/details.json"
 EXPECTATION = {"value": 1, "low": None, "high": None, "direction": "higher", "tolerance": 0}
 
 
@@ -58,7 +58,7 @@ def test_a_new_baseline_holds_the_headline_metrics_with_intervals_and_test_image
     file = tmp_path / "baselines/new.json"
     update(tmp_path, file, tolerance=0.05)
     written: dict[str, Any] = json.loads(file.read_text())
-    assert list(written) == [METRICS, "results/segmenters/unet/metrics.json"]
+    assert list(written) == [METRICS, "results/segmenters/unet/details.json"]
     assert list(written[METRICS]["metrics"]) == ["accuracy", "balanced_accuracy", "macro_f1", "auc"]
     assert written[METRICS]["metrics"]["accuracy"] == {
         "value": 0.875,
@@ -67,7 +67,7 @@ def test_a_new_baseline_holds_the_headline_metrics_with_intervals_and_test_image
         "direction": "higher",
         "tolerance": 0.05,
     }
-    assert written["results/segmenters/unet/metrics.json"]["metrics"] == {
+    assert written["results/segmenters/unet/details.json"]["metrics"] == {
         "dice_cell": {"value": 0.6, "low": 0.6, "high": 0.6, "direction": "higher", "tolerance": 0.05}
     }
     assert {
@@ -91,7 +91,7 @@ def test_an_update_moves_values_and_images_and_keeps_directions_tolerances_and_t
     assert moved[METRICS].metrics["calibration.after.ece"].model_dump() == kept | {
         "value": 0.4, "low": 0.3, "high": 0.5,
     }  # fmt: skip
-    assert moved["results/classifiers/new/metrics.json"].metrics["auc"].tolerance == 0.02
+    assert moved["results/classifiers/new/details.json"].metrics["auc"].tolerance == 0.02
     assert {check.verdict for check in compare(Folder(tmp_path), read_baseline(file))} == {"ok"}
 
 

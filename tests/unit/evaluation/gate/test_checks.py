@@ -12,7 +12,7 @@ from cytopipe.evaluation.gate.checks import verdict
 from cytopipe.evaluation.gate.results import Change, Number
 
 LeaveResults = Callable[..., Path]
-ACCURACY = "results/classifiers/masks/metrics.json"
+ACCURACY = "results/classifiers/masks/details.json"
 
 
 def expected(low: float | None, high: float | None, direction: str = "higher", tolerance: float = 0.02) -> Expectation:
@@ -83,7 +83,7 @@ def test_a_paired_interval_wins_over_that_of_the_baseline(low: float, high: floa
 
 
 def check_of(root: Path, content: object, leave_results: LeaveResults, metric: str = "accuracy") -> Check:
-    """The check of a metric that was 1 when metrics.json has this content now."""
+    """The check of a metric that was 1 when details.json has this content now."""
     file = leave_results(root, [4] * 10)
     baseline = baseline_of(Folder(root), 0.02)
     file.write_text(content if isinstance(content, str) else json.dumps(content))

@@ -253,7 +253,9 @@ def _explain(folder: Path, rows: Sequence[Row]) -> None:
         about = {"id": row.id, "label": row.label, "predicted": predicted, "correct": correct, "panel": name}
         images.append(ExplainedImage(**about, probability=0.8, shares=None))
     regions = {region: Share(mean=1 / 3, low=0.2, high=0.5) for region in ("nucleus", "cytoplasm", "background")}
-    nothing = Explanations.nothing({"classifier": "second", "dataset": "smear"}, Explain(images=0, steps=5, baselines=2)).details
+    nothing = Explanations.nothing(
+        {"classifier": "second", "dataset": "smear"}, Explain(images=0, steps=5, baselines=2)
+    ).details
     nothing.write(folder / paths.Explained("second").summary)
     changes = {
         "classifier": "first",

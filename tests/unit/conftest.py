@@ -60,7 +60,11 @@ def leave_results() -> LeaveResults:
             scores = np.stack([first, 1 - first], axis=1)
             predictions = [
                 Prediction(
-                    id=one, group=group, label=CLASSES[label], predicted=CLASSES[pair.argmax()], probabilities=tuple(pair)
+                    id=one,
+                    group=group,
+                    label=CLASSES[label],
+                    predicted=CLASSES[pair.argmax()],
+                    probabilities=tuple(pair),
                 )
                 for (one, group), label, pair in zip(named, truth, scores, strict=True)
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,17 +63,18 @@ class Table:
         return self.rows
 
     def number(self, row: Line, column: str) -> float:
-        """A value as a number.
+        """A value as a finite number.
 
         Raises:
             CytopipeError: when it is none.
         """
         try:
-            return float(row[column])
+            value = float(row[column])
         except ValueError:
-            raise CytopipeError(
-                f"{column} is '{row[column]}', which is no number", where=self.where, hint=BROKEN
-            ) from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise CytopipeError(f"{column} is '{row[column]}', which is no number", where=self.where, hint=BROKEN)
+        return value
 
     def optional(self, row: Line, column: str) -> float | None:
         """A value as a number; None for an empty one. Raises as `number` does."""

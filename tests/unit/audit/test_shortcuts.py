@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.findings import conclude, report, worst
-from cytopipe.results.audit import Finding
 from cytopipe.audit.linear_probe import Probe
 from cytopipe.audit.shortcuts import Conditions, judge, judge_family, kernel, probe_families
 from cytopipe.audit.statistics import NAMES
+from cytopipe.results.audit import Finding
 
 
 def result(low: float, p: float = 0.005) -> Probe:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.explain.outputs import Explanations, Shown, region_shares
+from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
@@ -34,7 +34,7 @@ def full() -> Explanations:
     auc = {"auc": 0.4, "low": None, "high": None}
     kinds = ("deletion", "insertion")
     return Explanations(
-        {**ABOUT, "methods": ["grad_cam"]},
+        settings(ABOUT, ["grad_cam"], Explain(images=2, steps=50, baselines=10)),
         [shown],
         {"a": {"grad_cam": SHARE}},
         {"a": SHARE},

@@ -125,7 +125,9 @@ def test_the_interval_of_a_classifier_without_groups_is_none(tmp_path: Path, lea
     assert (expected.low, expected.high) == (None, None)
 
 
-def test_tolerances_are_those_of_the_registry_unless_told_otherwise(tmp_path: Path, leave_results: LeaveResults) -> None:
+def test_tolerances_are_those_of_the_registry_unless_told_otherwise(
+    tmp_path: Path, leave_results: LeaveResults
+) -> None:
     leave_results(tmp_path, [4] * 10)
     expected = baseline_of(Folder(tmp_path))[METRICS].metrics
     assert {key: (one.tolerance, one.direction) for key, one in expected.items()} == {

@@ -120,7 +120,7 @@ def test_what_does_not_tell_of_the_images_is_named(run: Path, file: str, content
     assert str(caught.value).startswith(f"{file} of this run: ")
 
 
-def test_a_segmenter_that_the_parameters_do_not_have_is_named(run: Path) -> None:
-    (run / "params.yaml").write_text(json.dumps({"segmenters": {}}))
-    with pytest.raises(CytopipeError, match=r"has no segmenters\.masks"):
+def test_a_dataset_that_the_parameters_do_not_have_is_named(run: Path) -> None:
+    (run / "params.yaml").write_text(json.dumps({"datasets": {}}))
+    with pytest.raises(CytopipeError, match=r"has no datasets\.cells"):
         named(run, "segmenters")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.atomic import write_text
 from cytopipe.io.tables import markdown
 from cytopipe.params import load_params
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.screening import ScreeningDetails
 
 README = Path("README.md")
 DEMO = paths.PRESETS / "demo.yaml"
@@ -44,16 +44,15 @@ def screenings() -> str:
     header = ("screening", "detector", "fields", "cells", *SHOWN)
     rows = []
     for name, config in load_params(paths.PARAMS).screenings.items():
-        metrics = json.loads(paths.Screened(name).metrics.read_text())
-        shown = [_with_interval(metrics[part], value) for part, value in SHOWN.values()]
-        rows.append((f"`{name}`", f"`{config.detector}`", str(metrics["fields"]), str(metrics["cells"]), *shown))
-    source = "(`make repro`: `results/screenings/*/metrics.json`, put here by `python docs/readme.py`)"
+        details = ScreeningDetails.read(paths.Screened(name).details)
+        shown = [_with_interval(getattr(details, part)[value]) for part, value in SHOWN.values()]
+        rows.append((f"`{name}`", f"`{config.detector}`", str(details.fields), str(details.cells), *shown))
+    source = "(`make repro`: `results/screenings/*/details.json`, put here by `python docs/readme.py`)"
     return f"{markdown(header, rows)}\n{source}"
 
 
-def _with_interval(metrics: dict[str, Any], name: str) -> str:
-    limits = metrics["interval"][name]
-    return f"{metrics[name]:.3f} ({limits['low']:.3f} to {limits['high']:.3f})"
+def _with_interval(found: Estimate) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json
 from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
@@ -26,12 +25,12 @@ def run(stage: Stage) -> None:
         raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
         subject = Subject.load(stage.item, organized.folder, tensors, raw)
         result = audit(subject, level, pictures, stage.progress)
-    write_json(stage.output(target.findings), result)
-    failed = [finding for finding in result["findings"] if finding["verdict"] == "fail"]
+    result.write(stage.output(target.findings))
+    failed = [finding for finding in result.findings if finding.verdict == "fail"]
     for finding in failed:
-        logger.warning("%s: %s: %s", stage.label, finding["check"], finding["title"])
+        logger.warning("%s: %s: %s", stage.label, finding.check, finding.title)
     stage.tracker.log_metrics({"failed_checks": float(len(failed))})
-    stage.tracker.log_dict(result, "audit.json")
+    stage.tracker.log_dict(result.plain, "audit.json")
     for figure in sorted(pictures.glob("*.png")):
         stage.tracker.log_figure(figure)
 

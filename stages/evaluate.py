@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json
-from cytopipe.io.tables import write_table
 from cytopipe.pipeline.stage import Stage, main
 
 
@@ -15,16 +13,15 @@ def run(stage: Stage) -> None:
 
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)
-    result = evaluate(target.model, paths.Tensors(config.dataset).folder, prepare(stage.params.runtime))
-    plots = stage.folder(target.plots)
+    tensors = paths.Tensors(config.dataset).folder
+    result = evaluate(target.model, tensors, config.dataset, prepare(stage.params.runtime))
+    plots, predictions = stage.folder(target.plots), stage.output(target.predictions)
     result.write_plots(plots)
-    predictions = stage.output(target.predictions)
-    write_table(predictions, result.predictions)
-    write_json(stage.output(target.summary), {"dataset": config.dataset, **result.summary})
-    write_json(stage.output(target.metrics), result.metrics)
-    stage.tracker.log_metrics(result.headline)
-    stage.tracker.log_dict(result.summary, "summary.json")
-    stage.tracker.log_dict(result.metrics, "metrics.json")
+    result.predictions.write(predictions)
+    result.details.write(stage.output(target.details))
+    result.headline.write(stage.output(target.metrics))
+    stage.tracker.log_metrics(result.logged)
+    stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
     for figure in sorted(plots.glob("*.png")):
         stage.tracker.log_figure(figure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json
 from cytopipe.pipeline.stage import Stage, main
 
 
@@ -12,7 +11,8 @@ def run(stage: Stage) -> None:
     from cytopipe.data.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
     from cytopipe.inference.predictor import Predictor
-    from cytopipe.metrics.screening import headline
+    from cytopipe.results.details import values_of
+    from cytopipe.results.headline import Headline
     from cytopipe.screening.annotated import fields_of_the_test
     from cytopipe.screening.score import load_detector, screen_fields
     from cytopipe.training.determinism import prepare
@@ -31,9 +31,10 @@ def run(stage: Stage) -> None:
     result.write_tables(*tables.values())
     result.write_plots(plots)
     result.write_figures(figures)
-    write_json(stage.output(target.metrics), result.metrics)
-    stage.tracker.log_metrics(headline(result.metrics))
-    stage.tracker.log_dict(result.metrics, "metrics.json")
+    result.details.write(stage.output(target.details))
+    Headline.of("screening", result.details).write(stage.output(target.metrics))
+    stage.tracker.log_metrics(values_of(result.details, "screening"))
+    stage.tracker.log_dict(result.details.plain, "details.json")
     for picture in (*sorted(plots.glob("*.png")), *sorted(figures.glob("*.png"))):
         stage.tracker.log_figure(picture)
     for name, table in tables.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json
 from cytopipe.pipeline.stage import Stage, main
 
 
@@ -26,9 +25,9 @@ def run(stage: Stage) -> None:
     panels, plots = stage.folder(target.panels), stage.folder(target.plots)
     found.write_panels(panels)
     found.write_plots(plots)
-    write_json(stage.output(target.summary), found.content)
+    found.details.write(stage.output(target.summary))
     stage.tracker.log_metrics(found.headline)
-    stage.tracker.log_dict(found.content, "explanations.json")
+    stage.tracker.log_dict(found.details.plain, "explanations.json")
     for figure in sorted(plots.glob("*.png")):
         stage.tracker.log_figure(figure)
     for panel in sorted(panels.glob("*.png")):

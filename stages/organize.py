@@ -5,9 +5,9 @@ from __future__ import annotations
 from cytopipe import paths
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
-from cytopipe.io.atomic import write_json
 from cytopipe.params import SPLITS
 from cytopipe.pipeline.stage import Stage, main
+from cytopipe.results.dataset import DatasetSummary
 
 
 def run(stage: Stage) -> None:
@@ -20,7 +20,7 @@ def run(stage: Stage) -> None:
     rows, summary = organize(
         stage.item, stage.params.datasets[stage.item], paths.Raw(stage.item).files, folders, stage.progress
     )
-    write_json(folder / organized.summary.name, summary)
+    DatasetSummary.model_validate(summary).write(folder / organized.summary.name)
     write_manifest(folder / organized.manifest.name, rows)
     stage.tracker.log_dict(summary, "summary.json")
     stage.tracker.log_metrics({"images": len(rows), "refused": len(summary["refused"])})

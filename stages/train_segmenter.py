@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from cytopipe import paths
 from cytopipe.data.manifest import read_manifest
-from cytopipe.io.atomic import write_json
 from cytopipe.io.tables import write_table
 from cytopipe.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
-    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows
+    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows, segmenter_details
     from cytopipe.evaluation.segmenter import evaluate_segmenter
     from cytopipe.models.folder import save_model
     from cytopipe.models.folds import Folds
+    from cytopipe.results.details import values_of
+    from cytopipe.results.headline import Headline
+    from cytopipe.results.segmenter import SegmenterPredictions
     from cytopipe.training.train_segmenter import SegmenterJob, train_segmenter
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
@@ -27,7 +29,7 @@ def run(stage: Stage) -> None:
         data_hash = stage.inputs[organized.manifest.as_posix()]
         trained = train_segmenter(SegmenterJob(config, organized.folder, data_hash, workspace), rows)
         main = trained.main
-        metrics, table = evaluate_segmenter(main.model, main.spec, organized.folder, rows, workspace.device)
+        table = evaluate_segmenter(main.model, main.spec, organized.folder, rows, workspace.device)
 
     target = paths.segmenter(stage.item)
     model_folder = stage.folder(target.model)
@@ -39,16 +41,17 @@ def run(stage: Stage) -> None:
     plots = stage.folder(target.plots)
     write_table(plots / "distribution.csv", distribution_rows(table), COLUMNS)
     distribution_figure(plots / "distribution.png", table)
-    predictions = stage.output(target.predictions)
-    write_table(predictions, table, None if table else ["id"])
-    write_json(stage.output(target.metrics), metrics)
+    predictions, details = stage.output(target.predictions), segmenter_details(config.dataset, table)
+    SegmenterPredictions.of(table).write(predictions)
+    details.write(stage.output(target.details))
+    Headline.of("segmentation", details).write(stage.output(target.metrics))
 
-    stage.tracker.log_metrics({name: value for name, value in metrics.items() if isinstance(value, float)})
+    stage.tracker.log_metrics(values_of(details, "segmentation"))
     stage.tracker.log_figure(history / "curves.png")
     stage.tracker.log_figure(plots / "distribution.png")
     stage.tracker.log_table(plots / "distribution.csv")
     stage.tracker.log_table(history / "history.csv")
-    stage.tracker.log_dict(metrics, "metrics.json")
+    stage.tracker.log_dict(details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
 
 

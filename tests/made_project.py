@@ -6,23 +6,37 @@ never predicted, and cross-validation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 import made_fields
 from cytopipe import paths
+from cytopipe.audit.findings import conclude, report
 from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.evaluation.distribution import segmenter_details
+from cytopipe.explain.outputs import Explanations
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask
-from cytopipe.io.atomic import write_bytes, write_json, write_text
+from cytopipe.io.atomic import write_bytes, write_text
 from cytopipe.io.hashing import sha256_bytes
 from cytopipe.io.tables import write_table
+from cytopipe.metrics.registry import of_task
+from cytopipe.params import Explain
+from cytopipe.results.audit import Example
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
+from cytopipe.results.explanations import Area, ExplainedImage, Randomisation, RandomOrder, Share
+from cytopipe.results.headline import Headline
+from cytopipe.results.history import History
+from cytopipe.results.leaderboard import Difference, Leaderboard, Pair, RankedClassifier, Ranking
+from cytopipe.results.numbers import Interval
+from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.screening.annotated import ScreeningResult
+from made_results import classifier_details
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = "<script>alert(1)</script>"
@@ -60,7 +74,7 @@ def make_project(folder: Path) -> None:
     _audit(folder, rows["smear"])
     _explain(folder, rows["smear"])
     _screen(folder)
-    write_json(folder / paths.LEADERBOARD_JSON, _leaderboard())
+    _leaderboard(folder).write(folder / paths.LEADERBOARD_JSON)
 
 
 def _organize(folder: Path, name: str) -> list[Row]:
@@ -85,7 +99,7 @@ def _organize(folder: Path, name: str) -> list[Row]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     write_manifest(folder / organized.manifest, rows)
     write_manifest(folder / masks.manifest, rows)
-    write_json(folder / organized.summary, _summary(name, rows))
+    _summary(name, rows).write(folder / organized.summary)
     return rows
 
 
@@ -97,47 +111,51 @@ def square(shift: int) -> np.ndarray:
     return mask
 
 
-def _summary(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _summary(name: str, rows: Sequence[Row]) -> DatasetSummary:
     counts = {
         split: {label: sum((row.split, row.label) == (split, label) for row in rows) for label in CLASSES[name]}
         for split in ("train", "val", "test")
     }
-    size = {"min": SIDE, "median": SIDE, "max": SIDE}
-    return {
-        "dataset": name,
-        "adapter": "sipakmed",
-        "classes": CLASSES[name],
-        "excluded_classes": [],
-        "images": len(rows),
-        "masks": sum(bool(row.mask_path) for row in rows),
-        "split": "grouped",
-        "counts": counts,
-        "groups": {"train": 2, "val": 1, "test": 3},
-        "torn": {"groups": 0, "copies": 0},
-        "size_px": {"width": size, "height": size},
-        "converted": {},
-        "copies": [],
-        "refused": [],
-    }
+    size = Size(min=SIDE, median=SIDE, max=SIDE)
+    return DatasetSummary(
+        dataset=name,
+        adapter="sipakmed",
+        classes=CLASSES[name],
+        normal=CLASSES[name][:1] if name == "smear" else (),
+        excluded_classes=(),
+        images=len(rows),
+        masks=sum(bool(row.mask_path) for row in rows),
+        split="grouped",
+        counts=counts,
+        groups={"train": 2, "val": 1, "test": 3},
+        torn=Torn(groups=0, copies=0),
+        size_px=Sizes(width=size, height=size),
+        converted={},
+        copies=(),
+        refused=(),
+    )
 
 
 def _model(folder: Path, trained: paths.Trained, part: str = "") -> None:
     write_text(folder / trained.model / part / "SHA256SUMS", f"{'ab' * 32}  weights.safetensors\n")
 
 
-def _history(folder: Path, trained: paths.Trained, measure: str) -> None:
+def _history(folder: Path, trained: paths.Trained, measure: str, epochs: Sequence[int] = (1, 2, 3)) -> None:
     rows = [
         {
             "epoch": epoch,
+            "learning_rate": 0.01,
             "train_loss": 1 / epoch,
             f"train_{measure}": 1 - 0.5 / epoch,
             "val_loss": 1.2 / epoch,
             f"val_{measure}": 1 - 0.6 / epoch,
             "best": int(epoch == 3),
         }
-        for epoch in (1, 2, 3)
+        for epoch in epochs
     ]
-    _table(folder / trained.training / "history.csv", rows)
+    path = folder / trained.training / "history.csv"
+    path.parent.mkdir(parents=True)
+    History.of(rows).write(path)
 
 
 def _table(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None = None) -> None:
@@ -148,104 +166,45 @@ def _table(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[s
 def _segmenters(folder: Path, rows: Iterable[Row]) -> None:
     unet, otsu = paths.segmenter("unet"), paths.segmenter("otsu")
     test = [row for row in rows if row.split == "test"]
+    nothing = {metric.key: None for metric in of_task("segmentation")}
     overlaps = [
         {
-            "id": row.id,
-            "group": row.group,
-            "dice_cell": 1 - place / 10,
-            "dice_nucleus": 0.9 - place / 10,
-            "hd95_cell": 2.0,
-            "hd95_nucleus": "",
+            **{"id": row.id, "group": row.group, **nothing},
+            **{"dice_cell": 1 - place / 10, "dice_nucleus": 0.9 - place / 10, "hd95_cell": 2.0},
         }
         for place, row in enumerate(test)
     ]
-    limits = {"low": 0.5, "high": 0.7}
-    means = {"dice_cell": 0.6, "dice_nucleus": 0.5, "dice_cytoplasm": None, "hd95_cell": 2.0}
-    _table(folder / unet.predictions, overlaps)
-    write_json(folder / unet.metrics, {**means, "interval": {"dice_cell": limits}, "images": len(test), "groups": 3})
-    _table(folder / otsu.predictions, [], ["id"])
-    write_json(folder / otsu.metrics, {"dice_cell": None, "images": 0, "groups": 0})
-    for trained in (unet, otsu):
+    for trained, dataset, table in ((unet, "smear", overlaps), (otsu, "blood", [])):
+        details = segmenter_details(dataset, table)
+        details.write(folder / trained.details)
+        Headline.of("segmentation", details).write(folder / trained.metrics)
+        SegmenterPredictions.of(table).write(folder / trained.predictions)
         _model(folder, trained)
     _history(folder, unet, "dice")
-    _table(folder / otsu.training / "history.csv", [], ["epoch"])
+    _history(folder, otsu, "dice", [])
 
 
 def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wrong: int) -> None:
     """Wrong on the first images of each class, which pass for the class before; `never` is never predicted."""
-    classes = CLASSES[dataset]
-    files = paths.classifier(name)
+    classes, files = CLASSES[dataset], paths.classifier(name)
     predictions = []
     for label in classes:
         for place, row in enumerate(one for one in rows if one.label == label):
             named = row.class_index if place >= wrong else (row.class_index - 1) % 3
             if dataset == "blood" and named == 2:
                 named = 0
-            shares = [0.1, 0.1, 0.1]
-            shares[named] = 0.8
-            scores = {f"p_{one}": share for one, share in zip(classes, shares, strict=True)}
+            shares = tuple(0.8 if index == named else 0.1 for index in range(3))
             about = {"id": row.id, "group": row.group, "label": label, "predicted": classes[named]}
-            predictions.append({**about, **scores})
-    _table(folder / files.predictions, sorted(predictions, key=lambda one: str(one["id"])))
-    right = sum(one["label"] == one["predicted"] for one in predictions) / len(predictions)
-    write_json(folder / files.metrics, metrics(right, len(rows), defined=dataset == "smear"))
-    per_class = {
-        label: {"precision": None if label == "never" else 0.5, "recall": 0.5, "f1": 0.5, "images": 3}
-        for label in classes
-    }
-    write_json(
-        folder / files.summary,
-        {
-            "dataset": dataset,
-            "model": None if dataset == "blood" else "ab" * 6,
-            "architecture": "timm/test_resnet",
-            "channels": "rgb",
-            "parameters": 12345,
-            "test_sha256": "cd" * 32,
-            "per_class": per_class,
-        },
-    )
+            predictions.append(Prediction(**about, probabilities=shares))
+    right = sum(one.correct for one in predictions) / len(predictions)
+    details = classifier_details(right, classes, dataset == "smear", dataset=dataset, images=len(rows))
+    details.write(folder / files.details)
+    Headline.of("classification", details).write(folder / files.metrics)
+    Predictions.of(classes, sorted(predictions, key=lambda one: one.id)).write(folder / files.predictions)
     _history(folder, files, "accuracy")
     _model(folder, files, "folds/0" if dataset == "blood" else "")
     if dataset == "smear":
         _curves(folder / files.plots, classes)
-
-
-def metrics(accuracy: float, images: int, defined: bool) -> dict[str, Any]:
-    """metrics.json of a classifier; with nulls where not `defined`."""
-    limits = {"low": max(0.0, accuracy - 0.1), "high": min(1.0, accuracy + 0.1)}
-    errors = {"ece": 0.1, "brier": 0.4, "log_loss": 0.7}
-    interval = {key: {"low": 0.05, "high": 0.8} for key in errors}
-    content: dict[str, Any] = {
-        "accuracy": accuracy,
-        "balanced_accuracy": accuracy,
-        "macro_f1": accuracy,
-        "auc": 0.9 if defined else None,
-        "interval": dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), limits)
-        | {"auc": limits if defined else None},
-        "images": images,
-        "groups": 3,
-        "calibration": {
-            "temperature": [1.5] if defined else [1.5, 0.9],
-            "before": {**errors, "interval": interval},
-            "after": {**errors, "interval": dict.fromkeys(errors)},
-        },
-        "selective": {"wanted_error": 0.05, "coverage": 0.6, "error": 0.04 if defined else None, "aurc": 0.1},
-        "operating_points": [
-            {
-                "wanted_specificity": 0.9,
-                "sensitivity": 0.7,
-                "sensitivity_interval": {"low": 0.6, "high": 0.8},
-                "specificity": 0.9,
-                "specificity_interval": None,
-            }
-        ]
-        if defined
-        else [],
-    }
-    if not defined:
-        content["folds"] = {"accuracy": {"mean": 0.5, "sd": 0.1, "values": [0.4, 0.6]}}
-    return content
 
 
 def _curves(folder: Path, classes: Sequence[str]) -> None:
@@ -271,69 +230,48 @@ def _curves(folder: Path, classes: Sequence[str]) -> None:
 def _audit(folder: Path, rows: Sequence[Row]) -> None:
     files = paths.Audit("smear")
     write_bytes(folder / files.figures / "size.png", encode_png(np.full((40, 60, 3), 200, np.uint8)))
+    near = Example(ids=(rows[0].id, rows[1].id), splits=("train", "test"), distance=2)
+    text = "What was done."
+    alone = conclude("image_statistics", "skipped", "One size alone", text)
     findings = [
-        finding("byte_duplicates", "ok", "No image stands twice"),
-        finding("background_only", "fail", "Background alone tells the class", numbers={"accuracy": 0.9, "auc": None}),
-        finding(
-            "near_duplicates",
-            "warning",
-            "Nearly equal images",
-            examples=[{"ids": [rows[0].id, rows[1].id], "splits": ["train", "test"], "distance": 2}] * 6,
-        ),
-        finding("image_statistics", "skipped", "One size alone", figure="size.png"),
+        conclude("byte_duplicates", "ok", "No image stands twice", text),
+        conclude("background_only", "fail", "Background alone tells the class", text, {"accuracy": 0.9, "auc": None}),
+        conclude("near_duplicates", "warning", "Nearly equal images", text, examples=[near] * 6),
+        alone.model_copy(update={"figure": "size.png"}),
     ]
-    content = {"dataset": "smear", "level": "quick", "images": {}, "verdict": "fail", "findings": findings}
-    write_json(folder / files.findings, content)
-
-
-def finding(check: str, verdict: str, title: str, **changes: Any) -> dict[str, Any]:
-    """One finding of audit.json."""
-    plain = {"numbers": {}, "examples": [], "figure": None}
-    return {"check": check, "verdict": verdict, "title": title, "text": "What was done.", **plain, **changes}
+    report("smear", "quick", rows, findings).write(folder / files.findings)
 
 
 def _explain(folder: Path, rows: Sequence[Row]) -> None:
     files = paths.Explained("first")
-    methods = ["integrated_gradients", "grad_cam"]
+    methods = ("integrated_gradients", "grad_cam")
     images = []
     for place, row in enumerate(row for row in rows if row.split == "test"):
-        name = f"{place}.png"
+        name, correct = f"{place}.png", bool(place % 2)
         write_bytes(folder / files.panels / name, encode_png(np.full((30, 90, 3), 20 * place, np.uint8)))
-        images.append(
-            {
-                "id": row.id,
-                "label": row.label,
-                "predicted": row.label if place % 2 else CLASSES["smear"][0],
-                "correct": bool(place % 2),
-                "probability": 0.8,
-                "panel": name,
-                "shares": None,
-            }
-        )
-    share = {region: {"mean": 1 / 3, "low": 0.2, "high": 0.5} for region in ("nucleus", "cytoplasm", "background")}
-    content = {
+        predicted = row.label if correct else CLASSES["smear"][0]
+        about = {"id": row.id, "label": row.label, "predicted": predicted, "correct": correct, "panel": name}
+        images.append(ExplainedImage(**about, probability=0.8, shares=None))
+    regions = {region: Share(mean=1 / 3, low=0.2, high=0.5) for region in ("nucleus", "cytoplasm", "background")}
+    nothing = Explanations.nothing(
+        {"classifier": "second", "dataset": "smear"}, Explain(images=0, steps=5, baselines=2)
+    ).details
+    nothing.write(folder / paths.Explained("second").summary)
+    changes = {
         "classifier": "first",
-        "dataset": "smear",
         "methods": methods,
-        "target": "predicted class",
-        "steps": 5,
-        "baselines": 2,
-        "images": images,
-        "shares": {label: dict.fromkeys(methods, share) for label in CLASSES["smear"]},
-        "area_shares": dict.fromkeys(CLASSES["smear"], share),
-        "deletion": {method: {"auc": 0.3} for method in methods},
-        "insertion": {method: {"auc": None} for method in methods},
-        "random": {"deletion_auc": 0.5, "insertion_auc": 0.5},
+        "images": tuple(images),
+        "shares": {label: dict.fromkeys(methods, regions) for label in CLASSES["smear"]},
+        "area_shares": dict.fromkeys(CLASSES["smear"], regions),
+        "deletion": dict.fromkeys(methods, Area(auc=0.3, low=None, high=None)),
+        "insertion": dict.fromkeys(methods, Area(auc=None, low=None, high=None)),
+        "random": RandomOrder(deletion_auc=0.5, insertion_auc=0.5),
         "randomisation": {
-            "integrated_gradients": {"correlation": 0.1, "passed": True},
-            "grad_cam": {"correlation": 0.9, "passed": False},
+            "integrated_gradients": Randomisation(correlation=0.1, passed=True),
+            "grad_cam": Randomisation(correlation=0.9, passed=False),
         },
     }
-    write_json(folder / files.summary, content)
-    nothing = {"images": [], **dict.fromkeys(("shares", "area_shares", "deletion", "insertion", "random"))}
-    write_json(
-        folder / paths.Explained("second").summary, {**content, **nothing, "classifier": "second", "methods": []}
-    )
+    nothing.model_copy(update=changes).write(folder / files.summary)
 
 
 def _screen(folder: Path) -> None:
@@ -355,49 +293,48 @@ def _screen(folder: Path) -> None:
     result.write_tables(folder / files.detections, folder / files.fields)
     result.write_plots(folder / files.plots)
     result.write_figures(folder / files.figures)
-    write_json(folder / files.metrics, result.metrics)
+    result.details.write(folder / files.details)
+    Headline.of("screening", result.details).write(folder / files.metrics)
 
 
-def _leaderboard() -> dict[str, Any]:
-    def row(name: str, accuracy: float, best: bool) -> dict[str, Any]:
-        limits = {"low": accuracy - 0.1, "high": accuracy + 0.1}
-        return {
-            "name": name,
-            "architecture": "timm/test_resnet",
-            "channels": "rgb",
-            "parameters": 12345,
-            "accuracy": accuracy,
-            "balanced_accuracy": accuracy,
-            "macro_f1": accuracy,
-            "auc": None,
-            "interval": limits,
-            "against_best": None if best else {"accuracy_difference": -0.33, "interval": None},
-        }
+def _leaderboard(folder: Path) -> Leaderboard:
+    """The rankings of the classifiers that were made, with a difference that counts as resolved."""
 
-    pair = {
-        "first": "first",
-        "second": "second",
-        "accuracy_difference": 0.333333,
-        "interval": {"low": 0.1, "high": 0.5},
-        "p_bootstrap": 0.01,
-        "p_mcnemar": 0.2,
-        "resolved": True,
-    }
-    smear = {
-        "test_images": 9,
-        "test_groups": 3,
-        "classifiers": [row("first", 0.666667, True), row("second", 0.333333, False)],
-        "pairs": [pair],
-        "equals": [["first"], ["second"]],
-        "masks": [],
-    }
-    alone = {**row("folded", 0.388889, True), "interval": None}
-    blood = {
-        "test_images": 18,
-        "test_groups": 6,
-        "classifiers": [alone],
-        "pairs": [],
-        "equals": [["folded"]],
-        "masks": [],
-    }
-    return json.loads(json.dumps({"blood, 2 folds": blood, "smear": smear}))
+    def row(name: str, best: bool = True) -> RankedClassifier:
+        details = ClassifierDetails.read(folder / paths.classifier(name).details)
+        return RankedClassifier(
+            name=name,
+            architecture=details.architecture,
+            channels=details.channels,
+            parameters=details.parameters,
+            metrics=details.metrics,
+            seeds=None,
+            against_best=None if best else Difference(accuracy_difference=-1 / 3, interval=None),
+        )
+
+    pair = Pair(
+        first="first",
+        second="second",
+        accuracy_difference=1 / 3,
+        interval=Interval(low=0.1, high=0.5),
+        p_bootstrap=0.01,
+        p_mcnemar=0.2,
+        resolved=True,
+    )
+    smear = Ranking(
+        test_images=9,
+        test_groups=3,
+        classifiers=(row("first"), row("second", best=False)),
+        pairs=(pair,),
+        equals=(("first",), ("second",)),
+        masks=(),
+    )
+    blood = Ranking(
+        test_images=18,
+        test_groups=6,
+        classifiers=(row("folded"),),
+        pairs=(),
+        equals=(("folded",),),
+        masks=(),
+    )
+    return Leaderboard({"blood, 2 folds": blood, "smear": smear})

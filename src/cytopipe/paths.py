@@ -170,13 +170,13 @@ class Trained:
 
     @property
     def metrics(self) -> Path:
-        """Final metrics on the test split."""
+        """The few flat numbers that `dvc metrics show` prints."""
         return self.results / "metrics.json"
 
     @property
-    def summary(self) -> Path:
-        """What was tested, and how: architecture, channels, test split, each class."""
-        return self.results / "summary.json"
+    def details(self) -> Path:
+        """What was tested, how, and every number with its interval."""
+        return self.results / "details.json"
 
     @property
     def predictions(self) -> Path:
@@ -229,8 +229,13 @@ class Screened:
 
     @property
     def metrics(self) -> Path:
-        """How well cells are found, counted and named."""
+        """The few flat numbers that `dvc metrics show` prints."""
         return self.folder / "metrics.json"
+
+    @property
+    def details(self) -> Path:
+        """How well cells are found, counted and named, with every interval."""
+        return self.folder / "details.json"
 
     @property
     def detections(self) -> Path:

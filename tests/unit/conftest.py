@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from cytopipe.metrics.classification import classification_metrics
+from cytopipe.metrics.classification import classification_metrics, group_draws, interval
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.segmenter import SegmenterPredictions
+from made_results import classifier_details, segmenter_details
 
 LeaveResults = Callable[..., Path]
 GROUPS, IN_GROUP = 10, 4
@@ -22,7 +25,7 @@ IDS = [f"i{number:02}" for number in range(GROUPS * IN_GROUP)]
 
 @pytest.fixture
 def leave_results() -> LeaveResults:
-    """Write what a run leaves in a project: 40 test images, 4 in each of 10 groups. Returns the path of metrics.json.
+    """Write what a run leaves in a project: 40 test images, 4 in each of 10 groups. Returns the path of details.json.
 
     `right`: of a classifier, how many images of each group it gets right, 0 to 4; or `dice`: of a segmenter, one value
     an image. Both classes are in every group.
@@ -40,26 +43,34 @@ def leave_results() -> LeaveResults:
         folder = root / "results" / kind / name
         folder.mkdir(parents=True, exist_ok=True)
         groups = [f"g{number // IN_GROUP}" for number in range(len(IDS))]
-        truth = np.arange(len(IDS)) % 2
-        rows: list[dict[str, object]]
+        truth, draws = np.arange(len(IDS)) % 2, group_draws(groups)
+        named = list(zip(IDS, groups, strict=True))
         if right is None:
             values = np.array(dice)
-            rows = [
+            table = [
                 {"id": one, "group": group, "dice_cell": value}
-                for one, group, value in zip(IDS, groups, values, strict=True)
+                for (one, group), value in zip(named, values.tolist(), strict=True)
             ]
-            metrics = {"dice_cell": float(values.mean()), "images": len(IDS), "groups": GROUPS}
+            SegmenterPredictions.of(table).write(folder / "predictions.csv")
+            mean = Estimate.of(float(values.mean()), interval([float(values[rows].mean()) for rows in draws]))
+            segmenter_details({"dice_cell": mean}, len(IDS), GROUPS, "cells").write(folder / "details.json")
         else:
             hit = np.array([position < count for count in right for position in range(IN_GROUP)])
             first = np.where(hit == (truth == 0), 0.9, 0.1)
-            rows = [
-                {"id": one, "group": group, "label": CLASSES[label], "p_normal": p, "p_abnormal": round(1 - p, 6)}
-                for one, group, label, p in zip(IDS, groups, truth, first.tolist(), strict=True)
+            scores = np.stack([first, 1 - first], axis=1)
+            predictions = [
+                Prediction(
+                    id=one,
+                    group=group,
+                    label=CLASSES[label],
+                    predicted=CLASSES[pair.argmax()],
+                    probabilities=tuple(pair),
+                )
+                for (one, group), label, pair in zip(named, truth, scores, strict=True)
             ]
-            metrics = classification_metrics(truth, np.stack([first, 1 - first], axis=1), groups)
-            (folder / "summary.json").write_text(json.dumps({"dataset": "cells"}))
-        write_csv(folder / "predictions.csv", rows)
-        (folder / "metrics.json").write_text(json.dumps(metrics))
+            Predictions.of(CLASSES, predictions).write(folder / "predictions.csv")
+            metrics = Estimate.of_all(classification_metrics(truth, scores, draws))
+            classifier_details(dataset="cells", metrics=metrics).write(folder / "details.json")
         write_manifest(root, truth, pixels)
         params = root / "params.yaml"
         segmenters = yaml.safe_load(params.read_text())["segmenters"] if params.exists() else {}
@@ -68,7 +79,7 @@ def leave_results() -> LeaveResults:
             "segmenters": segmenters | {name: {"dataset": "cells"}},
         }
         params.write_text(yaml.safe_dump(content))
-        return folder / "metrics.json"
+        return folder / "details.json"
 
     return leave
 

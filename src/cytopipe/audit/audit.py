@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from cytopipe.audit import figures, leaks, patches, shortcuts
-from cytopipe.audit.findings import Finding, report
+from cytopipe.audit.findings import conclude, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
 from cytopipe.audit.label_permutation import shuffled_labels
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
@@ -20,6 +20,7 @@ from cytopipe.data.tensors import Stack, load_all
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_png
 from cytopipe.paths import MANIFEST
+from cytopipe.results.audit import AuditReport, Finding
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 _SHOWN = 6  # images in a figure's row
@@ -89,7 +90,7 @@ class Subject:
         return read_png(self.folder / self.rows[position].path)
 
 
-def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> dict[str, Any]:
+def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> AuditReport:
     """Run every check.
 
     Args:
@@ -99,7 +100,7 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> d
         progress: wraps the iteration over all images.
 
     Returns:
-        The content of audit.json.
+        Every finding, and the verdict.
     """
     depth = LEVELS[level]
     chosen = choose([row.class_index for row in subject.rows], depth.images)
@@ -154,7 +155,7 @@ def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
         pictures / "near_duplicates.png",
         [(subject.image(p.first), subject.image(p.second), caption(p.first), caption(p.second)) for p in shown],
     )
-    return replace(finding, figure="near_duplicates.png")
+    return finding.model_copy(update={"figure": "near_duplicates.png"})
 
 
 def _train(
@@ -175,7 +176,7 @@ def _train(
     everything = conditions.probe(whole)
     if everything is None:
         text = "Each class needs three groups or more, and the dataset two such classes and 60 images of them."
-        return [Finding(check, "skipped", "too few groups to train on", text) for check in _TRAINED]
+        return [conclude(check, "skipped", "too few groups to train on", text) for check in _TRAINED]
     splits = [row.split for row in rows]
     colours = shortcuts.mean_colours([patches.scale(items[k], shortcuts.COLOUR_PX) for k in range(len(items))])
     families = shortcuts.probe_families(conditions, statistics)
@@ -193,7 +194,7 @@ def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.nda
     if not bars:
         return finding
     figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
-    return replace(finding, figure=f"{finding.check}.png")
+    return finding.model_copy(update={"figure": f"{finding.check}.png"})
 
 
 def _spread(positions: np.ndarray) -> list[int]:

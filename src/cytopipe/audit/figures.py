@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 
-from cytopipe.audit.findings import Verdict
 from cytopipe.audit.linear_probe import Probe
 from cytopipe.plotting.figures import figure
+from cytopipe.results.audit import Verdict
 
 COLOURS: dict[str, str] = {"ok": "#8a94a6", "warning": "#d9a441", "fail": "#c8553d", "reference": "#1f5fbf"}
 _BOX = 160  # pixels of a shown image's side

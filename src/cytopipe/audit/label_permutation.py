@@ -14,8 +14,9 @@ from scipy.stats import ttest_1samp
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
-from cytopipe.audit.findings import Finding
+from cytopipe.audit.findings import conclude
 from cytopipe.audit.linear_probe import ridge
+from cytopipe.results.audit import Finding
 
 DRAWS = 200  # resolves an excess of a fifteenth of a draw's standard deviation
 ALPHA = 0.001  # of a false alarm: two classifiers a dataset, on every dataset of a run
@@ -36,7 +37,7 @@ def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence
     check = "shuffled_labels"
     held_out = np.array(splits) != "train"
     if min(held_out.sum(), (~held_out).sum()) < LEAST_IMAGES or classes < 2:
-        return Finding(check, "skipped", "too few images to train on", "A side of the split has too few images.")
+        return conclude(check, "skipped", "too few images to train on", "A side of the split has too few images.")
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     labels = np.random.default_rng(0).integers(classes, size=(DRAWS, unit.max() + 1))[:, unit]
     accuracies = {
@@ -61,8 +62,8 @@ def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence
     )
     if caught:
         text += "Labels without meaning can be known only by recognising the image or its group: mend the split."
-        return Finding(check, "fail", "labels without meaning are learnt", text, numbers)
-    return Finding(check, "ok", "labels without meaning are not learnt", text.strip(), numbers)
+        return conclude(check, "fail", "labels without meaning are learnt", text, numbers)
+    return conclude(check, "ok", "labels without meaning are not learnt", text.strip(), numbers)
 
 
 def _linear(train: np.ndarray, test: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

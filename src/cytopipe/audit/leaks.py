@@ -10,10 +10,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cytopipe.audit.findings import MOST_EXAMPLES, Finding, Verdict, example
+from cytopipe.audit.findings import MOST_EXAMPLES, conclude, example
 from cytopipe.audit.hashes import Pair
 from cytopipe.data.manifest import Row
 from cytopipe.data.splits import join_copies, torn
+from cytopipe.results.audit import Example, Finding, Verdict
 
 _RESPLIT = "Use split.kind: grouped with a group that holds the copies together, or remove them."
 
@@ -38,7 +39,7 @@ def byte_duplicates(rows: Sequence[Row]) -> Finding:
         "warning": "Each set lies in one split, but counts as several images, or has several labels. Remove copies.",
         "ok": "",
     }[verdict]
-    return Finding(
+    return conclude(
         "byte_duplicates",
         verdict,
         what,
@@ -91,7 +92,7 @@ def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
         "Name a group that holds them together.",
         "ok": "Copies turned by other angles, or cropped elsewhere, are not found.",
     }[verdict]
-    return Finding(
+    return conclude(
         "near_duplicates",
         verdict,
         what,
@@ -123,7 +124,7 @@ def torn_groups(rows: Sequence[Row]) -> Finding:
         text += ". Every image is a group of its own: if several come of one patient or slide, name that group."
     else:
         text += "."
-    return Finding(
+    return conclude(
         "groups",
         "fail" if found else "ok",
         f"{len(found)} groups lie in several splits" if found else "no group lies in several splits",
@@ -133,7 +134,7 @@ def torn_groups(rows: Sequence[Row]) -> Finding:
     )
 
 
-def _in_two_splits(rows: Sequence[Row], group: str) -> dict[str, object]:
+def _in_two_splits(rows: Sequence[Row], group: str) -> Example:
     members = [row for row in rows if row.group == group]
     return example(*next(pair for pair in combinations(members, 2) if pair[0].split != pair[1].split))
 

@@ -13,9 +13,10 @@ import numpy as np
 from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import StandardScaler
 
-from cytopipe.audit.findings import Finding, Verdict
+from cytopipe.audit.findings import conclude
 from cytopipe.audit.linear_probe import Probe, probe, probed_classes
 from cytopipe.audit.statistics import FAMILIES
+from cytopipe.results.audit import Finding, Verdict
 
 ALPHA = 0.01  # of the permutation test: some ten probes a dataset, one false warning in ten datasets
 # A tenth of the way from chance to faultless: below, a classifier could not be said to do well by it.
@@ -92,7 +93,7 @@ def background_only(
     )
     if result is None or everything is None:
         text = f"{how}Too few images ({int(chosen.sum())} of {len(shown)}), groups or classes show enough background."
-        return Finding(check, "skipped", "too little background to judge", text, numbers), {}
+        return conclude(check, "skipped", "too little background to judge", text, numbers), {}
     verdict = judge(result, HALF * everything.skill)
     text = how + _compared(result, everything)
     if verdict != "ok":
@@ -105,7 +106,7 @@ def background_only(
         "fail": "the background alone gives the class away",
         "warning": "the background says something about the class",
     }.get(verdict, "the background says little about the class")
-    return Finding(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
+    return conclude(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
 
 
 def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> tuple[Finding, Bars]:
@@ -114,7 +115,7 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
     numbers = numbers_of("colour", result) | numbers_of("everything", everything)
     how = f"A small classifier saw {COLOUR_PX} x {COLOUR_PX} pixels of each image, the mean colours of its quarters. "
     if result is None:
-        return Finding(check, "skipped", "too few images to judge", how + "There are too few.", numbers), {}
+        return conclude(check, "skipped", "too few images to judge", how + "There are too few.", numbers), {}
     verdict = judge(result, HALF * everything.skill)
     text = how + _compared(result, everything)
     if verdict != "ok":
@@ -126,7 +127,7 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
         "fail": "mean colours alone give the class away",
         "warning": "mean colours say something about the class",
     }.get(verdict, "mean colours say little about the class")
-    return Finding(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
+    return conclude(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
 
 
 def _bars(everything: Probe, results: Bars) -> Bars:
@@ -178,7 +179,7 @@ def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> 
     )
     if not known:
         text = f"{how}They are the same in all images, or there are too few images."
-        return Finding(check, "skipped", "no image statistic varies", text, numbers), {}
+        return conclude(check, "skipped", "no image statistic varies", text, numbers), {}
     verdicts = {family: judge_family(family, result) for family, result in known.items()}
     bars = _bars(everything, {family: (result, verdicts[family]) for family, result in known.items()})
     told = sorted((f for f in known if verdicts[f] != "ok"), key=lambda f: (verdicts[f], -known[f].accuracy, f))
@@ -186,7 +187,7 @@ def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> 
     if not told:
         best = max(result.accuracy for result in known.values())
         text = f"{how}None told the class (at best {best:.1%} balanced accuracy; {chance})."
-        return Finding(check, "ok", "image statistics say little about the class", text, numbers), bars
+        return conclude(check, "ok", "image statistics say little about the class", text, numbers), bars
     verdict: Verdict = "fail" if "fail" in verdicts.values() else "warning"
     listed = ", ".join(f"{family} {known[family].accuracy:.1%}" for family in told)
     text = (
@@ -195,7 +196,7 @@ def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> 
         "classes in one way (one format, one window, one scale), or show that the difference is biology."
     )
     what = "give the class away" if verdict == "fail" else "say something about the class"
-    return Finding(check, verdict, f"image statistics {what}: {', '.join(told)}", text, numbers), bars
+    return conclude(check, verdict, f"image statistics {what}: {', '.join(told)}", text, numbers), bars
 
 
 def kernel(values: np.ndarray) -> np.ndarray:

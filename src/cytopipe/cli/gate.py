@@ -11,7 +11,6 @@ import typer
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json
 
 BASELINE = Path("tests/baselines/tiny.json")
-TOLERANCE = 0.02
 
 BaselineFile = Annotated[
     Path | None, typer.Option("--baseline", metavar="FILE", help=f"Baseline to compare with; by default {BASELINE}.")
@@ -26,7 +25,7 @@ Tolerance = Annotated[
     typer.Option(
         "--tolerance",
         min=0,
-        help=f"Drop that is accepted; by default {TOLERANCE}. With --rev: of every metric. "
+        help="Drop that is accepted; by default that of each metric in the registry. With --rev: of every metric. "
         "With --update: of metrics that the baseline did not have.",
     ),
 ]
@@ -69,12 +68,12 @@ def command(
     file = baseline or BASELINE
     with clear_errors(debug):
         if update:
-            move(file, TOLERANCE if tolerance is None else tolerance)
+            move(file, tolerance)
         else:
-            judge(file, rev, TOLERANCE if tolerance is None else tolerance, as_json)
+            judge(file, rev, tolerance, as_json)
 
 
-def move(file: Path, tolerance: float) -> None:
+def move(file: Path, tolerance: float | None) -> None:
     """Write the baseline."""
     from cytopipe.evaluation import gate
 
@@ -82,7 +81,7 @@ def move(file: Path, tolerance: float) -> None:
     print(f"{file}: {len(metrics)} metrics")
 
 
-def judge(file: Path, rev: str | None, tolerance: float, as_json: bool) -> None:
+def judge(file: Path, rev: str | None, tolerance: float | None, as_json: bool) -> None:
     """Print the verdicts, and leave with status 1 where one fails."""
     from cytopipe.evaluation import gate
 

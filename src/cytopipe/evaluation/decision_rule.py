@@ -13,7 +13,9 @@ from cytopipe.metrics.operating_points import operating_point, wilson
 from cytopipe.metrics.selective import area_under_risk, at_threshold
 from cytopipe.models import decision_rule
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold
+from cytopipe.results.classifier import Calibration, OperatingPoint, Selective
 from cytopipe.results.model_spec import DecisionRule
+from cytopipe.results.numbers import Estimate, Estimates
 
 
 def calibrate(probabilities: np.ndarray, decisions: Sequence[DecisionRule], part: np.ndarray) -> np.ndarray:
@@ -48,42 +50,35 @@ def judge(
     calibrated = calibrate(probabilities, decisions, part)
     sure = [confidence_threshold(chosen) for chosen in decisions]
     return {
-        "calibration": {
-            "temperature": [chosen.temperature for chosen in decisions],
-            "before": _with_intervals(truth, probabilities, draws),
-            "after": _with_intervals(truth, calibrated, draws),
-        },
-        "selective": {
-            "wanted_error": WANTED_ERROR,
-            **_selective(truth, calibrated, np.array(sure)[part], draws),
-        },
+        "calibration": Calibration(
+            temperature=tuple(chosen.temperature for chosen in decisions),
+            before=_errors(truth, probabilities, draws),
+            after=_errors(truth, calibrated, draws),
+        ),
+        "selective": _selective(truth, calibrated, np.array(sure)[part], draws),
         "operating_points": _operating_points(truth, calibrated, classes, decisions, part),
     }
 
 
-def _with_intervals(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, Any]:
-    return {
-        **calibration(truth, probabilities),
-        "interval": intervals(truth, probabilities, draws, calibration),
-    }
+def _errors(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> Estimates:
+    limits = intervals(truth, probabilities, draws, calibration)
+    return {name: Estimate.of(value, limits[name]) for name, value in calibration(truth, probabilities).items()}
 
 
 def _selective(
     truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray, draws: Sequence[np.ndarray]
-) -> dict[str, Any]:
+) -> Selective:
     """Coverage and error are plain proportions, with Wilson's intervals."""
     found = at_threshold(truth, calibrated, threshold)
     kept = calibrated.max(axis=1) >= threshold
     wrong = int((kept & (calibrated.argmax(axis=1) != truth)).sum())
-    return {
-        **found,
-        "aurc": area_under_risk(truth, calibrated),
-        "interval": {
-            "coverage": wilson(int(kept.sum()), len(truth)),
-            "error": wilson(wrong, int(kept.sum())),
-            "aurc": interval([area_under_risk(truth[rows], calibrated[rows]) for rows in draws]),
-        },
-    }
+    risks = [area_under_risk(truth[rows], calibrated[rows]) for rows in draws]
+    return Selective(
+        wanted_error=WANTED_ERROR,
+        coverage=Estimate.of(found["coverage"], wilson(int(kept.sum()), len(truth))),
+        error=Estimate.of(found["error"], wilson(wrong, int(kept.sum()))),
+        aurc=Estimate.of(area_under_risk(truth, calibrated), interval(risks)),
+    )
 
 
 def _operating_points(
@@ -92,17 +87,21 @@ def _operating_points(
     classes: Sequence[str],
     decisions: Sequence[DecisionRule],
     part: np.ndarray,
-) -> list[dict[str, Any]]:
+) -> tuple[OperatingPoint, ...]:
     abnormal = decisions[0].abnormal
     scores = abnormality(calibrated, classes, abnormal)
     is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
     of_each_network = [chosen.thresholds for chosen in decisions]
     if not all(of_each_network):
-        return []
-    return [
-        {
-            "wanted_specificity": same[0].specificity,
-            **operating_point(scores, is_abnormal, np.array([one.score for one in same])[part]),
-        }
-        for same in zip(*of_each_network, strict=True)
-    ]
+        return ()
+    points = []
+    for same in zip(*of_each_network, strict=True):
+        found = operating_point(scores, is_abnormal, np.array([one.score for one in same])[part])
+        points.append(
+            OperatingPoint(
+                wanted_specificity=same[0].specificity,
+                sensitivity=Estimate.of(found["sensitivity"], found["sensitivity_interval"]),
+                specificity=Estimate.of(found["specificity"], found["specificity_interval"]),
+            )
+        )
+    return tuple(points)

@@ -9,49 +9,50 @@ from typing import Any
 import numpy as np
 
 from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.registry import of_task
 from cytopipe.metrics.segmentation import DISTANCE, MEASURES, PARTS
 from cytopipe.plotting.figures import SERIES, figure, note
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.segmenter import SegmenterDetails
 
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 POINTS = 101  # of a distribution's table
 COLUMNS = ("measure", "part", "share", "value")
 SHOWN = {"dice": "Dice", "iou": "IoU", DISTANCE: "95 % Hausdorff distance, px"}
 
-Row = Mapping[str, Any]
+Scores = Mapping[str, Any]  # of one test image
 
 
-def names() -> list[str]:
-    """`<measure>_<part>`, in the order of metrics.json."""
-    return [f"{measure}_{part}" for part in PARTS for measure in (*MEASURES, DISTANCE)]
-
-
-def segmentation_metrics(table: Sequence[Row]) -> dict[str, Any]:
-    """What metrics.json of a segmenter holds.
+def segmenter_details(dataset: str, table: Sequence[Scores]) -> SegmenterDetails:
+    """The test of a segmenter.
 
     Args:
-        table: one row a test image with true masks: `group` and every measure of every part. A distance is None where
+        dataset: its name.
+        table: one row per test image with true masks: `group` and every measure of every part. A distance is None where
             one mask is empty and the other is not; its mean and quantiles are then of the other images.
 
     Returns:
-        The mean of every measure, `interval` (95 %, by a bootstrap over groups), `distribution` (value by quantile),
-        `undefined` (number of images without a value, by measure), `images` and `groups`; None for what no image has.
+        The mean of every metric with its 95 % interval, by a bootstrap over groups, and its quantiles; None for what no
+        image has.
     """
-    values = {name: _values(table, name) for name in names()}
+    names = [metric.key for metric in of_task("segmentation")]
+    values = {name: _values(table, name) for name in names}
     draws = group_draws([row["group"] for row in table]) if table else []
     known = {name: one[np.isfinite(one)] for name, one in values.items()}
-    return {
-        **{name: float(one.mean()) if len(one) else None for name, one in known.items()},
-        "interval": {name: _interval(one, draws) for name, one in values.items()},
-        "distribution": {name: _quantiles(one) for name, one in known.items()},
-        "undefined": {
-            name: len(values[name]) - len(one) for name, one in known.items() if len(values[name]) > len(one)
+    return SegmenterDetails(
+        dataset=dataset,
+        images=len(table),
+        groups=len({row["group"] for row in table}),
+        metrics={
+            name: Estimate.of(float(one.mean()) if len(one) else None, _interval(values[name], draws))
+            for name, one in known.items()
         },
-        "images": len(table),
-        "groups": len({row["group"] for row in table}),
-    }
+        distribution={name: _quantiles(one) for name, one in known.items()},
+        undefined={name: len(values[name]) - len(one) for name, one in known.items() if len(values[name]) > len(one)},
+    )
 
 
-def _values(table: Sequence[Row], name: str) -> np.ndarray:
+def _values(table: Sequence[Scores], name: str) -> np.ndarray:
     """N numbers, NaN where there is none."""
     return np.array([np.nan if row[name] is None else row[name] for row in table], dtype=float)
 
@@ -67,7 +68,7 @@ def _quantiles(known: np.ndarray) -> dict[str, float] | None:
     return {f"{share:g}": float(value) for share, value in zip(QUANTILES, np.quantile(known, QUANTILES), strict=True)}
 
 
-def distribution_rows(table: Sequence[Row]) -> list[dict[str, Any]]:
+def distribution_rows(table: Sequence[Scores]) -> list[dict[str, Any]]:
     """Each measure of each part by the share of images that have at most it: a cumulative distribution's points."""
     shares = np.linspace(0, 1, POINTS)
     rows = []
@@ -84,7 +85,7 @@ def distribution_rows(table: Sequence[Row]) -> list[dict[str, Any]]:
     return rows
 
 
-def distribution_figure(path: Path, table: Sequence[Row]) -> None:
+def distribution_figure(path: Path, table: Sequence[Scores]) -> None:
     """Dice, IoU and distance of every image, with boxes of the quartiles and whiskers from 5 to 95 %."""
     with figure(path, len(SHOWN), (3.9, 3.0)) as axes:
         for axis, (measure, label) in zip(axes, SHOWN.items(), strict=True):

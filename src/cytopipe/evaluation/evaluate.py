@@ -35,22 +35,26 @@ from cytopipe.models.folds import Folds
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
 from cytopipe.plotting import curve_figures, figures
+from cytopipe.results.classifier import ClassifierDetails, ClassScores, IntervalMethod
+from cytopipe.results.contract import Record
+from cytopipe.results.headline import Headline
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
+from cytopipe.results.numbers import Estimate, Spreads
+from cytopipe.results.predictions import Prediction, Predictions
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of a classifier on test images.
+    """Predictions of a classifier on test images, and what they are worth.
 
     Attributes:
         classes: their names.
         rows: N manifest rows; all arrays are in their order.
         truth: N class indices.
         probabilities: N x classes.
-        decisions: one a network.
+        decisions: one per network.
         part: N indices of the network that tested each image.
-        metrics: numbers and their intervals.
-        about: the classifier and its test split.
+        details: every number and its interval.
     """
 
     classes: Sequence[str]
@@ -59,21 +63,7 @@ class Evaluation:
     probabilities: np.ndarray
     decisions: Sequence[DecisionRule]
     part: np.ndarray
-    metrics: dict[str, Any]
-    about: dict[str, Any]
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What was tested, how, and each class on its own."""
-        groups = [row.group for row in self.rows]
-        bootstrap = {"level": LEVEL, "unit": "group", "replicates": REPLICATES, "proportions": "wilson"}
-        named = (self.truth, self.predicted)
-        return {
-            **self.about,
-            "interval": bootstrap,
-            "per_class": per_class(*named, self.classes, group_draws(groups)),
-            "undefined": undefined(*named, groups, self.classes, self.decisions, self.metrics["selective"]),
-        }
+    details: ClassifierDetails
 
     @property
     def predicted(self) -> np.ndarray:
@@ -95,24 +85,43 @@ class Evaluation:
         return curves.Question(curves.ABNORMAL, positive, abnormality(self.calibrated, self.classes, names))
 
     @property
-    def headline(self) -> dict[str, float]:
-        """Every number of the metrics but the limits of intervals, by dotted names, for MLflow."""
-        points = {f"{one['wanted_specificity']:g}": one for one in self.metrics["operating_points"]}
-        return scalars({**self.metrics, "operating_points": points})
+    def headline(self) -> Headline:
+        """The numbers of metrics.json."""
+        return Headline.of("classification", self.details)
 
     @property
-    def predictions(self) -> list[dict[str, object]]:
-        """One row an image: id, group, label, predicted, and the probability of every class."""
-        return [
+    def logged(self) -> dict[str, float]:
+        """Every number but those of single classes and the limits of intervals, by dotted names, for MLflow."""
+        one = self.details
+        points = {f"{point.wanted_specificity:g}": point for point in one.operating_points}
+        spreads = {"seeds": one.seeds, "folds": one.folds}
+        return scalars(
             {
-                "id": row.id,
-                "group": row.group,
-                "label": row.label,
-                "predicted": self.classes[predicted],
-                **{f"p_{label}": float(value) for label, value in zip(self.classes, values, strict=True)},
+                **one.metrics,
+                "calibration": one.calibration,
+                "selective": one.selective,
+                "operating_points": points,
+                **{name: spread.metrics for name, spread in spreads.items() if spread},
             }
-            for row, predicted, values in zip(self.rows, self.predicted, self.probabilities, strict=True)
-        ]
+        )
+
+    @property
+    def predictions(self) -> Predictions:
+        """The predictions as they are stored."""
+        named = zip(self.rows, self.predicted, self.probabilities.tolist(), strict=True)
+        return Predictions.of(
+            self.classes,
+            [
+                Prediction(
+                    id=row.id,
+                    group=row.group,
+                    label=row.label,
+                    predicted=self.classes[predicted],
+                    probabilities=tuple(values),
+                )
+                for row, predicted, values in named
+            ],
+        )
 
     def write_plots(self, folder: Path) -> None:
         """Write the confusion and every curve as a table (for `dvc plots`) and a figure of the same name."""
@@ -127,7 +136,8 @@ class Evaluation:
         curve_figures.roc_figure(folder / "roc.png", roc)
         curve_figures.pr_figure(folder / "pr.png", pr)
         reliability = curves.reliability_rows(truth, self.probabilities, self.calibrated)
-        errors = [self.metrics["calibration"][when]["ece"] for when in ("before", "after")]
+        calibration = self.details.calibration
+        errors = [one["ece"].value or 0.0 for one in (calibration.before, calibration.after)]
         curve_figures.reliability_figure(folder / "reliability.png", reliability, errors)
         benefit = curves.net_benefit_rows(self.abnormal)
         why = no_operating_point(truth, self.classes, self.decisions)
@@ -146,18 +156,26 @@ class Evaluation:
 
 
 def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
-    """The floats of nested metrics by dotted names, without the limits of intervals."""
+    """The numbers of nested results by dotted names, without the limits of intervals and what is not defined."""
     found: dict[str, float] = {}
     for name, value in values.items():
-        if isinstance(value, Mapping) and not name.endswith("interval"):
-            found |= scalars(value, f"{above}{name}.")
-        elif isinstance(value, float):
+        if isinstance(value, Estimate):
+            value = value.value
+        if isinstance(value, float):
             found[above + name] = value
+        elif isinstance(value, Mapping | Record):
+            found |= scalars(value if isinstance(value, Mapping) else dict(value), f"{above}{name}.")
     return found
 
 
-def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluation:
+def evaluate(model_folder: Path, tensors: Path, dataset: str, device: torch.device) -> Evaluation:
     """Predict the test split, or with folds every image by the network of its fold, and measure the predictions.
+
+    Args:
+        model_folder: with a network, or one per fold.
+        tensors: folder of the dataset's arrays and their manifest.
+        dataset: its name.
+        device: to compute on.
 
     Raises:
         CytopipeError: when the model's classes or input size are not those of the tensors, or its folds are of others.
@@ -177,23 +195,65 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         probabilities[chosen] = predicted
         decisions.append(rule_of(spec))
     truth = np.array([row.class_index for row in rows])
-    groups = [row.group for row in rows]
-    metrics = classification_metrics(truth, probabilities, groups)
-    metrics |= judge(truth, probabilities, spec.classes, decisions, tested_by, group_draws(groups))
-    if seeds := _further_seeds(model_folder, items, device):
-        metrics["seeds"] = spread_of_seeds(truth, [probabilities, *seeds])
-    if folds:
-        metrics["folds"] = fold_metrics(truth, probabilities, tested_by)
-    about = {
-        "model": None if folds else model_id(model_folder),
-        "architecture": spec.architecture,
-        "channels": spec.channels,
-        "parameters": count_parameters(model),
-        "test_sha256": {split: sha256_file(tensors / f"{split}.npy") for split in SPLITS}
-        if folds
-        else sha256_file(tensors / "test.npy"),
+    further = _further_seeds(model_folder, items, device)
+    details = ClassifierDetails(
+        dataset=dataset,
+        model=None if folds else model_id(model_folder),
+        architecture=spec.architecture,
+        channels=spec.channels,
+        parameters=count_parameters(model),
+        test_sha256=_tested(tensors, bool(folds)),
+        seeds=Spreads.model_validate(spread_of_seeds(truth, [probabilities, *further])) if further else None,
+        folds=Spreads.model_validate(fold_metrics(truth, probabilities, tested_by)) if folds else None,
+        **measure(truth, probabilities, [row.group for row in rows], spec.classes, decisions, tested_by),
+    )
+    return Evaluation(spec.classes, rows, truth, probabilities, decisions, tested_by, details)
+
+
+def measure(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    groups: Sequence[str],
+    classes: Sequence[str],
+    decisions: Sequence[DecisionRule],
+    part: np.ndarray,
+) -> dict[str, Any]:
+    """The fields of ClassifierDetails that follow from the predictions alone.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes.
+        groups: N names.
+        classes: their names.
+        decisions: one per network.
+        part: N indices of the network that tested each image.
+
+    Raises:
+        CytopipeError: for no images or scores that are not finite.
+    """
+    draws = group_draws(groups)
+    measured = classification_metrics(truth, probabilities, draws)
+    judged = judge(truth, probabilities, classes, decisions, part, draws)
+    predicted = probabilities.argmax(axis=1)
+    return {
+        "images": len(truth),
+        "groups": len(set(groups)),
+        "intervals": IntervalMethod(level=LEVEL, unit="group", replicates=REPLICATES, proportions="wilson"),
+        "metrics": Estimate.of_all(measured),
+        "per_class": {
+            label: ClassScores(images=one["images"], **Estimate.of_all(one))
+            for label, one in per_class(truth, predicted, classes, draws).items()
+        },
+        "undefined": undefined(truth, predicted, groups, classes, decisions, judged["selective"].error.value),
+        **judged,
     }
-    return Evaluation(spec.classes, rows, truth, probabilities, decisions, tested_by, metrics, about)
+
+
+def _tested(tensors: Path, all_splits: bool) -> str | dict[str, str]:
+    """SHA-256 of the arrays with the tested images."""
+    if all_splits:
+        return {split: sha256_file(tensors / f"{split}.npy") for split in SPLITS}
+    return sha256_file(tensors / "test.npy")
 
 
 def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:

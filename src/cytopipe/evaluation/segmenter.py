@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from cytopipe.data.manifest import Row
-from cytopipe.evaluation.distribution import segmentation_metrics
 from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.segment import Segmentation
@@ -20,7 +19,7 @@ from cytopipe.results.model_spec import ModelSpec
 
 def evaluate_segmenter(
     model: nn.Module, spec: ModelSpec, organized: Path, rows: Sequence[Row], device: torch.device
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> list[dict[str, Any]]:
     """Overlap and boundary distance of each part on test images in their own size.
 
     Args:
@@ -31,7 +30,7 @@ def evaluate_segmenter(
         device: of the model.
 
     Returns:
-        The metrics of `segmentation_metrics` (None without true masks), and one row per image.
+        One row per test image with a true mask: id, group and every measure.
     """
     test = [row for row in rows if row.split == "test" and row.mask_path]
     masks = Segmentation.of(model, spec, device).masks(read_png(organized / row.path) for row in test)
@@ -40,4 +39,4 @@ def evaluate_segmenter(
         truth = read_mask(organized / row.mask_path)
         measured = {**overlap_of_parts(truth, mask), **distances_of_parts(truth, mask)}
         table.append({"id": row.id, "group": row.group, **measured})
-    return segmentation_metrics(table), table
+    return table

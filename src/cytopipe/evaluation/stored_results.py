@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -14,21 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.tables import markdown
+from cytopipe.metrics.registry import find, gated, measured_metrics
 from cytopipe.params import RANDOM_WEIGHTS, Params
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-METRICS = {
-    "dice_nucleus": "Dice of nucleus",
-    "dice_cell": "Dice of whole cell",
-    "dice_cytoplasm": "Dice of cytoplasm",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "auc": "AUC",
-}
-
-
 PRETRAINED = "starts from ImageNet weights"
 
 
@@ -140,65 +131,63 @@ def collect(root: Path, params: Params, partial: bool = False) -> list[Result]:
 
 
 def _has_run(root: Path, trained: paths.Trained) -> bool:
-    return (root / trained.metrics).is_file()
+    return (root / trained.details).is_file()
 
 
 def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
     for name, segmenter in params.segmenters.items():
-        trained = paths.segmenter(name)
-        metrics = _read_json(root / trained.metrics)
-        split = params.datasets[segmenter.dataset].split.kind
-        if "interval" not in metrics:
-            raise CytopipeError("its metrics have no intervals", where=trained.metrics, hint="run `dvc repro`")
-        for metric in (name for name in METRICS if name in metrics and metrics["images"]):
-            limits = metrics["interval"][metric]
-            yield Result(
-                dataset=segmenter.dataset,
-                system=name,
-                split=split,
-                metric=metric,
-                value=metrics[metric],
-                low=limits and limits["low"],
-                high=limits and limits["high"],
-                n=metrics["images"],
-                note=PRETRAINED if segmenter.pretrained != RANDOM_WEIGHTS else None,
-            )
+        details = SegmenterDetails.read(root / paths.segmenter(name).details)
+        if details.images:
+            split = params.datasets[segmenter.dataset].split.kind
+            note = PRETRAINED if segmenter.pretrained != RANDOM_WEIGHTS else None
+            for metric in gated("segmentation"):
+                found = details.metrics[metric.key]
+                if found.value is not None:
+                    yield Result(
+                        dataset=segmenter.dataset,
+                        system=name,
+                        split=split,
+                        metric=metric.key,
+                        value=found.value,
+                        low=found.low,
+                        high=found.high,
+                        n=details.images,
+                        note=note,
+                    )
 
 
 def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
     for name, classifier in params.classifiers.items():
         trained = paths.classifier(name)
-        metrics, summary = _read_json(root / trained.metrics), _read_json(root / trained.summary)
-        made_of = (summary["dataset"], summary["architecture"], summary["channels"])
+        details = ClassifierDetails.read(root / trained.details)
+        made_of = (details.dataset, details.architecture, details.channels)
         if made_of != (classifier.dataset, classifier.architecture, classifier.channels):
             raise CytopipeError(
                 f"was made with other parameters ({', '.join(made_of)})", where=trained.results, hint="run `dvc repro`"
             )
-        folds = metrics.get("folds", {})
-        for metric, limits in metrics["interval"].items():
-            if metrics[metric] is not None:
-                spread = folds.get(metric, {})
+        for metric in measured_metrics():
+            found = details.metrics[metric.key]
+            if found.value is not None:
+                spread = details.folds.metrics[metric.key] if details.folds else None
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
                     split="grouped" if classifier.folds else params.datasets[classifier.dataset].split.kind,
-                    metric=metric,
-                    value=metrics[metric],
-                    low=limits and limits["low"],
-                    high=limits and limits["high"],
-                    n=metrics["images"],
-                    folds=folds.get("count"),
-                    fold_mean=spread.get("mean"),
-                    fold_sd=spread.get("sd"),
+                    metric=metric.key,
+                    value=found.value,
+                    low=found.low,
+                    high=found.high,
+                    n=details.images,
+                    folds=details.folds.count if details.folds else None,
+                    fold_mean=spread.mean if spread else None,
+                    fold_sd=spread.sd if spread else None,
                     note=PRETRAINED if classifier.pretrained != RANDOM_WEIGHTS else None,
                 )
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CytopipeError("no such result", where=path, hint="run the pipeline first: dvc repro") from None
+def _title(key: str) -> str:
+    metric = find(key)
+    return metric.name if metric else key
 
 
 def to_markdown(stored: Sequence[Stored]) -> str:
@@ -217,7 +206,7 @@ def to_markdown(stored: Sequence[Stored]) -> str:
             if row not in rows:
                 rows.append(row)
     parts = [
-        markdown(("dataset", "system", "split", "test images", *(METRICS.get(name, name) for name in metrics)), rows)
+        markdown(("dataset", "system", "split", "test images", *map(_title, metrics)), rows)
         for metrics, rows in tables.items()
     ]
     notes = dict.fromkeys(

@@ -1,9 +1,8 @@
-"""Why a number of an evaluation is null: said in summary.json beside the numbers that are there."""
+"""Why a number of an evaluation is not defined: said in details.json beside the numbers that are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,9 +17,9 @@ def undefined(
     groups: Sequence[str],
     classes: Sequence[str],
     decisions: Sequence[DecisionRule],
-    selective: Mapping[str, Any],
+    error: float | None,
 ) -> dict[str, str]:
-    """The reason of each number that is null, by its name; empty where all are defined.
+    """The reason of each number that is not defined, by its name; empty where all are defined.
 
     Args:
         truth: N class indices.
@@ -28,7 +27,7 @@ def undefined(
         groups: N names.
         classes: their names.
         decisions: one a network.
-        selective: of metrics.json.
+        error: of the images that the classifier is sure of.
     """
     actual, named = (np.bincount(one, minlength=len(classes)) for one in (truth, predicted))
     found = {}
@@ -40,7 +39,7 @@ def undefined(
         found["precision"] = f"never predicted: {', '.join(unnamed)}"
     if len(set(groups)) < 2:
         found["interval"] = "all test images are of one group, which says nothing about the next"
-    if selective["error"] is None:
+    if error is None:
         found["selective.error"] = "no test image is sure enough"
     if why := no_operating_point(truth, classes, decisions):
         found["operating_points"] = why.replace("\n", " ")

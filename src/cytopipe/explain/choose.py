@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
+from cytopipe.results.predictions import Prediction, Predictions
 
 MEASURED = 3  # images of a class that are measured for each that `explain.images` shows
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What `evaluate` wrote about a test image; `probability` is that of the predicted class."""
-
-    id: str
-    group: str
-    label: str
-    predicted: str
-    probability: float
-
-    @property
-    def correct(self) -> bool:
-        """Whether the predicted class is the true one."""
-        return self.label == self.predicted
-
-
-def read_predictions(path: Path, rows: Sequence[Row]) -> list[Prediction]:
-    """The predictions of these images, in their order.
+def predictions_of(path: Path, rows: Sequence[Row]) -> tuple[Prediction, ...]:
+    """The stored predictions of these images, in their order.
 
     Raises:
-        CytopipeError: when the table is of other images.
+        CytopipeError: when the table is missing, broken, or of other images.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        found = [
-            Prediction(
-                line["id"], line["group"], line["label"], line["predicted"], float(line[f"p_{line['predicted']}"])
-            )
-            for line in csv.DictReader(file)
-        ]
+    found = Predictions.read(path).rows
     if [(one.id, one.label) for one in found] != [(row.id, row.label) for row in rows]:
         raise CytopipeError("its images are not those of the tensors", where=path, hint="run evaluate again")
     return found
@@ -62,7 +39,7 @@ def shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int)
     for label in classes:
         for correct in (True, False):
             places = [i for i, one in enumerate(predictions) if one.label == label and one.correct == correct]
-            places.sort(key=lambda i: (-predictions[i].probability, predictions[i].id))
+            places.sort(key=lambda i: (-predictions[i].confidence, predictions[i].id))
             ends = [place for pair in zip(places, reversed(places), strict=True) for place in pair]
             chosen += list(dict.fromkeys(ends))[:count]
     return chosen

@@ -13,7 +13,7 @@ import torch
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
-from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
+from cytopipe.explain.choose import MEASURED, measured, predictions_of, shown, spread
 from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.inference.classify import input_transform
@@ -21,6 +21,7 @@ from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
+from cytopipe.results.predictions import Prediction
 
 COARSE = 10  # steps for measures, which are means over images
 TESTED = 8  # images for the curves and for the randomisation
@@ -66,7 +67,7 @@ def explain(
     """
     folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
-    predicted = read_predictions(predictions, rows)
+    predicted = predictions_of(predictions, rows)
     part = [folds.of(row.id) for row in rows]
     present = {row.label: row.class_index for row in rows}
     classes = sorted(present, key=present.__getitem__)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from cytopipe.explain import figures
-from cytopipe.explain.choose import Prediction
 from cytopipe.explain.panels import panel
 from cytopipe.explain.regions import areas, palette, shares
 from cytopipe.imaging.masks import resize_mask
 from cytopipe.io.tables import write_table
 from cytopipe.params import Explain
+from cytopipe.results.explanations import ExplainedImage, ExplanationDetails
+from cytopipe.results.predictions import Prediction
 
 Summary = dict[str, dict[str, dict[str, float | None]]]  # class or method -> region -> mean, low, high
 
@@ -45,11 +46,18 @@ class Shown:
         return {method: one for method, one in found.items() if one is not None}
 
     @property
-    def entry(self) -> dict[str, Any]:
-        """Its place in explanations.json."""
+    def entry(self) -> ExplainedImage:
+        """Its entry in explanations.json."""
         one = self.prediction
-        about = {"id": one.id, "label": one.label, "predicted": one.predicted, "correct": one.correct}
-        return {**about, "probability": one.probability, "panel": self.file, "shares": self.shares or None}
+        return ExplainedImage(
+            id=one.id,
+            label=one.label,
+            predicted=one.predicted,
+            correct=one.correct,
+            probability=one.confidence,
+            panel=self.file,
+            shares=self.shares or None,
+        )
 
     def write(self, folder: Path) -> None:
         """Draw its panel."""
@@ -60,7 +68,7 @@ class Shown:
             self.mask,
             self.maps,
             {"pixels": areas(self.mask), **self.shares},
-            f"{verdict}  (p = {one.probability:.2f})",
+            f"{verdict}  (p = {one.confidence:.2f})",
             one.id,
             one.correct,
         )
@@ -130,23 +138,25 @@ class Explanations:
         return below | checked
 
     @property
-    def content(self) -> dict[str, Any]:
-        """explanations.json."""
+    def details(self) -> ExplanationDetails:
+        """The content of explanations.json."""
         below = {kind: dict(values) for kind, values in (self.areas_below or {}).items()}
         chance = {f"{kind}_auc": values.pop("random")["auc"] for kind, values in below.items()}
-        return {
-            **self.about,
-            "skipped": dict(self.skipped),
-            "images": [one.entry for one in self.shown],
-            "measured": dict(self.measured),
-            "shares": self.shares,
-            "area_shares": self.area_shares,
-            "deletion": below.get("deletion"),
-            "insertion": below.get("insertion"),
-            "random": chance or None,
-            "randomisation": self.randomisation,
-            "completeness": self.completeness,
-        }
+        return ExplanationDetails.model_validate(
+            {
+                **self.about,
+                "skipped": dict(self.skipped),
+                "images": [one.entry for one in self.shown],
+                "measured": dict(self.measured),
+                "shares": self.shares,
+                "area_shares": self.area_shares,
+                "deletion": below.get("deletion"),
+                "insertion": below.get("insertion"),
+                "random": chance or None,
+                "randomisation": self.randomisation,
+                "completeness": self.completeness,
+            }
+        )
 
     def write_panels(self, folder: Path) -> None:
         """Write `<id>.png` of every image that is shown."""

@@ -1,4 +1,4 @@
-"""Final metrics of a classifier, by scikit-learn, and their intervals by a bootstrap over groups."""
+"""The metrics of a classifier with their intervals by a bootstrap over groups: in all, by class, by fold and seed."""
 
 from __future__ import annotations
 
@@ -6,73 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn import metrics as sk
 
+from cytopipe.metrics import registry
 from cytopipe.metrics.checks import check_scores
 from cytopipe.metrics.operating_points import wilson
+from cytopipe.metrics.scores import confusion
 
 REPLICATES = 1000
 LEVEL = 0.95
 
 
 def headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    """Accuracy, balanced accuracy, macro F1 and macro one-vs-rest ROC AUC, by scikit-learn.
+    """Every metric of the registry that has a function, by its key.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
 
     Returns:
-        Each metric; AUC is None where a class has no image or every image (it is undefined there, not 0 or 1).
+        None for what is undefined on these images.
     """
-    predicted = probabilities.argmax(axis=1)
-    labels = range(probabilities.shape[1])
-    auc = None
-    if _all_present(truth, probabilities.shape[1]):
-        one_hot = np.eye(probabilities.shape[1])[truth]
-        auc = float(sk.roc_auc_score(one_hot, probabilities, average="macro"))
-    return {
-        "accuracy": float(sk.accuracy_score(truth, predicted)),
-        "balanced_accuracy": float(sk.recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
-        "macro_f1": float(sk.f1_score(truth, predicted, labels=labels, average="macro", zero_division=0.0)),
-        "auc": auc,
-    }
+    return {one.key: one.function(truth, probabilities) for one in registry.measured_metrics() if one.function}
 
 
-def fast_headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    """What `headline` returns, 50 times faster for small test sets: for the many draws of a bootstrap."""
-    classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    confusion = _confusion(truth, predicted, classes)
-    hits, actual, named = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    present = actual > 0
-    auc = None
-    if present.all() and classes > 1:
-        ranks = rankdata(probabilities, axis=0)  # Mann-Whitney: the area under the ROC curve, ties counted half
-        positive = np.array([ranks[truth == label, label].sum() for label in range(classes)])
-        auc = float(np.mean((positive - actual * (actual + 1) / 2) / (actual * (len(truth) - actual))))
-    return {
-        "accuracy": float(hits.sum() / len(truth)),
-        "balanced_accuracy": float(np.mean(hits[present] / actual[present])),
-        "macro_f1": float(np.mean(2 * hits / np.maximum(actual + named, 1))),
-        "auc": auc,
-    }
-
-
-def _confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts by true and predicted class, as scikit-learn's, for the many draws of a bootstrap."""
-    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
-
-
-def _f1(confusion: np.ndarray) -> list[float | None]:
+def _f1(counts: np.ndarray) -> list[float | None]:
     """F1 of each class; None for one that is neither there nor predicted."""
-    both = confusion.sum(axis=1) + confusion.sum(axis=0)
-    return [float(2 * hits / total) if total else None for hits, total in zip(confusion.diagonal(), both, strict=True)]
-
-
-def _all_present(truth: np.ndarray, classes: int) -> bool:
-    return classes > 1 and bool((np.bincount(truth, minlength=classes) > 0).all())
+    both = counts.sum(axis=1) + counts.sum(axis=0)
+    return [float(2 * hits / total) if total else None for hits, total in zip(counts.diagonal(), both, strict=True)]
 
 
 def per_class(
@@ -89,13 +49,11 @@ def per_class(
     Returns:
         None, and not 0, stands for a precision of what was never predicted and a recall of what has no image.
     """
-    confusion = _confusion(truth, predicted, len(classes))
-    drawn = [_f1(_confusion(truth[rows], predicted[rows], len(classes))) for rows in draws]
+    counts = confusion(truth, predicted, len(classes))
+    drawn = [_f1(confusion(truth[rows], predicted[rows], len(classes))) for rows in draws]
     result: dict[str, dict[str, Any]] = {}
-    for index, (label, f1) in enumerate(zip(classes, _f1(confusion), strict=True)):
-        hits, actual, named = (
-            int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
-        )
+    for index, (label, f1) in enumerate(zip(classes, _f1(counts), strict=True)):
+        hits, actual, named = (int(n) for n in (counts[index, index], counts[index].sum(), counts[:, index].sum()))
         values = [one[index] for one in drawn]
         result[label] = {
             "precision": hits / named if named else None,
@@ -142,7 +100,7 @@ def intervals(
     truth: np.ndarray,
     probabilities: np.ndarray,
     draws: Sequence[np.ndarray],
-    measure: Callable[[np.ndarray, np.ndarray], dict[str, float | None]] = fast_headline,
+    measure: Callable[[np.ndarray, np.ndarray], dict[str, float | None]] = headline,
 ) -> dict[str, dict[str, float] | None]:
     """95 % interval of each headline metric; None where no draw defines it."""
     drawn = [measure(truth[rows], probabilities[rows]) for rows in draws]
@@ -152,15 +110,22 @@ def intervals(
     }
 
 
-def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
-    """Everything in metrics.json, in a fixed key order: numbers and their intervals alone.
+def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Every metric of the registry on the test images.
+
+    Args:
+        truth: N class indices.
+        probabilities: N x classes.
+        draws: image indices of the bootstrap's draws.
+
+    Returns:
+        The metrics by key, and their limits under `interval`.
 
     Raises:
         CytopipeError: for no images or scores that are not finite.
     """
     check_scores(truth, probabilities)
-    limits = intervals(truth, probabilities, group_draws(groups))
-    return {**headline(truth, probabilities), "interval": limits, "images": len(truth), "groups": len(set(groups))}
+    return {**headline(truth, probabilities), "interval": intervals(truth, probabilities, draws)}
 
 
 def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
@@ -187,10 +152,13 @@ def spread_of_seeds(truth: np.ndarray, probabilities: Sequence[np.ndarray]) -> d
 
 
 def _spread(measured: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    result: dict[str, Any] = {"count": len(measured)}
-    for name in measured[0]:
-        values = [one[name] for one in measured]
-        known = [value for value in values if value is not None]
-        sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
-        result[name] = {"mean": float(np.mean(known)) if known else None, "sd": sd, "values": values}
-    return result
+    return {
+        "count": len(measured),
+        "metrics": {name: _spread_of([one[name] for one in measured]) for name in measured[0]},
+    }
+
+
+def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
+    known = [value for value in values if value is not None]
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return {"mean": float(np.mean(known)) if known else None, "sd": sd, "values": values}

@@ -14,13 +14,13 @@ NAMING = "boxes"  # matches among which classes and numbers of cells are counted
 POINTS = 100  # of a precision-recall curve
 PR_COLUMNS = ("overlap", "threshold", "recall", "precision", "found")
 COUNT_COLUMNS = ("field", "true", "found")
-Row = dict[str, Any]
+Measured = dict[str, Any]
 Measures = dict[str, float | None]
 Fields = Sequence[ScreenedField]
 
 
 def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
-    """What metrics.json of a screening holds, in a fixed order of keys.
+    """Every number of a screening.
 
     Args:
         fields: at least one.
@@ -59,14 +59,6 @@ def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
         },
     }
     return content
-
-
-def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers that MLflow shows, those that are defined."""
-    named = {f"{kind}_{name}": metrics[kind][name] for kind in KINDS for name in ("precision", "recall", "f1")}
-    named |= {f"count_{name}": metrics["count"][name] for name in ("mean_absolute_error", "mean_error")}
-    named |= {"class_accuracy": metrics["naming"]["accuracy"], "named_f1": metrics["naming"]["f1"]}
-    return {name: value for name, value in named.items() if value is not None}
 
 
 def _tally(fields: Fields, kind: str) -> np.ndarray:
@@ -167,7 +159,7 @@ def _undefined(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
     return found
 
 
-def precision_recall_rows(fields: Fields) -> list[Row]:
+def precision_recall_rows(fields: Fields) -> list[Measured]:
     """Precision and recall of the cells of at least a score, by falling score, matched anew at each; see PR_COLUMNS."""
     scores = np.unique([one.score for field in fields for one in field.found])
     places = np.linspace(0, len(scores) - 1, min(POINTS, len(scores))).round().astype(int)
@@ -183,61 +175,62 @@ def precision_recall_rows(fields: Fields) -> list[Row]:
     return rows
 
 
-def count_rows(fields: Fields) -> list[Row]:
+def count_rows(fields: Fields) -> list[Measured]:
     """Annotated cells, and found ones that count, of every field; see COUNT_COLUMNS."""
     values = [(field.id, len(field.true), len(field.counts(NAMING))) for field in fields]
     return [dict(zip(COUNT_COLUMNS, one, strict=True)) for one in values]
 
 
-def field_rows(fields: Fields, classes: Sequence[str]) -> list[Row]:
-    """One row a field: what is there, what was found, how much of it matches, and the cells of each class."""
+def field_scores(fields: Fields, classes: Sequence[str]) -> list[Measured]:
+    """What is in each field, what was found, how much of it matches, and the cells of each class."""
     rows = []
     for field in fields:
         counted = field.counts(NAMING)
         tally = _tally([field], NAMING)
-        row = {
-            "field": field.id,
-            "group": field.group,
-            "true": len(field.true),
-            "found": len(counted),
-            "at_edge": len(field.found) - len(counted),
-            "matched": int(tally[0, 3]),
-            "matched_contours": len(field.matches("contours")),
-            "named": int(tally[0, 5]),
-            "f1": _finding(tally)["f1"],
-        }
-        for label in classes:
-            row[f"true_{label}"] = sum(cell.label == label for cell in field.true)
-        for label in classes:
-            row[f"found_{label}"] = sum(field.found[place].label == label for place in counted)
-        rows.append(row)
+        rows.append(
+            {
+                "field": field.id,
+                "group": field.group,
+                "true": len(field.true),
+                "found": len(counted),
+                "at_edge": len(field.found) - len(counted),
+                "matched": int(tally[0, 3]),
+                "matched_contours": len(field.matches("contours")),
+                "named": int(tally[0, 5]),
+                "f1": _finding(tally)["f1"],
+                "true_of": {label: sum(cell.label == label for cell in field.true) for label in classes},
+                "found_of": {label: sum(field.found[place].label == label for place in counted) for label in classes},
+            }
+        )
     return rows
 
 
-def detection_rows(fields: Fields) -> list[Row]:
-    """One row a found cell: where it is, its match by boxes with both overlaps, its class and the true one.
+def found_cells(fields: Fields) -> list[Measured]:
+    """Where each found cell is, its match by boxes with both overlaps, its class and the true one.
 
-    `counts` is 0 for a cell without a match at the edge of its field.
+    `counts` is False for a cell without a match at the edge of its field.
     """
     rows = []
     for field in fields:
         matches, counted = field.matches(NAMING), set(field.counts(NAMING))
         for place, one in enumerate(field.found):
             true = matches.get(place)
-            row = {"field": field.id, **dict(zip(("left", "top", "right", "bottom"), one.box, strict=True))}
-            row |= {"score": one.score, "counts": int(place in counted)}
-            row |= {"match": "" if true is None else field.true[true].id}
-            row |= {f"iou_{kind}": "" if true is None else float(field.overlaps[kind][place, true]) for kind in KINDS}
-            row |= {"class": one.label, "true_class": "" if true is None else field.true[true].label}
-            rows.append(row)
+            overlaps = {
+                f"iou_{kind}": None if true is None else float(field.overlaps[kind][place, true]) for kind in KINDS
+            }
+            rows.append(
+                {
+                    "field": field.id,
+                    **dict(zip(("left", "top", "right", "bottom"), one.box, strict=True)),
+                    "score": one.score,
+                    "counts": place in counted,
+                    "match": "" if true is None else field.true[true].id,
+                    **overlaps,
+                    "label": one.label,
+                    "true_class": "" if true is None else field.true[true].label,
+                }
+            )
     return rows
-
-
-DETECTION_COLUMNS = (
-    *("field", "left", "top", "right", "bottom", "score", "counts", "match"),
-    *(f"iou_{kind}" for kind in KINDS),
-    *("class", "true_class"),
-)
 
 
 def worst_median_best(fields: Fields) -> dict[str, ScreenedField]:

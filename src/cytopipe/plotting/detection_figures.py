@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw
 from cytopipe.imaging.decode import resize_rgb
 from cytopipe.imaging.drawing import font
 from cytopipe.metrics.detection import LEAST_IOU, ScreenedField
-from cytopipe.metrics.screening import NAMING, Row
+from cytopipe.metrics.screening import NAMING, Measured
 from cytopipe.plotting.figures import COLORS, SERIES, figure, note
 
 LONGER = 1280  # side of a drawn field, pixels
@@ -25,7 +25,7 @@ TRUE = "#ffffff"
 Outline = tuple[np.ndarray, str, str]  # P x 2, what it is, a word beside it
 
 
-def precision_recall_figure(path: Path, rows: Sequence[Row]) -> None:
+def precision_recall_figure(path: Path, rows: Sequence[Measured]) -> None:
     """Precision by recall as the detector's score falls, for boxes and contours."""
     with figure(path, 1, (4.4, 4.2)) as (axis,):
         axis.set(title="cells found, by the detector's score", xlabel="recall", ylabel="precision")
@@ -41,7 +41,7 @@ def precision_recall_figure(path: Path, rows: Sequence[Row]) -> None:
         axis.legend(fontsize=8, framealpha=0.85, edgecolor="none", loc="lower left")
 
 
-def counts_figure(path: Path, rows: Sequence[Row]) -> None:
+def counts_figure(path: Path, rows: Sequence[Measured]) -> None:
     """Found against annotated cells, a dot a field, larger where several fields lie on one another."""
     with figure(path, 1, (4.4, 4.2)) as (axis,):
         points = [(row["true"], row["found"]) for row in rows]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cytopipe import paths
+from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task, ranked, shown
 from cytopipe.params import SPLITS, Params
 from cytopipe.report.cards import dataset_card, model_card, segmenter_card
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
@@ -17,6 +18,7 @@ from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
 from cytopipe.report.screened import screening_view
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
+from cytopipe.results.details import estimate_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,13 @@ def build_report(params: Params) -> Report:
         pixels=PIXELS,
         words=WORDS,
         method_name=method_name,
+        leading=of_task("classification")[0],
+        ranked=ranked(),
+        measured_metrics=measured_metrics(),
+        calibration_metrics=calibration_metrics(),
+        segmentation_metrics=shown("segmentation"),
+        screening_metrics=shown("screening"),
+        estimate_of=estimate_of,
     )
     return Report(html, cards)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cytopipe.report.read import Prediction
+from cytopipe.results.predictions import Prediction
 
 LEVELS = 6  # of shade, by the share of the true class
 CAPS = (24, 12, 6, 3, 1)  # images of a cell with mistakes; of a cell without, a third
@@ -50,7 +50,7 @@ def chosen_images(predictions: Sequence[Prediction]) -> dict[tuple[str, str], li
     grow heavy.
     """
     cells: dict[tuple[str, str], list[Prediction]] = {}
-    for one in sorted(predictions, key=lambda one: (one.confidence * (1 if one.right else -1), one.id)):
+    for one in sorted(predictions, key=lambda one: (one.confidence * (1 if one.correct else -1), one.id)):
         cells.setdefault((one.label, one.predicted), []).append(one)
     for cap in CAPS:
         cut = {

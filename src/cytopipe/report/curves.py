@@ -10,8 +10,10 @@ from markupsafe import Markup
 from cytopipe import paths
 from cytopipe.report.charts import Axis, Point, Series, chart, series_style
 from cytopipe.report.explained import method_name
-from cytopipe.report.read import ClassifierResults, ScreeningResults, SegmenterResults, Table, read_table_if_there
+from cytopipe.report.read import ClassifierResults, ScreeningResults, SegmenterResults, history, plot_table
 from cytopipe.report.render import percent
+from cytopipe.results.history import History, TrainedEpoch
+from cytopipe.results.tables import Line
 
 _PERTURBATIONS = {
     "deletion": "The most important pixels are removed first: the sooner it falls, the better.",
@@ -43,17 +45,16 @@ def class_keys(classes: Sequence[str]) -> list[Key]:
     return [Key(label, series_style(index)) for index, label in enumerate(classes)]
 
 
-def training_curves(history: Table, measure: str) -> list[Curve]:
+def training_curves(history: History, measure: str) -> list[Curve]:
     """Loss and another measure by epoch, with the kept epoch marked; none for what was not trained."""
-    return [_training_curve(history, name) for name in ("loss", measure) if history]
+    return [_training_curve(history.epochs, name) for name in ("loss", measure) if history.epochs]
 
 
-def _training_curve(history: Table, name: str) -> Curve:
-    train, validation = (_points(history, "epoch", f"{split}_{name}") for split in ("train", "val"))
-    kept = _points([row for row in history if row["best"] == "1"], "epoch", f"val_{name}")
+def _training_curve(epochs: Sequence[TrainedEpoch], name: str) -> Curve:
+    train, validation = ([(one.epoch, one.measures[f"{split}_{name}"]) for one in epochs] for split in ("train", "val"))
+    kept: list[Point] = [(one.epoch, one.measures[f"val_{name}"]) for one in epochs if one.best]
     values = [value for _, value in [*train, *validation]]
-    epochs = [float(row["epoch"]) for row in history]
-    across = Axis("epoch", min(epochs), max(epochs))
+    across = Axis("epoch", epochs[0].epoch, epochs[-1].epoch)
     # A loss starts at 0; of a share between 0 and 1 the used part is shown.
     up = Axis(name, 0.0, max(values)) if name == "loss" else Axis(name, max(0.0, min(values) - 0.05))
     lines = [Series(train, "train"), Series(validation, "val"), Series(kept, "best", marks=True)]
@@ -65,20 +66,20 @@ def _training_curve(history: Table, name: str) -> Curve:
 
 def classifier_curves(one: ClassifierResults) -> list[Curve]:
     """Every curve whose table is there and has rows."""
-    found = (_DRAWN[name](read_table_if_there(one.files.plots / f"{name}.csv"), one) for name in _DRAWN)
+    found = (_DRAWN[name](plot_table(one.files.plots / f"{name}.csv"), one) for name in _DRAWN)
     return [curve for curve in found if curve]
 
 
 def classifier_training(one: ClassifierResults) -> list[Curve]:
     """Loss and accuracy by epoch."""
-    return training_curves(read_table_if_there(one.files.training / "history.csv"), "accuracy")
+    return training_curves(history(one.files), "accuracy")
 
 
 def perturbation_curves(one: ClassifierResults) -> list[Curve]:
     """How the probability falls and rises as the pixels that matter most to each method are deleted or inserted."""
     found = []
     for kind, text in _PERTURBATIONS.items():
-        methods = _by(read_table_if_there(paths.Explained(one.name).plots / f"{kind}.csv"), "method")
+        methods = _by(plot_table(paths.Explained(one.name).plots / f"{kind}.csv"), "method")
         if not methods:
             continue
         styles = {name: "guide-line" if name == "random" else series_style(i) for i, name in enumerate(methods)}
@@ -90,14 +91,14 @@ def perturbation_curves(one: ClassifierResults) -> list[Curve]:
 
 def segmenter_curves(one: SegmenterResults) -> list[Curve]:
     """Loss and Dice by epoch, and how Dice is spread over the test images."""
-    training = training_curves(read_table_if_there(one.files.training / "history.csv"), "dice")
-    spread = [row for row in read_table_if_there(one.files.plots / "distribution.csv") if row["measure"] == "dice"]
+    training = training_curves(history(one.files), "dice")
+    spread = [row for row in plot_table(one.files.plots / "distribution.csv") if row["measure"] == "dice"]
     return [*training, *([_spread(spread)] if spread else [])]
 
 
 def screening_curves(one: ScreeningResults) -> list[Curve]:
     """Precision by recall as the detector's score falls, and found against annotated cells of each field."""
-    rows = _by(read_table_if_there(one.files.plots / "precision_recall.csv"), "overlap")
+    rows = _by(plot_table(one.files.plots / "precision_recall.csv"), "overlap")
     found = []
     if rows:
         lines = [
@@ -107,7 +108,7 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
         svg = chart("precision by recall of found cells", Axis("recall"), Axis("precision"), lines)
         keys = [Key(kind, series_style(place)) for place, kind in enumerate(rows)]
         found.append(Curve("Cells found", "From the surest alone to all that the detector tells.", svg, keys))
-    if counts := _points(read_table_if_there(one.files.plots / "counts.csv"), "true", "found"):
+    if counts := _points(plot_table(one.files.plots / "counts.csv"), "true", "found"):
         most = 1.05 * max(max(point) for point in counts) + 1
         # Dots, not a line through them.
         dots = [Series([point], "model", marks=True) for point in dict.fromkeys(counts)]
@@ -123,18 +124,18 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
     return found
 
 
-def _points(rows: Table, x: str, y: str) -> list[Point]:
+def _points(rows: list[Line], x: str, y: str) -> list[Point]:
     return [(float(row[x]), float(row[y])) for row in rows if row.get(x) and row.get(y)]
 
 
-def _by(rows: Table, column: str) -> dict[str, Table]:
-    groups: dict[str, Table] = {}
+def _by(rows: list[Line], column: str) -> dict[str, list[Line]]:
+    groups: dict[str, list[Line]] = {}
     for row in rows:
         groups.setdefault(row[column], []).append(row)
     return groups
 
 
-def _of_classes(rows: Table, one: ClassifierResults, x: str, y: str) -> tuple[list[Series], list[Key]]:
+def _of_classes(rows: list[Line], one: ClassifierResults, x: str, y: str) -> tuple[list[Series], list[Key]]:
     """A line for each class; other questions, such as that of abnormality, have a style and a legend of their own."""
     lines, keys = [], []
     for label, mine in _by(rows, "class").items():
@@ -145,7 +146,7 @@ def _of_classes(rows: Table, one: ClassifierResults, x: str, y: str) -> tuple[li
     return lines, keys
 
 
-def _roc(rows: Table, one: ClassifierResults) -> Curve | None:
+def _roc(rows: list[Line], one: ClassifierResults) -> Curve | None:
     if not rows:
         return None
     lines, keys = _of_classes(rows, one, "fpr", "tpr")
@@ -153,7 +154,7 @@ def _roc(rows: Table, one: ClassifierResults) -> Curve | None:
     return Curve("ROC", "Each class against the rest; the diagonal is guessing.", svg, keys)
 
 
-def _pr(rows: Table, one: ClassifierResults) -> Curve | None:
+def _pr(rows: list[Line], one: ClassifierResults) -> Curve | None:
     if not rows:
         return None
     lines, keys = _of_classes(rows, one, "recall", "precision")
@@ -161,7 +162,7 @@ def _pr(rows: Table, one: ClassifierResults) -> Curve | None:
     return Curve("Precision and recall", "Each class against the rest.", svg, keys)
 
 
-def _spread(rows: Table) -> Curve:
+def _spread(rows: list[Line]) -> Curve:
     parts = {part: _points(mine, "value", "share") for part, mine in _by(rows, "part").items()}
     low = min(value for points in parts.values() for value, _ in points)
     lines = [Series(points, series_style(index), part) for index, (part, points) in enumerate(parts.items())]
@@ -170,7 +171,7 @@ def _spread(rows: Table) -> Curve:
     return Curve("Dice of every image", "The share of test images with at most this Dice.", svg, keys)
 
 
-def _reliability(rows: Table, one: ClassifierResults) -> Curve | None:
+def _reliability(rows: list[Line], one: ClassifierResults) -> Curve | None:
     if not rows:
         return None
     lines = [
@@ -191,26 +192,23 @@ def _reliability(rows: Table, one: ClassifierResults) -> Curve | None:
     return Curve("Reliability", "Before and after the temperature; honest confidences lie on the diagonal.", svg, keys)
 
 
-def _coverage(rows: Table, one: ClassifierResults) -> Curve | None:
+def _coverage(rows: list[Line], one: ClassifierResults) -> Curve | None:
     curve = [row for row in rows if row.get("chosen", "0") != "1"]
     if not curve:
         return None
     chosen = _points([row for row in rows if row.get("chosen") == "1"], "coverage", "accuracy")
     points = _points(curve, "coverage", "accuracy")
-    wanted = 1 - one.metrics["selective"]["wanted_error"] if one.metrics.get("selective") else None
-    low = min(value for _, value in [*points, *chosen, (1.0, 1.0 if wanted is None else wanted)])
+    wanted = 1 - one.details.selective.wanted_error
+    low = min(value for _, value in [*points, *chosen, (1.0, wanted)])
     axis = Axis("accuracy", max(0.0, low - 0.1), 1.0)
-    guides = [] if wanted is None else [((0.0, wanted), (1.0, wanted))]
     lines = [Series(points, "model"), *(Series([point], "best", marks=True) for point in chosen)]
-    svg = chart("accuracy by coverage", Axis("share of images kept"), axis, lines, guides)
+    svg = chart("accuracy by coverage", Axis("share of images kept"), axis, lines, [((0.0, wanted), (1.0, wanted))])
     keys = [Key("chosen on validation", "best")] if chosen else []
-    text = "The surest images first" + (
-        "." if wanted is None else f"; the line is the wanted accuracy, {percent(wanted)}."
-    )
+    text = f"The surest images first; the line is the wanted accuracy, {percent(wanted)}."
     return Curve("Selective prediction", text, svg, keys)
 
 
-def _decision(rows: Table, one: ClassifierResults) -> Curve | None:
+def _decision(rows: list[Line], one: ClassifierResults) -> Curve | None:
     if not rows:
         return None
     groups = {name: _points(mine, "threshold", "net_benefit") for name, mine in _by(rows, "strategy").items()}
@@ -226,7 +224,7 @@ def _decision(rows: Table, one: ClassifierResults) -> Curve | None:
     return Curve("Decision curve", "Abnormal or normal: what acting is worth.", svg, keys)
 
 
-_DRAWN: dict[str, Callable[[Table, ClassifierResults], Curve | None]] = {
+_DRAWN: dict[str, Callable[[list[Line], ClassifierResults], Curve | None]] = {
     "roc": _roc,
     "pr": _pr,
     "reliability": _reliability,

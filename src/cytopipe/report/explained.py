@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from cytopipe import paths
 from cytopipe.explain.names import TITLES
 from cytopipe.report.pictures import Picture, panel
 from cytopipe.report.read import ClassifierResults
-
-Regions = Mapping[str, Mapping[str, float]]  # mean, and perhaps low and high, by region
+from cytopipe.results.explanations import ExplainedImage, ExplanationDetails, Regions
 
 PIXELS = "share of the pixels"
 PANELS = 8  # of a classifier; the folder holds all
@@ -27,7 +25,7 @@ class Panel:
     label: str
     predicted: str
     correct: bool
-    probability: float | None
+    probability: float
     picture: Picture
 
 
@@ -42,7 +40,7 @@ class Explained:
         shares: by class and column, how much falls on each region; empty without masks.
     """
 
-    content: Mapping[str, Any] | None
+    content: ExplanationDetails | None
     panels: Sequence[Panel]
     hidden: int
     shares: Mapping[str, Mapping[str, Regions]]
@@ -50,7 +48,7 @@ class Explained:
     @property
     def methods(self) -> list[str]:
         """As the stage names them."""
-        return list(self.content["methods"]) if self.content else []
+        return list(self.content.methods) if self.content else []
 
     @property
     def columns(self) -> list[str]:
@@ -61,29 +59,21 @@ class Explained:
 def explained(one: ClassifierResults) -> Explained:
     """What explains a classifier: right and wrong images of every class in turn, as many as the page bears."""
     content = one.explanations
-    if not content or not content.get("images"):
-        return Explained(content if content and content.get("shares") else None, [], 0, _shares(content or {}))
+    if content is None or not content.images:
+        return Explained(content if content and content.shares else None, [], 0, _shares(content) if content else {})
     folder = paths.Explained(one.name).panels
-    chosen = in_turn(content["images"])[:PANELS]
     panels = [
-        Panel(
-            image["id"],
-            image["label"],
-            image["predicted"],
-            bool(image["correct"]),
-            image.get("probability"),
-            panel(folder / image["panel"]),
-        )
-        for image in chosen
+        Panel(image.id, image.label, image.predicted, image.correct, image.probability, panel(folder / image.panel))
+        for image in in_turn(content.images)[:PANELS]
     ]
-    return Explained(content, panels, len(content["images"]) - len(panels), _shares(content))
+    return Explained(content, panels, len(content.images) - len(panels), _shares(content))
 
 
-def in_turn(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def in_turn(images: Sequence[ExplainedImage]) -> list[ExplainedImage]:
     """Images so that every class, wrong ones first, has its turn before any has another."""
-    kinds: dict[tuple[bool, str], list[Mapping[str, Any]]] = {}
+    kinds: dict[tuple[bool, str], list[ExplainedImage]] = {}
     for image in images:
-        kinds.setdefault((bool(image["correct"]), image["label"]), []).append(image)
+        kinds.setdefault((image.correct, image.label), []).append(image)
     rounds = zip_longest(*(kinds[kind] for kind in sorted(kinds)))
     return [image for one in rounds for image in one if image is not None]
 
@@ -93,14 +83,14 @@ def method_name(method: str) -> str:
     return TITLES.get(method, method.replace("_", " "))
 
 
-def _shares(content: Mapping[str, Any]) -> dict[str, dict[str, Regions]]:
-    areas = content.get("area_shares") or {}
+def _shares(content: ExplanationDetails) -> dict[str, dict[str, Regions]]:
+    areas = content.area_shares or {}
     found: dict[str, dict[str, Regions]] = {}
-    for label, methods in (content.get("shares") or {}).items():
+    for label, methods in (content.shares or {}).items():
         bars = {**{method_name(name): regions for name, regions in methods.items()}, PIXELS: areas.get(label)}
         found[label] = {name: regions for name, regions in bars.items() if regions and _measured(regions)}
     return found
 
 
 def _measured(regions: Regions) -> bool:
-    return all(one and one["mean"] is not None for one in regions.values())
+    return all(one.mean is not None for one in regions.values())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cytopipe import paths
 from cytopipe.report.pictures import Album, Picture, drawing
 from cytopipe.report.read import DatasetResults
+from cytopipe.results.audit import Example, Finding
 
 EXAMPLES = 4  # pairs of images of a finding
 OFF = "off"
@@ -25,7 +25,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ShownFinding:
     """One check; `hidden` is the number of examples that are left out."""
 
     check: str
@@ -44,7 +44,7 @@ class Audited:
 
     level: str
     verdict: str
-    findings: Sequence[Finding]
+    findings: Sequence[ShownFinding]
 
     @property
     def word(self) -> str:
@@ -52,7 +52,7 @@ class Audited:
         return WORDS.get(self.verdict, self.verdict)
 
     @property
-    def alarms(self) -> list[Finding]:
+    def alarms(self) -> list[ShownFinding]:
         """The findings that a reader must know of before the numbers."""
         return [finding for finding in self.findings if finding.verdict in ("fail", "warning")]
 
@@ -61,32 +61,25 @@ def audited(one: DatasetResults, album: Album) -> Audited:
     """The audit of a dataset, worst findings first; one that was not run says so."""
     if one.audit is None:
         return Audited(OFF, OFF, [])
-    findings = [_finding(finding, one, album) for finding in one.audit["findings"]]
-    findings.sort(key=lambda finding: _place(finding.verdict))
-    return Audited(one.audit["level"], one.audit["verdict"], findings)
+    findings = [_shown(finding, one, album) for finding in one.audit.findings]
+    findings.sort(key=lambda finding: _WORST_FIRST.index(finding.verdict))
+    return Audited(one.audit.level, one.audit.verdict, findings)
 
 
-def _finding(content: Mapping[str, Any], one: DatasetResults, album: Album) -> Finding:
-    examples = content.get("examples") or []
-    shown = [example for example in examples if all(image in one.by_id for image in example["ids"])][:EXAMPLES]
-    figure = content.get("figure")
-    return Finding(
-        content["check"],
-        content["verdict"],
-        content["title"],
-        content["text"],
-        content.get("numbers") or {},
-        [_pair(example, one, album) for example in shown],
-        len(examples) - len(shown),
-        drawing(paths.Audit(one.name).figures / figure) if figure else None,
+def _shown(finding: Finding, one: DatasetResults, album: Album) -> ShownFinding:
+    known = [example for example in finding.examples if all(image in one.by_id for image in example.ids)][:EXAMPLES]
+    return ShownFinding(
+        finding.check,
+        finding.verdict,
+        finding.title,
+        finding.text,
+        finding.numbers,
+        [_pair(example, one, album) for example in known],
+        len(finding.examples) - len(known),
+        drawing(paths.Audit(one.name).figures / finding.figure) if finding.figure else None,
     )
 
 
-def _pair(example: Mapping[str, Any], one: DatasetResults, album: Album) -> Pair:
-    splits = example.get("splits") or [one.by_id[image].split for image in example["ids"]]
-    images = [(image, split, album.get(one.name, image)) for image, split in zip(example["ids"], splits, strict=True)]
-    return Pair(images, example.get("distance"))
-
-
-def _place(verdict: str) -> int:
-    return _WORST_FIRST.index(verdict) if verdict in _WORST_FIRST else len(_WORST_FIRST)
+def _pair(example: Example, one: DatasetResults, album: Album) -> Pair:
+    shown = zip(example.ids, example.splits, strict=True)
+    return Pair([(image, split, album.get(one.name, image)) for image, split in shown], example.distance)

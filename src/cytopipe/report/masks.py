@@ -12,7 +12,8 @@ from cytopipe import paths
 from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import CYTOPLASM, NUCLEUS, read_mask
 from cytopipe.report.pictures import SHOWN, Picture, photograph, shrink
-from cytopipe.report.read import DatasetResults, Results, SegmenterResults, Table
+from cytopipe.report.read import DatasetResults, Results, SegmenterResults
+from cytopipe.results.segmenter import MaskScores
 
 SHOWN_IMAGES = 12
 WORST = 4  # of them are the very worst; the others are spread over the ranking to the best
@@ -64,9 +65,9 @@ def gallery(one: SegmenterResults, results: Results) -> Gallery:
     return Gallery(overlays, len(ranked))
 
 
-def rank(overlaps: Table) -> Table:
-    """Rows by their mean Dice of cell and nucleus, worst first; one without a Dice counts as the worst."""
-    return sorted(overlaps, key=lambda row: (_mean_dice(row), row["id"]))
+def rank(overlaps: Sequence[MaskScores]) -> list[MaskScores]:
+    """Images by their mean Dice of cell and nucleus, worst first; one without a Dice counts as the worst."""
+    return sorted(overlaps, key=lambda row: (_mean_dice(row), row.id))
 
 
 def spread(count: int, shown: int = SHOWN_IMAGES, worst: int = WORST) -> list[int]:
@@ -84,8 +85,8 @@ def contours(mask: np.ndarray, value: int) -> str:
     return "".join("M" + "L".join(f"{x + 0.5:g},{y + 0.5:g}" for x, y in shape) + "Z" for shape in shapes)
 
 
-def _overlay(place: int, row: dict[str, str], dataset: DatasetResults) -> Overlay:
-    entry = dataset.row(row["id"])
+def _overlay(place: int, row: MaskScores, dataset: DatasetResults) -> Overlay:
+    entry = dataset.row(row.id)
     organized, predicted = paths.Organized(dataset.name), paths.Masks(dataset.name)
     image = read_png(organized.folder / entry.path)
     sources = {
@@ -107,16 +108,12 @@ def _overlay(place: int, row: dict[str, str], dataset: DatasetResults) -> Overla
         width,
         height,
         outlines,
-        {part: _number(row.get(f"dice_{part}")) for part, _ in PARTS},
-        {part: _number(row.get(f"hd95_{part}")) for part, _ in PARTS},
+        {part: row.scores.get(f"dice_{part}") for part, _ in PARTS},
+        {part: row.scores.get(f"hd95_{part}") for part, _ in PARTS},
     )
 
 
-def _mean_dice(row: dict[str, str]) -> float:
-    values = [_number(row.get(f"dice_{part}")) for part, _ in PARTS]
+def _mean_dice(row: MaskScores) -> float:
+    values = [row.scores.get(f"dice_{part}") for part, _ in PARTS]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else -1.0
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text else None

@@ -73,14 +73,15 @@ def hashes(results: Results) -> dict[str, dict[str, str]]:
     return {
         "Manifests of the images": {name: sha256_file(paths.Organized(name).manifest) for name in results.datasets},
         "Manifests of the masks": {name: sha256_file(paths.Masks(name).manifest) for name in results.datasets},
-        "Test images": {name: digest for name, one in results.classifiers.items() for digest in _tested(one.summary)},
+        "Test images": {
+            name: digest for name, one in results.classifiers.items() for digest in _tested(one.details.test_sha256)
+        },
         "Weights": weights,
     }
 
 
-def _tested(summary: Mapping[str, Any]) -> list[str]:
-    found = summary.get("test_sha256")
-    return [found] if isinstance(found, str) else list((found or {}).values())[-1:]
+def _tested(found: str | Mapping[str, str]) -> list[str]:
+    return [found] if isinstance(found, str) else list(found.values())[-1:]
 
 
 def _plain(value: Any) -> Any:

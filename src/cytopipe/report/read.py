@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cytopipe import paths
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
+from cytopipe.models.files import SUMS
 from cytopipe.params import Classifier, Dataset, Params, Screening, Segmenter
-
-Table = list[dict[str, str]]
-_SCORE = "p_"  # of the columns with the probability of a class
-_CHECKSUMS = "SHA256SUMS"  # of a model folder
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One test image and what a classifier says of it; `probabilities` are in the order of the classes."""
-
-    id: str
-    group: str
-    label: str
-    predicted: str
-    probabilities: tuple[float, ...]
-
-    @property
-    def right(self) -> bool:
-        """Whether the predicted class is the true one."""
-        return self.label == self.predicted
-
-    @property
-    def confidence(self) -> float:
-        """The highest probability."""
-        return max(self.probabilities, default=0.0)
+from cytopipe.results.audit import AuditReport
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.dataset import DatasetSummary
+from cytopipe.results.explanations import ExplanationDetails
+from cytopipe.results.history import History
+from cytopipe.results.leaderboard import Leaderboard
+from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
+from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
+from cytopipe.results.tables import Line, Table
 
 
 @dataclass(frozen=True)
@@ -47,14 +30,14 @@ class DatasetResults:
 
     name: str
     config: Dataset
-    summary: Mapping[str, Any]
+    summary: DatasetSummary
     rows: Sequence[Row]
-    audit: Mapping[str, Any] | None
+    audit: AuditReport | None
 
     @property
     def classes(self) -> list[str]:
         """Class names in the order of their indices."""
-        return list(self.summary["classes"])
+        return list(self.summary.classes)
 
     @cached_property
     def by_id(self) -> dict[str, Row]:
@@ -84,11 +67,19 @@ class ClassifierResults:
 
     name: str
     config: Classifier
-    classes: Sequence[str]
-    metrics: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    predictions: Sequence[Prediction]
-    explanations: Mapping[str, Any] | None
+    details: ClassifierDetails
+    table: Predictions
+    explanations: ExplanationDetails | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their indices."""
+        return self.table.classes
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """One per test image."""
+        return self.table.rows
 
     @property
     def files(self) -> paths.Trained:
@@ -102,8 +93,8 @@ class SegmenterResults:
 
     name: str
     config: Segmenter
-    metrics: Mapping[str, Any]
-    overlaps: Table
+    details: SegmenterDetails
+    overlaps: Sequence[MaskScores]
 
     @property
     def files(self) -> paths.Trained:
@@ -117,8 +108,8 @@ class ScreeningResults:
 
     name: str
     config: Screening
-    metrics: Mapping[str, Any]
-    fields: Table
+    details: ScreeningDetails
+    fields: Sequence[FieldScore]
 
     @property
     def files(self) -> paths.Screened:
@@ -135,7 +126,7 @@ class Results:
     segmenters: Mapping[str, SegmenterResults]
     classifiers: Mapping[str, ClassifierResults]
     screenings: Mapping[str, ScreeningResults]
-    leaderboard: Mapping[str, Any]
+    leaderboard: Leaderboard
 
 
 def read_results(params: Params) -> Results:
@@ -150,88 +141,52 @@ def read_results(params: Params) -> Results:
         {name: _segmenter(name, config) for name, config in params.segmenters.items()},
         {name: _classifier(name, config) for name, config in params.classifiers.items()},
         {name: _screening(name, config) for name, config in params.screenings.items()},
-        _json(paths.LEADERBOARD_JSON),
+        Leaderboard.read(paths.LEADERBOARD_JSON),
     )
 
 
 def _dataset(name: str, config: Dataset) -> DatasetResults:
-    organized = paths.Organized(name)
-    audit = _optional(paths.Audit(name).findings)
-    return DatasetResults(name, config, _json(organized.summary), read_manifest(organized.manifest), audit)
+    organized, findings = paths.Organized(name), paths.Audit(name).findings
+    audit = AuditReport.read(findings) if findings.is_file() else None
+    return DatasetResults(
+        name, config, DatasetSummary.read(organized.summary), read_manifest(organized.manifest), audit
+    )
 
 
 def _segmenter(name: str, config: Segmenter) -> SegmenterResults:
     files = paths.segmenter(name)
-    return SegmenterResults(name, config, _json(files.metrics), read_table(files.predictions))
+    overlaps = SegmenterPredictions.read(files.predictions).rows
+    return SegmenterResults(name, config, SegmenterDetails.read(files.details), overlaps)
 
 
 def _classifier(name: str, config: Classifier) -> ClassifierResults:
-    files = paths.classifier(name)
-    table = read_table(files.predictions)
-    scores = [column for column in (table[0] if table else ()) if column.startswith(_SCORE)]
-    predictions = [
-        Prediction(
-            row["id"], row["group"], row["label"], row["predicted"], tuple(float(row[column]) for column in scores)
-        )
-        for row in table
-    ]
-    return ClassifierResults(
-        name,
-        config,
-        [column.removeprefix(_SCORE) for column in scores],
-        _json(files.metrics),
-        _json(files.summary),
-        predictions,
-        _optional(paths.Explained(name).summary),
-    )
+    files, explained = paths.classifier(name), paths.Explained(name).summary
+    explanations = ExplanationDetails.read(explained) if explained.is_file() else None
+    details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
+    return ClassifierResults(name, config, details, table, explanations)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:
     files = paths.Screened(name)
-    return ScreeningResults(name, config, _json(files.metrics), read_table(files.fields))
+    return ScreeningResults(name, config, ScreeningDetails.read(files.details), FieldScores.read(files.fields).rows)
 
 
-def read_table(path: Path) -> Table:
-    """Rows of a CSV that a stage wrote.
-
-    Raises:
-        CytopipeError: when it is missing.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise _missing(path) from None
+def plot_table(path: Path) -> list[Line]:
+    """Rows of a table that a plot was drawn from; none for a missing file: not every evaluation draws every curve."""
+    return list(Table.read(path).rows) if path.is_file() else []
 
 
-def read_table_if_there(path: Path) -> Table:
-    """Like `read_table`, but empty for a missing file: not every evaluation draws every curve."""
-    return read_table(path) if path.is_file() else []
+def history(trained: paths.Trained) -> History:
+    """The training of a model; without an epoch where nothing was trained."""
+    path = trained.training / "history.csv"
+    return History.read(path) if path.is_file() else History(epochs=())
 
 
 def weight_hashes(model: Path) -> dict[str, str]:
     """SHA-256 of a model folder's files, by their path below it, as its own lists of checksums say."""
     found = {}
-    for sums in sorted(model.rglob(_CHECKSUMS)):
+    for sums in sorted(model.rglob(SUMS)):
         for line in sums.read_text(encoding="utf-8").splitlines():
             digest, _, name = line.partition("  ")
             found[(sums.parent / name).relative_to(model).as_posix()] = digest
     return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except ValueError as error:
-        raise CytopipeError(f"not JSON: {error}", where=path, hint="rerun the stage that writes it") from None
-    return content
-
-
-def _optional(path: Path) -> dict[str, Any] | None:
-    return _json(path) if path.is_file() else None
-
-
-def _missing(path: Path) -> CytopipeError:
-    return CytopipeError("this result is missing", where=path, hint="run the stages before the report: dvc repro")

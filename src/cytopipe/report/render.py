@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from cytopipe.metrics.registry import Metric
+from cytopipe.results.numbers import Estimate, Interval
 
 TEMPLATES = Path(__file__).parent / "templates"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
@@ -36,9 +38,21 @@ def signed(value: float | None, digits: int = 3) -> str:
     return _NONE if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
-def limits(value: Mapping[str, float] | None, digits: int = 3) -> str:
-    """An interval: 0.812 to 0.897."""
-    return _NONE if not value else f"{number(value['low'], digits)} to {number(value['high'], digits)}"
+def limits(value: Estimate | Interval | None, digits: int = 3) -> str:
+    """The interval of an estimate: 0.812 to 0.897."""
+    if value is None or value.low is None:
+        return _NONE
+    return f"{number(value.low, digits)} to {number(value.high, digits)}"
+
+
+def measure(estimate: Estimate, metric: Metric) -> str:
+    """The value of a metric, in its own form."""
+    return (signed if metric.signed else number)(estimate.value, metric.digits)
+
+
+def sentence(text: str) -> str:
+    """A title with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -82,6 +96,8 @@ def _environment(escape: bool) -> Environment:
         "count": count,
         "plain": plain,
         "md": markdown_name,
+        "measure": measure,
+        "sentence": sentence,
     }
     environment.globals["source"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return environment

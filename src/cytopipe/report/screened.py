@@ -40,7 +40,7 @@ def screening_view(one: ScreeningResults) -> ScreeningView:
 
 def _fields(one: ScreeningResults) -> list[FieldView]:
     """The fields that lie in the folder of figures, the worst first."""
-    scores = {row["field"]: float(row["f1"]) if row["f1"] else None for row in one.fields}
+    scores = {row.field: row.f1 for row in one.fields}
     drawn = [name for name in scores if (one.files.figures / f"{name}.png").is_file()]
     drawn.sort(key=lambda name: (scores[name] or 0.0, name))
     ranks = RANKS if len(drawn) == len(RANKS) else RANKS[::2]  # of two fields none is the middle one

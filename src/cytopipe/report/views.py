@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from cytopipe import paths
 from cytopipe.data.adapters.base import Adapter
 from cytopipe.data.adapters.registry import adapter
 from cytopipe.data.sources.recipe import load_recipe
+from cytopipe.metrics.registry import of_task
 from cytopipe.params import SPLITS, RecipeSource
 from cytopipe.report.compact_letter_display import letters
 from cytopipe.report.confusion import Cell, chosen_images, matrix
@@ -29,9 +29,12 @@ from cytopipe.report.explained import Explained, explained
 from cytopipe.report.findings import Audited, audited
 from cytopipe.report.masks import Gallery, gallery
 from cytopipe.report.pictures import Album, Picture
-from cytopipe.report.read import ClassifierResults, DatasetResults, Prediction, Results, SegmenterResults
+from cytopipe.report.read import ClassifierResults, DatasetResults, Results, SegmenterResults
+from cytopipe.results.leaderboard import RankedClassifier, Ranking
+from cytopipe.results.predictions import Prediction
 
 EXAMPLES = 3  # images of a class and split
+LEADING = of_task("classification")[0].key  # the metric of the whiskers
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class RankingView:
 
     title: str
     dataset: str
-    content: Mapping[str, Any]
+    content: Ranking
     letters: Mapping[str, str]
     low: float
     audit: Audited
@@ -70,13 +73,12 @@ class RankingView:
     @property
     def resolved(self) -> int:
         """Number of differences that the test set resolves."""
-        return sum(pair["resolved"] for pair in self.content.get("pairs", ()))
+        return sum(pair.resolved for pair in self.content.pairs)
 
     @property
-    def best(self) -> Mapping[str, Any]:
+    def best(self) -> RankedClassifier:
         """The first row."""
-        row: Mapping[str, Any] = self.content["classifiers"][0]
-        return row
+        return self.content.best
 
     @property
     def ticks(self) -> list[float]:
@@ -153,27 +155,26 @@ def examples(one: DatasetResults, album: Album) -> dict[str, dict[str, list[tupl
 def ranking_views(results: Results, datasets: Mapping[str, DatasetView]) -> list[RankingView]:
     """Every ranking, in the order of the datasets."""
     order = list(results.datasets)
-    views = [_ranking_view(title, content, results, datasets) for title, content in results.leaderboard.items()]
+    views = [_ranking_view(title, content, results, datasets) for title, content in results.leaderboard.root.items()]
     return sorted(views, key=lambda view: (order.index(view.dataset), view.title))
 
 
-def _ranking_view(
-    title: str, content: Mapping[str, Any], results: Results, datasets: Mapping[str, DatasetView]
-) -> RankingView:
-    rows = content["classifiers"]
-    dataset = results.classifiers[rows[0]["name"]].config.dataset
-    lowest = min(row["interval"]["low"] if row["interval"] else row["accuracy"] for row in rows)
+def _ranking_view(title: str, content: Ranking, results: Results, datasets: Mapping[str, DatasetView]) -> RankingView:
+    rows = content.classifiers
+    dataset = results.classifiers[rows[0].name].config.dataset
+    leading = [row.metrics[LEADING] for row in rows]
+    lowest = min(one.value or 0.0 if one.low is None else one.low for one in leading)
     low = max(0.0, float(np.floor(lowest * 10 - 1e-9)) / 10)
-    groups = content.get("equals", ()) if len(rows) > 1 else ()
+    groups = content.equals if len(rows) > 1 else ()
     return RankingView(title, dataset, content, letters(groups), low, datasets[dataset].audit)
 
 
 def classifier_views(results: Results, rankings: Sequence[RankingView]) -> list[ClassifierView]:
     """Every classifier in the order of the rankings; the best of each is open."""
     return [
-        _classifier_view(results.classifiers[row["name"]], place == 0)
+        _classifier_view(results.classifiers[row.name], place == 0)
         for ranking in rankings
-        for place, row in enumerate(ranking.content["classifiers"])
+        for place, row in enumerate(ranking.content.classifiers)
     ]
 
 

@@ -1,1 +1,1 @@
-"""The typed contracts: one frozen model for each file that one stage writes and another reads."""
+"""The contracts between stages: one frozen type for every file that one stage writes and another reads."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cytopipe.data.adapters.base import AnnotatedField
 from cytopipe.data.manifest import Row
@@ -17,16 +16,16 @@ from cytopipe.io.tables import write_table
 from cytopipe.metrics.detection import ScreenedField
 from cytopipe.metrics.screening import (
     COUNT_COLUMNS,
-    DETECTION_COLUMNS,
     PR_COLUMNS,
     count_rows,
     detection_metrics,
-    detection_rows,
-    field_rows,
+    field_scores,
+    found_cells,
     precision_recall_rows,
     worst_median_best,
 )
 from cytopipe.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
+from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
 
 
 def fields_of_the_test(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
@@ -68,14 +67,14 @@ class ScreeningResult:
     classes: Sequence[str]
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """See `detection_metrics`."""
-        return detection_metrics(self.fields, self.classes)
+    def details(self) -> ScreeningDetails:
+        """Every number with its interval; see `detection_metrics`."""
+        return ScreeningDetails.of(detection_metrics(self.fields, self.classes))
 
     def write_tables(self, detections: Path, fields: Path) -> None:
         """Write detections.csv and fields.csv."""
-        write_table(detections, detection_rows(self.fields), DETECTION_COLUMNS)
-        write_table(fields, field_rows(self.fields, self.classes))
+        FoundCells(rows=tuple(FoundCell(**one) for one in found_cells(self.fields))).write(detections)
+        FieldScores(rows=tuple(FieldScore(**one) for one in field_scores(self.fields, self.classes))).write(fields)
 
     def write_plots(self, folder: Path) -> None:
         """Write precision_recall and counts, each as a table and a figure, to an existing folder."""

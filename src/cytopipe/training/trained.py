@@ -10,6 +10,7 @@ from torch import nn
 
 from cytopipe.io.tables import write_table
 from cytopipe.plotting.figures import curves
+from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch
 
@@ -31,7 +32,7 @@ def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:
         history: of `fit`; empty where nothing was trained.
         measure: plotted beside the loss, such as "accuracy".
     """
-    write_table(folder / "history.csv", history, None if history else ["epoch"])
+    History.of(history).write(folder / "history.csv")
     for name in ("loss", measure):
         rows = [
             {"epoch": epoch["epoch"], "split": split, name: epoch[f"{split}_{name}"], "best": epoch["best"]}

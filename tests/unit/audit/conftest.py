@@ -103,7 +103,7 @@ def audited(tmp_path: Path) -> Callable[[Sequence[Cell]], dict[str, dict[str, An
         pictures = tmp_path / "figures"
         pictures.mkdir()
         result = audit(subject, "quick", pictures, lambda items: items)
-        findings = {finding["check"]: finding for finding in result["findings"]}
+        findings = {finding["check"]: finding for finding in result.plain["findings"]}
         assert {finding["figure"] for finding in findings.values()} - {None} == {
             path.name for path in pictures.iterdir()
         }

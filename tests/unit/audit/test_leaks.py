@@ -4,6 +4,7 @@ from cytopipe.audit import leaks
 from cytopipe.audit.findings import MOST_EXAMPLES
 from cytopipe.audit.hashes import Pair
 from cytopipe.data.manifest import Row
+from cytopipe.results.audit import Example
 
 
 def row(id_: str, split: str, group: str, sha256: str = "", label: str = "a") -> Row:
@@ -24,7 +25,7 @@ def test_sets_of_identical_images_are_counted_by_where_they_lie() -> None:
     finding = leaks.byte_duplicates([*ROWS, row("x", "val", "g5", "twice"), row("y", "val", "g6", "twice")])
     assert finding.verdict == "fail"
     assert finding.numbers == {"sets": 2, "across_splits": 1, "across_groups": 1, "labels_differ": 1}
-    assert finding.examples[0] == {"ids": ["a", "b"], "splits": ["train", "test"], "distance": 0}
+    assert finding.examples[0] == Example(ids=("a", "b"), splits=("train", "test"), distance=0)
     assert leaks.byte_duplicates(ROWS[2:]).verdict == "ok"
 
 
@@ -47,7 +48,7 @@ def test_near_duplicates_are_sorted_by_where_they_lie_and_identical_ones_left_ou
         "images_across_splits": 3,
         "labels_differ": 0,
     }
-    assert finding.examples[0] == {"ids": ["d", "e"], "splits": ["train", "val"], "distance": 5}
+    assert finding.examples[0] == Example(ids=("d", "e"), splits=("train", "val"), distance=5)
     assert leaks.near_duplicates(ROWS, pairs[3:]).verdict == "warning"
     assert leaks.near_duplicates(ROWS, pairs[4:]).verdict == "ok"
 
@@ -56,12 +57,12 @@ def test_groups_in_several_splits_are_named() -> None:
     assert leaks.torn_groups(ROWS).verdict == "ok"
     finding = leaks.torn_groups([*ROWS, row("x", "test", "g3")])
     assert (finding.verdict, finding.numbers["across_splits"], finding.numbers["images_of_these"]) == ("fail", 1, 2)
-    assert finding.examples == [{"ids": ["d", "x"], "splits": ["train", "test"], "distance": None}]
+    assert finding.examples == (Example(ids=("d", "x"), splits=("train", "test"), distance=None),)
 
 
 def test_examples_are_few() -> None:
     rows = [row(f"{side}{number:03d}", side, str(number)) for side in ("test", "train") for number in range(50)]
-    assert len(leaks.torn_groups(rows).plain["examples"]) == MOST_EXAMPLES
+    assert len(leaks.torn_groups(rows).examples) == MOST_EXAMPLES
     assert leaks.torn_groups(rows).numbers["across_splits"] == 50
 
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytopipe.audit.findings import Finding, report, worst
+from cytopipe.audit.findings import conclude, report, worst
 from cytopipe.audit.linear_probe import Probe
 from cytopipe.audit.shortcuts import Conditions, judge, judge_family, kernel, probe_families
 from cytopipe.audit.statistics import NAMES
+from cytopipe.results.audit import Finding
 
 
 def result(low: float, p: float = 0.005) -> Probe:
@@ -47,12 +48,12 @@ def test_statistics_that_do_not_vary_are_not_probed() -> None:
 
 def test_the_gravest_finding_gives_the_verdict() -> None:
     def finding(verdict: str) -> Finding:
-        return Finding("groups", verdict, "t", "x")  # type: ignore[arg-type]
+        return conclude("groups", verdict, "t", "x")  # type: ignore[arg-type]
 
     assert worst([finding("ok"), finding("skipped")]) == "ok"
     assert worst([finding("skipped")]) == "ok"
     assert worst([finding("ok"), finding("fail"), finding("warning")]) == "fail"
-    assert report("d", "off", [], []) == {
+    assert report("d", "off", [], []).plain == {
         "dataset": "d",
         "level": "off",
         "images": {"train": 0, "val": 0, "test": 0},

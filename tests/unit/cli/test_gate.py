@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from cytopipe.results.numbers import Estimate
+from made_results import classifier_details
+
 Cytopipe = Callable[..., Result]
 LeaveResults = Callable[..., Path]
 BASELINE = Path("tests/baselines/tiny.json")
@@ -14,7 +17,7 @@ BASELINE = Path("tests/baselines/tiny.json")
 
 @pytest.fixture
 def metrics(project: Path, cytopipe: Cytopipe, leave_results: LeaveResults) -> Path:
-    """metrics.json of a classifier with an accuracy of 0.75, whose values are the baseline."""
+    """details.json of a classifier with an accuracy of 0.75, whose values are the baseline."""
     (project / "params.yaml").unlink()
     file = leave_results(project, [3] * 10)
     assert cytopipe("gate", "--update", "--tolerance", "0.1").exit_code == 0
@@ -43,7 +46,7 @@ def test_a_planted_regression_fails_and_an_improvement_passes(
     assert "better" in result.stdout
 
 
-@pytest.mark.parametrize("content", [None, "{}", '{"accuracy": NaN, "auc": 0.95}', '{"accuracy": null}', ""])
+@pytest.mark.parametrize("content", [None, "{}", '{"metrics": {"accuracy": {"value": NaN}}}', ""])
 def test_what_is_missing_or_no_number_fails(metrics: Path, cytopipe: Cytopipe, content: str | None) -> None:
     metrics.unlink() if content is None else metrics.write_text(content)
     assert cytopipe("gate").exit_code == 1
@@ -58,7 +61,7 @@ def test_only_an_explicit_update_moves_the_baseline(
     assert BASELINE.read_bytes() == before
     assert cytopipe("gate", "--update").exit_code == 0
     assert cytopipe("gate").exit_code == 0
-    moved = json.loads(BASELINE.read_text())["results/classifiers/masks/metrics.json"]["metrics"]["accuracy"]
+    moved = json.loads(BASELINE.read_text())["results/classifiers/masks/details.json"]["metrics"]["accuracy"]
     assert moved == {"value": 0.25, "low": 0.25, "high": 0.25, "direction": "higher", "tolerance": 0.1}
 
 
@@ -85,7 +88,8 @@ def test_results_without_a_baseline_are_listed_and_pass(
 def test_json_is_for_machines(metrics: Path, cytopipe: Cytopipe) -> None:
     found = json.loads(cytopipe("gate", "--json").stdout)
     assert found["passed"] and len(found["checks"]) == 4
-    metrics.write_text('{"accuracy": NaN}')
+    details = classifier_details(dataset="cells", metrics={"accuracy": Estimate(value=None)})
+    details.write(metrics)
     result = cytopipe("gate", "--json")
     assert result.exit_code == 1
     assert {check["verdict"] for check in json.loads(result.stdout)["checks"]} == {"not a number", "no such metric"}

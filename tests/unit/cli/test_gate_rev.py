@@ -22,8 +22,7 @@ DVC_YAML = {
         "measure": {
             "cmd": "python -c \"import shutil; shutil.copytree('made', '.', dirs_exist_ok=True)\"",
             "deps": ["made"],
-            "outs": [f"{RESULTS}/predictions.csv", f"{RESULTS}/summary.json", "data/organized/cells/manifest.csv"],
-            "metrics": [f"{RESULTS}/metrics.json"],
+            "outs": [f"{RESULTS}/predictions.csv", f"{RESULTS}/details.json", "data/organized/cells/manifest.csv"],
         }
     }
 }
@@ -130,7 +129,7 @@ def test_outputs_that_are_in_no_cache_are_an_error_that_says_what_to_do(reposito
     shutil.rmtree(".dvc/cache")
     result = cytopipe("gate", "--rev", "main")
     assert result.exit_code == 1
-    assert f"{RESULTS}/metrics.json: the output of main is in neither DVC's cache nor a remote" in result.stderr
+    assert f"{RESULTS}/details.json: the output of main is in neither DVC's cache nor a remote" in result.stderr
     assert "dvc fetch" in result.stderr and "dvc repro" in result.stderr
     assert result.stdout == ""
 

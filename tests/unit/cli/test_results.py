@@ -10,6 +10,9 @@ from click.testing import Result
 
 from cytopipe.cli.results import describe_machine
 from cytopipe.evaluation.stored_results import BEGIN, END
+from cytopipe.metrics.registry import measured_metrics
+from cytopipe.results.numbers import Estimate
+from made_results import UNDEFINED, classifier_details, segmenter_details
 
 Cytopipe = Callable[..., Result]
 MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU")
@@ -19,29 +22,25 @@ MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU
 def finished(project: Path) -> Path:
     """The project with a finished run of the tiny preset."""
     shutil.copy("workflow/presets/tiny.yaml", "params.yaml")
-    segmenter = project / "results/segmenters/unet"
-    segmenter.mkdir(parents=True)
-    columns = "dice_cell,dice_nucleus,dice_cytoplasm"
-    dice = dict.fromkeys(columns.split(","), 0.5)
-    limits = dict.fromkeys(columns.split(","))
-    (segmenter / "metrics.json").write_text(json.dumps({**dice, "interval": limits, "images": 1}))
+    dice = {f"dice_{part}": Estimate(value=0.5) for part in ("cell", "nucleus", "cytoplasm")}
+    segmenter_details(dice, images=1).write(project / "results/segmenters/unet/details.json")
     about = {
         "masks": ("convnext_token_attention", "rgb+masks"),
         "resnet-rgb": ("timm/test_resnet", "rgb"),
         "resnet-masked": ("timm/test_resnet", "masked"),
     }
     for name, (architecture, channels) in about.items():
-        folder = project / "results/classifiers" / name
-        folder.mkdir(parents=True)
-        metrics = {"accuracy": 0.75, "interval": {"accuracy": {"low": 0.5, "high": 1.0}}, "images": 1}
-        (folder / "metrics.json").write_text(json.dumps(metrics))
-        summary = {"dataset": "tiny", "architecture": architecture, "channels": channels}
-        (folder / "summary.json").write_text(json.dumps(summary))
+        metrics = {metric.key: UNDEFINED for metric in measured_metrics()}
+        metrics["accuracy"] = Estimate(value=0.75, low=0.5, high=1.0)
+        details = classifier_details(
+            dataset="tiny", architecture=architecture, channels=channels, metrics=metrics, images=1
+        )
+        details.write(project / "results/classifiers" / name / "details.json")
     return project
 
 
 def test_what_has_not_been_run_is_left_out_on_demand_alone(finished: Path, cytopipe: Cytopipe) -> None:
-    (finished / "results/classifiers/resnet-masked/metrics.json").unlink()
+    (finished / "results/classifiers/resnet-masked/details.json").unlink()
     assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 1
     assert cytopipe("results", "--write", "tiny", "--partial", *MADE_BY).exit_code == 0
     assert "resnet-masked" not in {row["system"] for row in json.loads(cytopipe("results", "--json").stdout)}

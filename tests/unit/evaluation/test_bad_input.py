@@ -15,6 +15,7 @@ from cytopipe.evaluation.evaluate import Evaluation, evaluate
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
+from cytopipe.results.numbers import Estimate
 
 CLASSES = ("healthy", "mild", "severe")
 DECISIONS = {
@@ -56,12 +57,12 @@ def outcome(
         decision_rule=DECISIONS,
     )
     save_model(folder / "model", network, spec)
-    return evaluate(folder / "model", folder / "tensors", torch.device("cpu"))
+    return evaluate(folder / "model", folder / "tensors", "d", torch.device("cpu"))
 
 
 def written(found: Evaluation, folder: Path) -> dict[str, list[dict[str, str]]]:
     """The tables of all curves; no number of the evaluation is NaN or infinite, and each table has its figure."""
-    for part in (found.metrics, found.summary, found.headline):
+    for part in (found.details.plain, found.headline.plain, found.logged):
         json.dumps(part, allow_nan=False)
     plots = folder / "plots"
     plots.mkdir()
@@ -81,37 +82,35 @@ def test_images_of_one_class(tmp_path: Path, label: int, missing: str) -> None:
     tables = written(found, tmp_path)
     assert tables["roc"] == tables["pr"] == tables["decision"] == []
     assert tables["reliability"] and tables["coverage"]
-    (point,) = found.metrics["operating_points"]
-    assert point[missing] is None and point[f"{missing}_interval"] is None
-    assert found.metrics["auc"] is None and found.metrics["interval"]["auc"] is None
-    assert {"auc", "recall", "operating_points"} <= found.summary["undefined"].keys()
+    (point,) = found.details.operating_points
+    assert getattr(point, missing) == found.details.metrics["auc"] == Estimate(value=None)
+    assert {"auc", "recall", "operating_points"} <= found.details.undefined.keys()
 
 
 def test_one_image(tmp_path: Path) -> None:
     found = outcome(tmp_path, [1], "g")
     tables = written(found, tmp_path)
     assert len(tables["confusion"]) == 1 and tables["roc"] == []
-    assert set(found.metrics["interval"].values()) == {None}
-    assert found.metrics["calibration"]["after"]["interval"]["ece"] is None
-    assert found.metrics["selective"]["interval"]["aurc"] is None
-    assert "one group" in found.summary["undefined"]["interval"]
+    assert {one.low for one in found.details.metrics.values()} == {None}
+    assert found.details.calibration.after["ece"].low is found.details.selective.aurc.low is None
+    assert "one group" in found.details.undefined["interval"]
 
 
 def test_a_class_that_is_never_predicted(tmp_path: Path) -> None:
     found = outcome(tmp_path, [0, 1, 2] * 3, "gggghhhhh", bias=(0, 0, -1000))
     tables = written(found, tmp_path)
-    severe = found.summary["per_class"]["severe"]
-    assert (severe["precision"], severe["recall"], severe["f1"]) == (None, 0, 0)
-    assert severe["interval"]["precision"] is None and severe["interval"]["recall"]["high"] > 0
-    assert found.summary["undefined"].keys() == {"precision"}
-    assert "severe" in found.summary["undefined"]["precision"]
+    severe = found.details.per_class["severe"]
+    assert (severe.precision, severe.recall.value, severe.f1.value) == (Estimate(value=None), 0, 0)
+    assert severe.recall.high is not None and severe.recall.high > 0
+    assert found.details.undefined.keys() == {"precision"}
+    assert "severe" in found.details.undefined["precision"]
     assert {row["class"] for row in tables["pr"]} == {*CLASSES, "any abnormal"}
 
 
 def test_ties_everywhere(tmp_path: Path) -> None:
     found = outcome(tmp_path, [0, 1, 2] * 2, "gghhii", weight=0.0)
     tables = written(found, tmp_path)
-    assert found.metrics["auc"] == 0.5
+    assert found.details.metrics["auc"].value == 0.5
     assert {float(row["precision"]) for row in tables["pr"] if row["class"] == "mild"} == {0.333333}
     curve, chosen = tables["coverage"]
     assert curve["coverage"] == chosen["coverage"] == "1" and chosen["chosen"] == "1"

@@ -19,7 +19,11 @@ from cytopipe.evaluation.stored_results import (
     to_markdown,
     with_tables,
 )
+from cytopipe.metrics.registry import measured_metrics
 from cytopipe.params import Params, parse_params
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.numbers import Estimate
+from made_results import UNDEFINED, classifier_details, segmenter_details
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULT = {
@@ -50,14 +54,17 @@ def write(path: Path, content: Any) -> None:
 def finished(tmp_path: Path) -> Path:
     """A project whose run is finished."""
     segmenter, classifier = tmp_path / "results/segmenters/unet", tmp_path / "results/classifiers/masks"
-    dice = {"dice_cell": 0.9, "dice_nucleus": 0.9, "dice_cytoplasm": 0.9, "iou_cell": 0.8}
-    limits = {name: {"low": 0.8, "high": 1.0} for name in dice} | {"dice_cell": None}
-    write(segmenter / "metrics.json", {**dice, "interval": limits, "images": 8, "groups": 2})
-    limits = {"accuracy": {"low": 0.5, "high": 1.0}, "auc": None}
-    write(classifier / "metrics.json", {"accuracy": 0.75, "auc": None, "interval": limits, "images": 8, "groups": 2})
-    about = {"dataset": "tiny", "architecture": "convnext_token_attention", "channels": "rgb+masks"}
-    write(classifier / "summary.json", about)
+    dice = {name: Estimate(value=0.9, low=0.8, high=1.0) for name in ("dice_nucleus", "dice_cytoplasm", "iou_cell")}
+    details = segmenter_details({"dice_cell": Estimate(value=0.9), **dice}, dataset="tiny")
+    details.write(segmenter / "details.json")
+    classifier_made_of("convnext_token_attention").write(classifier / "details.json")
     return tmp_path
+
+
+def classifier_made_of(architecture: str) -> ClassifierDetails:
+    metrics = {metric.key: UNDEFINED for metric in measured_metrics()}
+    metrics["accuracy"] = Estimate(value=0.75, low=0.5, high=1.0)
+    return classifier_details(dataset="tiny", architecture=architecture, channels="rgb+masks", metrics=metrics)
 
 
 def stored(*results: dict[str, Any]) -> Stored:
@@ -67,8 +74,8 @@ def stored(*results: dict[str, Any]) -> Stored:
 def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path, params: Params) -> None:
     found = [(one.dataset, one.system, one.metric, one.value, one.n) for one in collect(finished, params)]
     assert found == [
-        ("tiny", "unet", "dice_nucleus", 0.9, 8),
         ("tiny", "unet", "dice_cell", 0.9, 8),
+        ("tiny", "unet", "dice_nucleus", 0.9, 8),
         ("tiny", "unet", "dice_cytoplasm", 0.9, 8),
         ("tiny", "masks", "accuracy", 0.75, 8),
     ]
@@ -80,18 +87,12 @@ def test_intervals_are_those_of_the_metrics(finished: Path, params: Params) -> N
     assert limits["dice_nucleus"] == (0.8, 1.0) and limits["dice_cell"] == (None, None)
 
 
-def test_segmentation_without_intervals_is_of_an_older_run(finished: Path, params: Params) -> None:
-    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": 0.9, "images": 8})
-    with pytest.raises(CytopipeError, match=r"(?s)no intervals.*dvc repro"):
-        collect(finished, params)
-
-
 def test_a_segmenter_without_true_masks_has_no_result(finished: Path, params: Params) -> None:
-    write(finished / "results/segmenters/unet/metrics.json", {"dice_cell": None, "interval": {}, "images": 0})
+    segmenter_details({}, images=0).write(finished / "results/segmenters/unet/details.json")
     assert {one.system for one in collect(finished, params)} == {"masks"}
 
 
-@pytest.mark.parametrize("missing", ["segmenters/unet/metrics.json", "classifiers/masks/summary.json"])
+@pytest.mark.parametrize("missing", ["segmenters/unet/details.json", "classifiers/masks/details.json"])
 def test_an_unfinished_run_is_refused(finished: Path, params: Params, missing: str) -> None:
     (finished / "results" / missing).unlink()
     with pytest.raises(CytopipeError, match=f"(?s){missing}.*dvc repro"):
@@ -99,10 +100,7 @@ def test_an_unfinished_run_is_refused(finished: Path, params: Params, missing: s
 
 
 def test_results_of_other_parameters_are_refused(finished: Path, params: Params) -> None:
-    write(
-        finished / "results/classifiers/masks/summary.json",
-        {"dataset": "tiny", "architecture": "timm/resnet18", "channels": "rgb+masks"},
-    )
+    classifier_made_of("timm/resnet18").write(finished / "results/classifiers/masks/details.json")
     with pytest.raises(CytopipeError, match="timm/resnet18"):
         collect(finished, params)
 

@@ -10,7 +10,7 @@ from cytopipe.results.model_spec import DecisionRule, Threshold
 
 CLASSES = ("a", "b", "c")
 THRESHOLDS = (Threshold(specificity=0.9, score=0.5),)
-SURE = {"error": 0.1}
+SURE = 0.1
 
 
 def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> list[DecisionRule]:
@@ -24,7 +24,7 @@ def test_where_all_is_defined_there_is_no_reason() -> None:
 
 def test_each_null_has_its_reason() -> None:
     truth, predicted = np.array([0, 0]), np.array([0, 1])
-    assert undefined(truth, predicted, ["g", "g"], CLASSES, decided("c"), {"error": None}) == {
+    assert undefined(truth, predicted, ["g", "g"], CLASSES, decided("c"), None) == {
         "auc": "no test image of b, c",
         "recall": "no test image of b, c",
         "precision": "never predicted: c",

@@ -6,11 +6,15 @@ import pytest
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.explain.choose import Prediction, measured, read_predictions, shown, spread
+from cytopipe.explain.choose import measured, predictions_of, shown, spread
+from cytopipe.results.predictions import Prediction
 
 
 def predictions(*cases: tuple[str, str, float]) -> list[Prediction]:
-    return [Prediction(f"{i:02}", "g", label, named, p) for i, (label, named, p) in enumerate(cases)]
+    return [
+        Prediction(id=f"{i:02}", group="g", label=label, predicted=named, probabilities=(p, 1 - p))
+        for i, (label, named, p) in enumerate(cases)
+    ]
 
 
 MANY = predictions(*(("a", "a", p) for p in (0.5, 0.9, 0.7, 0.6)), ("b", "a", 0.8), ("a", "b", 0.51), ("b", "b", 1.0))
@@ -52,8 +56,8 @@ def row(id_: str, label: str) -> Row:
 def test_predictions_are_read_with_the_probability_of_the_predicted_class(tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     file.write_text(f"{HEADER}x,g1,a,b,0.25,0.75\ny,g2,b,b,0.5,0.5\n")
-    found = read_predictions(file, [row("x", "a"), row("y", "b")])
-    assert [(one.probability, one.correct, one.group) for one in found] == [(0.75, False, "g1"), (0.5, True, "g2")]
+    found = predictions_of(file, [row("x", "a"), row("y", "b")])
+    assert [(one.confidence, one.correct, one.group) for one in found] == [(0.75, False, "g1"), (0.5, True, "g2")]
 
 
 @pytest.mark.parametrize("rows", [[row("x", "b")], [row("z", "a")], [], [row("x", "a"), row("y", "a")]])
@@ -61,4 +65,4 @@ def test_predictions_of_other_images_are_an_error(tmp_path: Path, rows: list[Row
     file = tmp_path / "predictions.csv"
     file.write_text(f"{HEADER}x,g1,a,b,0.25,0.75\n")
     with pytest.raises(CytopipeError, match=r"not those of the tensors\n.*run evaluate again"):
-        read_predictions(file, rows)
+        predictions_of(file, rows)

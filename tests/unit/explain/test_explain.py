@@ -14,12 +14,12 @@ from cytopipe.evaluation.evaluate import evaluate
 from cytopipe.explain.attribution import METHODS
 from cytopipe.explain.explain import explain
 from cytopipe.explain.outputs import Explanations
-from cytopipe.io.tables import write_table
 from cytopipe.models.files import FOLDS, fold_part
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.params import SPLITS, Explain
 from cytopipe.results.model_spec import ModelSpec
+from cytopipe.results.predictions import Predictions
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b")
@@ -72,13 +72,13 @@ def save(folder: Path, seed: int = 0, channels: str = "rgb", **values: Any) -> P
 
 def explained(model: Path, tensors: Path, options: Explain = OPTIONS) -> Explanations:
     predictions = model.parent / "predictions.csv"
-    write_table(predictions, evaluate(model, tensors, CPU).predictions)
+    evaluate(model, tensors, "d", CPU).predictions.write(predictions)
     return explain(model, tensors, predictions, ABOUT, options, CPU)
 
 
 def test_everything_is_found_for_every_method(tensors: Path, tmp_path: Path) -> None:
     found = explained(save(tmp_path / "model"), tensors)
-    content = found.content
+    content = found.details.plain
     assert content["methods"] == list(METHODS) and content["skipped"] == {}
     assert 4 <= len(content["images"]) <= 8
     for one in content["images"]:
@@ -98,7 +98,7 @@ def test_everything_is_found_for_every_method(tensors: Path, tmp_path: Path) -> 
 
 def test_the_same_bytes_every_time(tensors: Path, tmp_path: Path) -> None:
     one, two = (explained(save(tmp_path / "model"), tensors) for _ in range(2))
-    assert json.dumps(one.content) == json.dumps(two.content)
+    assert json.dumps(one.details.plain) == json.dumps(two.details.plain)
     for name, found in (("one", one), ("two", two)):
         (tmp_path / name).mkdir()
         found.write_panels(tmp_path / name)
@@ -112,14 +112,14 @@ def test_the_same_bytes_every_time(tensors: Path, tmp_path: Path) -> None:
 def test_other_channels_are_explained_too(tensors: Path, tmp_path: Path, channels: str) -> None:
     found = explained(save(tmp_path / "model", channels=channels), tensors)
     assert found.shown[0].maps["grad_cam"].shape == (SIDE, SIDE)
-    black = found.content["shares"]["a"]["integrated_gradients_black"]["background"]["mean"]
+    black = found.details.plain["shares"]["a"]["integrated_gradients_black"]["background"]["mean"]
     assert (black == 0) == (channels == "masked")  # what a network does not see, no black baseline blames
 
 
 def test_images_that_the_network_sees_larger_than_they_are_stored(tensors: Path, tmp_path: Path) -> None:
     found = explained(save(tmp_path / "model", network_size=48), tensors)
     assert found.shown[0].maps["grad_cam"].shape == (48, 48)
-    assert found.content["area_shares"]["b"]["nucleus"]["mean"] == pytest.approx(64 / SIDE**2)
+    assert found.details.plain["area_shares"]["b"]["nucleus"]["mean"] == pytest.approx(64 / SIDE**2)
 
 
 def test_each_image_of_a_model_with_folds_is_explained_by_its_own_network(tensors: Path, tmp_path: Path) -> None:
@@ -149,15 +149,16 @@ def test_each_image_of_a_model_with_folds_is_explained_by_its_own_network(tensor
 def test_the_class_that_the_mean_over_orientations_names_is_explained(tensors: Path, tmp_path: Path) -> None:
     model = save(tmp_path / "model", tta=8)
     found = explained(model, tensors)
-    written = {row["id"]: row for row in evaluate(model, tensors, CPU).predictions}
-    for one in found.content["images"]:
-        assert one["predicted"] == written[one["id"]]["predicted"]
-        assert one["probability"] == pytest.approx(written[one["id"]][f"p_{one['predicted']}"], rel=1e-5)
+    written = {row.id: row for row in evaluate(model, tensors, "d", CPU).predictions.rows}
+    for one in found.details.plain["images"]:
+        assert one["predicted"] == written[one["id"]].predicted
+        assert one["probability"] == pytest.approx(written[one["id"]].confidence, rel=1e-5)
 
 
 def test_predictions_of_other_images_are_an_error(tensors: Path, tmp_path: Path) -> None:
     model, predictions = save(tmp_path / "model"), tmp_path / "predictions.csv"
-    write_table(predictions, evaluate(model, tensors, CPU).predictions[1:])
+    table = evaluate(model, tensors, "d", CPU).predictions
+    Predictions.of(table.classes, table.rows[1:]).write(predictions)
     with pytest.raises(CytopipeError, match="run evaluate again"):
         explain(model, tensors, predictions, ABOUT, OPTIONS, CPU)
 
@@ -167,7 +168,7 @@ def test_folds_of_other_images_are_an_error(tensors: Path, tmp_path: Path) -> No
     save(model / fold_part(0))
     ids = [f"{number}{i:02}" for number in range(3) for i in range(12)]
     (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids, 0)))
-    write_table(predictions, evaluate(model, tensors, CPU).predictions)
+    evaluate(model, tensors, "d", CPU).predictions.write(predictions)
     (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids[1:], 0)))
     with pytest.raises(CytopipeError, match=r"'000' is in no fold\n.*train the classifier again"):
         explain(model, tensors, predictions, ABOUT, OPTIONS, CPU)

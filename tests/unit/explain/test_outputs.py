@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.explain.choose import Prediction
-from cytopipe.explain.outputs import Explanations, Shown, region_shares
+from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.params import Explain
+from cytopipe.results.predictions import Prediction
 
 ABOUT = {"classifier": "c", "dataset": "d"}
 EMPTY = Explanations.nothing(ABOUT, Explain(images=0, steps=50, baselines=10))
@@ -29,11 +29,12 @@ def item() -> np.ndarray:
 def full() -> Explanations:
     weights = np.zeros((8, 8))
     weights[7, 0], weights[0, 0] = 3.0, -1.0
-    shown = Shown(Prediction("x", "g", "a", "b", 0.75), item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
+    prediction = Prediction(id="x", group="g", label="a", predicted="b", probabilities=(0.25, 0.75))
+    shown = Shown(prediction, item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
     auc = {"auc": 0.4, "low": None, "high": None}
     kinds = ("deletion", "insertion")
     return Explanations(
-        {**ABOUT, "methods": ["grad_cam"]},
+        settings(ABOUT, ["grad_cam"], Explain(images=2, steps=50, baselines=10)),
         [shown],
         {"a": {"grad_cam": SHARE}},
         {"a": SHARE},
@@ -51,7 +52,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 def test_the_json_of_an_explained_image() -> None:
-    content = full().content
+    content = full().details.plain
     assert content["images"] == [
         {
             "id": "x",
@@ -91,7 +92,7 @@ def test_tables_and_figures(tmp_path: Path) -> None:
 
 
 def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) -> None:
-    content = EMPTY.content
+    content = EMPTY.details.plain
     assert content["images"] == [] and content["methods"] == [] and content["steps"] == 50
     for name in ("shares", "area_shares", "deletion", "insertion", "random", "randomisation"):
         assert content[name] is None

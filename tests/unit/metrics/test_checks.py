@@ -20,7 +20,7 @@ def of_abnormal(measure: Callable[[np.ndarray, np.ndarray], object]) -> Measure:
 
 
 MEASURES: dict[str, Measure] = {
-    "metrics": lambda truth, scores: classification.classification_metrics(truth, scores, ["g"] * len(truth)),
+    "metrics": lambda truth, scores: classification.classification_metrics(truth, scores, []),
     "reliability": calibration.reliability,
     "ece": calibration.expected_calibration_error,
     "brier": calibration.brier_score,

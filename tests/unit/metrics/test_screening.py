@@ -10,13 +10,11 @@ import pytest
 
 from cytopipe.metrics.detection import ScreenedField
 from cytopipe.metrics.screening import (
-    DETECTION_COLUMNS,
     PR_COLUMNS,
     count_rows,
     detection_metrics,
-    detection_rows,
-    field_rows,
-    headline,
+    field_scores,
+    found_cells,
     precision_recall_rows,
     worst_median_best,
 )
@@ -96,14 +94,6 @@ def test_what_is_not_defined_is_null_with_a_reason() -> None:
     assert (invented["boxes"]["precision"], invented["boxes"]["recall"], invented["boxes"]["f1"]) == (0, None, 0)
     for metrics in (empty, missed, invented):
         assert "NaN" not in json.dumps(metrics)
-        assert all(np.isfinite(value) for value in headline(metrics).values())
-
-
-def test_tracked_numbers_are_those_of_the_file(fields: list[ScreenedField]) -> None:
-    metrics = detection_metrics(fields, CLASSES)
-    shown = headline(metrics)
-    assert shown["boxes_f1"] == metrics["boxes"]["f1"] and shown["named_f1"] == metrics["naming"]["f1"]
-    assert shown["count_mean_error"] == 0
 
 
 def test_precision_by_recall_follows_the_score(fields: list[ScreenedField]) -> None:
@@ -127,15 +117,15 @@ def test_no_curve_where_nothing_was_found_or_nothing_was_there() -> None:
 
 def test_tables_hold_each_field_and_each_found_cell(fields: list[ScreenedField]) -> None:
     assert count_rows(fields) == [{"field": "one", "true": 3, "found": 2}, {"field": "two", "true": 1, "found": 2}]
-    first, second = field_rows(fields, CLASSES)
+    first, second = field_scores(fields, CLASSES)
     assert first["f1"] == pytest.approx(4 / 5) and first["at_edge"] == 1 and first["matched"] == 2
-    assert (first["true_a"], first["true_b"], first["found_a"], first["found_b"]) == (2, 1, 1, 1)
+    assert (first["true_of"], first["found_of"]) == ({"a": 2, "b": 1, "c": 0}, {"a": 1, "b": 1, "c": 0})
     assert (second["named"], second["matched_contours"]) == (1, 1)
-    rows = detection_rows(fields)
-    assert len(rows) == 5 and all(tuple(row) == DETECTION_COLUMNS for row in rows)
+    rows = found_cells(fields)
+    assert len(rows) == 5
     assert [row["match"] for row in rows] == ["20_20", "60_20", "", "20_20", ""]
-    assert [row["counts"] for row in rows] == [1, 1, 0, 1, 1]
-    assert rows[1]["class"] == "b" and rows[1]["true_class"] == "a"
+    assert [row["counts"] for row in rows] == [True, True, False, True, True]
+    assert rows[1]["label"] == "b" and rows[1]["true_class"] == "a"
     assert (rows[3]["left"], rows[3]["bottom"], rows[3]["iou_boxes"]) == (25, 40, 0.6)
 
 

@@ -180,22 +180,18 @@ def test_it_does_without_audits_explanations_and_curves(copy: Path, monkeypatch:
     Page(html)
 
 
-def test_results_of_an_older_form_do(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in (copy / "results/classifiers").glob("*/metrics.json"):
-        metrics = json.loads(file.read_text())
-        for key in ("calibration", "selective", "operating_points"):
-            del metrics[key]
-        file.write_text(json.dumps(metrics))
-    board = json.loads((copy / "results/leaderboard.json").read_text())
-    for content in board.values():
-        del content["pairs"], content["equals"], content["masks"]
-    (copy / "results/leaderboard.json").write_text(json.dumps(board))
-    Page(rebuilt(copy, monkeypatch).html)
+def test_results_of_an_older_form_are_named_with_what_to_do(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = copy / "results/classifiers/first/details.json"
+    details = json.loads(file.read_text())
+    del details["calibration"]
+    file.write_text(json.dumps(details))
+    with pytest.raises(CytopipeError, match=r"first/details\.json: not a valid result: calibration: .*\n.*dvc repro"):
+        rebuilt(copy, monkeypatch)
 
 
 def test_a_missing_result_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (copy / "results/classifiers/first/metrics.json").unlink()
-    with pytest.raises(CytopipeError, match=r"results/classifiers/first/metrics\.json: this result is missing"):
+    (copy / "results/classifiers/first/details.json").unlink()
+    with pytest.raises(CytopipeError, match=r"results/classifiers/first/details\.json: this result is missing"):
         rebuilt(copy, monkeypatch)
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from cytopipe.report import confusion
 from cytopipe.report.confusion import chosen_images, matrix
-from cytopipe.report.read import Prediction
+from cytopipe.results.predictions import Prediction
 
 
 def said(number: int, label: str, predicted: str, sure: float) -> Prediction:
-    return Prediction(f"{number:04}", "g", label, predicted, (sure, 1 - sure))
+    shares = (sure, 1 - sure)
+    return Prediction(id=f"{number:04}", group="g", label=label, predicted=predicted, probabilities=shares)
 
 
 def test_counts_shares_and_shades() -> None:

@@ -15,7 +15,8 @@ from cytopipe.report.curves import (
     segmenter_curves,
     training_curves,
 )
-from cytopipe.report.read import Results, read_results, read_table, read_table_if_there, weight_hashes
+from cytopipe.report.read import Results, plot_table, read_results, weight_hashes
+from cytopipe.results.history import History
 
 TITLES = ["ROC", "Precision and recall", "Reliability", "Selective prediction", "Decision curve"]
 
@@ -43,7 +44,7 @@ def test_a_table_with_a_header_alone_has_no_curve(changed: Results) -> None:
 def test_classes_have_the_styles_of_the_shared_legend_and_other_questions_their_own(changed: Results) -> None:
     one = changed.classifiers["first"]
     file = one.files.plots / "roc.csv"
-    rows = [*read_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in (0, 1))]
+    rows = [*plot_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in (0, 1))]
     write_table(file, rows)
     roc = classifier_curves(one)[0]
     assert [(key.label, key.style) for key in roc.keys] == [("any abnormal", "question")]
@@ -65,7 +66,7 @@ def test_training_curves_mark_the_kept_epoch(results: Results) -> None:
 
 
 def test_what_was_not_trained_has_no_curves(results: Results) -> None:
-    assert training_curves([], "accuracy") == []
+    assert training_curves(History.of([]), "accuracy") == []
     assert segmenter_curves(results.segmenters["otsu"]) == []
 
 
@@ -97,7 +98,7 @@ def test_deletion_and_insertion(changed: Results) -> None:
 
 
 def test_a_table_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert read_table_if_there(tmp_path / "none.csv") == []
+    assert plot_table(tmp_path / "none.csv") == []
 
 
 def test_weights_of_all_folds_are_listed(results: Results) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from cytopipe.report.masks import contours, gallery, rank, spread
 from cytopipe.report.read import Results
+from cytopipe.results.segmenter import MaskScores
 
 
 def test_the_worst_come_first_and_the_best_is_last() -> None:
@@ -18,13 +19,12 @@ def test_the_worst_come_first_and_the_best_is_last() -> None:
 
 
 def test_images_are_ranked_by_the_mean_of_cell_and_nucleus() -> None:
+    values = {"a": (0.9, 0.9), "b": (1.0, 0.2), "c": (0.5, None), "d": (None, None)}
     rows = [
-        {"id": "a", "dice_cell": "0.9", "dice_nucleus": "0.9"},
-        {"id": "b", "dice_cell": "1", "dice_nucleus": "0.2"},
-        {"id": "c", "dice_cell": "0.5", "dice_nucleus": ""},
-        {"id": "d", "dice_cell": "", "dice_nucleus": ""},
+        MaskScores(id=name, group="g", scores={"dice_cell": cell, "dice_nucleus": nucleus})
+        for name, (cell, nucleus) in values.items()
     ]
-    assert [row["id"] for row in rank(rows)] == ["d", "c", "b", "a"]
+    assert [row.id for row in rank(rows)] == ["d", "c", "b", "a"]
 
 
 def test_a_contour_runs_through_the_middles_of_border_pixels() -> None:

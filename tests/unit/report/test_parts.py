@@ -7,7 +7,6 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,9 @@ from cytopipe.report.provenance import hashes, parameters, versions
 from cytopipe.report.read import Results
 from cytopipe.report.render import card, count, limits, markdown_name, number, percent, plain, signed
 from cytopipe.report.views import examples, origin
+from cytopipe.results.audit import Example
+from cytopipe.results.explanations import ExplainedImage, ExplanationDetails
+from cytopipe.results.numbers import Interval
 
 
 def decoded(picture: Picture) -> Image.Image:
@@ -76,10 +78,14 @@ def test_letters_of_overlapping_groups() -> None:
 
 
 def test_every_class_has_its_turn_wrong_ones_first() -> None:
+    rest = {"predicted": "a", "probability": 0.9, "panel": "x.png", "shares": None}
     images = [
-        {"id": f"{label}{n}{ok}", "label": label, "correct": ok} for label in "ab" for ok in (True, False) for n in "12"
+        ExplainedImage(id=f"{label}{n}{ok}", label=label, correct=ok, **rest)
+        for label in "ab"
+        for ok in (True, False)
+        for n in "12"
     ]
-    assert [image["id"] for image in in_turn(images)] == [
+    assert [image.id for image in in_turn(images)] == [
         *("a1False", "b1False", "a1True", "b1True"),
         *("a2False", "b2False", "a2True", "b2True"),
     ]
@@ -100,9 +106,9 @@ def test_no_explained_image_is_nothing(results: Results) -> None:
 def test_a_share_that_was_not_measured_is_left_out(results: Results) -> None:
     one = results.classifiers["first"]
     assert one.explanations is not None
-    content = json.loads(json.dumps(one.explanations))
+    content = json.loads(json.dumps(one.explanations.plain))
     content["shares"]["normal"]["grad_cam"]["nucleus"]["mean"] = None
-    shown = explained(replace(one, explanations=content))
+    shown = explained(replace(one, explanations=ExplanationDetails.model_validate(content)))
     assert list(shown.shares["normal"]) == ["IG, random", PIXELS]
 
 
@@ -119,11 +125,11 @@ def test_findings_come_worst_first_with_few_pairs(results: Results) -> None:
 
 def test_a_pair_of_unknown_images_is_counted_and_not_drawn(results: Results) -> None:
     smear = results.datasets["smear"]
-    audit: Any = {"level": "quick", "verdict": "warning", "findings": [dict(smear.audit["findings"][2])]}  # type: ignore[index]
-    audit["findings"][0]["examples"] = [{"ids": ["gone", "lost"], "splits": ["train", "test"], "distance": 1}]
-    found = audited(
-        type(smear)(smear.name, smear.config, smear.summary, smear.rows, audit), Album(lambda d, i: Path(i))
-    )
+    assert smear.audit is not None
+    gone = Example(ids=("gone", "lost"), splits=("train", "test"), distance=1)
+    near = smear.audit.findings[2].model_copy(update={"examples": (gone,)})
+    audit = smear.audit.model_copy(update={"findings": (near,)})
+    found = audited(replace(smear, audit=audit), Album(lambda d, i: Path(i)))
     assert found.findings[0].pairs == [] and found.findings[0].hidden == 1
 
 
@@ -147,7 +153,7 @@ def test_origins(results: Results) -> None:
 def test_numbers_for_people() -> None:
     assert (number(None), number(0.12345), number(2.0, 0), number(-0.5, 1)) == ("–", "0.123", "2", "−0.5")
     assert (signed(-0.05), signed(0.05), signed(None)) == ("−0.050", "+0.050", "–")
-    assert (limits(None), limits({"low": 0.1, "high": 0.25})) == ("–", "0.100 to 0.250")
+    assert (limits(None), limits(Interval(low=0.1, high=0.25))) == ("–", "0.100 to 0.250")
     assert (percent(None), percent(0.95), percent(0.071, 1)) == ("–", "95 %", "7.1 %")
     assert count(1234567) == "1\u202f234\u202f567"
     assert [plain(value) for value in (None, 3, 3.0, 0.12345, "a")] == ["–", "3", "3", "0.123", "a"]

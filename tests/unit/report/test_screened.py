@@ -36,9 +36,9 @@ def test_the_numbers_are_those_of_the_stage(report: Report) -> None:
     assert "5 annotated cells in 3 fields of smear, found by segmenters/unet, named by first" in text
     assert "F1 of found cells, boxes 0.750" in text  # 3 of 3 found, of 5
     assert "2 of 5 found cells lie at the edge" in text
-    assert "error of the count, mean a field 0.67" in text and "the same with its sign −0.67" in text
+    assert "Error of the count, mean a field 0.67" in text and "The same with its sign −0.67" in text
     assert "odd &amp; old 2 0.50" in text
-    assert "class right, of found cells 0.667" in text
+    assert "Class right, of found cells 0.667" in text
 
 
 def test_a_project_that_screens_nothing_has_no_such_section(

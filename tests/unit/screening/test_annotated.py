@@ -75,4 +75,4 @@ def test_nothing_found_at_all_is_written_too(result: ScreeningResult, tmp_path: 
     files = write(nothing, tmp_path / "nothing")
     assert files["detections.csv"].decode().startswith("field,left,top,right,bottom,score,counts,match")
     assert files["detections.csv"].count(b"\n") == files["plots/precision_recall.csv"].count(b"\n") == 1
-    assert nothing.metrics["boxes"]["f1"] == 0
+    assert nothing.details.boxes["f1"].value == 0

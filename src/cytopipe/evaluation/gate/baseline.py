@@ -1,10 +1,10 @@
 """A baseline: what the metrics of a run were, in a JSON file or made from results.
 
-    {"results/classifiers/masks/metrics.json": {
+    {"results/classifiers/masks/details.json": {
       "test_set": "<sha256>",
       "metrics": {"auc": {"value": 0.9, "low": 0.85, "high": 0.94, "direction": "higher", "tolerance": 0.02}}}}
 
-The key of a nested metric is written with dots: `calibration.after.ece`.
+A metric is named by its key in the registry, or by its place in details.json with dots: `calibration.before.ece`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate.identity import test_set
-from cytopipe.evaluation.gate.results import Files, Folder, Results
+from cytopipe.evaluation.gate.results import Files, Folder, Number, Results
 from cytopipe.io.atomic import write_json
+from cytopipe.metrics.registry import find
 
 
 class Expectation(BaseModel):
@@ -33,7 +34,7 @@ class Expectation(BaseModel):
 
 
 class Expected(BaseModel):
-    """The metrics of one metrics.json, and the hash of the images that they were measured on."""
+    """The metrics of one details.json, and the hash of the images that they were measured on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,12 +64,12 @@ def read_baseline(file: Path) -> Baseline:
     return baseline
 
 
-def baseline_of(files: Files, tolerance: float, old: Baseline | None = None) -> Baseline:
-    """The results of a run as a baseline: the headline metrics that are numbers.
+def baseline_of(files: Files, tolerance: float | None = None, old: Baseline | None = None) -> Baseline:
+    """The results of a run as a baseline: the gated metrics that are numbers.
 
     Args:
         files: of the run.
-        tolerance: of the metrics that `old` does not have.
+        tolerance: of the metrics that `old` does not have; by default that of each metric in the registry.
         old: a baseline whose choice of metrics, directions and tolerances stay.
 
     Raises:
@@ -76,18 +77,27 @@ def baseline_of(files: Files, tolerance: float, old: Baseline | None = None) -> 
     """
     old = old or {}
     baseline = {}
-    for path in sorted({*old, *files.metrics_files()}):
+    for path in sorted({*old, *files.details_files()}):
         results = Results(files, path)
         if path in old:
             metrics = {name: _moved(results, name, was) for name, was in old[path].metrics.items()}
         else:
-            metrics = {
-                name: Expectation(value=now.value, low=now.low, high=now.high, direction="higher", tolerance=tolerance)
-                for name, now in results.headline().items()
-            }
+            metrics = {name: _expected(name, now, tolerance) for name, now in results.headline().items()}
         if metrics:
             baseline[path] = Expected(test_set=test_set(results), metrics=metrics)
     return baseline
+
+
+def _expected(key: str, now: Number, tolerance: float | None) -> Expectation:
+    metric = find(key)
+    assert metric, "headline() names metrics of the registry"
+    return Expectation(
+        value=now.value,
+        low=now.low,
+        high=now.high,
+        direction=metric.direction,
+        tolerance=metric.tolerance if tolerance is None else tolerance,
+    )
 
 
 def _moved(results: Results, metric: str, was: Expectation) -> Expectation:
@@ -101,19 +111,19 @@ def _moved(results: Results, metric: str, was: Expectation) -> Expectation:
     return was.model_copy(update={"value": now.value, "low": now.low, "high": now.high})
 
 
-def update(root: Path, file: Path, tolerance: float) -> Baseline:
+def update(root: Path, file: Path, tolerance: float | None = None) -> Baseline:
     """Take the present metrics and test images as the baseline; its choice, directions and tolerances stay.
 
     Args:
         root: of the project.
         file: the baseline, which is written.
-        tolerance: of the headline metrics of files that the baseline did not cover.
+        tolerance: of the gated metrics of files that the baseline did not cover; by default that of the registry.
 
     Raises:
         CytopipeError: as `baseline_of`, or when there is no result at all; the file is untouched then.
     """
     baseline = baseline_of(Folder(root), tolerance, read_baseline(file) if file.exists() else None)
     if not baseline:
-        raise CytopipeError("no results/**/metrics.json to take", where=root.absolute(), hint="run `dvc repro` first")
+        raise CytopipeError("no results/**/details.json to take", where=root.absolute(), hint="run `dvc repro` first")
     write_json(file, {path: one.model_dump() for path, one in baseline.items()})
     return baseline

@@ -61,8 +61,8 @@ def compare(now: Files, baseline: Baseline, before: Files | None = None) -> list
         for path, expected in sorted(baseline.items())
         for check in _Comparison(Results(now, path), expected, Results(before, path) if before else None).checks()
     ]
-    present = now.metrics_files()
-    for path in sorted({*present, *(before.metrics_files() if before else ())} - baseline.keys()):
+    present = now.details_files()
+    for path in sorted({*present, *(before.details_files() if before else ())} - baseline.keys()):
         numbers = Results(now, path).headline()
         if path not in present:
             checks.append(Check(path, "", None, None, "no such file"))
@@ -90,7 +90,7 @@ def verdict(expected: Expectation, now: Number, paired: Change | None = None) ->
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One metrics.json against what is expected of it."""
+    """One details.json against what is expected of it."""
 
     now: Results
     expected: Expected

@@ -1,6 +1,6 @@
 """Which images did a run test? One hash a classifier or segmenter: where it differs, metrics cannot be compared.
 
-`test_sha256` of summary.json is not it: that array holds the predicted masks too, so a better segmenter would look like
+`test_sha256` of details.json is not it: that array holds the predicted masks too, so a better segmenter would look like
 other test images. The hash here is of each test image's id, group, label, sha256 of its pixels and, for a segmenter,
 sha256 of its true mask, from data/organized/<dataset>/manifest.csv.
 
@@ -19,7 +19,9 @@ import yaml
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.gate.results import Results, read_columns
+from cytopipe.evaluation.gate.results import Results
+from cytopipe.results.screening import ScreeningDetails
+from cytopipe.results.tables import Table
 
 PIXELS = ("sha256", "mask_sha256")
 SIZE = ("width", "height")
@@ -37,8 +39,8 @@ def test_set(results: Results) -> str:
     phantom = source.get("kind") == "phantom"
     described_by = SIZE if phantom else PIXELS if results.kind == "segmenters" else PIXELS[:1]
     path = paths.Organized(dataset).manifest.as_posix()
-    manifest = read_columns(results, path, ("id", "label", *described_by))
-    lines = {name: line for name, *line in zip(*(manifest[key] for key in ("id", "label", *described_by)), strict=True)}
+    manifest = Table.parse(results.content(path), results.where(path), ("id", "label", *described_by))
+    lines = {row["id"]: [row[key] for key in ("label", *described_by)] for row in manifest.rows}
     unknown = [name for name in predictions.ids if name not in lines]
     if unknown:
         raise CytopipeError(f"the test image '{unknown[0]}' is not in it", where=results.where(path))
@@ -51,15 +53,13 @@ def test_set(results: Results) -> str:
 
 
 def _dataset(results: Results) -> str:
-    if results.kind == "segmenters":
-        return str(_section(results, results.kind, results.system).get("dataset"))
-    path = results.beside("summary.json")
     try:
-        return str(json.loads(results.files.read(path))["dataset"])
-    except FileNotFoundError:
-        raise CytopipeError("no such file", where=results.where(path), hint="run `dvc repro`") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise CytopipeError("does not name its dataset", where=results.where(path), hint="run `dvc repro`") from None
+        details = results.details
+    except OSError:
+        raise CytopipeError("no such file", where=results.where(results.path), hint="run `dvc repro`") from None
+    if isinstance(details, ScreeningDetails):
+        raise CytopipeError("screenings are not gated", where=results.where(results.path))
+    return details.dataset
 
 
 def _section(results: Results, *keys: str) -> dict[str, Any]:

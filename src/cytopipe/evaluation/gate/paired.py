@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cytopipe.evaluation.gate.results import HEADLINE, Change, Predictions
-from cytopipe.metrics.classification import fast_headline, group_draws, interval
+from cytopipe.evaluation.gate.results import Change
+from cytopipe.metrics.classification import group_draws, headline, interval
+from cytopipe.results.predictions import Predictions
+from cytopipe.results.segmenter import SegmenterPredictions
 
 Measure = Callable[[np.ndarray], Mapping[str, float | None]]
 
 
-def changes(now: Predictions, before: Predictions) -> dict[str, Change]:
-    """The change of each headline metric; none of those that the predictions of a run do not give.
+def changes(now: Predictions | SegmenterPredictions, before: Predictions | SegmenterPredictions) -> dict[str, Change]:
+    """The change of each metric; none of those that the predictions of a run do not give.
 
     Args:
         now, before: predictions of the same images with the same groups and labels, in any order.
@@ -21,7 +23,7 @@ def changes(now: Predictions, before: Predictions) -> dict[str, Change]:
     groups = [group for _, group in sorted(zip(now.ids, now.groups, strict=True))]
     measures = _measure(now), _measure(before)
     draws = group_draws(groups)
-    if measures[0] is None or measures[1] is None or now.classes != before.classes or not draws:
+    if _classes(now) != _classes(before) or not draws:
         return {}
     pairs = [(measures[0](rows), measures[1](rows)) for rows in (np.arange(len(groups)), *draws)]
     found = {}
@@ -33,6 +35,10 @@ def changes(now: Predictions, before: Predictions) -> dict[str, Change]:
     return found
 
 
+def _classes(predictions: Predictions | SegmenterPredictions) -> tuple[str, ...]:
+    return predictions.classes if isinstance(predictions, Predictions) else ()
+
+
 def _differences(
     pairs: Sequence[tuple[Mapping[str, float | None], Mapping[str, float | None]]], metric: str
 ) -> list[float | None]:
@@ -42,18 +48,11 @@ def _differences(
     ]
 
 
-def _measure(predictions: Predictions) -> Measure | None:
-    """The headline metrics of chosen images, as a function of their rows in the order of ids."""
+def _measure(predictions: Predictions | SegmenterPredictions) -> Measure:
+    """The metrics of chosen images, as a function of their rows in the order of ids."""
     order = np.argsort(np.array(predictions.ids))
-    if predictions.labels is None:
-        found = {metric: predictions.numbers(metric) for metric in HEADLINE}
-        columns = {metric: values[order] for metric, values in found.items() if values is not None}
-        return lambda rows: {metric: float(values[rows].mean()) for metric, values in columns.items()}
-    classes = predictions.classes
-    scores = [predictions.numbers(f"p_{name}") for name in classes]
-    known = [values for values in scores if values is not None]
-    if not classes or len(known) < len(scores) or not set(predictions.labels) <= set(classes):
-        return None
-    truth = np.array([classes.index(label) for label in predictions.labels])[order]
-    probabilities = np.stack(known, axis=1)[order]
-    return lambda rows: fast_headline(truth[rows], probabilities[rows])
+    if isinstance(predictions, Predictions):
+        truth, probabilities = predictions.truth[order], predictions.probabilities[order]
+        return lambda rows: headline(truth[rows], probabilities[rows])
+    columns = {key: values[order] for key, values in predictions.known.items()}
+    return lambda rows: {key: float(values[rows].mean()) for key, values in columns.items()}

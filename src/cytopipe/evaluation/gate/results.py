@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from cytopipe.errors import CytopipeError
-
-HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "dice_cell", "dice_nucleus", "dice_cytoplasm")
+from cytopipe.metrics.registry import TASKS, Task, find, gated
+from cytopipe.results.contract import BROKEN
+from cytopipe.results.details import DETAILS, Details, estimate_at
+from cytopipe.results.predictions import Predictions
+from cytopipe.results.segmenter import SegmenterPredictions
 
 
 class Files(Protocol):
@@ -29,8 +25,8 @@ class Files(Protocol):
     def read(self, path: str) -> bytes:
         """The content of a file; `path` is relative to the project's root. FileNotFoundError where it is not."""
 
-    def metrics_files(self) -> list[str]:
-        """Sorted paths of results/**/metrics.json."""
+    def details_files(self) -> list[str]:
+        """Sorted paths of results/**/details.json."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +40,9 @@ class Folder:
         """The content of a file."""
         return (self.root / path).read_bytes()
 
-    def metrics_files(self) -> list[str]:
-        """Sorted paths of results/**/metrics.json."""
-        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("results/**/metrics.json"))
+    def details_files(self) -> list[str]:
+        """Sorted paths of results/**/details.json."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("results/**/details.json"))
 
 
 @dataclass(frozen=True)
@@ -68,59 +64,27 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """predictions.csv: N test images, one row each.
-
-    `columns` are all as text: `label` and `p_<class>` of a classifier, the metrics of each image of a segmenter.
-    """
-
-    columns: Mapping[str, Sequence[str]]
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """N ids of images."""
-        return self.columns["id"]
-
-    @property
-    def groups(self) -> Sequence[str]:
-        """N groups."""
-        return self.columns["group"]
-
-    @property
-    def labels(self) -> Sequence[str] | None:
-        """N labels; None for a segmenter."""
-        return self.columns.get("label")
-
-    @property
-    def classes(self) -> list[str]:
-        """Of a classifier, in the order of its probabilities."""
-        return [name.removeprefix("p_") for name in self.columns if name.startswith("p_")] if self.labels else []
-
-    def numbers(self, name: str) -> np.ndarray | None:
-        """A column as N floats; None where there is none or a value is not finite."""
-        try:
-            values = np.array(self.columns[name], float)
-        except (KeyError, ValueError):
-            return None
-        return values if np.isfinite(values).all() else None
-
-
-@dataclass(frozen=True)
 class Results:
-    """What one classifier or segmenter left: `path` is that of its metrics.json."""
+    """The results of one classifier, segmenter or screening: `path` is that of its details.json."""
 
     files: Files
     path: str
 
     @property
     def kind(self) -> str:
-        """`classifiers` or `segmenters`."""
+        """`classifiers`, `segmenters` or `screenings`."""
         return PurePosixPath(self.path).parent.parent.name
 
     @property
-    def system(self) -> str:
-        """Name in the parameters."""
-        return PurePosixPath(self.path).parent.name
+    def task(self) -> Task:
+        """Of the model.
+
+        Raises:
+            CytopipeError: when the path is of no model.
+        """
+        if self.kind not in TASKS:
+            raise CytopipeError(f"'{self.kind}' is no kind of model", where=self.where(self.path))
+        return TASKS[self.kind]
 
     def beside(self, name: str) -> str:
         """Path of another of its files."""
@@ -130,97 +94,61 @@ class Results:
         """A path for an error message, with the name of the run."""
         return f"{path} of {self.files.name}"
 
-    def number(self, metric: str) -> Number | str:
+    def number(self, key: str) -> Number | str:
         """A metric, or, in words, why there is none.
 
         Args:
-            metric: its key; `calibration.after.ece` for a nested one.
+            key: of the registry, or a place in details.json with dots.
         """
-        found = self._content
-        if isinstance(found, str):
-            return found
-        *above, last = metric.split(".")
-        section: Any = found
-        for key in above:
-            section = section.get(key) if isinstance(section, Mapping) else None
-        if not isinstance(section, Mapping) or last not in section:
+        try:
+            details = self.details
+        except FileNotFoundError:
+            return "no such file"
+        except (OSError, CytopipeError):
+            return "unreadable file"
+        metric = find(key)
+        found = estimate_at(details, metric.place if metric else key)
+        if found is None:
             return "no such metric"
-        value = section[last]
-        if not _finite(value):
-            return "not a number"
-        intervals = section.get("interval")
-        limits = intervals.get(last) if isinstance(intervals, Mapping) else self._of_means.get(metric)
-        if isinstance(limits, Mapping) and _finite(limits.get("low")) and _finite(limits.get("high")):
-            return Number(float(value), float(limits["low"]), float(limits["high"]))
-        return Number(float(value))
+        return "not a number" if found.value is None else Number(found.value, found.low, found.high)
 
     def headline(self) -> dict[str, Number]:
-        """The headline metrics that are numbers."""
-        found = {metric: self.number(metric) for metric in HEADLINE}
-        return {metric: number for metric, number in found.items() if isinstance(number, Number)}
+        """The gated metrics that are numbers."""
+        found = {metric.key: self.number(metric.key) for metric in gated(self.task)}
+        return {key: number for key, number in found.items() if isinstance(number, Number)}
 
     @cached_property
-    def predictions(self) -> Predictions:
+    def details(self) -> Details:
+        """Every number of the model.
+
+        Raises:
+            OSError: when the file is missing or unreadable.
+            CytopipeError: when it is not of its type.
+        """
+        return DETAILS[self.task].parse(self.files.read(self.path), self.where(self.path))
+
+    @cached_property
+    def predictions(self) -> Predictions | SegmenterPredictions:
         """The predictions of the test images.
 
         Raises:
             CytopipeError: when there are none, or not of this form.
         """
         path = self.beside("predictions.csv")
-        return Predictions(read_columns(self, path, ("id", "group")))
+        parser = SegmenterPredictions if self.task == "segmentation" else Predictions
+        return parser.parse(self.content(path), self.where(path))
 
-    @cached_property
-    def _content(self) -> Mapping[str, Any] | str:
+    def content(self, path: str) -> bytes:
+        """A file of the run.
+
+        Raises:
+            CytopipeError: when it is missing or unreadable.
+        """
         try:
-            content = json.loads(self.files.read(self.path))
+            return self.files.read(path)
         except FileNotFoundError:
-            return "no such file"
-        except (OSError, ValueError):
-            return "unreadable file"
-        return content if isinstance(content, Mapping) else "unreadable file"
-
-    @cached_property
-    def _of_means(self) -> Mapping[str, Mapping[str, float] | None]:
-        """Intervals of a segmenter's metrics, which are means over images."""
-        if self.kind != "segmenters":
-            return {}
-        from cytopipe.metrics.classification import group_draws, interval  # scikit-learn takes a second
-
-        try:
-            predictions = self.predictions
-        except CytopipeError:
-            return {}
-        draws = group_draws(predictions.groups)
-        columns = {metric: predictions.numbers(metric) for metric in HEADLINE}
-        return {
-            metric: interval([float(values[rows].mean()) for rows in draws])
-            for metric, values in columns.items()
-            if values is not None
-        }
-
-
-def read_columns(results: Results, path: str, needed: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """A CSV file of a run as columns.
-
-    Raises:
-        CytopipeError: when the file is missing, no table, or without a needed column.
-    """
-    where = results.where(path)
-    try:
-        rows = list(csv.reader(io.StringIO(results.files.read(path).decode()), strict=True))
-    except FileNotFoundError:
-        raise CytopipeError("no such file", where=where, hint="run the pipeline first: dvc repro") from None
-    except (OSError, ValueError, csv.Error):
-        raise CytopipeError("unreadable file", where=where, hint="run the pipeline again: dvc repro") from None
-    if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise CytopipeError("not a table", where=where, hint="run the pipeline again: dvc repro")
-    columns = {name: tuple(row[index] for row in rows[1:]) for index, name in enumerate(rows[0])}
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise CytopipeError(f"columns are missing: {', '.join(missing)}", where=where)
-    return columns
-
-
-def _finite(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(value) <= sys.float_info.max  # false for NaN; an integer may be too large for a float
+            raise CytopipeError(
+                "no such file", where=self.where(path), hint="run the pipeline first: dvc repro"
+            ) from None
+        except OSError:
+            raise CytopipeError("unreadable file", where=self.where(path), hint=BROKEN) from None

@@ -39,10 +39,10 @@ class Revision:
                 hint=f"`dvc fetch --all-branches` where a remote holds it; else run `dvc repro` on {self.name} once",
             ) from None
 
-    def metrics_files(self) -> list[str]:
-        """Sorted paths of results/**/metrics.json."""
+    def details_files(self) -> list[str]:
+        """Sorted paths of results/**/details.json."""
         found = self._files.find("results", detail=True) if self._files.exists("results") else {}
-        return sorted(path for path, info in found.items() if path.endswith("/metrics.json") and _was_made(info))
+        return sorted(path for path, info in found.items() if path.endswith("/details.json") and _was_made(info))
 
     @cached_property
     def _files(self) -> Any:
@@ -77,8 +77,8 @@ def _was_made(info: Mapping[str, Any]) -> bool:
     return "fs_info" in info or "md5" in info
 
 
-def of_revision(root: Path, name: str, tolerance: float) -> tuple[Revision, Baseline]:
-    """A revision, and its headline metrics as a baseline.
+def of_revision(root: Path, name: str, tolerance: float | None = None) -> tuple[Revision, Baseline]:
+    """A revision, and its gated metrics as a baseline.
 
     Raises:
         CytopipeError: as `Revision`; when it has no results; when its test images are not known.

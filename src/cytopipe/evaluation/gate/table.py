@@ -41,7 +41,7 @@ def to_markdown(checks: Sequence[Check], against: str, hint: str) -> str:
 
 
 def _name(file: str) -> str:
-    """`classifiers/masks` of results/classifiers/masks/metrics.json."""
+    """`classifiers/masks` of results/classifiers/masks/details.json."""
     return PurePosixPath(file).parent.as_posix().removeprefix("results/")
 
 

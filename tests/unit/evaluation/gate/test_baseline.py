@@ -9,9 +9,12 @@ import pytest
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate import Folder, baseline_of, compare, read_baseline, update
+from cytopipe.metrics.registry import gated
+from cytopipe.results.numbers import Estimate
+from made_results import classifier_details
 
 LeaveResults = Callable[..., Path]
-METRICS = "results/classifiers/masks/metrics.json"
+METRICS = "results/classifiers/masks/details.json"
 EXPECTATION = {"value": 1, "low": None, "high": None, "direction": "higher", "tolerance": 0}
 
 
@@ -58,16 +61,16 @@ def test_a_new_baseline_holds_the_headline_metrics_with_intervals_and_test_image
     file = tmp_path / "baselines/new.json"
     update(tmp_path, file, tolerance=0.05)
     written: dict[str, Any] = json.loads(file.read_text())
-    assert list(written) == [METRICS, "results/segmenters/unet/metrics.json"]
+    assert list(written) == [METRICS, "results/segmenters/unet/details.json"]
     assert list(written[METRICS]["metrics"]) == ["accuracy", "balanced_accuracy", "macro_f1", "auc"]
     assert written[METRICS]["metrics"]["accuracy"] == {
         "value": 0.875,
-        "low": round(metrics["interval"]["accuracy"]["low"], 6),
-        "high": round(metrics["interval"]["accuracy"]["high"], 6),
+        "low": metrics["metrics"]["accuracy"]["low"],
+        "high": metrics["metrics"]["accuracy"]["high"],
         "direction": "higher",
         "tolerance": 0.05,
     }
-    assert written["results/segmenters/unet/metrics.json"]["metrics"] == {
+    assert written["results/segmenters/unet/details.json"]["metrics"] == {
         "dice_cell": {"value": 0.6, "low": 0.6, "high": 0.6, "direction": "higher", "tolerance": 0.05}
     }
     assert {
@@ -79,9 +82,7 @@ def test_an_update_moves_values_and_images_and_keeps_directions_tolerances_and_t
     tmp_path: Path, leave_results: LeaveResults
 ) -> None:
     file = tmp_path / "baseline.json"
-    metrics = leave_results(tmp_path, [4] * 10)
-    nested = {"calibration": {"after": {"ece": 0.4, "interval": {"ece": {"low": 0.3, "high": 0.5}}}}, "accuracy": 1}
-    metrics.write_text(json.dumps(nested))
+    leave_results(tmp_path, [4] * 10)
     kept = {"value": 0.5, "low": None, "high": None, "direction": "lower", "tolerance": 0.1}
     file.write_text(json.dumps({METRICS: {"test_set": "0" * 64, "metrics": {"calibration.after.ece": kept}}}))
     assert compare(Folder(tmp_path), read_baseline(file))[0].verdict == "other test images"
@@ -89,9 +90,9 @@ def test_an_update_moves_values_and_images_and_keeps_directions_tolerances_and_t
     moved = update(tmp_path, file, tolerance=0.02)
     assert moved[METRICS].metrics.keys() == {"calibration.after.ece"}
     assert moved[METRICS].metrics["calibration.after.ece"].model_dump() == kept | {
-        "value": 0.4, "low": 0.3, "high": 0.5,
+        "value": 0.4, "low": 0.05, "high": 0.8,
     }  # fmt: skip
-    assert moved["results/classifiers/new/metrics.json"].metrics["auc"].tolerance == 0.02
+    assert moved["results/classifiers/new/details.json"].metrics["auc"].tolerance == 0.02
     assert {check.verdict for check in compare(Folder(tmp_path), read_baseline(file))} == {"ok"}
 
 
@@ -119,7 +120,16 @@ def test_an_update_without_results_writes_nothing(tmp_path: Path) -> None:
 
 def test_the_interval_of_a_classifier_without_groups_is_none(tmp_path: Path, leave_results: LeaveResults) -> None:
     metrics = leave_results(tmp_path, [4] * 10)
-    for limits in (None, {"low": None, "high": 1}, {"low": 0.1}, 3):
-        metrics.write_text(json.dumps({"accuracy": 1, "interval": {"accuracy": limits}}))
-        expected = baseline_of(Folder(tmp_path), 0.02)[METRICS].metrics["accuracy"]
-        assert (expected.low, expected.high) == (None, None)
+    classifier_details(dataset="cells", metrics={"accuracy": Estimate(value=1.0)}).write(metrics)
+    expected = baseline_of(Folder(tmp_path), 0.02)[METRICS].metrics["accuracy"]
+    assert (expected.low, expected.high) == (None, None)
+
+
+def test_tolerances_are_those_of_the_registry_unless_told_otherwise(
+    tmp_path: Path, leave_results: LeaveResults
+) -> None:
+    leave_results(tmp_path, [4] * 10)
+    expected = baseline_of(Folder(tmp_path))[METRICS].metrics
+    assert {key: (one.tolerance, one.direction) for key, one in expected.items()} == {
+        metric.key: (metric.tolerance, metric.direction) for metric in gated("classification")
+    }

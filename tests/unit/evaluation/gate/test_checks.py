@@ -10,9 +10,11 @@ import pytest
 from cytopipe.evaluation.gate import Check, Expectation, Folder, baseline_of, compare
 from cytopipe.evaluation.gate.checks import verdict
 from cytopipe.evaluation.gate.results import Change, Number
+from cytopipe.results.numbers import Estimate
+from made_results import classifier_details
 
 LeaveResults = Callable[..., Path]
-ACCURACY = "results/classifiers/masks/metrics.json"
+ACCURACY = "results/classifiers/masks/details.json"
 
 
 def expected(low: float | None, high: float | None, direction: str = "higher", tolerance: float = 0.02) -> Expectation:
@@ -83,26 +85,41 @@ def test_a_paired_interval_wins_over_that_of_the_baseline(low: float, high: floa
 
 
 def check_of(root: Path, content: object, leave_results: LeaveResults, metric: str = "accuracy") -> Check:
-    """The check of a metric that was 1 when metrics.json has this content now."""
+    """The check of a metric that was 1 when details.json has this content now."""
     file = leave_results(root, [4] * 10)
     baseline = baseline_of(Folder(root), 0.02)
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     return next(check for check in compare(Folder(root), baseline) if check.metric == metric)
 
 
-@pytest.mark.parametrize("now", [None, math.nan, math.inf, -math.inf, 10**400, "0.9", True, [0.9], {"value": 0.9}])
-def test_what_is_no_finite_number_fails(tmp_path: Path, leave_results: LeaveResults, now: object) -> None:
-    check = check_of(tmp_path, {"accuracy": now}, leave_results)
+def with_accuracy(file: Path, value: object) -> str:
+    """The content of details.json with another accuracy."""
+    details = json.loads(file.read_text())
+    details["metrics"]["accuracy"]["value"] = value
+    return json.dumps(details)
+
+
+def test_a_metric_that_is_not_defined_fails(tmp_path: Path, leave_results: LeaveResults) -> None:
+    content = with_accuracy(leave_results(tmp_path, [4] * 10), None)
+    check = check_of(tmp_path, content, leave_results)
     assert (check.passed, check.now, check.change, check.verdict) == (False, None, None, "not a number")
 
 
-@pytest.mark.parametrize("content", ['{"accuracy": 0.', "", "[]", "3", "\x00"])
+@pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf, 10**400, "0.9", True, [0.9], {"value": 0.9}])
+def test_what_is_no_finite_number_fails(tmp_path: Path, leave_results: LeaveResults, now: object) -> None:
+    content = with_accuracy(leave_results(tmp_path, [4] * 10), now)
+    check = check_of(tmp_path, content, leave_results)
+    assert (check.passed, check.now, check.change, check.verdict) == (False, None, None, "unreadable file")
+
+
+@pytest.mark.parametrize("content", ['{"accuracy": 0.', "", "[]", "3", "\x00", "{}"])
 def test_a_broken_file_fails(tmp_path: Path, leave_results: LeaveResults, content: str) -> None:
     assert check_of(tmp_path, content, leave_results).verdict == "unreadable file"
 
 
 def test_a_missing_metric_and_a_missing_file_fail(tmp_path: Path, leave_results: LeaveResults) -> None:
-    assert check_of(tmp_path, {"auc": 1}, leave_results).verdict == "no such metric"
+    content = classifier_details(dataset="cells", metrics={"auc": Estimate(value=1.0)}).model_dump_json()
+    assert check_of(tmp_path, content, leave_results).verdict == "no such metric"
     baseline = baseline_of(Folder(tmp_path), 0.02)
     (tmp_path / ACCURACY).unlink()
     checks = compare(Folder(tmp_path), baseline)
@@ -148,7 +165,7 @@ def test_a_metric_that_the_predictions_do_not_give_is_judged_without_them(
 ) -> None:
     leave_results(tmp_path / "before", [4] * 10)
     file = leave_results(tmp_path / "now", [4] * 10)
-    file.write_text(json.dumps({**json.loads(file.read_text()), "accuracy": 0.5}))
+    file.write_text(with_accuracy(file, 0.5))
     old = Folder(tmp_path / "before")
     check = compare(Folder(tmp_path / "now"), baseline_of(old, 0.02), old)[0]
     assert (check.metric, check.paired, check.verdict) == ("accuracy", None, "worse")
@@ -198,7 +215,7 @@ def test_what_is_new_is_listed_and_what_is_gone_fails(tmp_path: Path, leave_resu
         leave_results(now, [4] * 10, name=name)
     leave_results(old, [4] * 10, name="empty-and-gone").write_text('{"accuracy": null}')
     partial = leave_results(old, [4] * 10, name="partial")
-    partial.write_text('{"accuracy": 1.0}')
+    classifier_details(dataset="cells", metrics={"accuracy": Estimate(value=1.0)}).write(partial)
     leave_results(now, [4] * 10, name="partial")
     checks = compare(Folder(now), baseline_of(Folder(old), 0.02), Folder(old))
     found: dict[str, set[str]] = {}

@@ -15,7 +15,7 @@ PHANTOM = {"kind": "phantom", "path": "recipes/cervix.yaml", "seed": 1}
 
 
 def named(root: Path, kind: str = "classifiers") -> str:
-    return identify(Results(Folder(root), f"results/{kind}/masks/metrics.json"))
+    return identify(Results(Folder(root), f"results/{kind}/masks/details.json"))
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -103,9 +103,9 @@ def test_the_pixels_of_phantoms_are_those_of_their_source(tmp_path: Path, leave_
         ("results/classifiers/masks/predictions.csv", "id,label\n", "columns are missing: group"),
         ("results/classifiers/masks/predictions.csv", "", "not a table"),
         ("results/classifiers/masks/predictions.csv", "id,group\n1\n", "not a table"),
-        ("results/classifiers/masks/summary.json", None, "no such file"),
-        ("results/classifiers/masks/summary.json", "{", "does not name its dataset"),
-        ("results/classifiers/masks/summary.json", "[]", "does not name its dataset"),
+        ("results/classifiers/masks/details.json", None, "no such file"),
+        ("results/classifiers/masks/details.json", "{", "not a valid result"),
+        ("results/classifiers/masks/details.json", "[]", "not a valid result"),
         ("params.yaml", None, "missing or unreadable"),
         ("params.yaml", "a: [", "missing or unreadable"),
         ("params.yaml", "3", r"has no datasets\.cells"),
@@ -120,7 +120,7 @@ def test_what_does_not_tell_of_the_images_is_named(run: Path, file: str, content
     assert str(caught.value).startswith(f"{file} of this run: ")
 
 
-def test_a_segmenter_that_the_parameters_do_not_have_is_named(run: Path) -> None:
-    (run / "params.yaml").write_text(json.dumps({"segmenters": {}}))
-    with pytest.raises(CytopipeError, match=r"has no segmenters\.masks"):
+def test_a_dataset_that_the_parameters_do_not_have_is_named(run: Path) -> None:
+    (run / "params.yaml").write_text(json.dumps({"datasets": {}}))
+    with pytest.raises(CytopipeError, match=r"has no datasets\.cells"):
         named(run, "segmenters")

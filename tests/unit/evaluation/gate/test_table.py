@@ -5,18 +5,18 @@ import json
 from cytopipe.evaluation.gate import Check, Expectation, to_json, to_markdown
 from cytopipe.evaluation.gate.results import Change, Number
 
-FILE = "results/classifiers/masks/metrics.json"
+FILE = "results/classifiers/masks/details.json"
 EXPECTED = Expectation(value=0.9, low=0.85, high=0.94, direction="higher", tolerance=0.02)
 CHECKS = [
     Check(FILE, "accuracy", EXPECTED, Number(0.8, 0.7, 0.9), "worse", Change(-0.1, -0.15, -0.05)),
     Check(FILE, "auc", EXPECTED, Number(0.9), "ok"),
     Check(FILE, "macro_f1", EXPECTED, None, "not a number"),
-    Check("results/segmenters/unet/metrics.json", "dice_cell", None, Number(0.5), "new"),
-    Check("results/segmenters/otsu/metrics.json", "", None, None, "no such file"),
+    Check("results/segmenters/unet/details.json", "dice_cell", None, Number(0.5), "new"),
+    Check("results/segmenters/otsu/details.json", "", None, None, "no such file"),
     Check(
-        "results/classifiers/x/metrics.json", "auc", EXPECTED, Number(0.9), "other test images", reason="they changed"
+        "results/classifiers/x/details.json", "auc", EXPECTED, Number(0.9), "other test images", reason="they changed"
     ),
-    Check("results/classifiers/x/metrics.json", "auc", EXPECTED, Number(0.9), "test images unknown", reason="no file"),
+    Check("results/classifiers/x/details.json", "auc", EXPECTED, Number(0.9), "test images unknown", reason="no file"),
 ]
 
 

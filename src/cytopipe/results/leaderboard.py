@@ -1,0 +1,67 @@
+"""leaderboard.json: one ranking for each dataset, with the paired differences behind it."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from cytopipe.results.contract import Collection, Record
+from cytopipe.results.numbers import Estimates, Interval, Spread
+
+
+class Difference(Record):
+    """Accuracy of one classifier minus that of another on the same images; no interval for a single group."""
+
+    accuracy_difference: float
+    interval: Interval | None
+
+
+class RankedClassifier(Record):
+    """One row of a ranking; `seeds` is the spread of its accuracy, None for a single network."""
+
+    name: str
+    architecture: str
+    channels: str
+    parameters: int
+    metrics: Estimates
+    seeds: Spread | None
+    against_best: Difference | None
+
+
+class Pair(Difference):
+    """Two classifiers: whether the test set tells them apart, and by which p; None where nothing can be drawn."""
+
+    first: str
+    second: str
+    p_bootstrap: float | None
+    p_mcnemar: float
+    resolved: bool
+
+
+class MaskEffect(Difference):
+    """A classifier that sees masks against one that differs in nothing else."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    with_masks: str = Field(alias="with")
+    without: str
+    channels: str
+
+
+class Ranking(Record):
+    """The classifiers of one dataset, best accuracy first; `equals` are groups that are not told apart."""
+
+    test_images: int
+    test_groups: int
+    classifiers: tuple[RankedClassifier, ...]
+    pairs: tuple[Pair, ...]
+    equals: tuple[tuple[str, ...], ...]
+    masks: tuple[MaskEffect, ...]
+
+    @property
+    def best(self) -> RankedClassifier:
+        """The first of the ranking."""
+        return self.classifiers[0]
+
+
+class Leaderboard(Collection[dict[str, Ranking]]):
+    """Every ranking by its title: the dataset, and the number of folds of cross-validated classifiers."""

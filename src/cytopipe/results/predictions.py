@@ -1,0 +1,116 @@
+"""predictions.csv of a classifier: every test image and what the classifier says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from cytopipe.errors import CytopipeError
+from cytopipe.io.tables import write_table
+from cytopipe.results.contract import BROKEN, Record
+from cytopipe.results.tables import Table
+
+_SCORE = "p_"  # of the columns with the probability of a class
+_NEEDED = ("id", "group", "label", "predicted")
+
+
+class Prediction(Record):
+    """One test image; `probabilities` are in the order of the classes."""
+
+    id: str
+    group: str
+    label: str
+    predicted: str
+    probabilities: tuple[float, ...]
+
+    @property
+    def correct(self) -> bool:
+        """Whether the predicted class is the true one."""
+        return self.label == self.predicted
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the predicted class, which is the highest."""
+        return max(self.probabilities)
+
+
+class Predictions(Record):
+    """The table: class names in the order of their indices, and one row per test image in the order of ids."""
+
+    classes: tuple[str, ...]
+    rows: tuple[Prediction, ...]
+
+    @classmethod
+    def of(cls, classes: Sequence[str], rows: Sequence[Prediction]) -> Self:
+        """Predictions of these classes."""
+        return cls(classes=tuple(classes), rows=tuple(rows))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the table.
+
+        Raises:
+            CytopipeError: when it is missing, no table, or names a class that has no probability.
+        """
+        return cls._of(Table.read(path, _NEEDED))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str | Path) -> Self:
+        """Check the content of a table that lies elsewhere, such as in a git revision. Raises as `read` does."""
+        return cls._of(Table.parse(data, where, _NEEDED))
+
+    @classmethod
+    def _of(cls, table: Table) -> Self:
+        scores = [name for name in table.columns if name.startswith(_SCORE)]
+        classes = tuple(name.removeprefix(_SCORE) for name in scores)
+        rows = []
+        for line in table.rows:
+            if strange := {line["label"], line["predicted"]}.difference(classes):
+                raise CytopipeError(
+                    f"the class '{min(strange)}' of '{line['id']}' has no probability", where=table.where, hint=BROKEN
+                )
+            values = tuple(table.number(line, name) for name in scores)
+            rows.append(Prediction(**{name: line[name] for name in _NEEDED}, probabilities=values))
+        return cls(classes=classes, rows=tuple(rows))
+
+    def write(self, path: Path) -> None:
+        """Write the table, probabilities with six significant digits."""
+        scores = [f"{_SCORE}{label}" for label in self.classes]
+        rows = (
+            {
+                **{name: getattr(row, name) for name in _NEEDED},
+                **dict(zip(scores, row.probabilities, strict=True)),
+            }
+            for row in self.rows
+        )
+        write_table(path, rows, (*_NEEDED, *scores))
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """N class indices."""
+        place = {label: index for index, label in enumerate(self.classes)}
+        return np.array([place[row.label] for row in self.rows], int)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """N x classes."""
+        return np.array([row.probabilities for row in self.rows]).reshape(len(self.rows), len(self.classes))
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """N numbers, 1 where the predicted class is the true one."""
+        return np.array([row.correct for row in self.rows], float)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """N ids of images."""
+        return tuple(row.id for row in self.rows)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """N groups."""
+        return tuple(row.group for row in self.rows)

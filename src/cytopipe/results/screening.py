@@ -1,0 +1,198 @@
+"""details.json of a screening, its tables of cells and fields, and the list of all screenings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from cytopipe.io.tables import write_table
+from cytopipe.params import Screening
+from cytopipe.results.contract import Collection, Contract, Record
+from cytopipe.results.numbers import Estimate, Estimates
+from cytopipe.results.tables import Table
+
+
+class CellClass(Record):
+    """The true cells of one class: how many there are, and which share is found, and named too."""
+
+    cells: int
+    found: Estimate
+    named: Estimate
+
+
+class MatchSettings(Record):
+    """When a found cell matches an annotated one, in words and numbers."""
+
+    match: str
+    edge: str
+    naming: str
+    least_iou: float
+    edge_share: float
+
+
+class ScreeningDetails(Contract):
+    """The score of a screening.
+
+    Attributes:
+        boxes, contours: found cells against annotated ones, by kind of overlap.
+        count: errors of the number of cells in a field.
+        naming: classes of the found cells.
+        fields, groups, cells, found, at_edge: numbers of them.
+        undefined: the reason of each number that is not defined.
+    """
+
+    boxes: Estimates
+    contours: Estimates
+    count: Estimates
+    naming: Estimates
+    per_class: dict[str, CellClass]
+    fields: int
+    groups: int
+    cells: int
+    found: int
+    at_edge: int
+    undefined: dict[str, str]
+    settings: MatchSettings
+
+    @classmethod
+    def of(cls, measured: Mapping[str, Any]) -> Self:
+        """From `metrics.screening.detection_metrics`."""
+        parts = {name: Estimate.of_all(measured[name]) for name in ("boxes", "contours", "count", "naming")}
+        per_class = {
+            label: CellClass(cells=values["cells"], **Estimate.of_all(values))
+            for label, values in measured["per_class"].items()
+        }
+        rest = {name: value for name, value in measured.items() if name not in (*parts, "per_class")}
+        return cls.model_validate({**rest, **parts, "per_class": per_class})
+
+
+class FieldScore(Record):
+    """One field: its cells, what was found of them, and the cells of each class; F1 is None where it is not defined."""
+
+    field: str
+    group: str
+    true: int
+    found: int
+    at_edge: int
+    matched: int
+    matched_contours: int
+    named: int
+    f1: float | None
+    true_of: dict[str, int]
+    found_of: dict[str, int]
+
+
+_COUNTS = ("true", "found", "at_edge", "matched", "matched_contours", "named")
+
+
+class FieldScores(Record):
+    """fields.csv: one row per field."""
+
+    rows: tuple[FieldScore, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        table = Table.read(path, ("field", "group", *_COUNTS, "f1"))
+        return cls(rows=tuple(_field(table, row) for row in table.rows))
+
+    def write(self, path: Path) -> None:
+        """Write the table."""
+        rows = [
+            {
+                **row.model_dump(exclude={"true_of", "found_of"}),
+                **{f"true_{label}": cells for label, cells in row.true_of.items()},
+                **{f"found_{label}": cells for label, cells in row.found_of.items()},
+            }
+            for row in self.rows
+        ]
+        write_table(path, rows)
+
+
+def _field(table: Table, row: dict[str, str]) -> FieldScore:
+    def cells(kind: str) -> dict[str, int]:
+        start = f"{kind}_"
+        columns = [name for name in table.columns if name.startswith(start)]
+        return {name.removeprefix(start): table.count(row, name) for name in columns}
+
+    return FieldScore(
+        field=row["field"],
+        group=row["group"],
+        **{name: table.count(row, name) for name in _COUNTS},
+        f1=table.optional(row, "f1"),
+        true_of=cells("true"),
+        found_of=cells("found"),
+    )
+
+
+class FoundCell(Record):
+    """One found cell: its box in pixels, its score, whether it counts, its match with both overlaps, its class.
+
+    `match` is the id of an annotated cell, and `true_class` its class; both are empty where there is none.
+    """
+
+    field: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+    score: float
+    counts: bool
+    match: str
+    iou_boxes: float | None
+    iou_contours: float | None
+    label: str
+    true_class: str
+
+
+_BOX = ("left", "top", "right", "bottom")
+_CELL = ("field", *_BOX, "score", "counts", "match", "iou_boxes", "iou_contours", "class", "true_class")
+
+
+class FoundCells(Record):
+    """detections.csv: one row per found cell."""
+
+    rows: tuple[FoundCell, ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[FoundCell]) -> Self:
+        """Of these cells."""
+        return cls(rows=tuple(rows))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        table = Table.read(path, _CELL)
+        return cls.of(
+            FoundCell(
+                field=row["field"],
+                **{side: table.count(row, side) for side in _BOX},
+                score=table.number(row, "score"),
+                counts=row["counts"] == "1",
+                match=row["match"],
+                iou_boxes=table.optional(row, "iou_boxes"),
+                iou_contours=table.optional(row, "iou_contours"),
+                label=row["class"],
+                true_class=row["true_class"],
+            )
+            for row in table.rows
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the table; without a cell it is a header alone."""
+        write_table(path, [self._row(cell) for cell in self.rows], _CELL)
+
+    @staticmethod
+    def _row(cell: FoundCell) -> dict[str, object]:
+        values = cell.model_dump(exclude={"label", "counts"})
+        return {**values, "counts": int(cell.counts), "class": cell.label}
+
+
+class Screenings(Collection[dict[str, Screening]]):
+    """screenings.json: the parameters of every screening that was asked for."""
+
+    @classmethod
+    def names(cls, path: Path) -> Sequence[str]:
+        """Read the names alone."""
+        return list(cls.read(path).root)

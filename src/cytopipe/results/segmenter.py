@@ -1,0 +1,104 @@
+"""details.json of a segmenter, and predictions.csv: the measures of every test image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from cytopipe.io.tables import write_table
+from cytopipe.results.contract import Contract, Record
+from cytopipe.results.numbers import Estimates
+from cytopipe.results.tables import Table
+
+
+class SegmenterDetails(Contract):
+    """The test of a segmenter on images with true masks, of which there may be none.
+
+    Attributes:
+        dataset: whose test images these are.
+        images, groups: numbers of those tested.
+        metrics: means over images, by key of the registry.
+        distribution: quantiles of each measure, by the share of images; None where no image has it.
+        undefined: number of images without a value, by measure.
+    """
+
+    dataset: str
+    images: int
+    groups: int
+    metrics: Estimates
+    distribution: dict[str, dict[str, float] | None]
+    undefined: dict[str, int]
+
+
+class MaskScores(Record):
+    """One test image; a measure is None where it is not defined."""
+
+    id: str
+    group: str
+    scores: dict[str, float | None]
+
+
+class SegmenterPredictions(Record):
+    """predictions.csv of a segmenter: one row per test image with a true mask, in the order of ids."""
+
+    rows: tuple[MaskScores, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Self:
+        """Rows with an id, a group and every measure."""
+        return cls(
+            rows=tuple(
+                MaskScores(
+                    id=row["id"],
+                    group=row["group"],
+                    scores={name: value for name, value in row.items() if name not in ("id", "group")},
+                )
+                for row in rows
+            )
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        return cls._of(Table.read(path, ("id",)))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str | Path) -> Self:
+        """Check the content of a table that lies elsewhere; CytopipeError when it is not of this type."""
+        return cls._of(Table.parse(data, where, ("id",)))
+
+    @classmethod
+    def _of(cls, table: Table) -> Self:
+        names = [name for name in table.columns if name not in ("id", "group")]
+        return cls(
+            rows=tuple(
+                MaskScores(id=row["id"], group=row["group"], scores={name: table.optional(row, name) for name in names})
+                for row in table.checked("group")
+            )
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the table; without a test image it is a header alone."""
+        rows = [{"id": row.id, "group": row.group, **row.scores} for row in self.rows]
+        write_table(path, rows, None if rows else ["id"])
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """N ids of images."""
+        return tuple(row.id for row in self.rows)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """N groups."""
+        return tuple(row.group for row in self.rows)
+
+    @cached_property
+    def known(self) -> dict[str, np.ndarray]:
+        """N numbers of each measure that is defined on every image."""
+        names = self.rows[0].scores if self.rows else ()
+        columns = {name: [row.scores[name] for row in self.rows] for name in names}
+        return {name: np.array(values, float) for name, values in columns.items() if None not in values}

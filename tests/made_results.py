@@ -1,0 +1,69 @@
+"""Results of classifiers and segmenters made by hand, for tests of what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cytopipe.metrics.registry import calibration_metrics, measured_metrics
+from cytopipe.results.classifier import (
+    Calibration,
+    ClassifierDetails,
+    ClassScores,
+    IntervalMethod,
+    OperatingPoint,
+    Selective,
+)
+from cytopipe.results.numbers import Estimate, Spread, Spreads
+from cytopipe.results.segmenter import SegmenterDetails
+
+UNDEFINED = Estimate(value=None)
+
+
+def classifier_details(
+    accuracy: float = 0.75, classes: Sequence[str] = ("a", "b"), defined: bool = True, **changes: Any
+) -> ClassifierDetails:
+    """The test of a classifier whose metrics are all alike; where not `defined`, of folds, and much is not defined."""
+    alike = Estimate(value=accuracy, low=max(0.0, accuracy - 0.1), high=min(1.0, accuracy + 0.1))
+    errors = {metric.key: Estimate(value=0.4, low=0.05, high=0.8) for metric in calibration_metrics()}
+    half, spread = Estimate(value=0.5), Spread(mean=0.5, sd=0.1, values=(0.4, 0.6))
+    point = OperatingPoint(
+        wanted_specificity=0.9, sensitivity=Estimate(value=0.7, low=0.6, high=0.8), specificity=Estimate(value=0.9)
+    )
+    details = ClassifierDetails(
+        dataset="d",
+        model="ab" * 6 if defined else None,
+        architecture="timm/test_resnet",
+        channels="rgb",
+        parameters=12345,
+        test_sha256="cd" * 32,
+        images=8,
+        groups=3,
+        intervals=IntervalMethod(level=0.95, unit="group", replicates=1000, proportions="wilson"),
+        metrics={one.key: UNDEFINED if one.key == "auc" and not defined else alike for one in measured_metrics()},
+        per_class={
+            label: ClassScores(precision=UNDEFINED if label == "never" else half, recall=half, f1=half, images=3)
+            for label in classes
+        },
+        calibration=Calibration(temperature=(1.5,) if defined else (1.5, 0.9), before=errors, after=errors),
+        selective=Selective(
+            wanted_error=0.05,
+            coverage=Estimate(value=0.6),
+            error=Estimate(value=0.04) if defined else UNDEFINED,
+            aurc=Estimate(value=0.1),
+        ),
+        operating_points=(point,) if defined else (),
+        seeds=None,
+        folds=None if defined else Spreads(count=2, metrics={one.key: spread for one in measured_metrics()}),
+        undefined={} if defined else {"auc": "no test image of never"},
+    )
+    return details.model_copy(update=changes)
+
+
+def segmenter_details(
+    metrics: Mapping[str, Estimate], images: int = 8, groups: int = 2, dataset: str = "d"
+) -> SegmenterDetails:
+    """The test of a segmenter with these means."""
+    return SegmenterDetails(
+        dataset=dataset, images=images, groups=groups, metrics=dict(metrics), distribution={}, undefined={}
+    )

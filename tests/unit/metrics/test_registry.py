@@ -1,0 +1,67 @@
+"""One entry and its function are all that a metric needs to be measured, ranked, gated and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cytopipe import paths
+from cytopipe.evaluation.gate import Folder, baseline_of
+from cytopipe.evaluation.leaderboard import to_markdown
+from cytopipe.metrics import registry
+from cytopipe.metrics.registry import METRICS, Metric
+from cytopipe.params import load_params
+from cytopipe.report.build import build_report
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.headline import MOST, Headline
+from cytopipe.results.leaderboard import Leaderboard
+from cytopipe.results.numbers import Estimate
+from made_project import make_project
+
+LeaveResults = Callable[..., Path]
+
+
+def quarter(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    return 0.25
+
+
+TOY = Metric("toy", "toy score", "classification", quarter, column="toy", ranked=True, gated=True, tolerance=0.07)
+
+
+@pytest.fixture
+def with_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry has one more entry."""
+    monkeypatch.setattr(registry, "METRICS", (*METRICS, TOY))
+
+
+def test_keys_are_unique_and_columns_are_few() -> None:
+    assert len({metric.key for metric in METRICS}) == len(METRICS)
+    for task in registry.TASKS.values():
+        names = [metric.column for metric in registry.displayed(task)]
+        assert len(set(names)) == len(names) <= MOST - 2  # two are the limits of the leading metric
+        assert registry.of_task(task)[0].column
+
+
+def test_a_new_metric_is_measured_displayed_and_gated(
+    with_toy: None, tmp_path: Path, leave_results: LeaveResults
+) -> None:
+    details = ClassifierDetails.read(leave_results(tmp_path, [3] * 10))
+    assert details.metrics["toy"] == Estimate(value=0.25, low=0.25, high=0.25)
+    assert Headline.of("classification", details).root["toy"] == 0.25
+    (expected,) = baseline_of(Folder(tmp_path)).values()
+    assert (expected.metrics["toy"].value, expected.metrics["toy"].tolerance) == (0.25, 0.07)
+
+
+def test_a_new_metric_stands_in_leaderboard_card_and_report(
+    with_toy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert "| toy score |" in to_markdown(Leaderboard.read(paths.LEADERBOARD_JSON))
+    report = build_report(load_params(Path("params.yaml")))
+    assert "| toy score " in report.cards["models/first.md"]
+    assert '<th scope="row">Toy score</th>' in report.html  # of the classifier
+    assert '<th scope="col" class="num">Toy score</th>' in report.html  # of the ranking

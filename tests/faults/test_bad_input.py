@@ -14,7 +14,7 @@ from PIL import Image
 from cytopipe.io.hashing import hash_tree
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from faults.conftest import Project
 
 
 def truncate(project: Project) -> None:

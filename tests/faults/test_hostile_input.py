@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from click.testing import Result
 from PIL import Image
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cytopipe.cli import app
 from cytopipe.imaging.decode import MOST_PIXELS
+from fixture_types import SaveClassifier, SaveImage
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from faults.conftest import Project
 
 MIB = 2**20
 
@@ -42,12 +42,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(here: Path, save_classifier: Callable[..., Path]) -> Path:
+def model(here: Path, save_classifier: SaveClassifier) -> Path:
     return save_classifier(here / "model")
 
 
 @pytest.fixture
-def cell(here: Path, save_image: Callable[..., np.ndarray]) -> np.ndarray:
+def cell(here: Path, save_image: SaveImage) -> np.ndarray:
     """The one good image."""
     return save_image(here / "cell.png", 1, (30, 20))
 
@@ -397,7 +397,7 @@ def public() -> Iterator[Path]:
 
 
 def test_a_file_without_permission_is_a_row(
-    public: Path, save_classifier: Callable[..., Path], save_image: Callable[..., np.ndarray]
+    public: Path, save_classifier: SaveClassifier, save_image: SaveImage
 ) -> None:
     save_classifier(public / "model")
     save_image(public / "cells/a.png")

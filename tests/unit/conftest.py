@@ -1,10 +1,10 @@
-"""Results of hand-made runs, for the tests of the gate."""
+"""Results of runs, made by hand for the tests of the gate."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from cytopipe.metrics.classification import classification_metrics
+from fixture_types import LeaveResults
 
-LeaveResults = Callable[..., Path]
 GROUPS, IN_GROUP = 10, 4
 CLASSES = ("normal", "abnormal")
 IDS = [f"i{number:02}" for number in range(GROUPS * IN_GROUP)]
@@ -22,12 +22,6 @@ IDS = [f"i{number:02}" for number in range(GROUPS * IN_GROUP)]
 
 @pytest.fixture
 def leave_results() -> LeaveResults:
-    """Write what a run leaves in a project: 40 test images, 4 in each of 10 groups. Returns the path of metrics.json.
-
-    `right`: of a classifier, how many images of each group it gets right, 0 to 4; or `dice`: of a segmenter, one value
-    an image. Both classes are in every group.
-    """
-
     def leave(
         root: Path,
         right: Sequence[int] | None = None,

@@ -7,15 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import Result
+from typer.testing import Result
 
-Cytopipe = Callable[..., Result]
-LeaveResults = Callable[..., Path]
+from fixture_types import Cytopipe, LeaveResults
+
 RESULTS = "results/classifiers/masks"
 DVC_YAML = {
     "stages": {
@@ -123,7 +122,7 @@ def test_other_test_images_fail(repository: Path, cytopipe: Cytopipe, leave_resu
     leave_results(Path(), [4] * 10, pixels="b")
     result = cytopipe("gate", "--rev", "main")
     assert result.exit_code == 1
-    assert "cannot be compared; compare with a revision that was tested on the same" in result.stdout
+    assert "cannot be compared; compare with a revision that was tested on the same images" in result.stdout
 
 
 def test_outputs_that_are_in_no_cache_are_an_error_that_says_what_to_do(repository: Path, cytopipe: Cytopipe) -> None:

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from cytopipe.cli.results import describe_machine
 from cytopipe.evaluation.stored_results import BEGIN, END
+from fixture_types import Cytopipe, Git
 
-Cytopipe = Callable[..., Result]
 MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU")
 
 
@@ -72,7 +70,7 @@ def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, 
 
 
 def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
-    finished: Path, git: Callable[..., None], cytopipe: Cytopipe
+    finished: Path, git: Git, cytopipe: Cytopipe
 ) -> None:
     shutil.copy("workflow/presets/demo.yaml", "params.yaml")
     (finished / ".gitignore").write_text("/results/\n")
@@ -82,7 +80,7 @@ def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
 
     def commit() -> str:
         assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 0
-        return json.loads((finished / "docs/results/tiny.json").read_text())["commit"]
+        return str(json.loads((finished / "docs/results/tiny.json").read_text())["commit"])
 
     assert len(commit()) == 40
     assert len(commit()) == 40  # docs/results/tiny.json is new now

@@ -1,0 +1,118 @@
+"""Edits in the text of a preset: a value is replaced, and everything else, comments and spaces included, stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import yaml
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.params import Layout
+
+# The phantom table of a layout, where its name differs.
+PHANTOM_TABLES = {"sipakmed": "cervix", "cell_background": "bethesda"}
+PHANTOM_SIZE: Mapping[str, float] = {"fields_per_class": 20, "cells_per_field": 8, "scale": 0.5}
+PHANTOM_SIZES: Mapping[str, Mapping[str, float]] = {  # layouts that need another size
+    "hep2": {"fields_per_class": 5, "cells_per_field": 160, "scale": 1.0},  # 160: the adapter's blocks of ids
+    "cell_background": {"fields_per_class": 40, "cells_per_field": 10, "scale": 1.0},
+}
+
+
+def with_archive(text: str, archive: str, where: Path) -> str:
+    """The text of a preset with `{kind: archive, path: ...}` as the source of its datasets.
+
+    Raises:
+        CytopipeError: the preset's datasets have different sources.
+    """
+    datasets = _items(_section(text, "datasets"))
+    sources = {yaml.serialize(_value(dataset, "source")) for dataset in datasets.values()}
+    if len(sources) != 1:
+        raise CytopipeError(
+            f"--archive replaces a single source, but this preset has {len(sources)}: {', '.join(datasets)}",
+            where=where,
+            hint="write the preset without --archive, then set datasets.<name>.source: {kind: archive, path: ...}",
+        )
+    return _with_sources(text, [{"kind": "archive", "path": archive} for _ in datasets])
+
+
+def with_phantoms(text: str, where: Path) -> str:
+    """The text of a preset with phantoms in each dataset's layout as its source, so that nothing is downloaded.
+
+    Raises:
+        CytopipeError: there are no phantoms in the layout of a dataset.
+    """
+    sources = []
+    for name, dataset in yaml.safe_load(text)["datasets"].items():
+        if dataset["source"]["kind"] == "phantom":
+            sources.append(dataset["source"])
+            continue
+        if (layout := dataset["adapter"]) not in get_args(Layout):
+            raise CytopipeError(
+                f"there are no phantoms in the layout of '{layout}'", where=f"{where}: datasets.{name}.adapter"
+            )
+        table = paths.PHANTOMS / f"{PHANTOM_TABLES.get(layout, layout)}.yaml"
+        size = PHANTOM_SIZES.get(layout, PHANTOM_SIZE)
+        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), "seed": 0, **size})
+    return _with_sources(text, sources)
+
+
+def with_weights(text: str, weights: str, where: Path) -> str:
+    """The text of a preset with a local file in place of every `pretrained: true`.
+
+    Raises:
+        CytopipeError: the preset has no `pretrained: true`.
+    """
+    found = [
+        value
+        for section in ("segmenters", "classifiers")
+        for network in _items(_section(text, section)).values()
+        for key, value in _items(network).items()
+        if key == "pretrained" and yaml.safe_load(value.value) is True
+    ]
+    if not found:
+        raise CytopipeError(
+            "--weights replaces `pretrained: true`, which this preset does not contain",
+            where=where,
+            hint="write the preset without --weights, then set pretrained: to the file's path",
+        )
+    path = yaml.safe_dump(weights, allow_unicode=True, width=len(weights) + 100).splitlines()[0]
+    for value in sorted(found, key=lambda node: -node.start_mark.index):
+        text = text[: value.start_mark.index] + path + text[value.end_mark.index :]
+    return text
+
+
+def _with_sources(text: str, sources: Sequence[Mapping[str, object]]) -> str:
+    """The text with these sources of its datasets, in their order."""
+    nodes = [_value(dataset, "source") for dataset in _items(_section(text, "datasets")).values()]
+    for node, source in reversed(list(zip(nodes, sources, strict=True))):
+        value = yaml.safe_dump(
+            dict(source), default_flow_style=True, sort_keys=False, allow_unicode=True, width=len(str(source)) + 100
+        )
+        text = text[: node.start_mark.index] + value.strip() + text[_end(node) :]
+    return text
+
+
+def _section(text: str, name: str) -> yaml.Node:
+    document = yaml.compose(text)
+    assert document is not None, "the preset was validated before"
+    return _value(document, name)
+
+
+def _value(mapping: yaml.Node, key: str) -> yaml.Node:
+    return _items(mapping)[key]
+
+
+def _items(mapping: yaml.Node) -> dict[str, yaml.Node]:
+    """Keys and values of a YAML mapping, in their order."""
+    return {key.value: value for key, value in mapping.value}
+
+
+def _end(node: yaml.Node) -> int:
+    """Index behind a YAML node; the end mark of a block node lies behind the comments that follow it."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)

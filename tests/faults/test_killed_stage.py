@@ -1,6 +1,6 @@
-"""A training that is killed, alone or with its engine, leaves nothing half-written and ends with the same bytes.
+"""A training that is killed, alone or with its engine, leaves no partial output and resumes to the same bytes.
 
-The real stage trains a small network with dropout, batch statistics and augmentation, fed by a loader process.
+The real stage trains a small network with dropout, batch normalisation and augmentation, with a loader process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EPOCHS = 20
 
 Hashes = dict[str, str]
 
-pytestmark = pytest.mark.xdist_group("killed")  # its trainings are made once
+pytestmark = pytest.mark.xdist_group("killed")  # share the trainings
 
 
 def parameters(root: Path) -> dict[str, Any]:

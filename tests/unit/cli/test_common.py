@@ -1,4 +1,4 @@
-"""What the commands share: threads, devices, endings."""
+"""Threads, devices and exit statuses of the commands."""
 
 from __future__ import annotations
 

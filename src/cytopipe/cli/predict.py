@@ -150,8 +150,8 @@ class _Tally:
 
     def __str__(self) -> str:
         parts = {"uncertain": self.uncertain, "unreadable": self.unreadable, "kept from an earlier run": self.kept}
-        told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
-        return f"{self.images:,} images{f' ({told})' if told else ''}"
+        notes = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        return f"{self.images:,} images{f' ({notes})' if notes else ''}"
 
 
 def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: bool, count: bool) -> _Tally:

@@ -1,4 +1,4 @@
-"""`cytopipe gate --rev` in a repository of git and DVC, whose one stage makes the results."""
+"""`cytopipe gate --rev` in a git and DVC repository with one stage that writes the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DVC_YAML = {
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_results: LeaveResults) -> Path:
-    """The current folder. Branch `main` got all of 40 test images right, and so did the run that lies in results/."""
+    """The current folder; on the branch `main` and in results/, all 40 test images are right."""
     settings = {
         "DVC_GLOBAL_CONFIG_DIR": str(tmp_path / "settings"),
         "DVC_SYSTEM_CONFIG_DIR": str(tmp_path / "settings"),
@@ -67,7 +67,7 @@ def commit() -> None:
 
 
 def run_pipeline(right: list[int], leave_results: LeaveResults) -> None:
-    """`dvc repro` with a classifier that gets so many images of each group right."""
+    """`dvc repro` with a classifier that gets these numbers of images right in the groups."""
     leave_results(Path("made"), right)
     shutil.copy("made/params.yaml", "params.yaml")
     call("dvc", "repro", "--quiet")

@@ -1,4 +1,4 @@
-"""`cytopipe predict` from outside: streams, exit statuses, and runs that are interrupted."""
+"""The command `cytopipe predict`: streams, exit statuses and interrupted runs."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def many(here: Path) -> Path:
-    """Eight batches of images that take a while to decode; one cannot be read."""
+    """Eight batches of images that are slow to decode, one of them unreadable."""
     folder = here / "many"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (16, 500, 500, 3), np.uint8)

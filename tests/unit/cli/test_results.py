@@ -38,7 +38,7 @@ def finished(project: Path) -> Path:
     return project
 
 
-def test_what_has_not_been_run_is_left_out_on_demand_alone(finished: Path, cytopipe: Cytopipe) -> None:
+def test_models_that_have_not_been_run_are_left_out_only_on_demand(finished: Path, cytopipe: Cytopipe) -> None:
     (finished / "results/classifiers/resnet-masked/metrics.json").unlink()
     assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 1
     assert cytopipe("results", "--write", "tiny", "--partial", *MADE_BY).exit_code == 0
@@ -103,9 +103,9 @@ def test_results_of_an_unfinished_run_are_not_stored(finished: Path, cytopipe: C
     assert not (finished / "docs").exists()
 
 
-@pytest.mark.parametrize("told", [(), ("--command", "x"), ("--minutes", "1"), ("--command", "x", "--minutes", "0")])
-def test_how_results_were_made_must_be_told(finished: Path, cytopipe: Cytopipe, told: tuple[str, ...]) -> None:
-    result = cytopipe("results", "--write", "tiny", *told)
+@pytest.mark.parametrize("given", [(), ("--command", "x"), ("--minutes", "1"), ("--command", "x", "--minutes", "0")])
+def test_command_and_minutes_are_required(finished: Path, cytopipe: Cytopipe, given: tuple[str, ...]) -> None:
+    result = cytopipe("results", "--write", "tiny", *given)
     assert result.exit_code == 1
     assert "--command and --minutes" in result.stderr
 

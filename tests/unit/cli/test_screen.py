@@ -1,4 +1,4 @@
-"""`cytopipe screen` as it is typed."""
+"""The command `cytopipe screen`."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ def test_fields_are_screened(cytopipe: Cytopipe, folder: Path) -> None:
 
 def test_json_alone_is_on_standard_output(cytopipe: Cytopipe, folder: Path) -> None:
     result = cytopipe("screen", "a/field.png", "--model", "model", *DETECTOR, "--json", "--out", "found")
-    told = json.loads(result.stdout)
-    assert (told["fields"], told["unreadable"], told["cells"], told["cut"]) == (1, 0, 3, 0)
-    assert set(told["classes"]) == {"bad", "good"} and sum(told["classes"].values()) == 3
-    [one] = told["results"]
+    output = json.loads(result.stdout)
+    assert (output["fields"], output["unreadable"], output["cells"], output["cut"]) == (1, 0, 3, 0)
+    assert set(output["classes"]) == {"bad", "good"} and sum(output["classes"].values()) == 3
+    [one] = output["results"]
     assert (one["name"], one["width"], one["height"], one["cells"]) == ("field", 220, 200, 3)
-    assert told["seconds"] >= one["seconds"] > 0
+    assert output["seconds"] >= one["seconds"] > 0
     assert (folder / "found/field.geojson").is_file()
 
 
 def test_count_writes_nothing(cytopipe: Cytopipe, folder: Path) -> None:
     result = cytopipe("screen", "a", "b", "--model", "model", *DETECTOR, "--count", "--json")
-    told = json.loads(result.stdout)
-    assert set(told) == {"fields", "unreadable", "cells", "classes", "uncertain", "cut"} and told["cells"] == 4
+    output = json.loads(result.stdout)
+    assert set(output) == {"fields", "unreadable", "cells", "classes", "uncertain", "cut"} and output["cells"] == 4
     assert not (folder / "screened").exists()
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_goes_on(cytopipe: Cytopipe, folder: Path) -> None:
+def test_what_cannot_be_read_is_output_and_the_rest_goes_on(cytopipe: Cytopipe, folder: Path) -> None:
     (folder / "a/broken.png").write_bytes(b"no image")
     result = cytopipe("screen", "a", *DETECTOR, "--json")
     assert result.exit_code == 2
-    told = json.loads(result.stdout)
-    assert (told["fields"], told["unreadable"], told["cells"]) == (1, 1, 3)
-    assert "not an image" in told["results"][0]["error"] and "not an image" in result.stderr
+    output = json.loads(result.stdout)
+    assert (output["fields"], output["unreadable"], output["cells"]) == (1, 1, 3)
+    assert "not an image" in output["results"][0]["error"] and "not an image" in result.stderr
     assert (folder / "screened/field.csv").is_file() and not (folder / "screened/broken.csv").exists()
 
 
@@ -72,9 +72,9 @@ def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: Sav
     save_classifier(folder / "patches", "rgb", classes=("background", "cell"))
     result = cytopipe("screen", "a", "--patches", "patches", "--box", "40", "--threshold", "0", "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    output = json.loads(result.stdout)
     rows = (folder / "screened/field.csv").read_text().splitlines()[1:]
-    assert told["cells"] == len(rows) > 0
+    assert output["cells"] == len(rows) > 0
     assert all(int(row.split(",")[3]) - int(row.split(",")[1]) <= 40 for row in rows)
 
 

@@ -24,20 +24,16 @@ def run(stage: Stage) -> None:
     """Write results/audits/<dataset>/."""
     from cytopipe.audit.audit import Subject, audit
     from cytopipe.audit.findings import report
-    from cytopipe.data.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
 
-    key = f"datasets.{stage.item}"
-    dataset, level = stage.params.datasets[stage.item], stage.params.audit
+    level = stage.params.audit
     target, organized = paths.Audit(stage.item), paths.Organized(stage.item)
     pictures = stage.folder(target.figures)
     if level == "off":
         result = report(stage.item, level, read_manifest(organized.manifest), [])
     else:
-        source = adapter(dataset.adapter, f"{key}.adapter")
-        samples = source.read(paths.Raw(stage.item).files, dataset.options, f"{key}.options")
-        files = {sample.id: sample.image for sample in samples}
-        subject = Subject.load(stage.item, organized.folder, paths.Tensors(stage.item).folder, files)
+        raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
+        subject = Subject.load(stage.item, organized.folder, tensors, raw)
         result = audit(subject, level, pictures, stage.progress)
     write_json(stage.output(target.findings), result)
     failed = [finding for finding in result["findings"] if finding["verdict"] == "fail"]

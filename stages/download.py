@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.data.raw import write_raw_manifest
-from cytopipe.data.sources.fetch import fetch
+from cytopipe.data.sources.fetch import fetch, write_raw_manifest
 from cytopipe.params import Params
 from cytopipe.pipeline.stage import Stage, main
 

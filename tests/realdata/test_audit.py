@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.audit import Subject, audit
-from cytopipe.data.adapters.registry import ADAPTERS
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
 from cytopipe.data.tensors import ArrayWriter, make_item
@@ -61,8 +60,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                     image = read_png(folder / row.path)
                     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
                     writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
-        files = {sample.id: sample.image for sample in ADAPTERS["bethesda"].read(raw, {}, "k")}
-        subject = Subject.load("bethesda", folder, tensors, files)
+        subject = Subject.load("bethesda", folder, tensors, raw)
         result = audit(subject, "quick", pictures, lambda items: items)
         return {finding["check"]: finding for finding in result["findings"]}
 

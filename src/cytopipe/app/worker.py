@@ -15,7 +15,6 @@ from cytopipe.app.cell import CellResult
 from cytopipe.app.detectors import DetectorChoice
 from cytopipe.app.field import FieldResult
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.decision_rule import THREADS
 
 CACHED_MODELS = 8  # the most recently used
 
@@ -66,5 +65,5 @@ class Worker:
         with self._busy:
             predictor = self._load(model)
             # The number of threads is a setting of the calling thread, and results depend on it.
-            torch.set_num_threads(self.threads or predictor.spec.extra.get(THREADS, self._otherwise))
+            torch.set_num_threads(self.threads or predictor.spec.num_threads or self._otherwise)
             yield predictor

@@ -86,12 +86,12 @@ def usable_cores() -> int:
 
 def _threads_of(folder: Path) -> int | None:
     """Number of threads recorded in a model; None if there is none. Errors are left to the loading of the model."""
-    spec = folder / "model.json"
+    from cytopipe.results.model_spec import SPEC, ModelSpec
+
     try:
-        count = json.loads(spec.read_bytes())["extra"]["num_threads"] if spec.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ModelSpec.read(folder / SPEC).num_threads
+    except CytopipeError:
         return None
-    return count if type(count) is int and 1 <= count <= 1024 else None
 
 
 def print_json(value: object) -> None:

@@ -10,14 +10,13 @@ from cytopipe.params.datasets import (
     SPLITS,
     ArchiveSource,
     Dataset,
-    Layout,
     PhantomSource,
     RecipeSource,
     Source,
     Split,
 )
 from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
-from cytopipe.params.networks import Channels, Classifier, Segmenter
+from cytopipe.params.networks import Activation, Channels, Classifier, Head, Segmenter, View
 from cytopipe.params.screenings import Screening
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
@@ -25,6 +24,7 @@ from cytopipe.params.training import Augmentation, Normalisation, Plateau, Train
 __all__ = [
     "DEVELOPMENT",
     "SPLITS",
+    "Activation",
     "ArchiveSource",
     "Audit",
     "Augmentation",
@@ -32,7 +32,7 @@ __all__ = [
     "Classifier",
     "Dataset",
     "Explain",
-    "Layout",
+    "Head",
     "Name",
     "Normalisation",
     "Params",
@@ -47,6 +47,7 @@ __all__ = [
     "Split",
     "Tracking",
     "Training",
+    "View",
     "describe",
     "load_params",
     "parse_params",

@@ -12,7 +12,6 @@ from cytopipe.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
 DEVELOPMENT = "development"  # as a published split: not a test image; train and val are still to be drawn
-Layout = Literal["sipakmed", "herlev", "hep2", "malaria", "bethesda", "cell_background", "wbc"]
 
 
 class PhantomSource(Section):
@@ -22,7 +21,7 @@ class PhantomSource(Section):
     """
 
     kind: Literal["phantom"]
-    layout: Layout = "sipakmed"
+    layout: str = Field("sipakmed", description="a module of cytopipe_phantoms.writers")
     path: Path = Field(description="table of the classes' biology; the data is regenerated when it changes")
     seed: int = Field(0, ge=0)
     fields_per_class: int = Field(20, ge=1, le=999)

@@ -12,16 +12,13 @@ from cytopipe.params.section import Name, Section
 from cytopipe.params.training import Normalisation, Training
 
 Channels = Literal["rgb", "rgb+masks", "masked"]
+Head = Literal["own", "linear", "mlp", "svm"]
+Activation = Literal["relu", "mish"]
 
 
-class Segmenter(Section):
-    """A segmentation network for cytoplasm and nucleus, and its training."""
+class View(Section):
+    """How a segmenter views an image: resized to one square, or scaled and covered by a sliding window."""
 
-    dataset: Name
-    architecture: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
-    normalisation: Normalisation | None = None
     view: Literal["whole", "tiles"] = Field(
         "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
     )
@@ -30,6 +27,22 @@ class Segmenter(Section):
     overlap: float = Field(0.5, ge=0, lt=1, description="overlap of neighbouring windows, fraction of their side")
     tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
     one_cell: bool = Field(False, description="images show one cell: keep only the largest one")
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which an image of this size is resized before windows are cut."""
+        if self.view == "whole":
+            return self.input_size, self.input_size
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+class Segmenter(View):
+    """A segmentation network for cytoplasm and nucleus, and its training."""
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
+    normalisation: Normalisation | None = None
     cross_fit: int = Field(0, ge=0, le=50, description="number of folds; 0: one model")
     training: Training | None = None
 
@@ -59,10 +72,8 @@ class Classifier(Section):
         None, ge=16, le=2048, description="input size of the network; none: that of the tensors"
     )
     freeze: bool = Field(False, description="train only the head")
-    head: Literal["own", "linear", "mlp", "svm"] = Field("own", description="own: the architecture's")
-    activation: Literal["relu", "mish"] | None = Field(
-        None, description="activation to use instead of the architecture's"
-    )
+    head: Head = Field("own", description="own: the architecture's")
+    activation: Activation | None = Field(None, description="activation to use instead of the architecture's")
     tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
     seeds: int = Field(

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
 
 import yaml
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Layout
-
-# The phantom table of a layout, where its name differs.
-PHANTOM_TABLES = {"sipakmed": "cervix", "cell_background": "bethesda"}
-PHANTOM_SIZE: Mapping[str, float] = {"fields_per_class": 20, "cells_per_field": 8, "scale": 0.5}
-PHANTOM_SIZES: Mapping[str, Mapping[str, float]] = {  # layouts that need another size
-    "hep2": {"fields_per_class": 5, "cells_per_field": 160, "scale": 1.0},  # 160: the adapter's blocks of ids
-    "cell_background": {"fields_per_class": 40, "cells_per_field": 10, "scale": 1.0},
-}
 
 
 def with_archive(text: str, archive: str, where: Path) -> str:
@@ -44,18 +35,20 @@ def with_phantoms(text: str, where: Path) -> str:
     Raises:
         CytopipeError: there are no phantoms in the layout of a dataset.
     """
+    from cytopipe.data.adapters.registry import adapter
+
     sources = []
     for name, dataset in yaml.safe_load(text)["datasets"].items():
         if dataset["source"]["kind"] == "phantom":
             sources.append(dataset["source"])
             continue
-        if (layout := dataset["adapter"]) not in get_args(Layout):
-            raise CytopipeError(
-                f"there are no phantoms in the layout of '{layout}'", where=f"{where}: datasets.{name}.adapter"
-            )
-        table = paths.PHANTOMS / f"{PHANTOM_TABLES.get(layout, layout)}.yaml"
-        size = PHANTOM_SIZES.get(layout, PHANTOM_SIZE)
-        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), "seed": 0, **size})
+        key = f"{where}: datasets.{name}.adapter"
+        phantoms = adapter(dataset["adapter"], key).phantoms
+        if phantoms is None:
+            raise CytopipeError(f"there are no phantoms in the layout of '{dataset['adapter']}'", where=key)
+        request = asdict(phantoms)
+        layout, table = request.pop("layout"), paths.PHANTOMS / f"{request.pop('table')}.yaml"
+        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), "seed": 0, **request})
     return _with_sources(text, sources)
 
 

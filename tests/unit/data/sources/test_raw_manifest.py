@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.data.raw import write_raw_manifest
+from cytopipe.data.sources.fetch import write_raw_manifest
 from cytopipe.errors import CytopipeError
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime over torch: the same networks, threads and images, in turn, one image at a time and 32 at once."""
+"""Speed of ONNX Runtime against torch with the same networks, threads and images, in batches of 1 and 32."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ NO_HASH = "0" * 64
 def measure(params: Params) -> dict[str, Any]:
     """Median milliseconds of both and their ratio, for the first classifier and the first segmenter.
 
-    Weights are as a training starts from: what they are worth costs no time.
+    The networks are untrained, which does not affect their speed.
 
     Args:
-        params: their recipes and the runtime.
+        params: parameters with the networks and the runtime.
     """
     make_deterministic(params.runtime.num_threads)
     results: dict[str, Any] = {"threads": params.runtime.num_threads}

@@ -1,7 +1,7 @@
-"""Small models with random weights for the tests of the commands that use models, and images for them.
+"""Small models with random weights, and images for them, for the tests of the app.
 
-`colours` sees no masks, is sure of everything and has a class with a hostile name; `masks` sees the masks of the
-segmenter `otsu` in its folder, and is sure of little.
+`colours` uses no masks and is always confident; `masks` uses the masks of the segmenter `otsu` in its folder and is
+almost always uncertain. One class has a name with HTML in it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CELLS = ((40, 45), (120, 40), (200, 50), (50, 130), (130, 140), (205, 125))  # x
 
 
 def make_models(folder: Path) -> Path:
-    """Write segmenters/otsu, classifiers/colours and classifiers/masks into a folder; returns it."""
+    """Write segmenters/otsu, classifiers/colours and classifiers/masks into a folder; returns the folder."""
     segmenter = folder / "segmenters/otsu"
     view = {"view": "tiles", "input_size": 64, "scale": 1.0}
     save_model(segmenter, build("otsu"), _spec("segmentation", "otsu", {}, ("cyt", "nuc"), "rgb", view=view))
@@ -65,7 +65,7 @@ def _spec(
 
 
 def draw_field() -> np.ndarray:
-    """180 x 250 x 3 uint8: a cell with its nucleus at each of CELLS, dark on bright."""
+    """A 180 x 250 x 3 uint8 image with a dark cell and nucleus at each of CELLS, on a bright background."""
     field = np.full((180, 250, 3), 225, np.uint8)
     for centre in CELLS:
         cv2.circle(field, centre, 22, (150, 120, 160), cv2.FILLED)

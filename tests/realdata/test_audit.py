@@ -1,4 +1,4 @@
-"""The audit on real smears whose classes were stained and photographed apart, and whose re-publisher augmented some."""
+"""The audit of real smears whose classes were stained and photographed separately, some of them augmented."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Audited = Callable[[str], dict[str, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """Findings of a quick audit by check, of the dataset split in some way, with cells masked by Otsu's threshold."""
+    """Run a quick audit of the dataset with a kind of split and Otsu masks; returns the findings by check."""
     archive = datasets_folder / ARCHIVE
     if not archive.is_file():
         pytest.skip(f"no {archive}")

@@ -1,4 +1,4 @@
-"""Every network of every preset, at its own size: built, fed, and trained for two steps."""
+"""Every network of every preset is built at its own size and trained for two steps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def memory() -> Iterator[None]:
 
 
 def networks(section: str) -> list[object]:
-    """Each network once: presets that differ in data or recipe alone share theirs."""
+    """Test cases for each distinct network; presets that differ only in data or training share theirs."""
     seen: dict[str, object] = {}
     for file in FILES:
         params = load_params(file)
@@ -94,9 +94,8 @@ def test_a_segmenter_takes_two_steps(config: Segmenter, dataset: None) -> None:
         optimizer = make_optimizer(model.parameters(), config.training)
         model.train()
         for _ in range(2):
-            loss = sum(
-                F.binary_cross_entropy_with_logits(part, torch.ones_like(part)) for part in model(images).values()
-            )
+            parts = [F.binary_cross_entropy_with_logits(part, torch.ones_like(part)) for part in model(images).values()]
+            loss = torch.stack(parts).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

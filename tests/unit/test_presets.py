@@ -12,10 +12,11 @@ from cytopipe.data.sources.recipe import load_recipe
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import find
 from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
-from cytopipe.presets import description, is_preset, presets, with_archive, with_phantoms, with_weights
+from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
+from cytopipe.presets.files import description, is_preset, list_presets
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESETS = presets(ROOT)
+PRESETS = list_presets(ROOT)
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
 BLOCK = """\
@@ -145,5 +146,5 @@ def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:
 
 
 def test_weights_for_a_preset_without_pretrained_networks_are_refused() -> None:
-    with pytest.raises(CytopipeError, match="nowhere"):
+    with pytest.raises(CytopipeError, match="which this preset does not contain"):
         with_weights(PRESETS["demo"].read_text(), "w.safetensors", Path("p"))

@@ -1,6 +1,6 @@
-"""Typed parameters: unknown keys are refused with the nearest known one, values out of range name their key.
+"""Typed parameters of the pipeline; errors name the faulty key, and for an unknown key the nearest known one.
 
-`workflow/schemas/params.schema.json` is exported from here for editors.
+`python workflow/export_schema.py` writes their JSON schema, which editors use.
 """
 
 from __future__ import annotations

@@ -45,29 +45,29 @@ class Network(Section):
 
 
 class View(Section):
-    """How a segmenter looks at an image: resized to one square, or scaled and covered by a sliding window."""
+    """How a segmenter views an image: resized to one square, or scaled and covered by a sliding window."""
 
     view: Literal["whole", "tiles"] = Field(
         "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
     )
     input_size: int = Field(64, ge=32, le=4096)
-    scale: float = Field(1.0, gt=0, le=8, description="of the image before it is tiled")
-    overlap: float = Field(0.5, ge=0, lt=1, description="of neighbouring windows")
-    tta: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
-    one_cell: bool = Field(False, description="images show one cell: keep the largest that is found")
+    scale: float = Field(1.0, gt=0, le=8, description="scale of the image before tiling")
+    overlap: float = Field(0.5, ge=0, lt=1, description="overlap of neighbouring windows, fraction of their side")
+    tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
+    one_cell: bool = Field(False, description="images show one cell: keep only the largest one")
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to which an image of this size is brought before windows are cut."""
+        """Height and width to which an image of this size is resized before windows are cut."""
         if self.view == "whole":
             return self.input_size, self.input_size
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
 
 class Segmenter(View, Network):
-    """A network that finds cytoplasm and nucleus, and what it is trained on."""
+    """A segmentation network for cytoplasm and nucleus, and its training."""
 
     normalisation: Normalisation | None = None
-    cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
+    cross_fit: int = Field(0, ge=0, le=50, description="number of folds; 0: one model")
     training: Training | None = None
 
     @model_validator(mode="after")
@@ -84,19 +84,23 @@ class Segmenter(View, Network):
 
 
 class Classifier(Network):
-    """A network that names the class of a cell."""
+    """A classification network for single cells, and its training."""
 
     channels: Channels = "rgb+masks"
     normalisation: Normalisation | None = None
-    input_size: int | None = Field(None, ge=16, le=2048, description="of the network; none: that of the tensors")
-    freeze: bool = Field(False, description="train the head alone")
+    input_size: int | None = Field(
+        None, ge=16, le=2048, description="input size of the network; none: that of the tensors"
+    )
+    freeze: bool = Field(False, description="train only the head")
     head: Head = Field("own", description="own: the architecture's")
-    activation: Activation | None = Field(None, description="in place of the architecture's")
-    tta: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
+    activation: Activation | None = Field(None, description="activation to use instead of the architecture's")
+    tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
-    seeds: int = Field(1, ge=1, le=50, description="trainings that differ in the seed alone; their mean and spread")
+    seeds: int = Field(
+        1, ge=1, le=50, description="number of trainings with different seeds; their mean and spread are reported"
+    )
     refit: bool = Field(
-        False, description="then train anew on training and validation images, for all epochs: for small datasets"
+        False, description="then train again on training and validation images, for all epochs; for small datasets"
     )
     training: Training
 
@@ -104,12 +108,13 @@ class Classifier(Network):
     def _keys_agree(self) -> Classifier:
         if self.refit and (self.head == "svm" or self.training.early_stopping or self.training.scheduler == "plateau"):
             raise PydanticCustomError(
-                "refit", "refit leaves no images to choose by: not with head: svm, early_stopping or scheduler: plateau"
+                "refit",
+                "refit leaves no validation images, which head: svm, early_stopping and scheduler: plateau need",
             )
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:
-            raise PydanticCustomError("seeds", "folds train several networks already: leave seeds at 1")
+            raise PydanticCustomError("seeds", "folds already train several networks: leave seeds at 1")
         if self.head == "svm" and not self.freeze:
-            raise PydanticCustomError("svm", "head: svm needs freeze: true, as it is fitted to frozen features")
+            raise PydanticCustomError("svm", "head: svm needs freeze: true, because it is fitted to frozen features")
         return self

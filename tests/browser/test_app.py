@@ -1,4 +1,4 @@
-"""The page of `cytopipe demo`: a real server, a real Chromium, real uploads, by mouse and by keyboard."""
+"""The app of `cytopipe demo` with a real server, a real Chromium and real uploads, by mouse and by keyboard."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
 from typer.testing import CliRunner
 
+from contrast import TEXT, TEXTS, too_faint
 from cytopipe.cli import app
+from made_models import CELLS, CLASSES, HOSTILE, draw_field, make_models
+from screens import DESKTOP, PHONE, SMALL_PHONE, Scheme, ShowApp
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
-# It hears Ctrl-C even where a shell's background jobs do not.
-HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+# Background jobs of a shell ignore Ctrl-C: restore its handler.
+RESTORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 COMMAND = [
     sys.executable,
     "-c",
-    f"{HEARS}from cytopipe.cli import app; app()",
+    f"{RESTORE_CTRL_C}from cytopipe.cli import app; app()",
     "demo",
     "--no-browser",
     "--device",
     "cpu",
 ]
-READY = re.compile(r"the page is at (http://127\.0\.0\.1:(\d+)/)")
-# gradio's own: it closes the stream that tells of an upload, and asks for that of one which is already done.
+READY = re.compile(r"the app is running at (http://127\.0\.0\.1:(\d+)/)")
+# Messages of gradio itself: it closes the progress stream of an upload, and requests that of a finished one.
 NOISE = ("Method not implemented.", "upload_progress", "status of 404", "Response")
 
 
@@ -61,7 +61,7 @@ def start(models: Path, temporary: Path, *arguments: str) -> Server:
         **os.environ,
         "PYTHONPATH": str(ROOT / "src"),
         "TMPDIR": str(temporary),
-        "GRADIO_SHARE": "True",  # none of these may have a say
+        "GRADIO_SHARE": "True",  # none of these may have an effect
         "GRADIO_SERVER_NAME": "0.0.0.0",
         "GRADIO_ANALYTICS_ENABLED": "True",
         "GRADIO_ALLOWED_PATHS": "/",
@@ -89,27 +89,17 @@ def free_port() -> str:
 
 
 @pytest.fixture(scope="module")
-def contrast(load: Callable[[str], ModuleType]) -> ModuleType:
-    """Measures of another test."""
-    return load("browser/test_contrast.py")
-
-
-@pytest.fixture(scope="module")
-def server(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("page")
-    served = start(made.make_models(folder / "models") / "classifiers", folder / "tmp", "--port", free_port())
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("app")
+    served = start(make_models(folder / "models") / "classifiers", folder / "tmp", "--port", free_port())
     yield served
     assert stop(served) == 0
 
 
-Open = Callable[..., Page]
-
-
 @pytest.fixture
-def show(browser: Browser, server: Server) -> Iterator[Open]:
-    """Open the page; it must say nothing on the console and ask nobody but its server."""
+def show(browser: Browser, server: Server) -> Iterator[ShowApp]:
     faults: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def asked(request: Request) -> None:
         if not request.url.startswith((server.url, "data:", f"blob:{server.url}")):
@@ -119,8 +109,8 @@ def show(browser: Browser, server: Server) -> Iterator[Open]:
         if not text.startswith(NOISE) and not any(noise in text for noise in NOISE[1:3]):
             faults.append(f"{kind}: {text}")
 
-    def show(size: dict[str, int] = DESKTOP, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    def show(size: ViewportSize = DESKTOP, scheme: Scheme = "light") -> Page:
+        context = browser.new_context(viewport=size, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
@@ -129,7 +119,7 @@ def show(browser: Browser, server: Server) -> Iterator[Open]:
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
         page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
         page.on("request", asked)
-        page.on("filechooser", lambda _: None)  # from now on: switched on by a test, it may come later than its key
+        page.on("filechooser", lambda _: None)  # subscribing later may miss the event
         page.goto(server.url)
         expect(page.locator("#cell-samples button").first).to_be_visible()
         return page
@@ -143,8 +133,8 @@ def show(browser: Browser, server: Server) -> Iterator[Open]:
 def choose(page: Page, name: str) -> None:
     page.get_by_role("combobox", name="Classifier").click()
     page.get_by_role("option", name=name).click()
-    sees = "It sees colours and the masks" if name == "masks" else "It sees colours alone"
-    expect(page.locator("#about")).to_contain_text(sees)
+    inputs = "Input: the image and the masks" if name == "masks" else "Input: the image."
+    expect(page.locator("#about")).to_contain_text(inputs)
 
 
 def send(page: Page, file: Path, tab: str = "cell") -> None:
@@ -154,7 +144,7 @@ def send(page: Page, file: Path, tab: str = "cell") -> None:
 
 
 def written(page: Page) -> dict[str, str]:
-    """The probabilities as the page says that `cytopipe predict` writes them."""
+    """The uncalibrated probabilities in the details."""
     answer = page.locator("#cell-answer")
     answer.get_by_text("Details").click()
     rows = answer.locator("details tr")
@@ -169,9 +159,9 @@ def predicted(model: Path, file: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def images(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
-    field = made.draw_field()
+    field = draw_field()
     cell = Image.fromarray(field[5:90, 5:80])
     cell.save(folder / "cell.png")
     cell.save(folder / "we <i>ird.tif")
@@ -193,51 +183,47 @@ def images(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, {"width": 320, "height": 568}], ids=["desktop", "phone", "small"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_loads_in_silence_fits_and_can_be_read(
-    show: Open, contrast: ModuleType, size: dict[str, int], scheme: str
-) -> None:
+def test_it_loads_in_silence_fits_and_can_be_read(show: ShowApp, size: ViewportSize, scheme: Scheme) -> None:
     page = show(size, scheme)
     choose(page, "masks")
     page.locator("#cell-samples button").first.click()
     expect(page.get_by_role("heading", level=2)).to_be_visible()
     assert page.title() == "cytopipe"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert len(page.evaluate(contrast.TEXTS)) > 8
-    assert contrast.too_faint(page, contrast.TEXTS, contrast.TEXT) == []
+    assert len(page.evaluate(TEXTS)) > 8
+    assert too_faint(page, TEXTS, TEXT) == []
     assert page.get_by_text("Gradio").count() == page.locator("footer.svelte").count() == 0
 
 
 @pytest.mark.parametrize("model", ["colours", "masks"])
 @pytest.mark.parametrize("name", ["cell.png", "we <i>ird.tif", "turned.jpg", "deep.png", "print.tif"])
-def test_it_says_what_predict_says(
-    show: Open, made: ModuleType, server: Server, images: Path, model: str, name: str
-) -> None:
+def test_it_says_what_predict_says(show: ShowApp, server: Server, images: Path, model: str, name: str) -> None:
     page = show()
     choose(page, model)
     send(page, images / name)
     answer = page.locator("#cell-answer")
     expect(answer.get_by_role("heading", level=2)).to_be_visible()
     row = predicted(server.models / model, images / name)
-    assert written(page) == {label: row[f"p_{label}"] for label in made.CLASSES}
+    assert written(page) == {label: row[f"p_{label}"] for label in CLASSES}
     assert answer.get_by_role("heading", level=2).inner_text() == row["predicted"]
     assert f"Confidence {float(row['confidence']):.1%}".replace("%", " %") in answer.inner_text()
-    assert ("a person should look" in answer.inner_text()) == (row["uncertain"] == "true") == (model == "masks")
+    assert ("please review" in answer.inner_text()) == (row["uncertain"] == "true") == (model == "masks")
     assert answer.get_by_role("img", name=re.compile("outlines")).count() == (model == "masks")
     assert answer.locator(f"tr.first:has-text('{row['predicted']}')").count() == 1
     assert answer.locator("i, b").count() == 0  # names are text
 
 
-def test_a_sample_is_a_file_of_the_model(show: Open, made: ModuleType, server: Server) -> None:
+def test_a_sample_is_a_file_of_the_model(show: ShowApp, server: Server) -> None:
     page = show()
     choose(page, "masks")
-    page.get_by_role("button", name=made.HOSTILE, exact=True).click()
+    page.get_by_role("button", name=HOSTILE, exact=True).click()
     expect(page.locator("#cell-answer")).to_contain_text("example_1.png: 24 × 24 px")
     row = predicted(server.models / "masks", server.models / "masks/example_1.png")
-    assert written(page) == {label: row[f"p_{label}"] for label in made.CLASSES}
+    assert written(page) == {label: row[f"p_{label}"] for label in CLASSES}
     choose(page, "colours")  # the same image, another classifier
-    expect(page.locator("#cell-answer")).to_contain_text("this model sees no masks")
+    expect(page.locator("#cell-answer")).to_contain_text("this model uses no masks")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +237,7 @@ def test_a_sample_is_a_file_of_the_model(show: Open, made: ModuleType, server: S
         ("vast.png", "the image has 20,000 x 20,000 pixels"),
     ],
 )
-def test_a_bad_file_gets_a_message_and_the_next_one_an_answer(show: Open, images: Path, name: str, reason: str) -> None:
+def test_a_bad_file_gives_a_message_and_the_next_one_works(show: ShowApp, images: Path, name: str, reason: str) -> None:
     page = show()
     send(page, images / name)
     alert = page.locator("#cell-answer").get_by_role("alert")
@@ -261,7 +247,7 @@ def test_a_bad_file_gets_a_message_and_the_next_one_an_answer(show: Open, images
     expect(page.get_by_role("heading", level=2, name=re.compile("bad|good"))).to_be_visible()
 
 
-def test_an_oversized_file_is_refused(show: Open, server: Server, images: Path) -> None:
+def test_an_oversized_file_is_refused(show: ShowApp, server: Server, images: Path) -> None:
     page = show()
     send(page, images / "heavy.png")
     expect(page.get_by_role("status").filter(has_text="exceed the maximum allowed size of 100")).to_be_visible()
@@ -279,54 +265,54 @@ def test_an_oversized_file_is_refused(show: Open, server: Server, images: Path) 
     assert refused.value.code == 413
 
 
-def test_a_field_gets_boxes_counts_and_files(show: Open, made: ModuleType, images: Path) -> None:
+def test_a_field_gets_boxes_counts_and_files(show: ShowApp, images: Path) -> None:
     page = show()
     choose(page, "masks")
     page.get_by_role("tab", name="Field").click()
-    assert page.get_by_role("combobox", name="Cells are found by").input_value() == "otsu"
+    assert page.get_by_role("combobox", name="Cell detector").input_value() == "otsu"
     send(page, images / "field.bmp", "field")
     answer = page.locator("#field-answer")
-    expect(answer.get_by_role("heading", level=2)).to_have_text(f"{len(made.CELLS)} cells")
+    expect(answer.get_by_role("heading", level=2)).to_have_text(f"{len(CELLS)} cells")
     counts = [int(cell.inner_text()) for cell in answer.locator(".counts td").all()]
     with page.expect_download() as download:
         answer.get_by_role("link", name="Table (CSV)").click()
     assert download.value.suggested_filename == "field.csv"
     rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
-    assert [sum(row["class"] == label for row in rows) for label in made.CLASSES] == counts
+    assert [sum(row["class"] == label for row in rows) for label in CLASSES] == counts
     middles = {
         ((int(row["left"]) + int(row["right"])) // 2, (int(row["top"]) + int(row["bottom"])) // 2) for row in rows
     }
-    assert middles == set(made.CELLS)
+    assert middles == set(CELLS)
     with page.expect_download() as download:
         answer.get_by_role("link", name="GeoJSON").click()
-    assert len(json.loads(download.value.path().read_text())["features"]) == len(made.CELLS)
+    assert len(json.loads(download.value.path().read_text())["features"]) == len(CELLS)
     picture = answer.get_by_role("img", name="The field")
     assert picture.evaluate("(one) => one.complete && one.naturalWidth") >= 250
     send(page, images / "text.png", "field")
     expect(answer.get_by_role("alert")).to_contain_text("text.png: the file is not an image")
 
 
-def test_by_keyboard_alone(show: Open, images: Path) -> None:
+def test_by_keyboard_alone(show: ShowApp, images: Path) -> None:
     page = show()
     keys = page.keyboard
 
     def focused() -> str:
-        return page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText")
+        return str(page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText"))
 
-    def outline() -> list[str]:
-        script = "(({ outlineStyle, outlineWidth }) => [outlineStyle, outlineWidth])(getComputedStyle(%s))"
+    def outline() -> str:
+        script = "(({ outlineStyle, outlineWidth }) => `${outlineStyle} ${outlineWidth}`)(getComputedStyle(%s))"
         at = "document.activeElement.type === 'radio' ? document.activeElement.parentElement : document.activeElement"
-        return page.evaluate(script % f"({at})")
+        return str(page.evaluate(script % f"({at})"))
 
     keys.press("Tab")
     assert focused() == "Classifier"
     keys.press("ArrowDown")
     keys.press("Enter")
-    expect(page.locator("#about")).to_contain_text("It sees colours and the masks")
+    expect(page.locator("#about")).to_contain_text("Input: the image and the masks")
     seen = []
     for _ in range(12):
         keys.press("Tab")
-        assert outline() == ["solid", "3px"], focused()
+        assert outline() == "solid 3px", focused()
         seen.append(focused())
         if seen[-1] == "bad":
             break
@@ -338,9 +324,9 @@ def test_by_keyboard_alone(show: Open, images: Path) -> None:
     keys.press("Tab")
     keys.press("Tab")
     assert page.get_by_role("radio", name="Integrated gradients").evaluate("(one) => one === document.activeElement")
-    assert outline() == ["solid", "3px"]
+    assert outline() == "solid 3px"
     keys.press("ArrowRight")
-    expect(answer).to_contain_text("Grad-CAM: what spoke for")
+    expect(answer).to_contain_text("Grad-CAM: evidence for")
     keys.press("ArrowRight")
     expect(answer.get_by_role("img", name="Heat map")).to_have_count(0)
     keys.press("Tab")
@@ -361,7 +347,7 @@ def test_by_keyboard_alone(show: Open, images: Path) -> None:
     expect(page.get_by_role("tab", name="Field")).to_have_attribute("aria-selected", "true")
 
 
-def test_the_answer_comes_into_view_on_a_phone(show: Open) -> None:
+def test_the_answer_comes_into_view_on_a_phone(show: ShowApp) -> None:
     page = show(PHONE)
     page.locator("#cell-samples button").first.click()
     heading = page.locator("#cell-answer").get_by_role("heading", level=2)
@@ -400,11 +386,10 @@ def test_it_ends_quietly_frees_the_port_and_keeps_nothing(
     page.goto(own.url)
     send(page, images / "cell.png")
     expect(page.get_by_role("heading", level=2, name=re.compile("bad|good"))).to_be_visible()
-    kept = [path for path in own.temporary.rglob("*") if path.name == "cell.png"]
-    assert kept and all(own.temporary in path.parents for path in kept)
+    assert [path for path in own.temporary.rglob("*") if path.name == "cell.png"]
     assert stop(own, how) == 0
     page.close()
-    assert Path(f"{own.temporary}.stderr").read_text() == "the page is closed\n"
+    assert Path(f"{own.temporary}.stderr").read_text() == "the app has stopped\n"
     assert list(own.temporary.iterdir()) == []
     with socket.socket() as one:
         assert one.connect_ex(("127.0.0.1", own.port)) != 0

@@ -1,11 +1,9 @@
-"""Stored results of real runs: docs/results/<preset>.json, and the README's tables, which are made from them."""
+"""Stored results of real runs, docs/results/<preset>.json: their format, and how a finished run becomes one of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.io.tables import markdown
 from cytopipe.params import Params
 
 FOLDER = Path("docs/results")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METRICS = {
     "dice_nucleus": "Dice of nucleus",
     "dice_cell": "Dice of whole cell",
@@ -27,8 +23,6 @@ METRICS = {
     "macro_f1": "macro F1",
     "auc": "AUC",
 }
-
-
 PRETRAINED = "starts from ImageNet weights"
 
 
@@ -80,7 +74,7 @@ class Stored(BaseModel):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """One flat record a result."""
+        """One flat record for each result."""
         run = {"minutes": self.minutes, "machine": self.machine, "commit": self.commit, "command": self.command}
         spread = {"folds", "fold_mean", "fold_sd"}
         return [
@@ -199,40 +193,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CytopipeError("no such result", where=path, hint="run the pipeline first: dvc repro") from None
-
-
-def to_markdown(stored: Sequence[Stored]) -> str:
-    """The README's tables: one a set of metrics (segmenters, classifiers), a row a system; then how they were made.
-
-    A row that two runs share, such as that of one segmenter in two presets, stands once.
-    """
-    tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for run in stored:
-        for (dataset, system, split, n), group in groupby(
-            run.results, key=attrgetter("dataset", "system", "split_shown", "n")
-        ):
-            results = list(group)
-            row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
-            rows = tables.setdefault(tuple(one.metric for one in results), [])
-            if row not in rows:
-                rows.append(row)
-    parts = [
-        markdown(("dataset", "system", "split", "test images", *(METRICS.get(name, name) for name in metrics)), rows)
-        for metrics, rows in tables.items()
-    ]
-    notes = dict.fromkeys(
-        f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
-    )
-    made = [f"- {run.preset}: {run.made}" for run in stored]
-    return "\n".join(
-        [*parts, *notes, "\nIn parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
-    )
-
-
-def with_tables(readme: str, stored: Sequence[Stored]) -> str:
-    """The README with the tables of the stored results between its markers; CytopipeError where these are not there."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise CytopipeError("the markers are missing", where="README.md", hint=f"add the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{to_markdown(stored) if stored else ''}{END}{after}"

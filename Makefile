@@ -39,7 +39,7 @@ test: $(READY) ## lint, then every test
 	pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 docs: $(READY) ## build the documentation into site/
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 bench: $(READY) ## measure speed and memory as ratios
 	python benchmarks/run.py

@@ -104,7 +104,8 @@ def _type(value: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(value['items'])}" if "items" in value else "list"
     if kind == "object":
-        inner = value.get("additionalProperties")
+        named = list(value.get("patternProperties", {}).values())
+        inner = named[0] if named else value.get("additionalProperties")
         return f"map of names to {_type(inner)}" if isinstance(inner, Mapping) else "map"
     return {"string": "text", "integer": "whole number", "boolean": "true or false"}.get(str(kind), str(kind or "any"))
 
@@ -117,7 +118,11 @@ def _limits(value: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return {True: "true", False: "false", None: "none"}.get(value, str(value)) if not isinstance(value, dict) else "{}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "none"
+    return "{}" if isinstance(value, dict) else str(value)
 
 
 def _cell(text: str) -> str:
@@ -154,7 +159,7 @@ def _parameters(command: Any) -> Iterator[str]:
         params = [one for one in command.params if one.param_type_name == kind and not getattr(one, "hidden", False)]
         if params:
             rows = [f"| {heading} | meaning |", "|---|---|"]
-            rows += [f"| {_name(one)} | {_cell(one.help or '')} |" for one in params]
+            rows += [f"| {_name(one)} | {_cell(one.help or '')}{_default(one)} |" for one in params]
             yield "\n".join(rows)
 
 
@@ -162,4 +167,13 @@ def _name(param: Any) -> str:
     if param.param_type_name == "argument":
         return f"`{param.metavar or param.name.upper()}`"
     names = ", ".join(f"`{one}`" for one in (*param.opts, *param.secondary_opts))
-    return names if param.is_flag else f"{names} `{param.metavar or param.type.name.upper()}`"
+    return names if param.is_flag else f"{names} `{param.metavar or param.display_type}`".replace("|", "\\|")
+
+
+def _default(param: Any) -> str:
+    """The default of an option as its help shows it."""
+    value = param.default
+    if not param.show_default or isinstance(value, bool) or value in (None, ()):
+        return ""
+    shown = param.show_default if isinstance(param.show_default, str) else getattr(value, "value", value)
+    return f" Default: `{shown}`."

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from markdown_blocks import PROSE, Block, blocks
 
 from cytopipe.params import parse_params
 from engine_projects import Finished, Project
+from markdown_blocks import PROSE, Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md"))]

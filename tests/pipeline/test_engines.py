@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from conftest import Finished, Project
+    from engine_projects import Finished, Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 in_group_of_dvc = pytest.mark.xdist_group("dvc")

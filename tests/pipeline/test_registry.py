@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Finished, Project
+    from engine_projects import Finished, Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 both_engines = pytest.mark.parametrize(

@@ -11,8 +11,6 @@ import typer
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table, usable_cores
 from cytopipe.errors import CytopipeError
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the README's tables.")]
-Readme = Annotated[bool, typer.Option("--readme", help="Write the tables into README.md.")]
 Write = Annotated[
     str | None,
     typer.Option(
@@ -32,8 +30,6 @@ IGNORED_CHANGES = ("dvc.lock", "params.yaml", "docs", "README.md")
 
 def command(
     as_json: AsJson = False,
-    markdown: Markdown = False,
-    readme: Readme = False,
     write: Write = None,
     command: Command = None,
     minutes: Minutes = None,
@@ -43,35 +39,25 @@ def command(
 ) -> None:
     """Show the stored results of real runs.
 
-    They are stored in docs/results/, one file per preset; the README's tables are generated from them.
+    They are stored in docs/results/, one file per preset; the tables of the documentation are generated from them.
 
     \b
     Examples:
       cytopipe results
       cytopipe results --json
       cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
-      cytopipe results --readme                        after --write
     """
     from cytopipe.evaluation import stored_results
-    from cytopipe.io.atomic import write_text
 
     with clear_errors(debug):
         if write is not None:
             store(write, command, minutes, machine, partial)
             return
         stored = stored_results.read_results(stored_results.FOLDER)
-        if readme:
-            page = Path("README.md")
-            if not page.is_file():
-                raise CytopipeError("no such file", where=page.absolute(), hint="change to the project's root")
-            write_text(page, stored_results.with_tables(page.read_text(encoding="utf-8"), stored))
-            print(f"{page}: the results of {', '.join(run.preset for run in stored) or 'no run'}")
-        elif as_json:
+        if as_json:
             print_json([row for run in stored for row in run.rows])
         elif not stored:
             print(f"no stored results in {stored_results.FOLDER}")
-        elif markdown:
-            print(stored_results.to_markdown(stored))
         else:
             header = ("dataset", "system", "split", "metric", "value (95 %)", "n", "min")
             rows = [
@@ -114,7 +100,7 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
     )
     file = stored_results.FOLDER / f"{preset}.json"
     write_json(file, record.model_dump(mode="json"))
-    print(f"{file}: {len(record.results)} results; `cytopipe results --readme` shows them in README.md")
+    print(f"{file}: {len(record.results)} results; `python docs/tools/result_tables.py` shows them in docs/results.md")
 
 
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

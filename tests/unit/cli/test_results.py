@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from cytopipe.cli.results import describe_machine
-from cytopipe.evaluation.stored_results import BEGIN, END
 from cytopipe.metrics.registry import measured_metrics
 from cytopipe.results.numbers import Estimate
 from fixture_types import Cytopipe, Git
@@ -50,7 +49,7 @@ def test_no_stored_results_is_no_error(project: Path, cytopipe: Cytopipe) -> Non
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
 
-def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, cytopipe: Cytopipe) -> None:
+def test_a_finished_run_is_stored_and_shown(finished: Path, cytopipe: Cytopipe) -> None:
     result = cytopipe("results", "--write", "tiny", *MADE_BY)
     assert result.exit_code == 0, result.stderr
     rows = json.loads(cytopipe("results", "--json").stdout)
@@ -63,9 +62,6 @@ def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, 
     }  # fmt: skip
     table = cytopipe("results").stdout
     assert "0.750 (0.500 to 1.000)" in table and "tiny: `make repro`, 1.5 min on Some CPU" in table
-    (finished / "README.md").write_text(f"{BEGIN}\n{END}\n")
-    assert cytopipe("results", "--readme").exit_code == 0
-    assert cytopipe("results", "--markdown").stdout.strip() in (finished / "README.md").read_text()
 
 
 def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
@@ -107,15 +103,6 @@ def test_command_and_minutes_are_required(finished: Path, cytopipe: Cytopipe, gi
     result = cytopipe("results", "--write", "tiny", *given)
     assert result.exit_code == 1
     assert "--command and --minutes" in result.stderr
-
-
-def test_a_readme_without_markers_or_none_is_an_error(project: Path, cytopipe: Cytopipe) -> None:
-    assert "README.md" in cytopipe("results", "--readme").stderr
-    (project / "README.md").write_text("hello\n")
-    result = cytopipe("results", "--readme")
-    assert result.exit_code == 1
-    assert BEGIN in result.stderr
-    assert (project / "README.md").read_text() == "hello\n"
 
 
 def test_a_machine_is_its_cpu_and_not_its_name(tmp_path: Path) -> None:

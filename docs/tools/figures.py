@@ -1,4 +1,4 @@
-"""Draw the README's pictures of phantoms: python docs/figures.py.
+"""Draw the pictures of the documentation of phantoms: python docs/tools/figures.py.
 
 phantoms.png: fields of SIPaKMeD's layout, and cells with their true contours. layouts.png: the other layouts.
 """

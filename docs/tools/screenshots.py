@@ -1,4 +1,4 @@
-"""Take the README's pictures of a finished run: python docs/screenshots.py, after `make repro` on the demo preset.
+"""Take the pictures of a finished demo for the documentation: python docs/tools/screenshots.py, after `make repro`.
 
 Needs Chromium, and the network for the page of `dvc plots`, which loads its drawing library from there. The picture of
 `snakemake --report` needs a run by Snakemake (`make snakemake`); without one it is left as it is.
@@ -163,7 +163,7 @@ def _wait() -> None:
 
 
 def main() -> None:
-    """Write docs/images/*.png but for those of docs/figures.py."""
+    """Write docs/images/*.png but for those of docs/tools/figures.py."""
     chromium = shutil.which("chromium")
     if chromium is None or not paths.REPORT.exists():
         raise CytopipeError("needs chromium and results/report.html", hint="make repro")

@@ -15,8 +15,6 @@ PER_ENTRY = (
     *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x")),
 )
 OF_ALL = (paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS, paths.REPORT, paths.CARDS)
-# Properties that both kinds of networks share, and that one kind has no file for.
-WITHOUT_FILE = {SEGMENTER.summary}
 
 
 def named() -> Iterator[Path]:
@@ -36,7 +34,7 @@ def declared(root: Path) -> list[Path]:
 
 
 def test_every_path_is_an_output_or_lies_in_one_or_holds_some(declared: list[Path]) -> None:
-    for path in set(named()) - WITHOUT_FILE:
+    for path in set(named()):
         assert any(path.is_relative_to(output) or output.is_relative_to(path) for output in declared), path
 
 
@@ -59,7 +57,7 @@ def test_paths_are_relative_and_those_of_two_datasets_differ() -> None:
 
 
 def test_segmenters_and_classifiers_of_one_name_do_not_meet() -> None:
-    for name in ("model", "results", "training", "metrics", "summary", "predictions", "plots"):
+    for name in ("model", "results", "training", "metrics", "details", "predictions", "plots"):
         assert getattr(SEGMENTER, name) != getattr(CLASSIFIER, name)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cytopipe.data.manifest import Row
-from cytopipe.evaluation.distribution import names
+from cytopipe.evaluation.distribution import segmenter_details
 from cytopipe.evaluation.segmenter import evaluate_segmenter
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask, read_mask
@@ -64,27 +64,29 @@ class Threshold(nn.Module):
 
 def test_the_test_measures_test_images_in_their_own_size(organized: Organized) -> None:
     folder, rows = organized
-    metrics, table = evaluate_segmenter(Threshold(), spec(), folder, rows, CPU)
+    table = evaluate_segmenter(Threshold(), spec(), folder, rows, CPU)
+    details = segmenter_details("cells", table)
     assert [one["id"] for one in table] == ["01", "02"]
-    assert metrics["images"] == 2 and metrics["groups"] == 1
-    assert {name: one for name, one in metrics.items() if isinstance(one, float)} == {
-        name: 0 if name.startswith("hd95") else 1 for name in names()
+    assert details.images == 2 and details.groups == 1
+    assert {name: one.value for name, one in details.metrics.items()} == {
+        name: 0 if name.startswith("hd95") else 1 for name in details.metrics
     }
 
     class Blind(Threshold):
         def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             return {head: logits - 1000 for head, logits in super().forward(images).items()}
 
-    metrics, _ = evaluate_segmenter(Blind(), spec(), folder, rows, CPU)
-    assert metrics["dice_cell"] == metrics["iou_nucleus"] == 0
-    assert metrics["hd95_cell"] is None and metrics["undefined"]["hd95_cell"] == 2
+    blind = segmenter_details("cells", evaluate_segmenter(Blind(), spec(), folder, rows, CPU))
+    assert blind.metrics["dice_cell"].value == blind.metrics["iou_nucleus"].value == 0
+    assert blind.metrics["hd95_cell"].value is None and blind.undefined["hd95_cell"] == 2
     background = np.mean([(read_mask(folder / row.mask_path) == 0).mean() for row in rows if row.split == "test"])
-    assert metrics["pixel_accuracy_cell"] == pytest.approx(background)
+    assert blind.metrics["pixel_accuracy_cell"].value == pytest.approx(background)
 
 
 def test_without_true_masks_the_measures_are_none(organized: Organized) -> None:
     folder, rows = organized
     unmasked = [replace(row, mask_path="") for row in rows]
-    metrics, table = evaluate_segmenter(Threshold(), spec(), folder, unmasked, CPU)
-    assert table == [] and metrics["images"] == metrics["groups"] == 0
-    assert metrics["dice_cell"] is None
+    table = evaluate_segmenter(Threshold(), spec(), folder, unmasked, CPU)
+    details = segmenter_details("cells", table)
+    assert list(table) == [] and details.images == details.groups == 0
+    assert details.metrics["dice_cell"].value is None

@@ -74,7 +74,7 @@ def measure(params: Params, folder: Path, rounds: int, workers: int | None = Non
 def _classifier(config: Classifier, folder: Path, device: torch.device) -> tuple[Any, Training, np.ndarray]:
     array = _array(folder / "classifier.npy", 64, 5, (0, 255))
     model, spec = make_classifier(config, CLASSES, 64, NO_HASH)
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch lacks it
     labels = np.arange(IMAGES) % len(CLASSES)
     transform = InputTransform(config.channels, spec.mean, spec.std, device)
     recipe = config.training
@@ -85,7 +85,7 @@ def _classifier(config: Classifier, folder: Path, device: torch.device) -> tuple
 def _segmenter(config: Segmenter, folder: Path, device: torch.device) -> tuple[Any, Training, np.ndarray]:
     array = _array(folder / "segmenter.npy", config.input_size, 4, (0, 1, 2))
     model, spec = make_segmenter(config, NO_HASH)
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch lacks it
     assert config.training is not None
     recipe = config.training
     return SegmentationTask(model, InputTransform("rgb", spec.mean, spec.std, device), array, 32), recipe, array
@@ -115,7 +115,7 @@ def _compare(
     for turn in range(rounds + 1):
         for side, loader in (("real", real), ("resident", resident)):
             start = time.perf_counter()
-            fit(task.model, task, loader, one_epoch, device, NoCheckpoint(), _ignore)  # type: ignore[arg-type]
+            fit(task.model, task, loader, one_epoch, device, NoCheckpoint(), _ignore)  # type: ignore[arg-type]  # stand-ins
             if turn:  # the first warms up
                 seconds[side].append(time.perf_counter() - start)
     ratios = [b / a for a, b in zip(seconds["real"], seconds["resident"], strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -161,7 +162,7 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
     from cytopipe.inference.prediction_table import to_csv, to_json
 
     tally = _Tally(work.predictor.classes)
-    stdout = _binary_safe(sys.stdout)
+    stdout = _as_utf8(sys.stdout)
     as_rows = as_json and not count
     as_lines = not (as_json or count or table)
     hide_progress = (as_rows or as_lines) and stdout.isatty()  # the rows themselves show the progress
@@ -202,9 +203,10 @@ def _how_to_resume(table: Table | None) -> str:
     return f"their rows are in {table.part}, and the same command resumes the run"
 
 
-def _binary_safe(stream: TextIO) -> TextIO:
+def _as_utf8(stream: TextIO) -> TextIO:
     """Make standard output UTF-8, passing through file names that are not valid UTF-8."""
-    stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[attr-defined]
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     return stream
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,12 +17,13 @@ from cytopipe.imaging.decode import read_png
 from cytopipe.io.archives import extract_archive
 from cytopipe.models.architectures.otsu import otsu_threshold
 from cytopipe.params import SPLITS, Dataset
+from cytopipe.results.audit import Finding
 
 pytestmark = pytest.mark.realdata
 
 ARCHIVE = "lbc_bethesda_db4.zip"
 SIDE = 64
-Audited = Callable[[str], dict[str, dict[str, Any]]]
+Audited = Callable[[str], dict[str, Finding]]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     raw = tmp_path_factory.mktemp("raw")
     extract_archive(archive, raw)
 
-    def run(split: str) -> dict[str, dict[str, Any]]:
+    def run(split: str) -> dict[str, Finding]:
         folder, tensors, pictures = (tmp_path_factory.mktemp(name) for name in ("organized", "tensors", "pictures"))
         values = {
             "adapter": "bethesda",
@@ -62,27 +62,34 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                     writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
         subject = Subject.load("bethesda", folder, tensors, raw)
         result = audit(subject, "quick", pictures, lambda items: items)
-        return {finding["check"]: finding for finding in result["findings"]}
+        return {finding.check: finding for finding in result.findings}
 
     return run
 
 
+def number(finding: Finding, name: str) -> float:
+    """A number of a finding, which must be defined."""
+    value = finding.numbers[name]
+    assert value is not None
+    return value
+
+
 def test_the_background_gives_the_class_away(audited: Audited) -> None:
     findings = audited("grouped")
-    numbers = findings["background_only"]["numbers"]
-    assert findings["background_only"]["verdict"] == "fail"
-    assert numbers["background_low"] > numbers["background_chance"] + 0.2
-    assert findings["low_frequency_colour"]["verdict"] in ("warning", "fail")
-    assert findings["image_statistics"]["verdict"] in ("warning", "fail")
-    assert "brightness" in findings["image_statistics"]["title"]
+    assert findings["background_only"].verdict == "fail"
+    background = findings["background_only"]
+    assert number(background, "background_low") > number(background, "background_chance") + 0.2
+    assert findings["low_frequency_colour"].verdict in ("warning", "fail")
+    assert findings["image_statistics"].verdict in ("warning", "fail")
+    assert "brightness" in findings["image_statistics"].title
     for check in ("byte_duplicates", "near_duplicates", "groups", "shuffled_labels"):
-        assert findings[check]["verdict"] == "ok", check
-    assert findings["near_duplicates"]["numbers"]["within_groups"] >= 1  # one field, photographed twice
+        assert findings[check].verdict == "ok", check
+    assert number(findings["near_duplicates"], "within_groups") >= 1  # one field, photographed twice
 
 
 def test_a_split_by_image_is_caught(audited: Audited) -> None:
     findings = audited("random")
-    assert findings["groups"]["verdict"] == "fail"
-    assert findings["groups"]["numbers"]["across_splits"] > 50
-    assert findings["shuffled_labels"]["verdict"] == "fail"
-    assert findings["shuffled_labels"]["numbers"]["nearest_accuracy"] > 0.4
+    assert findings["groups"].verdict == "fail"
+    assert number(findings["groups"], "across_splits") > 50
+    assert findings["shuffled_labels"].verdict == "fail"
+    assert number(findings["shuffled_labels"], "nearest_accuracy") > 0.4

@@ -72,7 +72,7 @@ def test_paths_are_relative_and_those_of_two_datasets_differ() -> None:
 
 
 def test_segmenters_and_classifiers_of_one_name_do_not_meet() -> None:
-    for name in ("model", "results", "training", "metrics", "summary", "predictions", "plots"):
+    for name in ("model", "results", "training", "metrics", "details", "predictions", "plots"):
         assert getattr(SEGMENTER, name) != getattr(CLASSIFIER, name)
 
 

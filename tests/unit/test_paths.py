@@ -16,14 +16,16 @@ SCREENED = paths.Screened("x")
 WHOLE = {
     "download": [RAW.files, RAW.manifest],
     "organize": [ORGANIZED.folder / name for name in (*SPLITS, "masks", "summary.json", "manifest.csv")],
-    "train_segmenter": [SEGMENTER.model, SEGMENTER.predictions, SEGMENTER.metrics],
+    "train_segmenter": [SEGMENTER.model, SEGMENTER.predictions, SEGMENTER.details, SEGMENTER.metrics],
     "generate_masks": [MASKS.predicted, MASKS.manifest, MASKS.segmenter],
     "build_tensors": [*map(TENSORS.array, SPLITS), TENSORS.manifest],
     "audit": [paths.Audit("x").findings, paths.Audit("x").figures],
     "train_classifier": [CLASSIFIER.model],
-    "evaluate": [CLASSIFIER.predictions, CLASSIFIER.summary, CLASSIFIER.metrics],
+    "evaluate": [CLASSIFIER.predictions, CLASSIFIER.details, CLASSIFIER.metrics],
     "explain": [EXPLAINED.summary, EXPLAINED.panels],
-    "evaluate_screening": [SCREENED.metrics, SCREENED.detections, SCREENED.fields, SCREENED.figures],
+    "evaluate_screening": [
+        *(SCREENED.metrics, SCREENED.details, SCREENED.detections, SCREENED.fields, SCREENED.figures)
+    ],
     "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS],
     "report": [paths.REPORT, paths.CARDS],
 }

@@ -66,7 +66,8 @@ for name, channels in (("masks", "rgb+masks"), ("resnet-rgb", "rgb"), ("resnet-m
     classes = sorted({r.label for r in rows})
     right = [
         Prediction(
-            id=r.id, group=r.group, label=r.label, predicted=r.label, probabilities=[float(c == r.label) for c in classes]
+            **{"id": r.id, "group": r.group, "label": r.label, "predicted": r.label},
+            probabilities=[float(c == r.label) for c in classes],
         )
         for r in rows if r.split == "test"
     ]

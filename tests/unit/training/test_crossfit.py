@@ -12,8 +12,9 @@ from torch import nn
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.distribution import names
+from cytopipe.evaluation.distribution import segmenter_details
 from cytopipe.imaging.masks import read_mask
+from cytopipe.metrics.registry import of_task
 from cytopipe.models.folder import ModelSpec
 from cytopipe.params import Segmenter, Training
 from cytopipe.training import crossfit
@@ -126,27 +127,26 @@ class Threshold(nn.Module):
 
 def test_the_test_measures_test_images_in_their_own_size(organized: Organized, place: Workspace) -> None:
     folder, rows = organized
-    metrics, table = crossfit.test_segmenter((Threshold(), spec()), folder, rows, place)
+    table = crossfit.test_segmenter((Threshold(), spec()), folder, rows, place)
     assert [one["id"] for one in table] == ["10", "11"]
-    assert metrics["images"] == 2 and metrics["groups"] == 1
-    assert {name: one for name, one in metrics.items() if isinstance(one, float)} == {
-        name: 0 if name.startswith("hd95") else 1 for name in names()
+    details = segmenter_details("d", table)
+    assert details.images == 2 and details.groups == 1
+    assert {name: one.value for name, one in details.metrics.items()} == {
+        metric.key: 0 if metric.key.startswith("hd95") else 1 for metric in of_task("segmentation")
     }
 
     class Blind(Threshold):
         def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             return {head: logits - 1000 for head, logits in super().forward(images).items()}
 
-    metrics, _ = crossfit.test_segmenter((Blind(), spec()), folder, rows, place)
-    assert metrics["dice_cell"] == metrics["iou_nucleus"] == 0
-    assert metrics["hd95_cell"] is None and metrics["undefined"]["hd95_cell"] == 2
+    details = segmenter_details("d", crossfit.test_segmenter((Blind(), spec()), folder, rows, place))
+    assert details.metrics["dice_cell"].value == details.metrics["iou_nucleus"].value == 0
+    assert details.metrics["hd95_cell"].value is None and details.undefined["hd95_cell"] == 2
     background = np.mean([(read_mask(folder / row.mask_path) == 0).mean() for row in rows if row.split == "test"])
-    assert metrics["pixel_accuracy_cell"] == pytest.approx(background)
+    assert details.metrics["pixel_accuracy_cell"].value == pytest.approx(background)
 
 
-def test_without_true_masks_the_measures_are_none(organized: Organized, place: Workspace) -> None:
+def test_without_true_masks_there_is_nothing_to_measure(organized: Organized, place: Workspace) -> None:
     folder, rows = organized
     unmasked = [replace(row, mask_path="") for row in rows]
-    metrics, table = crossfit.test_segmenter((Threshold(), spec()), folder, unmasked, place)
-    assert table == [] and metrics["images"] == metrics["groups"] == 0
-    assert metrics["dice_cell"] is None
+    assert crossfit.test_segmenter((Threshold(), spec()), folder, unmasked, place) == []

@@ -1,4 +1,4 @@
-# make repro | snakemake | test | lint | ui | demo-page | bench
+# make repro | snakemake | test | lint | ui | demo-page | docs | bench
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help setup repro snakemake ui demo-page lint test bench lock
+.PHONY: help setup repro snakemake ui demo-page lint test docs bench lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ lint: $(READY) ## style, types and the DAG's dependencies
 test: $(READY) ## lint, then every test
 	$(MAKE) lint
 	pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+docs: $(READY) ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 bench: $(READY) ## measure speed and memory as ratios
 	python benchmarks/run.py

@@ -1,4 +1,4 @@
-"""Copies of the project to measure in, so that no measurement touches the user's own data."""
+"""Copies of the project to measure in, so that the user's own data is not touched."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Copy:
-    """A folder with a project in it."""
+    """A copy of the project."""
 
     folder: Path
 
     def run(self, *command: str, before_path: Path | None = None) -> str:
-        """The output of a command that must succeed; `before_path` is looked into before PATH."""
+        """Run a command, which must succeed, and return its output; `before_path` is put in front of PATH."""
         folders = [str(before_path)] if before_path else []
         path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]])
         known = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "CYTOPIPE_"))}
@@ -37,12 +37,12 @@ class Copy:
         return done.stdout
 
     def init(self) -> None:
-        """Make it a git repository, which DVC wants."""
+        """Make it a git repository, which DVC needs."""
         self.run("git", "init", "--quiet")
 
 
 def fresh(folder: Path, params: Path) -> Copy:
-    """The project's own files with these parameters; nothing has run yet."""
+    """Copy the project's files, with these parameters and without outputs."""
     for name in ("src", "stages", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("dvc.yaml", "Snakefile", ".dvcignore", ".gitignore"):

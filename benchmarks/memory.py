@@ -1,4 +1,4 @@
-"""Peak memory of build_tensors with ten times the images: the arrays are streamed, so it must not grow."""
+"""Peak memory of build_tensors with ten times as many images; it must not grow, because the arrays are streamed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cytopipe.paths import PARAMS, Masks, Organized
 DATASET = "many"
 CLASSES = 5
 SIZE = 64
-# The kernel's own high-water mark of this process. getrusage's would include what the parent held when it forked.
+# The kernel's high-water mark of this process; getrusage would include the memory of the parent at the fork.
 REPORT_PEAK = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -37,8 +37,8 @@ def measure(copy: Copy, few: int = 2_000, many: int = 20_000) -> dict[str, Any]:
     """Peak resident memory of the stage in MiB with few and many images, and their ratio.
 
     Args:
-        copy: a project in which the stage runs; it gets a dataset of one image that is listed again and again.
-        few, many: numbers of images.
+        copy: project to run the stage in; it gets a dataset that lists one image many times.
+        few, many: the two numbers of images.
     """
     peaks = [_peak(copy, count) for count in (few, many)]
     return {"images": [few, many], "peak_mib": peaks, "ratio": round(peaks[1] / peaks[0], 3)}

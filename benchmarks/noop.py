@@ -1,4 +1,4 @@
-"""What a run with nothing to do takes, over the bare engine with the same stages and files and no cytopipe."""
+"""Time of a run with nothing to do, against the bare engine with the same stages and files but without cytopipe."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def measure(finished: Copy, folder: Path, rounds: int) -> dict[str, Any]:
     """Median seconds and ratio for each engine.
 
     Args:
-        finished: a project that DVC ran to the end.
-        folder: for the bare project.
-        rounds: runs of each, in turn.
+        finished: project with a finished `dvc repro`.
+        folder: folder for the bare project.
+        rounds: number of alternating runs.
     """
     bare = _bare(finished, folder / "bare")
     for copy in (finished, bare):
@@ -49,7 +49,7 @@ def measure(finished: Copy, folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def _bare(finished: Copy, folder: Path) -> Copy:
-    """The same stages with the same inputs and outputs, all in a DVC file and a Snakefile without templates."""
+    """A project with the same stages, inputs and outputs, in a dvc.yaml and a Snakefile without templates."""
     from dvc.dependency import ParamsDependency
     from dvc.repo import Repo
     from workflow.dag import Dag

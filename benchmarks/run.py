@@ -1,4 +1,4 @@
-"""Measure cytopipe's speed and memory as ratios, each from one run, so that another machine can be compared.
+"""Measure cytopipe's speed and memory as ratios within one run, which can be compared between machines.
 
 python benchmarks/run.py                        everything, about ten minutes
 python benchmarks/run.py --only memory --only throughput --rounds 9
@@ -30,7 +30,7 @@ RESULTS = ROOT / "docs/bench.json"
 
 
 class Part(StrEnum):
-    """What can be measured."""
+    """The measurements."""
 
     throughput = "throughput"
     share = "share"
@@ -40,10 +40,12 @@ class Part(StrEnum):
 
 
 def main(
-    only: Annotated[list[Part] | None, typer.Option(help="Measure this part; again for another. Default: all.")] = None,
+    only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; repeatable. Default: all.")] = None,
     preset: Annotated[str, typer.Option(help="Parameters to measure with.")] = "demo",
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each side, in turn.")] = 5,
-    workers: Annotated[int | None, typer.Option(min=0, help="Loader processes; default: the preset's.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Alternating measurements.")] = 5,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Loader processes; by default those of the preset.")
+    ] = None,
     write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
 ) -> None:
     """Measure and print ratios."""

@@ -1,4 +1,4 @@
-"""How much of a pipeline's wall time its networks compute, and how much goes into everything around them."""
+"""Share of the pipeline's wall time that is spent outside of the networks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TIMED = Path(__file__).with_name("timed.py")
 
 
 def measure(copy: Copy, folder: Path) -> dict[str, Any]:
-    """Run the whole pipeline by DVC, every stage with a stop-watch.
+    """Run the whole pipeline with DVC and time every stage.
 
     Args:
-        copy: a project in which nothing has run.
-        folder: for the record.
+        copy: project without outputs.
+        folder: folder for the measurements.
     """
     record = folder / "record.jsonl"
     shims = folder / "shims"

@@ -1,4 +1,4 @@
-"""Training through the real data path over the same steps on one resident batch: what loading and augmenting cost."""
+"""Speed of training with real data loading against the same steps on one batch in memory: the cost of the loading."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Params, Segmenter, Training
-from cytopipe.training.classifier import ClassificationTask, make_classifier
+from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
-from cytopipe.training.segmenter import SegmentationTask, make_segmenter
+from cytopipe.training.segmentation import SegmentationTask, make_segmenter
 
 IMAGES = 640
 CLASSES = ("a", "b", "c", "d", "e")
@@ -27,7 +27,7 @@ NO_HASH = "0" * 64
 
 
 class Resident:
-    """A loader that gives one batch again and again."""
+    """A loader that repeats a single batch."""
 
     def __init__(self, batch: Batch, steps: int) -> None:
         self.batch, self.steps = batch, steps
@@ -36,12 +36,12 @@ class Resident:
         return self.steps
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batch, as often as an epoch has steps."""
+        """The same batch for every step."""
         return iter([self.batch] * self.steps)
 
 
 class NoCheckpoint:
-    """Saves nothing: a checkpoint costs both sides the same."""
+    """A checkpoint that is not saved; it would cost both sides the same."""
 
     def load(self) -> None:
         """Nothing to continue from."""
@@ -51,13 +51,13 @@ class NoCheckpoint:
 
 
 def measure(params: Params, folder: Path, rounds: int, workers: int | None = None) -> dict[str, Any]:
-    """Median ratio of resident over real time an epoch, for the first classifier and the first segmenter.
+    """Median ratio of the time per epoch, resident over real, for the first classifier and the first segmenter.
 
     Args:
-        params: their recipes and the runtime.
-        folder: for the memory-mapped arrays.
-        rounds: epochs of each side, in turn.
-        workers: loader processes in place of the parameters'.
+        params: parameters with the networks and the runtime.
+        folder: folder for the memory-mapped arrays.
+        rounds: number of alternating epochs.
+        workers: number of loader processes; None takes that of the parameters.
     """
     device = prepare(params.runtime)
     count = params.runtime.num_workers if workers is None else workers
@@ -92,7 +92,7 @@ def _segmenter(config: Segmenter, folder: Path, device: torch.device) -> tuple[A
 
 
 def _array(path: Path, size: int, channels: int, values: tuple[int, ...]) -> np.ndarray:
-    """A memory map of random items; the fourth channel and those after it hold `values`."""
+    """A memory map of random items; the channels from the fourth on contain only `values`."""
     rng = np.random.default_rng(0)
     with ArrayWriter(path, IMAGES, (size, size, channels)) as writer:
         for _ in range(IMAGES):
@@ -128,4 +128,4 @@ def _compare(
 
 
 def _ignore(measures: dict[str, float]) -> None:
-    """Nobody watches the epochs."""
+    """Ignore the metrics of an epoch."""

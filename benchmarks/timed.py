@@ -1,9 +1,9 @@
-"""Run a stage script and write how long it took, and how long of that its networks computed.
+"""Run a stage script and record its total time and the time of its networks.
 
     python timed.py RECORD SCRIPT [ARGUMENT ...]
 
 Forward passes are timed from outside (the outermost module only), backward passes and optimiser steps by wrapping
-torch's own functions, once the stage has imported torch; a stage that does not import it computes 0 s.
+torch's own functions once the stage has imported torch; for a stage without torch the time is 0 s.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 
 
 class Stopwatch:
-    """Seconds in the outermost of nested calls."""
+    """Measures the time of calls; of nested calls, only the outermost counts."""
 
     def __init__(self) -> None:
         self.seconds, self._depth, self._start = 0.0, 0, 0.0
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed."""
+        """Wrap a function so that its calls are timed."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             if self._depth == 0:
@@ -45,7 +45,7 @@ class Stopwatch:
 
 
 class AfterTorch(importlib.abc.MetaPathFinder):
-    """Wrap torch's functions as soon as torch is imported, without importing it."""
+    """An import hook that wraps torch's functions as soon as torch is imported."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.watch = watch
@@ -53,7 +53,7 @@ class AfterTorch(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Torch's own spec, with the wrapping behind its import."""
+        """The spec of torch, extended by the wrapping; None for other modules."""
         if name != "torch":
             return None
         sys.meta_path.remove(self)
@@ -82,7 +82,7 @@ class AfterTorch(importlib.abc.MetaPathFinder):
 
 
 def main(record: Path, arguments: list[str]) -> None:
-    """Run the script as the main program and append a line of JSON to the record."""
+    """Run the script as the main program and append its times to the record as a line of JSON."""
     start = time.perf_counter()
     watch = Stopwatch()
     sys.meta_path.insert(0, AfterTorch(watch))

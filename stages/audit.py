@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
-
-
-def inputs(params: Params, dataset: str) -> list[Path]:
-    """What this stage reads; the manifests stand for the images."""
-    tensors = paths.Tensors(dataset)
-    arrays = [tensors.array(split) for split in SPLITS]
-    return [paths.Raw(dataset).manifest, paths.Organized(dataset).manifest, tensors.manifest, *arrays]
 
 
 def run(stage: Stage) -> None:
     """Write results/audits/<dataset>/."""
     from cytopipe.audit.audit import Subject, audit
     from cytopipe.audit.findings import report
-    from cytopipe.data.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
 
-    key = f"datasets.{stage.item}"
-    dataset, level = stage.params.datasets[stage.item], stage.params.audit
+    level = stage.params.audit
     target, organized = paths.Audit(stage.item), paths.Organized(stage.item)
     pictures = stage.folder(target.figures)
     if level == "off":
         result = report(stage.item, level, read_manifest(organized.manifest), [])
     else:
-        source = adapter(dataset.adapter, f"{key}.adapter")
-        samples = source.read(paths.Raw(stage.item).files, dataset.options, f"{key}.options")
-        files = {sample.id: sample.image for sample in samples}
-        subject = Subject.load(stage.item, organized.folder, paths.Tensors(stage.item).folder, files)
+        raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
+        subject = Subject.load(stage.item, organized.folder, tensors, raw)
         result = audit(subject, level, pictures, stage.progress)
     result.write(stage.output(target.findings))
     failed = [finding for finding in result.findings if finding.verdict == "fail"]
@@ -49,4 +36,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("audit", run, inputs, __doc__, item="dataset")
+    main(run, __doc__)

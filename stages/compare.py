@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
 from cytopipe.evaluation.leaderboard import Entry, leaderboard, to_markdown
 from cytopipe.io.atomic import write_text
-from cytopipe.params import Params
 from cytopipe.pipeline.stage import Stage, main
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.screening import Screenings
 
 logger = logging.getLogger("cytopipe")
-
-
-def inputs(params: Params, item: str) -> list[Path]:
-    """What this stage reads: the results of every classifier in the parameters."""
-    trained = [paths.classifier(name) for name in params.classifiers]
-    return [path for one in trained for path in (one.details, one.predictions)]
 
 
 def winners(board: Leaderboard) -> Iterator[Winner]:
@@ -61,4 +53,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("compare", run, inputs, __doc__)
+    main(run, __doc__)

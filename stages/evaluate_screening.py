@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cytopipe import paths
-from cytopipe.params import Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, screening: str) -> list[Path]:
-    """What this stage reads; the manifest stands for the raw files."""
-    config = params.screenings[screening]
-    models = [paths.Trained(config.section, config.model).model, paths.classifier(config.classifier).model]
-    return [paths.Raw(config.dataset).manifest, paths.Organized(config.dataset).manifest, *models]
 
 
 def run(stage: Stage) -> None:
@@ -54,4 +44,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("evaluate_screening", run, inputs, __doc__, item="screening")
+    main(run, __doc__)

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cytopipe import paths
-from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, classifier: str) -> list[Path]:
-    """What this stage reads."""
-    config = params.classifiers[classifier]
-    tensors = paths.Tensors(config.dataset)
-    arrays = [tensors.array(split) for split in (SPLITS if config.folds else ("test",))]
-    target = paths.classifier(classifier)
-    return [target.model, target.predictions, *arrays, tensors.manifest]
 
 
 def run(stage: Stage) -> None:
@@ -47,4 +35,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main("explain", run, inputs, __doc__, item="classifier")
+    main(run, __doc__)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cytopipe import paths
 from cytopipe.data.manifest import read_manifest, write_manifest
-from cytopipe.params import Params
 from cytopipe.pipeline.stage import Stage, main
-
-
-def inputs(params: Params, dataset: str) -> list[Path]:
-    """What this stage reads; the manifest stands for the images."""
-    return [paths.Organized(dataset).manifest, paths.segmenter(params.datasets[dataset].segmenter).model]
 
 
 def run(stage: Stage) -> None:
@@ -25,18 +17,21 @@ def run(stage: Stage) -> None:
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item
     organized, masks = paths.Organized(stage.item), paths.Masks(stage.item)
     segmenter = paths.segmenter(dataset.segmenter).model
+    folder = stage.folder(masks.folder)
+    predicted = folder / masks.predicted.name
+    predicted.mkdir()
     rows = generate_masks(
         organized.folder,
         read_manifest(organized.manifest),
         segmenter,
         trained_on_it,
-        stage.folder(masks.predicted),
+        predicted,
         prepare(stage.params.runtime),
         stage.progress,
     )
-    write_manifest(stage.output(masks.manifest), rows)
-    copy_segmenter(segmenter, stage.output(masks.segmenter))
+    write_manifest(folder / masks.manifest.name, rows)
+    copy_segmenter(segmenter, folder / masks.segmenter.name)
 
 
 if __name__ == "__main__":
-    main("generate_masks", run, inputs, __doc__, item="dataset")
+    main(run, __doc__)

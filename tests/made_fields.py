@@ -1,4 +1,4 @@
-"""Fields of 200 x 300 pixels with square cells, made by hand: whatever is measured on them is known exactly."""
+"""Fields of 200 x 300 pixels with square cells, for which every metric is known exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 
 
 def square(left: int, top: int, side: int) -> np.ndarray:
-    """Outline through the outermost pixels of a square of `side` x `side` pixels."""
+    """Outline of a square of `side` x `side` pixels, through its outermost pixels."""
     right, bottom = left + side - 1, top + side - 1
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
 

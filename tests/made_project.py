@@ -57,7 +57,7 @@ def make_project(folder: Path) -> None:
     }
     values["segmenters"] = {
         "unet": {**unet, "dataset": "smear"},
-        "otsu": {"dataset": "blood", "architecture": "otsu"},
+        "otsu": {"dataset": "blood", "architecture": "otsu", "pretrained": "workflow/weights/none"},
     }
     values["classifiers"] = {
         "first": {**network, "dataset": "smear"},

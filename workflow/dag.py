@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,35 +24,18 @@ from cytopipe.paths import PARAMS
 
 CODE = "src/"
 
-# Names of figures and of their stages in Snakemake's report, where those of the files do not speak for themselves.
-TITLES = {
-    "curves": "loss and measure by epoch",
-    "confusion": "confusion matrix",
-    "roc": "ROC curves",
-    "pr": "precision-recall curves",
-    "reliability": "reliability, before and after the temperature",
-    "decision": "decision curve",
-    "coverage": "accuracy by coverage",
-    "distribution": "Dice, IoU and boundary distance of every image",
-    "shares": "share of attribution on nucleus, cytoplasm and background",
-    "perturbation": "deletion and insertion curves",
-    "precision_recall": "cells found, by the detector's score",
-    "counts": "cells of each field, found against annotated",
-}
-HEADINGS = {
-    "train_segmenter": "Segmenters, training and test",
-    "train_classifier": "Classifiers, training",
-    "evaluate": "Classifiers, test",
-    "explain": "Classifiers, explanations",
-    "evaluate_screening": "Screening of whole fields",
-}
-
 
 @dataclass(frozen=True)
 class Output:
-    """A file or folder that a rule writes. Names have no dots, so a path without a suffix is a folder."""
+    """A file or folder that a rule writes. Names have no dots, so a path without a suffix is a folder.
+
+    Attributes:
+        path: relative to the project's root.
+        title: of a figure, in the report.
+    """
 
     path: str
+    title: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -64,12 +47,6 @@ class Output:
         """Whether `snakemake --report` shows it."""
         return self.path.endswith(".png")
 
-    @property
-    def title(self) -> str:
-        """Name of the figure in the report."""
-        stem = Path(self.path).stem
-        return TITLES.get(stem, stem.replace("_", " "))
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -77,6 +54,7 @@ class Rule:
 
     Attributes:
         name: as DVC addresses it, such as train_classifier@small.
+        heading: what the stage does, its `desc`.
         command: its shell command.
         inputs: files and folders.
         outputs: files and folders.
@@ -85,6 +63,7 @@ class Rule:
     """
 
     name: str
+    heading: str
     command: str
     inputs: Sequence[str]
     outputs: Sequence[Output]
@@ -95,11 +74,6 @@ class Rule:
     def category(self) -> str:
         """The stage without its item."""
         return self.name.partition("@")[0]
-
-    @property
-    def heading(self) -> str:
-        """Heading in the report."""
-        return HEADINGS.get(self.category, self.category)
 
     @property
     def item(self) -> str:
@@ -152,16 +126,33 @@ class Dag:
         inputs = list(dict.fromkeys(path for dep in paths for path in self._expand(dep, produced)))
         users = [path for path in inputs if path not in produced and (self._root / path).is_dir()]
         params |= {path: fingerprint(self._root / path) for path in users}
-        outputs = [Output(out.def_path) for out in stage.outs]
-        return Rule(stage.name, stage.cmd, inputs, outputs, params, stage.meta or {})
+        titles = {Path(out.def_path).with_suffix(""): out.plot["title"] for out in stage.outs if _is_titled(out)}
+        outputs = [Output(out.def_path, _figure_title(Path(out.def_path), titles)) for out in stage.outs]
+        return Rule(stage.name, stage.desc or stage.name, stage.cmd, inputs, outputs, params, stage.meta or {})
 
     def _expand(self, dep: str, produced: Iterable[str]) -> Iterable[str]:
-        """Snakemake does not see edits inside a folder: one of code, or of several rules' outputs, stands as these."""
+        """The paths by which Snakemake knows a dependency.
+
+        A file inside an output is that output: Snakemake has no rule for it. It does not see edits inside a folder, so
+        that a folder of code, or of several rules' outputs, stands as these.
+        """
+        if around := [out for out in produced if dep.startswith(f"{out}/")]:
+            return around
         if inside := [out for out in produced if out.startswith(f"{dep}/")]:
             return inside
         if dep.startswith(CODE) and (folder := self._root / dep).is_dir():
             return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*") if is_source(path))
         return [dep]
+
+
+def _is_titled(out: Any) -> bool:
+    return isinstance(out.plot, dict) and "title" in out.plot
+
+
+def _figure_title(path: Path, titles: Mapping[Path, str]) -> str:
+    """The title of the plot that has a figure's name, without the item that begins it; else the name in words."""
+    plot = titles.get(path.with_suffix(""), "")
+    return plot.partition(": ")[2] or path.stem.replace("_", " ")
 
 
 def is_source(path: Path) -> bool:

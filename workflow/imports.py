@@ -1,104 +1,121 @@
-"""Which library modules a stage script imports, directly or not: the `deps` that dvc.yaml must name.
+"""Which packages of the library a stage script imports, directly or not: the code that dvc.yaml must name.
 
 `python workflow/imports.py --write` updates dvc.yaml; without the option it prints what differs and exits with 1.
+
+A package is a folder directly below src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it whole. In SPLIT each
+module and each folder counts by itself: what these hold serves different stages, and a new dataset or a change of the
+gate must train nothing again. The two modules directly below src/cytopipe do not count: errors.py decides no byte of an
+output, and a path that changes in paths.py changes in dvc.yaml too.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from cytopipe.pipeline.description import read_description
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = Path("src/cytopipe")
+SOURCE = Path("src")
+LIBRARY, PHANTOMS = SOURCE / "cytopipe", SOURCE / "cytopipe_phantoms"
+SPLIT = frozenset(LIBRARY / name for name in ("data", "deploy", "evaluation"))
 
 
 def closure(script: Path, root: Path = ROOT) -> set[Path]:
-    """Library files that a script imports, also inside functions, with the `__init__.py` of every package on the way.
+    """Modules of the library that a script imports, also inside functions, or finds with pkgutil.
+
+    The `__init__.py` of every package on the way is one of them; the script is not.
 
     Args:
         script: relative to `root`.
         root: of the project.
 
     Returns:
-        Paths relative to `root`; the script itself is not among them.
+        Paths relative to `root`.
     """
     found: set[Path] = set()
     waiting = [script]
     while waiting:
-        for module in _imported(root / waiting.pop()):
+        for module in _imported(waiting.pop(), root):
             if module not in found and (root / module).is_file():
                 found.add(module)
                 waiting.append(module)
     return found
 
 
-def _imported(file: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def packages(script: Path, root: Path = ROOT) -> list[str]:
+    """The packages that a script imports something of, sorted."""
+    return sorted({path.as_posix() for module in closure(script, root) if (path := _package_of(module))})
+
+
+def _package_of(module: Path) -> Path | None:
+    """The package that a module counts for; none for what holds nothing but names."""
+    inside = module.relative_to(SOURCE).parts
+    if inside[0] == PHANTOMS.name:
+        return PHANTOMS
+    folder = LIBRARY / inside[1]
+    if len(inside) == 2:
+        return None
+    if folder not in SPLIT:
+        return folder
+    return None if inside[2] == "__init__.py" else folder / inside[2]
+
+
+def _imported(file: Path, root: Path) -> Iterator[Path]:
+    names: dict[str, str] = {}  # what is called in this file: module
+    nodes = list(ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))))
+    for node in nodes:
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names |= {alias.asname or alias.name: alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from package import name`: the name may be a module of the package.
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            yield from _files(name)
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for name in names.values():
+        yield from _files(name)
+    for node in nodes:
+        match node:  # a registry: pkgutil.iter_modules(package.__path__)
+            case ast.Call(
+                func=ast.Attribute(attr="iter_modules"), args=[ast.Attribute(value=ast.Name(id=name), attr="__path__")]
+            ):
+                package = root.joinpath(SOURCE, *names[name].split("."))
+                yield from (path.relative_to(root) for path in sorted(package.glob("*.py")))
 
 
 def _files(name: str) -> Iterator[Path]:
+    """Files that importing a name may run."""
     parts = name.split(".")
-    if parts[0] != "cytopipe":
-        return
-    for end in range(1, len(parts) + 1):
-        yield LIBRARY.joinpath(*parts[1:end], "__init__.py")
-    if len(parts) > 1:
-        yield LIBRARY.joinpath(*parts[1:]).with_suffix(".py")
-
-
-def dependencies(script: Path, root: Path = ROOT) -> list[str]:
-    """The `deps` of a stage: its script and the library; a package of which every module is imported as a folder."""
-    files = closure(script, root)
-    folders = {
-        folder
-        for folder in {file.parent for file in files} - {LIBRARY}
-        if all(path.relative_to(root) in files for path in (root / folder).rglob("*.py"))
-    }
-    rest = {file for file in files if not folders.intersection(file.parents)}
-    tops = {folder for folder in folders if not folders.intersection(folder.parents)}
-    return [script.as_posix(), *sorted(path.as_posix() for path in rest | tops)]
-
-
-def is_code(dependency: str) -> bool:
-    """Whether a dep of dvc.yaml is code, not data."""
-    return dependency.startswith(("stages/", f"{LIBRARY.as_posix()}/"))
+    if parts[0] in (LIBRARY.name, PHANTOMS.name):
+        for end in range(1, len(parts) + 1):
+            yield SOURCE.joinpath(*parts[:end], "__init__.py")
+            yield SOURCE.joinpath(*parts[:end]).with_suffix(".py")
 
 
 def main(root: Path = ROOT, write: bool = False) -> int:
-    """Compare, or with `write` update, the code deps of every stage; returns the exit status."""
-    yaml = YAML()
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    """Compare, or with `write` update, the packages that every stage names; returns the exit status."""
     file = root / "dvc.yaml"
-    content = yaml.load(file.read_text(encoding="utf-8"))
-    differing = False
-    for name, stage in content["stages"].items():
-        deps = stage.get("do", stage)["deps"]
-        wanted = [*(dep for dep in deps if not is_code(dep)), *dependencies(Path(f"stages/{name}.py"), root)]
-        if list(deps) != wanted:
-            differing = True
-            missing, idle = set(wanted) - set(deps), set(deps) - set(wanted)
-            print(f"dvc.yaml: deps of {name}: missing {sorted(missing)}, idle {sorted(idle)}, or out of order")
-            deps[:] = wanted
-    if write and differing:
-        with file.open("w", encoding="utf-8") as target:
-            yaml.dump(content, target)
-    elif differing:
+    text = before = file.read_text(encoding="utf-8")
+    for name, stage in read_description(file).stages.items():
+        script = Path(f"stages/{name}.py")
+        named = [dep for dep in stage.deps if dep.startswith(f"{SOURCE}/")]
+        wanted = packages(script, root)
+        if named != wanted:
+            missing, idle = sorted(set(wanted) - set(named)), sorted(set(named) - set(wanted))
+            print(f"dvc.yaml: deps of {name}: missing {missing}, idle {idle}, or out of order")
+            text = _with_packages(text, script, wanted)
+    if write:
+        file.write_text(text, encoding="utf-8")
+    elif text != before:
         print("python workflow/imports.py --write   updates them")
-    return int(differing and not write)
+    return int(text != before and not write)
+
+
+def _with_packages(text: str, script: Path, wanted: Sequence[str]) -> str:
+    """dvc.yaml with other packages below the script of a stage; all else stays as it is, comments too."""
+    block = re.compile(rf"^( *- ){re.escape(script.as_posix())}\n(?:\1{SOURCE}/.*\n)*", re.MULTILINE)
+    return block.sub(lambda found: "".join(f"{found[1]}{dep}\n" for dep in [script.as_posix(), *wanted]), text)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ Lengths are in pixels of a full-size field, areas in their squares, optical dens
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import yaml
@@ -16,10 +17,24 @@ from scipy.special import ndtr, ndtri
 
 from cytopipe.errors import CytopipeError
 
-Table = TypeVar("Table", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # it names folders
+
+
+class BiologyTable(Protocol):
+    """The model of a table: the traits of each class, and whatever else its layout needs."""
+
+    @property
+    def classes(self) -> Mapping[str, Any]:
+        """A section for each class."""
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self:
+        """Check the content of a file."""
+
+
+Table = TypeVar("Table", bound=BiologyTable)
 
 
 class Section(BaseModel):
@@ -209,12 +224,17 @@ def read_spec(path: Path) -> Phantom:
     return read_table(path, Phantom)
 
 
-def read_table(path: Path, model: type[Table]) -> Table:
+def read_table(path: Path, model: type[Table], classes: Sequence[str] | None = None) -> Table:
     """Reads and checks a biology table of the given model.
+
+    Args:
+        path: of the YAML file.
+        model: of the table.
+        classes: that it must have, in this order; None for any.
 
     Raises:
         CytopipeError: the file cannot be read, is not YAML, or a key is missing, unknown or out of range;
-            the message names the key.
+            the message names the key. Or it has other classes.
     """
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -223,9 +243,16 @@ def read_table(path: Path, model: type[Table]) -> Table:
     except yaml.YAMLError as error:
         raise CytopipeError(f"not valid YAML: {error}", where=path) from error
     try:
-        return model.model_validate(table)
+        found = model.model_validate(table)
     except ValidationError as error:
         raise _explain(error, path) from error
+    if classes is not None and list(found.classes) != list(classes):
+        raise CytopipeError(
+            f"this layout has the classes {', '.join(classes)}; the table has {', '.join(found.classes)}",
+            where=f"{path}: classes",
+            hint="name the layout's own table in the source's path",
+        )
+    return found
 
 
 def _explain(error: ValidationError, path: Path) -> CytopipeError:

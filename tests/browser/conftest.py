@@ -2,28 +2,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, sync_playwright
 
 from cytopipe.io.atomic import write_text
 from cytopipe.params import load_params
 from cytopipe.report.build import build_report
-
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
-
-Open = Callable[..., Page]
+from screens import DESKTOP, Motion, Scheme, ShowReport
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """The Chromium that is installed on this machine."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
@@ -32,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def report_file(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the finished project, as a file, with its cards beside it."""
+    """The report of the finished project, with its cards beside it."""
     before = Path.cwd()
     os.chdir(finished_project)
     try:
@@ -47,17 +43,18 @@ def report_file(finished_project: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def show(browser: Browser, report_file: Path) -> Iterator[Open]:
-    """Open the report at a size, in a scheme of colours, at a hash; it must say and fetch nothing."""
+def show(browser: Browser, report_file: Path) -> Iterator[ShowReport]:
     faults: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def fetched(request: Request) -> None:
         if not request.url.startswith(("data:", report_file.as_uri())):
             faults.append(f"fetched {request.url}")
 
-    def show(size: dict[str, int] = DESKTOP, scheme: str = "light", hash_: str = "", motion: str = "reduce") -> Page:
-        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion)  # type: ignore[arg-type]
+    def show(
+        size: ViewportSize = DESKTOP, scheme: Scheme = "light", hash_: str = "", motion: Motion = "reduce"
+    ) -> Page:
+        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))

@@ -1,4 +1,4 @@
-"""A project whose stage `organize` runs on images that a test spoils."""
+"""A project for running the stage `organize` on faulty images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from cytopipe.data.raw import write_raw_manifest
+from cytopipe.data.sources.fetch import write_raw_manifest
 
 ROOT = Path(__file__).parents[2]
 RAW, OUT = Path("data/raw/cells/files"), Path("data/organized/cells")
 
 
 class Project:
-    """A project folder with one dataset of 12 patients with two masked cells each, one a class."""
+    """A project folder with a dataset of 12 patients, each with one cell of each of two classes, with masks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.raw, self.out = folder, folder / RAW, folder / OUT
@@ -32,7 +32,7 @@ class Project:
             "options": {"csv": "labels.csv", "images": "images", "group": "patient", "masks": "masks"},
         }
         self.params["datasets"]["cells"] = self.dataset
-        self.params["screenings"] = {}  # of fields, which this dataset has not
+        self.params["screenings"] = {}  # this dataset has no fields
         self.params["tracking"] = {"enabled": False}
         for model in (*self.params["segmenters"].values(), *self.params["classifiers"].values()):
             model["dataset"] = "cells"

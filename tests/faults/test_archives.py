@@ -1,4 +1,4 @@
-"""Archives that are hostile, broken or locked."""
+"""Hostile, corrupt and encrypted archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full disks and killed processes, as the kernel makes them."""
+"""Full disks and killed processes, produced by the kernel."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_full_disk_leaves_the_old_file_or_none(script: str, old: str | None, t
     if old is not None:
         (tmp_path / "out.npy").write_text(old)
     error = run(script, tmp_path)
-    assert "OSError" in error or "requested and" in error  # numpy words a short write so
+    assert "OSError" in error or "requested and" in error  # numpy's message for a short write
     assert {item.name: item.read_text() for item in tmp_path.iterdir()} == ({"out.npy": old} if old else {})
 
 

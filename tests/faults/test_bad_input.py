@@ -1,4 +1,4 @@
-"""The real script of the stage `organize` on faulty input: a clear message, exit status 1, nothing half-written."""
+"""The script of the stage `organize` on faulty input: a clear message, exit status 1, no partial output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from cytopipe.io.hashing import hash_tree
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from faults.conftest import Project
 
 
 def truncate(project: Project) -> None:
@@ -35,7 +35,7 @@ def rare_class(project: Project) -> None:
 
 
 def tear_patients(project: Project) -> None:
-    """A published split that gives one cell of each patient to another side than the other."""
+    """A published split with the two cells of each patient in different splits."""
     project.dataset["options"]["split"] = "split"
     project.dataset["split"] = {"kind": "published"}
     sides = ("train", "val", "test")

@@ -1,4 +1,4 @@
-"""Models and images made to do harm, through the real commands: refused with a clear error, or handled right."""
+"""Malicious models and images given to the commands: refused with a clear error, or handled correctly."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from click.testing import Result
 from PIL import Image
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cytopipe.cli import app
 from cytopipe.imaging.decode import MOST_PIXELS
+from fixture_types import SaveClassifier, SaveImage
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from faults.conftest import Project
 
 MIB = 2**20
 
@@ -42,12 +42,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(here: Path, save_classifier: Callable[..., Path]) -> Path:
+def model(here: Path, save_classifier: SaveClassifier) -> Path:
     return save_classifier(here / "model")
 
 
 @pytest.fixture
-def cell(here: Path, save_image: Callable[..., np.ndarray]) -> np.ndarray:
+def cell(here: Path, save_image: SaveImage) -> np.ndarray:
     """The one good image."""
     return save_image(here / "cell.png", 1, (30, 20))
 
@@ -61,7 +61,7 @@ def rows_of(text: str) -> dict[str, dict[str, str]]:
 
 
 def refused(*arguments: str) -> str:
-    """The one message of a run that must fail without a traceback."""
+    """The error message of a run that must fail without a traceback."""
     result = predict(*arguments)
     assert result.exit_code == 1 and result.stdout == "", result.output
     assert result.stderr.startswith("error: ") and "Traceback" not in result.stderr
@@ -70,7 +70,7 @@ def refused(*arguments: str) -> str:
 
 
 def sign(folder: Path, *names: str) -> None:
-    """SHA256SUMS that agree with the files, as an attacker writes them."""
+    """Write SHA256SUMS that match the files, as an attacker would."""
     lines = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
     (folder / "SHA256SUMS").write_text("".join(lines))
 
@@ -135,8 +135,8 @@ def test_checksums_name_no_file_outside_the_folder(model: Path, here: Path, name
         (lambda spec: spec.update(architecture="timm/local-dir:../.."), "there is no architecture"),
         (lambda spec: spec.update(architecture="timm/hf-hub:someone/model"), "there is no architecture"),
         (lambda spec: spec.update(architecture="../../evil"), "there is no architecture"),
-        (lambda spec: spec["extra"]["decisions"].update(limit=1), "extra.decisions.limit: Extra inputs"),
-        (lambda spec: spec["extra"].pop("decisions"), "holds no decisions"),
+        (lambda spec: spec["decision_rule"].update(limit=1), "model.json: unknown key 'decision_rule.limit'"),
+        (lambda spec: spec.pop("decision_rule"), "holds no decision rule"),
         (lambda spec: spec.update(classes=[]), "model.json: classes: "),
         (lambda spec: spec.update(input_size=-1), "model.json: input_size: "),
     ],
@@ -151,11 +151,11 @@ def test_a_model_of_another_version_or_that_names_paths_is_refused(
 
 @pytest.mark.usefixtures("cell")
 def test_a_segmenter_of_another_version_is_refused(model: Path) -> None:
-    edit(model / "segmenter", lambda spec: spec["extra"]["view"].update(crop=1))
-    assert "model.json: extra.view.crop: Unexpected keyword argument" in refused("model", "cell.png")
+    edit(model / "segmenter", lambda spec: spec["view"].update(crop=1))
+    assert "model.json: view: unknown key 'crop'" in refused("model", "cell.png")
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"extra": {"num_threads": 1e999}}', "\xff", ""])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"num_threads": 1e999}', "\xff", ""])
 @pytest.mark.usefixtures("cell")
 def test_a_model_json_that_is_none_is_refused(model: Path, text: str) -> None:
     (model / "model.json").write_text(text, encoding="latin-1")
@@ -165,7 +165,7 @@ def test_a_model_json_that_is_none_is_refused(model: Path, text: str) -> None:
 
 @pytest.mark.usefixtures("cell")
 def test_a_link_out_of_a_model_folder_gives_away_nothing_and_waits_for_nothing(model: Path, here: Path) -> None:
-    """Links as such are allowed: DVC may link a model's files to its cache. The content must be what was signed."""
+    """Links are allowed, because DVC may link a model's files to its cache, but the content must match its checksum."""
     expected = predict("model", "cell.png").stdout
     weights = model / "weights.safetensors"
     shutil.move(weights, here / "cache")
@@ -182,14 +182,14 @@ def test_a_link_out_of_a_model_folder_gives_away_nothing_and_waits_for_nothing(m
         weights.unlink()
         weights.symlink_to(target)
         found = refused("model", "cell.png")
-        assert message in found and "root" not in found
+        assert message in found and "root:" not in found  # the start of /etc/passwd
 
 
 # Images
 
 
 def png(width: int, height: int, data: bytes, depth: int = 8, colour: int = 0) -> bytes:
-    """A PNG of these compressed rows, whatever its header claims."""
+    """A PNG with this header and these compressed rows, which may disagree."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -273,7 +273,7 @@ except SystemExit as left:
 
 
 def measured(*arguments: str) -> tuple[int, int, str]:
-    """Exit status, most memory (bytes) and standard output of a process of its own."""
+    """Exit status, peak memory (bytes) and standard output of `cytopipe predict` in a separate process."""
     done = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=True)
     status, peak = done.stderr.splitlines()[-1].split()
     return int(status), int(peak), done.stdout
@@ -298,7 +298,7 @@ def same_answer(one: str, other: str) -> bool:
 
 @pytest.mark.usefixtures("model")
 def test_images_of_other_kinds_are_what_they_show(here: Path, cell: np.ndarray) -> None:
-    """Each is compared with the plain RGB image of the same pixels."""
+    """Each is compared with a plain RGB image of the same pixels."""
     grey = cell[..., 0]
     reference = {
         "grey16.png": np.repeat(grey[..., None], 3, axis=2),
@@ -370,7 +370,7 @@ def test_strange_names_survive_csv_json_pictures_and_resuming(here: Path, cell: 
     rows = rows_of(text)
     assert {Path(image).name for image in rows} == set(names)
     assert all(Path(image).is_file() for image in rows)
-    # A spreadsheet takes what begins so for a formula, and runs it.
+    # A spreadsheet would run a cell that starts like this as a formula.
     assert not any(image.startswith(tuple("=+-@\t\r")) for image in rows) and "./=cmd|' -C calc'!A0.png" in rows
     assert f"{len(names)} kept" in predict(*asked).stderr
     lines = predict("../model", ".", "--json").stdout.splitlines()
@@ -381,8 +381,8 @@ def test_strange_names_survive_csv_json_pictures_and_resuming(here: Path, cell: 
 AS_NOBODY = """
 import os, sys
 from cytopipe.cli import app
-if os.geteuid() == 0:  # to root every file is readable
-    app(["predict", *sys.argv[1:], "--out", "by_root.csv"], standalone_mode=False)  # imports what nobody may not read
+if os.geteuid() == 0:  # root can read every file
+    app(["predict", *sys.argv[1:], "--out", "by_root.csv"], standalone_mode=False)  # import everything as root
     os.setegid(65534), os.seteuid(65534)
 app(["predict", *sys.argv[1:]])
 """
@@ -390,14 +390,14 @@ app(["predict", *sys.argv[1:]])
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that every user can read; pytest's own are closed."""
+    """A folder that every user can read, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 def test_a_file_without_permission_is_a_row(
-    public: Path, save_classifier: Callable[..., Path], save_image: Callable[..., np.ndarray]
+    public: Path, save_classifier: SaveClassifier, save_image: SaveImage
 ) -> None:
     save_classifier(public / "model")
     save_image(public / "cells/a.png")

@@ -1,6 +1,6 @@
-"""A training that is killed, alone or with its engine, leaves nothing half-written and ends with the same bytes.
+"""A training that is killed, alone or with its engine, leaves no partial output and resumes to the same bytes.
 
-The real stage trains a small network with dropout, batch statistics and augmentation, fed by a loader process.
+The real stage trains a small network with dropout, batch normalisation and augmentation, with a loader process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EPOCHS = 20
 
 Hashes = dict[str, str]
 
-pytestmark = pytest.mark.xdist_group("killed")  # its trainings are made once
+pytestmark = pytest.mark.xdist_group("killed")  # share the trainings
 
 
 def parameters(root: Path) -> dict[str, Any]:
@@ -42,7 +42,8 @@ def parameters(root: Path) -> dict[str, Any]:
         "gradient_clip": 1.0,
         "augment": {"flips": True, "rotation": 15, "brightness": 0.1},
     }
-    classifier = {"dataset": "tiny", "architecture": "convnext_attention", "arguments": NETWORK, "training": recipe}
+    network = {"architecture": "convnext_attention", "arguments": NETWORK, "pretrained": "workflow/weights/none"}
+    classifier = {"dataset": "tiny", **network, "training": recipe}
     runtime = {"device": "cpu", "num_threads": 1, "num_workers": 1}
     others = {"tracking": {"enabled": False}, "classifiers": {"small": classifier}, "screenings": {}}
     return {**values, "runtime": runtime, **others}
@@ -50,7 +51,7 @@ def parameters(root: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of its own with tensors made; nothing in it is trained."""
+    """A project with tensors and without trained models."""
     project = tmp_path_factory.mktemp("template") / "project"
     shutil.copytree(root / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copytree(root / "stages", project / "stages")
@@ -101,14 +102,14 @@ def start(project: Path, *, by_dvc: bool = False, inherited_threads: int = 1) ->
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """Its log, once it has succeeded."""
+    """Wait for a process, which must succeed; returns its log."""
     _, log = process.communicate(timeout=300)
     assert process.returncode == 0, log
     return log
 
 
 def wait_for(process: subprocess.Popen[str], words: str) -> None:
-    """Read its log up to these words."""
+    """Read the log of a process until these words appear."""
     assert process.stderr is not None
     seen = []
     for line in process.stderr:
@@ -119,7 +120,7 @@ def wait_for(process: subprocess.Popen[str], words: str) -> None:
 
 
 def hashes(project: Path) -> Hashes:
-    """Every file of the outputs, hidden ones too."""
+    """SHA-256 of every output file, including hidden ones."""
     files = [file for folder in ("models", "results") for file in (project / folder).rglob("*") if file.is_file()]
     return {file.relative_to(project).as_posix(): sha256_file(file) for file in files}
 
@@ -137,7 +138,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.fixture(scope="module")
 def undisturbed(template: Path) -> Hashes:
-    """Outputs of a training that nothing disturbs, with two threads inherited where the parameters say one."""
+    """Outputs of an undisturbed training; the environment asks for two threads, the parameters for one."""
     project = copy(template, template.parent / "undisturbed")
     log = finish(start(project, inherited_threads=2))
     assert f"epoch {EPOCHS}:" in log and "resuming" not in log
@@ -145,7 +146,7 @@ def undisturbed(template: Path) -> Hashes:
 
 
 class Killed(NamedTuple):
-    """A project whose stage was killed in mid-training, and a copy of it from just after."""
+    """A project whose stage was killed during training, and a copy of it."""
 
     project: Path
     copy: Path
@@ -170,7 +171,7 @@ def test_a_killed_stage_leaves_no_output_and_resumes_to_the_same_bytes(killed: K
     # Six files of the model and three of its segmenter; a history, two plot tables and a figure.
     assert len(undisturbed) == 13
     assert hashes(killed.project) == {}
-    # The loader process of the killed stage holds its lock until it finds its parent dead: the new run waits.
+    # The loader process of the killed stage holds the lock until it notices that its parent is dead: the new run waits.
     log = finish(start(killed.project))
     assert "resuming after epoch" in log
     assert hashes(killed.project) == undisturbed
@@ -200,12 +201,16 @@ def test_a_killed_engine_takes_its_stage_along_and_the_next_run_resumes(project:
     assert hashes(project) == undisturbed
 
 
-def test_two_runs_at_once_do_not_mix(project: Path, undisturbed: Hashes) -> None:
+def test_a_second_run_at_the_same_time_is_refused(project: Path, undisturbed: Hashes) -> None:
     with start(project) as first:
         wait_for(first, "epoch 1:")
-        second = start(project)
-        finish(first)
-        _, log = second.communicate(timeout=300)
-    if second.returncode:  # the first took longer than the second waits
+        os.kill(first.pid, signal.SIGSTOP)  # so that it does not finish while the second run waits for it
+        try:
+            second = start(project)
+            _, log = second.communicate(timeout=300)
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+        assert second.returncode == 1
         assert log.startswith("error in train_classifier@small: .cytopipe/locks/") and "in use by process" in log
+        finish(first)
     assert hashes(project) == undisturbed

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,21 +63,29 @@ def _server(answers: Mapping[str, object], status: int = 200) -> Iterator[tuple[
             server.shutdown()
 
 
+def _connections(listener: socket.socket) -> int:
+    """Number of new connections to a non-blocking listener."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
+
+
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """All that reached the log at WARNING or above, from MLflow's own libraries as well."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_server_that_is_down_costs_one_warning_and_no_time(
+def test_a_server_that_is_down_costs_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
-    start = time.monotonic()
     assert list(_train(tmp_path)) == [0, 1, 2]
     assert list(_train(tmp_path)) == [0, 1, 2]
-    assert time.monotonic() - start < 10
     (warning,) = _warnings(caplog)
     assert f"http://127.0.0.1:{port}" in warning
     assert "Connection refused" in warning and "metrics stay in the outputs" in warning
@@ -88,14 +96,13 @@ def test_a_server_that_never_answers_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=10)) as listener:
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=50)) as listener:
+        listener.setblocking(False)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        start = time.monotonic()
         assert list(_train(tmp_path)) == [0, 1, 2]
-        assert time.monotonic() - start < 10
-        again = time.monotonic()
+        assert 1 <= _connections(listener) <= 4
         assert list(_train(tmp_path)) == [0, 1, 2]
-        assert time.monotonic() - again < 0.5
+        assert _connections(listener) == 0  # the process does not try again
     (warning,) = _warnings(caplog)
     assert "timed out" in warning.lower() or "timeout" in warning.lower()
 
@@ -121,9 +128,7 @@ def test_a_server_that_dies_during_training_does_not_stop_it(
         assert next(training) == 0
         assert _warnings(caplog) == []
         assert asked.count("log-batch") == 2  # the parameters, the first epoch
-    start = time.monotonic()
     assert list(training) == [1, 2]
-    assert time.monotonic() - start < 10
     assert len(_warnings(caplog)) == 1
     assert asked.count("log-batch") == 2
 

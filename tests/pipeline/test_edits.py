@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from engine_projects import Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 in_group_of_dvc = pytest.mark.xdist_group("dvc")

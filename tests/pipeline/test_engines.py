@@ -16,7 +16,7 @@ from cytopipe.results.screening import ScreeningDetails
 from cytopipe.results.segmenter import SegmenterDetails
 
 if TYPE_CHECKING:
-    from conftest import Finished, Project
+    from engine_projects import Finished, Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 in_group_of_dvc = pytest.mark.xdist_group("dvc")

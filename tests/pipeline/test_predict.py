@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Finished, Project
+    from engine_projects import Finished, Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900), pytest.mark.xdist_group("dvc")]
 CLASSIFIERS = ("masks", "resnet-rgb", "resnet-masked")

@@ -14,7 +14,7 @@ import pytest
 from cytopipe.results.classifier import ClassifierDetails
 
 if TYPE_CHECKING:
-    from conftest import Finished, Project
+    from engine_projects import Finished, Project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 both_engines = pytest.mark.parametrize(

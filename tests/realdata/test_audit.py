@@ -1,4 +1,4 @@
-"""The audit on real smears whose classes were stained and photographed apart, and whose re-publisher augmented some."""
+"""The audit of real smears whose classes were stained and photographed separately, some of them augmented."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.audit import Subject, audit
-from cytopipe.data.adapters.registry import ADAPTERS
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
 from cytopipe.data.tensors import ArrayWriter, make_item
@@ -29,7 +28,7 @@ Audited = Callable[[str], dict[str, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """Findings of a quick audit by check, of the dataset split in some way, with cells masked by Otsu's threshold."""
+    """Run a quick audit of the dataset with a kind of split and Otsu masks; returns the findings by check."""
     archive = datasets_folder / ARCHIVE
     if not archive.is_file():
         pytest.skip(f"no {archive}")
@@ -61,8 +60,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                     image = read_png(folder / row.path)
                     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
                     writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
-        files = {sample.id: sample.image for sample in ADAPTERS["bethesda"].read(raw, {}, "k")}
-        subject = Subject.load("bethesda", folder, tensors, files)
+        subject = Subject.load("bethesda", folder, tensors, raw)
         result = audit(subject, "quick", pictures, lambda items: items)
         return {finding["check"]: finding for finding in result["findings"]}
 

@@ -1,7 +1,7 @@
-"""The one real field at hand with outlined cells, SIPaKMeD's fixture: 16 cells in 2048 x 1536 pixels.
+"""Screening of the only available real field with outlined cells, from SIPaKMeD: 16 cells in 2048 x 1536 pixels.
 
-No network at hand was trained on real SIPaKMeD, so cells are found by Otsu's threshold, which needs no training, and
-none is named. One field says little: the numbers are of this field, with no interval.
+There is no network that was trained on real SIPaKMeD images, so the cells are detected by Otsu's threshold and not
+classified. A single field gives no interval.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from cytopipe import paths
 from cytopipe.data.adapters.base import AnnotatedField
 from cytopipe.data.adapters.registry import ADAPTERS
-from cytopipe.inference.segment import CELL_SIDE
 from cytopipe.io.archives import extract_archive
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.screening import detection_metrics
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.detectors import find_cells
 from cytopipe.screening.fields import open_field
 from cytopipe.screening.score import load_detector
@@ -27,8 +27,8 @@ from cytopipe.screening.score import load_detector
 pytestmark = pytest.mark.realdata
 
 ARCHIVE = "sipakmed_fixture.zip"
-SIDE, SCALE = 512, 0.25  # one window holds the whole field, so that there is one threshold
-CELL = 300.0  # longer side in pixels of a superficial cell in the phantoms' table, not of this field's cells
+SIDE, SCALE = 512, 0.25  # one window, hence one threshold, for the whole field
+CELL = 300.0  # longer side of a superficial cell in the phantoms' table, pixels; not measured on this field
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def annotated(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def otsu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Trained:
-    """The model folder of a threshold."""
+    """The model folder of Otsu's threshold."""
     monkeypatch.chdir(tmp_path)
-    view = {"kind": "tiles", "input_size": SIDE, "scale": SCALE, "overlap": 0.0}
+    view = {"view": "tiles", "input_size": SIDE, "scale": SCALE, "overlap": 0.0}
     spec = ModelSpec(
         task="segmentation",
         architecture="otsu",
@@ -57,7 +57,8 @@ def otsu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Trained:
         mean=(0, 0, 0),
         std=(1, 1, 1),
         training_data_sha256="0" * 64,
-        extra={"view": view, CELL_SIDE: CELL},
+        view=view,
+        typical_sizes={"cell_side": CELL},
     )
     model = paths.segmenter("otsu")
     save_model(model.model, build("otsu"), spec)
@@ -83,14 +84,11 @@ def test_a_threshold_finds_some_of_the_cells(annotated: AnnotatedField, otsu: pa
     detector = load_detector(otsu, torch.device("cpu"), {"overlap": 0.0})
     with open_field(annotated.image) as field:
         found = list(find_cells(field, detector))
-    label = annotated.cells[0].label  # no cell is named: precision and recall are of the finding alone
+    label = annotated.cells[0].label  # one label for all, so that precision and recall are those of the detection
     result = screened(annotated, [Detection(one.box, one.contour, one.score, label) for one in found])
     metrics = detection_metrics([result], [label])
     boxes, contours = metrics["boxes"], metrics["contours"]
-    print(
-        {kind: {name: metrics[kind][name] for name in ("precision", "recall", "f1")} for kind in ("boxes", "contours")}
-    )
-    # Seven of the sixteen: a threshold cannot part cells that touch, nor does it tell a fold from a nucleus.
+    # Seven of the sixteen: a threshold cannot separate touching cells, nor tell a fold from a nucleus.
     assert 0.4 <= boxes["f1"] <= 0.6 and 6 / 16 <= boxes["recall"] <= 9 / 16
     assert 0.3 <= contours["f1"] <= 0.6
     assert abs(metrics["count"]["mean_error"]) <= 5

@@ -1,9 +1,9 @@
-"""Results of hand-made runs, for the tests of the gate."""
+"""Results of runs, made by hand for the tests of the gate."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from cytopipe.metrics.classification import classification_metrics, group_draws,
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
+from fixture_types import LeaveResults
 from made_results import classifier_details, segmenter_details
 
-LeaveResults = Callable[..., Path]
 GROUPS, IN_GROUP = 10, 4
 CLASSES = ("normal", "abnormal")
 IDS = [f"i{number:02}" for number in range(GROUPS * IN_GROUP)]
@@ -25,12 +25,6 @@ IDS = [f"i{number:02}" for number in range(GROUPS * IN_GROUP)]
 
 @pytest.fixture
 def leave_results() -> LeaveResults:
-    """Write what a run leaves in a project: 40 test images, 4 in each of 10 groups. Returns the path of details.json.
-
-    `right`: of a classifier, how many images of each group it gets right, 0 to 4; or `dice`: of a segmenter, one value
-    an image. Both classes are in every group.
-    """
-
     def leave(
         root: Path,
         right: Sequence[int] | None = None,

@@ -9,9 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from cytopipe.errors import CytopipeError
-from cytopipe.params import load_params, parse_params, schema
+from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, schema
 from cytopipe.paths import PRESETS, SCHEMA
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +20,8 @@ FILES = sorted((ROOT / PRESETS).glob("*.yaml"))
 
 
 def tiny(**changes: Any) -> dict[str, Any]:
-    """The tiny preset with values changed: keys are dotted paths with `__` for dots; None removes the key."""
-    data = yaml.safe_load((ROOT / PRESETS / "tiny.yaml").read_text())
+    """The tiny preset with changed values; keys are paths with `__` as separator, and None removes a key."""
+    data: dict[str, Any] = yaml.safe_load((ROOT / PRESETS / "tiny.yaml").read_text())
     for path, value in changes.items():
         *parents, key = path.split("__")
         section = data
@@ -34,11 +35,32 @@ def tiny(**changes: Any) -> dict[str, Any]:
 
 
 def fault(**changes: Any) -> str:
+    """The error message for the tiny preset with changed values."""
     with pytest.raises(CytopipeError) as error:
         parse_params(tiny(**changes), "params.yaml")
     assert error.value.where == "params.yaml"
     assert error.value.hint
     return error.value.what
+
+
+@pytest.mark.parametrize(("former", "present"), [(False, "none"), (True, "hub")])
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_former_values_of_pretrained_name_the_present_ones(network: str, former: bool, present: str) -> None:
+    key = f"{network}.pretrained"
+    message = fault(**{key.replace(".", "__"): former})
+    assert message == f"{key}: is now written pretrained: workflow/weights/{present} (given: {former})"
+
+
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_every_network_names_its_first_weights(network: str) -> None:
+    key = f"{network}.pretrained"
+    message = fault(**{key.replace(".", "__"): None})
+    assert message.startswith(f"{key}: must be given: workflow/weights/none for random weights")
+
+
+def test_the_named_weights_are_files_that_dvc_can_depend_on() -> None:
+    for file in (RANDOM_WEIGHTS, HUB_WEIGHTS):
+        assert (ROOT / file).read_text()
 
 
 @pytest.mark.parametrize("path", [ROOT / "params.yaml", *FILES], ids=lambda path: path.stem)
@@ -71,7 +93,7 @@ def test_presets_point_at_the_schema() -> None:
         ({"classifiers__masks__dataset": "huge"}, "classifiers.masks.dataset: there is no 'huge'; did you mean: tiny"),
     ],
 )
-def test_misspelt_keys_and_names_come_with_the_nearest(changes: dict[str, Any], message: str) -> None:
+def test_unknown_keys_and_names_suggest_the_nearest(changes: dict[str, Any], message: str) -> None:
     assert message in fault(**changes)
 
 
@@ -97,20 +119,21 @@ def test_values_out_of_range_name_their_key(changes: dict[str, Any], message: st
     assert message in fault(**changes)
 
 
-def test_all_faults_are_told_at_once() -> None:
-    told = fault(runtime__num_threads=0, datasets__tiny__image_size=3, segmenters__unet__training__epochs=0)
-    assert told.count("Input should be greater than or equal to") == 3
+def test_all_errors_are_reported_at_once() -> None:
+    message = fault(runtime__num_threads=0, datasets__tiny__image_size=3, segmenters__unet__training__epochs=0)
+    assert message.count("Input should be greater than or equal to") == 3
 
 
 def test_a_number_in_yaml_11_notation_is_a_number() -> None:
     text = re.sub(r"learning_rate: [\d.]+", "learning_rate: 1e-3", yaml.safe_dump(tiny()))
-    assert yaml.safe_load(text)["segmenters"]["unet"]["training"]["learning_rate"] == "1e-3"  # PyYAML takes it for text
-    assert parse_params(yaml.safe_load(text), "x").segmenters["unet"].training.learning_rate == 0.001
+    assert yaml.safe_load(text)["segmenters"]["unet"]["training"]["learning_rate"] == "1e-3"  # PyYAML reads a string
+    training = parse_params(yaml.safe_load(text), "x").segmenters["unet"].training
+    assert training is not None and training.learning_rate == 0.001
 
 
 def test_parameters_cannot_be_changed_later() -> None:
-    with pytest.raises(Exception, match="frozen"):
-        parse_params(tiny(), "x").runtime.num_threads = 2
+    with pytest.raises(ValidationError, match="frozen"):
+        parse_params(tiny(), "x").runtime.num_threads = 2  # type: ignore[misc]  # mypy refuses it, too
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
@@ -128,7 +151,7 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     ],
     ids=["syntax", "empty", "list", "binary"],
 )
-def test_what_is_no_mapping_in_yaml_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+def test_files_that_are_not_a_yaml_mapping_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(CytopipeError, match=message):
         load_params(tmp_path / "params.yaml")
@@ -153,13 +176,13 @@ def test_the_schema_refuses_unknown_keys_everywhere() -> None:
         jsonschema.validate(tiny(runtime__num_thread=1), schema())
 
 
-def test_what_only_classifiers_have_is_refused_elsewhere() -> None:
+def test_options_of_classifiers_are_refused_for_segmenters() -> None:
     name = next(name for name, one in tiny()["segmenters"].items() if one.get("training"))
     assert "mixup is for classifiers" in fault(**{f"segmenters__{name}__training__augment": {"mixup": 0.2}})
     assert "loss: focal is for classifiers" in fault(**{f"segmenters__{name}__training__loss": "focal"})
 
 
-def test_folds_and_heads_ask_for_what_they_need() -> None:
+def test_folds_heads_and_refit_check_their_requirements() -> None:
     name = next(name for name, one in tiny()["classifiers"].items() if one["channels"] == "rgb")
     masks = next(name for name, one in tiny()["classifiers"].items() if one["channels"] == "rgb+masks")
     assert "at least 2" in fault(**{f"classifiers__{name}__folds": 1})
@@ -170,7 +193,7 @@ def test_folds_and_heads_ask_for_what_they_need() -> None:
     assert parse_params(tiny(**{f"classifiers__{masks}__folds": 2}), "params.yaml").classifiers[masks].folds == 2
     assert "leave seeds at 1" in fault(**{f"classifiers__{name}__folds": 2, f"classifiers__{name}__seeds": 2})
     waiting = {f"classifiers__{name}__refit": True, f"classifiers__{name}__training__early_stopping": 3}
-    assert "refit leaves no images to choose by" in fault(**waiting)
+    assert "refit leaves no validation images" in fault(**waiting)
     changed = tiny(screenings={}, **{f"classifiers__{name}__folds": 2})
     assert parse_params(changed, "params.yaml").classifiers[name].folds == 2
 
@@ -211,10 +234,10 @@ def test_masks_by_a_segmenter_of_the_same_images_under_another_name_are_refused(
         ),
         ({"screenings__fields__margin": -0.1}, "screenings.fields.margin: Input should be greater than or equal to 0"),
         ({"screenings__fields__margins": 0.1}, "screenings.fields: unknown key 'margins'; did you mean: margin"),
-        ({"classifiers__resnet-rgb__folds": 2}, "screenings.fields: 'resnet-rgb' is a network for each of its folds"),
+        ({"classifiers__resnet-rgb__folds": 2}, "screenings.fields: 'resnet-rgb' is cross-validated"),
     ],
 )
-def test_screenings_name_models_that_are_there(changes: dict[str, Any], message: str) -> None:
+def test_screenings_refer_to_existing_models(changes: dict[str, Any], message: str) -> None:
     assert message in fault(**changes)
 
 
@@ -227,15 +250,15 @@ def test_a_detector_is_a_segmenter_or_a_classifier() -> None:
 
 
 def of_twins(**changes: Any) -> dict[str, Any]:
-    """The tiny preset, whose fields are screened under another name, `twin`, than that of which its networks learned.
+    """The tiny preset with a second dataset, `twin`, of the same images, whose fields are screened.
 
     Args:
-        changes: of the twin's source.
+        changes: changes of the twin's source.
     """
     data = tiny()
     twin = dict(data["datasets"]["tiny"], segmenter="otsu")
     data["datasets"]["twin"] = {**twin, "source": {**twin["source"], **changes}}
-    data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu"}
+    data["segmenters"]["otsu"] = {"dataset": "twin", "architecture": "otsu", "pretrained": "workflow/weights/none"}
     data["classifiers"]["own"] = {**data["classifiers"]["resnet-rgb"], "dataset": "twin"}
     data["screenings"] = {"fields": {"dataset": "twin", "detector": "segmenters/otsu", "classifier": "own"}}
     return data
@@ -249,15 +272,15 @@ def of_twins(**changes: Any) -> dict[str, Any]:
         ("the classifier 'resnet-rgb'", {"classifier": "resnet-rgb"}),
     ],
 )
-def test_networks_that_may_have_seen_the_screened_fields_are_refused(role: str, changes: dict[str, str]) -> None:
+def test_networks_that_may_be_trained_on_the_screened_fields_are_refused(role: str, changes: dict[str, str]) -> None:
     data = of_twins()
-    parse_params(data, "x")  # its own networks, and a threshold that was not trained, are fine
+    parse_params(data, "x")  # a network trained on the twin and an untrained threshold are fine
     data["screenings"]["fields"] |= changes
     with pytest.raises(CytopipeError, match=f"screenings.fields: {role} was trained on 'tiny', the images of 'twin'"):
         parse_params(data, "x")
-    more = of_twins(fields_per_class=50)  # of one seed, more fields are the same ones and others
+    more = of_twins(fields_per_class=50)  # the same seed draws the same fields, and more
     more["screenings"]["fields"] |= changes
-    with pytest.raises(CytopipeError, match="divided in another way"):
+    with pytest.raises(CytopipeError, match="in another split"):
         parse_params(more, "x")
     other = of_twins(seed=99)
     other["screenings"]["fields"] |= changes

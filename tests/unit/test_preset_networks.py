@@ -1,4 +1,4 @@
-"""Every network of every preset, at its own size: built, fed, and trained for two steps."""
+"""Every network of every preset is built at its own size and trained for two steps."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.nn import functional as F
 
 from cytopipe.data.adapters.registry import adapter
 from cytopipe.inference.classify import input_transform
-from cytopipe.models.frozen import train_mode
-from cytopipe.params import Classifier, Dataset, Segmenter, load_params
+from cytopipe.models.heads import train_mode
+from cytopipe.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params
 from cytopipe.paths import PRESETS
-from cytopipe.training.classifier import ClassificationTask, make_classifier
+from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.losses import make_loss
 from cytopipe.training.mixing import Mixer
 from cytopipe.training.optim import make_optimizer
-from cytopipe.training.segmenter import make_segmenter
+from cytopipe.training.segmentation import make_segmenter
 
 FILES = sorted((Path(__file__).parents[2] / PRESETS).glob("*.yaml"))
 BATCH = 2
@@ -35,7 +35,7 @@ def memory() -> Iterator[None]:
 
 
 def networks(section: str) -> list[object]:
-    """Each network once: presets that differ in data or recipe alone share theirs."""
+    """Test cases for each distinct network; presets that differ only in data or training share theirs."""
     seen: dict[str, object] = {}
     for file in FILES:
         params = load_params(file)
@@ -58,7 +58,7 @@ def classes_of(dataset: Dataset) -> tuple[str, ...]:
 @pytest.mark.parametrize(("config", "dataset"), networks("classifiers"))
 def test_a_classifier_takes_two_steps(config: Classifier, dataset: Dataset) -> None:
     classes = classes_of(dataset)
-    config = config.model_copy(update={"pretrained": False})
+    config = config.model_copy(update={"pretrained": RANDOM_WEIGHTS})
     model, spec = make_classifier(config, classes, dataset.image_size, "0" * 64)
     model = model.to(memory_format=torch.channels_last)
     size = dataset.image_size
@@ -88,15 +88,14 @@ def test_a_classifier_takes_two_steps(config: Classifier, dataset: Dataset) -> N
 
 @pytest.mark.parametrize(("config", "dataset"), networks("segmenters"))
 def test_a_segmenter_takes_two_steps(config: Segmenter, dataset: None) -> None:
-    model, spec = make_segmenter(config.model_copy(update={"pretrained": False}), "0" * 64)
+    model, spec = make_segmenter(config.model_copy(update={"pretrained": RANDOM_WEIGHTS}), "0" * 64)
     images = torch.rand(BATCH, 3, config.input_size, config.input_size)
     if config.training:
         optimizer = make_optimizer(model.parameters(), config.training)
         model.train()
         for _ in range(2):
-            loss = sum(
-                F.binary_cross_entropy_with_logits(part, torch.ones_like(part)) for part in model(images).values()
-            )
+            parts = [F.binary_cross_entropy_with_logits(part, torch.ones_like(part)) for part in model(images).values()]
+            loss = torch.stack(parts).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

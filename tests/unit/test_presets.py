@@ -12,10 +12,11 @@ from cytopipe.data.sources.recipe import load_recipe
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import find
 from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
-from cytopipe.presets import description, is_preset, presets, with_archive, with_phantoms, with_weights
+from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
+from cytopipe.presets.files import description, is_preset, list_presets
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESETS = presets(ROOT)
+PRESETS = list_presets(ROOT)
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
 BLOCK = """\
@@ -139,11 +140,11 @@ def test_own_images_reads_the_folder_that_the_readme_shows(tmp_path: Path) -> No
 def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:
     text = PRESETS["wbc-imagenet"].read_text()
     written = with_weights(text, "../w/m.safetensors", Path("p"))
-    assert written == text.replace("pretrained: true\n", "pretrained: ../w/m.safetensors\n")
+    assert written == text.replace("pretrained: workflow/weights/hub\n", "pretrained: ../w/m.safetensors\n")
     assert written.count("../w/m.safetensors") == 3
     assert is_preset(parse_params(yaml.safe_load(written), "x"), parse_params(yaml.safe_load(text), "x"))
 
 
 def test_weights_for_a_preset_without_pretrained_networks_are_refused() -> None:
-    with pytest.raises(CytopipeError, match="nowhere"):
+    with pytest.raises(CytopipeError, match="which this preset does not contain"):
         with_weights(PRESETS["demo"].read_text(), "w.safetensors", Path("p"))

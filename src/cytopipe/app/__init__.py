@@ -1,1 +1,4 @@
-"""The local page of `cytopipe demo`: drop an image, see what a model says of it. gradio is imported in `app` alone."""
+"""The local web app of `cytopipe demo`: drop an image and see how a model classifies it.
+
+gradio is an optional dependency, so only `interface` and `server` import it.
+"""

@@ -1,4 +1,4 @@
-"""What the page says of the image of one cell: the same engine and the same numbers as `cytopipe predict`."""
+"""Classify and explain the image of a single cell, with the same engine and numbers as `cytopipe predict`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from cytopipe.explain.overlay import heat_over
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.imaging.drawing import outlined
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.models.folder import ModelSpec
+from cytopipe.models.decision_rule import calibrate
+from cytopipe.results.model_spec import ModelSpec
 
-SIDE = 384  # pixels of the longer side of a picture on the page
+SIDE = 384  # longer side of a displayed picture, pixels
 
 
 @dataclass(frozen=True)
-class CellAnswer:
-    """What is shown of one image.
+class CellResult:
+    """The prediction for one image and the pictures that go with it.
 
     Attributes:
-        prediction: as `cytopipe predict` has it.
-        spec: of the model that said it.
-        calibrated: probability of each class, in the model's order; the largest is the confidence.
-        confidence_threshold: confidence from which an answer counts as sure; None where none does.
+        prediction: the same as from `cytopipe predict`.
+        spec: specification of the classifier.
+        calibrated: calibrated probability of each class, in the order of `spec.classes`; the largest is the confidence.
+        confidence_threshold: predictions below it are uncertain; None: the model has no such threshold.
         abnormal: classes that count as abnormal.
         size: height and width of the image, pixels.
         note: how the file was converted to 8-bit RGB, or None.
-        picture: the image, with outlines where the model sees masks; H x W x 3 uint8.
-        heat: the heat map over the grey image, like it; None where none was asked for or the network has none.
-        no_heat: why there is none, or nothing to see on it.
-        seconds: for the classes and for the heat map.
+        picture: H x W x 3 uint8, the image, with the outlines of the masks if the model uses them.
+        heatmap: H x W x 3 uint8, heat map over the grey image; None if not requested or not available.
+        no_heatmap: why there is no heat map, or why it is blank; None if there is nothing to explain.
+        seconds: time for the classification and for the heat map.
     """
 
     prediction: Prediction
@@ -46,41 +47,46 @@ class CellAnswer:
     size: tuple[int, int]
     note: str | None
     picture: np.ndarray
-    heat: np.ndarray | None
-    no_heat: str | None
+    heatmap: np.ndarray | None
+    no_heatmap: str | None
     seconds: tuple[float, float]
 
 
-def answer(predictor: Predictor, file: Path, method: str | None) -> CellAnswer:
-    """Classify an image file, and explain the class by one method of `explain.attribution`, or by none.
+def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellResult:
+    """Classify an image file and explain the predicted class.
+
+    Args:
+        predictor: the classifier.
+        file: image of a single cell.
+        method: a method of `explain.attribution`; None skips the explanation.
 
     Raises:
-        CytopipeError: when the file cannot be read.
+        CytopipeError: the file cannot be read.
     """
     start = time.perf_counter()
     rgb, note = read_rgb(file)
     (prediction,) = predictor([rgb])
     middle = time.perf_counter()
     shown = scaled(rgb, SIDE)
-    weights, no_heat = heat_map(predictor, prediction, method) if method else (None, None)
-    decisions = predictor.decisions
-    return CellAnswer(
+    weights, no_heatmap = explain_class(predictor, prediction, method) if method else (None, None)
+    rule = predictor.rule
+    return CellResult(
         prediction=prediction,
         spec=predictor.spec,
-        calibrated=decisions.calibrated(prediction.probabilities[None])[0].tolist(),
-        confidence_threshold=decisions.confidence_threshold,
-        abnormal=decisions.abnormal,
+        calibrated=calibrate(rule, prediction.probabilities[None])[0].tolist(),
+        confidence_threshold=rule.confidence_threshold,
+        abnormal=rule.abnormal,
         size=(rgb.shape[0], rgb.shape[1]),
         note=note,
         picture=shown if prediction.mask is None else outlined(shown, prediction.mask),
-        heat=None if weights is None else heat_over(shown, weights),
-        no_heat=no_heat,
+        heatmap=None if weights is None else heat_over(shown, weights),
+        no_heatmap=no_heatmap,
         seconds=(middle - start, time.perf_counter() - middle),
     )
 
 
-def heat_map(predictor: Predictor, prediction: Prediction, method: str) -> tuple[np.ndarray | None, str | None]:
-    """Attribution of the predicted class, S x S float64, or None, and why there is none or nothing positive."""
+def explain_class(predictor: Predictor, prediction: Prediction, method: str) -> tuple[np.ndarray | None, str | None]:
+    """Attribution of the predicted class (S x S float64, or None), and the reason if it is missing or not positive."""
     explainer = Explainer(predictor, predictor.transform.device, [method])
     if method in explainer.skipped:
         return None, f"it does not apply to this model: {explainer.skipped[method]}"
@@ -89,7 +95,7 @@ def heat_map(predictor: Predictor, prediction: Prediction, method: str) -> tuple
 
 
 def scaled(image: np.ndarray, side: int) -> np.ndarray:
-    """H x W x 3 uint8, its longer side brought to `side` pixels."""
+    """Resize an H x W x 3 uint8 image so that its longer side has `side` pixels."""
     height, width = image.shape[:2]
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))

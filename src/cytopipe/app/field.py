@@ -1,4 +1,4 @@
-"""What the page says of a whole field: what `cytopipe screen` writes, and its counts."""
+"""Screen a whole field: the files that `cytopipe screen` writes, and the number of cells of each class."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TABLE, GEOJSON, PICTURE = ".csv", ".geojson", ".png"
 
 
 @dataclass(frozen=True)
-class FieldAnswer:
-    """What is shown of one field.
+class FieldResult:
+    """The screening of one field.
 
     Attributes:
-        tally: cells of each class, uncertain ones, those that the edge cuts.
+        tally: numbers of cells: of each class, uncertain, cut by the edge.
         colours: "#rrggbb" of each class.
         size: height and width of the field, pixels.
-        files: what was written, by suffix.
-        seconds: taken.
+        files: output files by suffix.
+        seconds: time for the screening.
     """
 
     tally: Tally
@@ -37,15 +37,15 @@ class FieldAnswer:
     seconds: float
 
 
-def answer(predictor: Predictor, detector: CellDetector, file: Path, folder: Path, keep: float) -> FieldAnswer:
-    """Find the cells of a field and classify each.
+def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folder: Path, keep: float) -> FieldResult:
+    """Detect the cells of a field and classify each of them.
 
     Args:
-        predictor: of the classes.
-        detector: of the cells.
+        predictor: classifies the cells.
+        detector: detects the cells.
         file: image of the field.
-        folder: gets a new folder with the table, the GeoJSON and the picture; older than `keep` seconds are removed.
-        keep: seconds.
+        folder: gets a new subfolder with the table, the GeoJSON and the picture; old subfolders are removed.
+        keep: age in seconds at which a subfolder is old.
 
     Raises:
         CytopipeError: the file cannot be read.
@@ -58,7 +58,7 @@ def answer(predictor: Predictor, detector: CellDetector, file: Path, folder: Pat
     with open_field(file) as field:
         tally = write_field(target, name, field, screen(field, detector, predictor), list(predictor.classes))
         size = field.height, field.width
-    return FieldAnswer(
+    return FieldResult(
         tally=tally,
         colours=class_colours(tuple(predictor.classes)),
         size=size,

@@ -1,4 +1,4 @@
-"""The project in the current folder, if there is one: which detector and which test fields belong to its models."""
+"""The project in the current folder, if any: the detector and the test fields that go with each of its classifiers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("cytopipe")
 
 
 class Project:
-    """The params.yaml of a finished run; without one, or with one that has moved on, nothing is known."""
+    """Lookups in params.yaml and the data of a finished run; they find nothing if params.yaml is missing or invalid."""
 
     def __init__(self) -> None:
         self.params: Params | None = None
@@ -24,10 +24,10 @@ class Project:
             try:
                 self.params = load_params(paths.PARAMS)
             except CytopipeError as error:
-                logger.warning("the project's own fields are not offered: %s", error)
+                logger.warning("the test fields of the project are not available: %s", error)
 
     def detector(self, classifier: Path) -> Path | None:
-        """The model folder that finds cells for a classifier: of its screening, else the segmenter of its dataset."""
+        """Model folder of a classifier's detector: that of its screening, else the segmenter of its dataset."""
         if self.params is None or classifier.resolve().parent != paths.classifier("x").model.resolve().parent:
             return None
         name = classifier.resolve().name
@@ -39,21 +39,21 @@ class Project:
         return paths.segmenter(self.params.datasets[self.params.classifiers[name].dataset].segmenter).model
 
     def fields(self) -> list[tuple[Path, str]]:
-        """A test field of every class of the datasets that are screened, with its dataset and class, where they are."""
+        """One test field per class of every screened dataset, with a caption; a dataset without data is left out."""
         found: list[tuple[Path, str]] = []
         screenings = self.params.screenings.values() if self.params else ()
         for dataset in dict.fromkeys(screening.dataset for screening in screenings):
             if not paths.Organized(dataset).manifest.is_file() or not paths.Raw(dataset).files.is_dir():
-                continue  # not run yet, or run elsewhere
+                continue  # not run yet, or run on another machine
             try:
                 found += [(field.image, f"{dataset}: {label}") for label, field in self._first(dataset).items()]
             except (CytopipeError, OSError) as error:
-                logger.warning("the fields of '%s' are not offered: %s", dataset, error)
+                logger.warning("the test fields of '%s' are not available: %s", dataset, error)
         return found
 
     def _first(self, dataset: str) -> dict[str, AnnotatedField]:
-        """The first test field of every class, which is that of its first cell."""
-        from cytopipe.screening.annotated import fields_of_the_test  # comes with the libraries that draw figures
+        """The first test field of each class; the class of a field is that of its first cell."""
+        from cytopipe.screening.annotated import fields_of_the_test  # imports the plotting libraries
 
         assert self.params is not None
         source = adapter(self.params.datasets[dataset].adapter, f"datasets.{dataset}.adapter")

@@ -1,4 +1,4 @@
-"""Answers as HTML: headings, tables and pictures with their words, so that they can be heard as well as seen."""
+"""Results as accessible HTML: headings, tables, and pictures with alternative text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cytopipe.app.catalog import Shelved
-from cytopipe.app.cell import CellAnswer
-from cytopipe.app.field import FieldAnswer
+from cytopipe.app.catalog import CatalogEntry
+from cytopipe.app.cell import CellResult
+from cytopipe.app.field import FieldResult
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.imaging.decode import encode_png
@@ -28,7 +28,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """H x W x 3 uint8 as a picture inside the page."""
+    """An H x W x 3 uint8 picture as a data URI."""
     return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode()
 
 
@@ -39,12 +39,18 @@ _environment.filters["percent"] = percent
 _environment.filters["data_uri"] = data_uri
 
 
-def cell(answer: CellAnswer, name: str, method: str | None) -> str:
-    """The answer to one image of a cell, in a file of this name."""
-    written = [plain(float(value)) for value in answer.prediction.probabilities]
-    rows = list(zip(answer.spec.classes, answer.calibrated, written, strict=True))
+def cell(result: CellResult, name: str, method: str | None) -> str:
+    """The result for the image of one cell.
+
+    Args:
+        result: to render.
+        name: file name of the image.
+        method: of the heat map, a key of `METHODS`, or None.
+    """
+    written = [plain(float(value)) for value in result.prediction.probabilities]
+    rows = list(zip(result.spec.classes, result.calibrated, written, strict=True))
     return _environment.get_template("cell.html").render(
-        answer=answer,
+        result=result,
         name=name,
         rows=sorted(rows, key=lambda row: -row[1]),
         method=METHODS[method] if method else None,
@@ -52,49 +58,62 @@ def cell(answer: CellAnswer, name: str, method: str | None) -> str:
     )
 
 
-def field(answer: FieldAnswer, name: str, detector: str) -> str:
-    """The answer to the image of a field, in a file of this name; its files are served by gradio."""
-    files = {suffix: f"gradio_api/file={quote(str(path))}" for suffix, path in answer.files.items()}
+def field(result: FieldResult, name: str, detector: str) -> str:
+    """The result for a field; gradio serves its files.
+
+    Args:
+        result: to render.
+        name: of the field, without a suffix.
+        detector: display name of the detector.
+    """
+    files = {suffix: f"gradio_api/file={quote(str(path))}" for suffix, path in result.files.items()}
     template = _environment.get_template("field.html")
-    return template.render(answer=answer, files=files, name=name, detector=detector)
+    return template.render(result=result, files=files, name=name, detector=detector)
 
 
-def invitation(what: str) -> str:
-    """What stands in place of an answer while there is none."""
+def placeholder(what: str) -> str:
+    """A message in place of a result that does not exist yet."""
     return _environment.get_template("message.html").render(kind="empty", what=what, where=None, hint=None)
 
 
-def fault(error: Exception, file: Path | None = None) -> str:
-    """A message about what went wrong; of an image that was sent, the name alone, not its place on this machine."""
+def error_message(error: Exception, file: Path | None = None) -> str:
+    """An error message; it names an uploaded file without its location on this machine."""
     if not isinstance(error, CytopipeError):
-        logger.error("the page met an unforeseen error", exc_info=error)
+        logger.error("unexpected error in the app", exc_info=error)
         error = CytopipeError(
-            f"something went wrong inside cytopipe ({type(error).__name__}: {error})",
-            hint="the terminal where the page was started shows the details",
+            f"unexpected error in cytopipe ({type(error).__name__}: {error})",
+            hint="the terminal in which the app was started shows the details",
         )
     where = None if error.where is None else str(error.where)
     hint = error.hint
     if file is not None and where == str(file):
         where, hint = file.name, IMAGE_HINT
-    return _environment.get_template("message.html").render(kind="fault", what=error.what, where=where, hint=hint)
+    return _environment.get_template("message.html").render(kind="error", what=error.what, where=where, hint=hint)
 
 
 def header() -> str:
-    """The top of the page."""
+    """Header of the app."""
     return _environment.get_template("header.html").render()
 
 
 def footer() -> str:
-    """The bottom of the page."""
+    """Footer of the app."""
     return _environment.get_template("footer.html").render()
 
 
-def about(model: Shelved) -> str:
-    """One line about a classifier."""
+def about(model: CatalogEntry) -> str:
+    """One-line description of a classifier."""
     return _environment.get_template("about.html").render(spec=model.spec)
 
 
 def samples(tab: str, title: str, pictures: Sequence[tuple[np.ndarray, str]], wide: bool = False) -> str:
-    """Pictures, H x W x 3 uint8, with their words, to press; nothing where there is none."""
+    """Clickable sample images; empty if there are none.
+
+    Args:
+        tab: name of the tab, "cell" or "field".
+        title: heading above the samples.
+        pictures: H x W x 3 uint8 pictures with their captions.
+        wide: lay them out for landscape pictures.
+    """
     template = _environment.get_template("samples.html")
     return template.render(samples=pictures, title=title, id=f"{tab}-samples-title", wide=wide)

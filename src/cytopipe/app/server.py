@@ -1,4 +1,4 @@
-"""Serve the page to this machine alone: no other address, no telemetry, nothing from elsewhere, nothing kept."""
+"""Serve the app on the loopback address only, without telemetry and external resources, keeping no uploads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
-    from cytopipe.app.catalog import Shelved
-    from cytopipe.app.detectors import Choice
+    from cytopipe.app.catalog import CatalogEntry
+    from cytopipe.app.detectors import DetectorChoice
     from cytopipe.app.project import Project
     from cytopipe.app.worker import Worker
 
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 7860, 100
-MOST_MEGABYTES = 100  # of a file that is sent
-STYLE = Path(__file__).parent / "templates/page.css"
-SCRIPT = Path(__file__).parent / "templates/page.js"
-# The browser itself refuses whatever would leave this machine. gradio's scripts are inline and compile templates.
+MAX_UPLOAD_MEGABYTES = 100
+STYLE = Path(__file__).parent / "templates/app.css"
+SCRIPT = Path(__file__).parent / "templates/app.js"
+# The browser blocks every request to another host. gradio needs inline scripts and eval for its templates.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -39,63 +39,63 @@ POLICY = (
 
 
 def require_gradio() -> None:
-    """Ask for the page's library before anything that takes time.
+    """Check that gradio is installed before any slow work.
 
     Raises:
-        CytopipeError: it is not installed.
+        CytopipeError: gradio is not installed.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise CytopipeError("the page needs gradio, which is not installed", hint="pip install 'gradio>=6'")
+        raise CytopipeError("the app needs gradio, which is not installed", hint="pip install 'gradio>=6'")
 
 
-def refuse_taken(port: int | None) -> None:
-    """Likewise for the port; None is any.
+def check_port(port: int | None) -> None:
+    """Check that a port is free before any slow work.
 
     Raises:
-        CytopipeError: something listens on it, or only an administrator may.
+        CytopipeError: the port is in use, or needs administrator rights.
     """
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((HOST, port or 0))
+            probe.bind((HOST, port or 0))
         except OSError as error:
             what = f"port {port} cannot be used ({error.strerror})"
-            raise CytopipeError(what, where="--port", hint="name another: --port 7900") from None
+            raise CytopipeError(what, where="--port", hint="choose another: --port 7900") from None
 
 
 def serve(
-    catalog: Sequence[Shelved],
+    catalog: Sequence[CatalogEntry],
     worker: Worker,
-    detectors: Sequence[Choice],
+    detectors: Sequence[DetectorChoice],
     project: Project,
     port: int | None,
     open_browser: bool,
 ) -> None:
-    """Serve until interrupted; returns when the port is free again and what was sent is removed.
+    """Serve until interrupted; return once the port is free again and all uploads are deleted.
 
     Args:
-        catalog: classifiers that can be chosen, at least one.
-        worker: answers.
-        detectors: of the cells of fields that can be chosen.
-        project: in the current folder.
-        port: to listen on; None takes the first free one from FIRST_PORT.
-        open_browser: show the page when it is ready, where there is a screen.
+        catalog: the classifiers to select from, at least one.
+        worker: runs the models.
+        detectors: the cell detectors to select from.
+        project: the project in the current folder.
+        port: port to listen on; None takes the first free one, starting at FIRST_PORT.
+        open_browser: open the app in a browser when it is ready, if there is a display.
 
     Raises:
-        CytopipeError: the port, or every one that is tried, is taken.
+        CytopipeError: the port, or every port tried, is in use.
     """
-    with tempfile.TemporaryDirectory(prefix="cytopipe-page-") as folder, _until_interrupted():
+    with tempfile.TemporaryDirectory(prefix="cytopipe-app-") as folder, _until_interrupted():
         _set_switches(Path(folder))
-        from cytopipe.app.interface import KEEP_SECONDS, Page
+        from cytopipe.app.interface import KEEP_SECONDS, Interface
 
         worker.folder, worker.keep = Path(folder) / "fields", KEEP_SECONDS
-        blocks = Page(catalog, worker, detectors, project).build()
+        blocks = Interface(catalog, worker, detectors, project).build()
         blocks.queue(default_concurrency_limit=1, max_size=32)
         try:
             _launch(blocks, port)
-            print(f"the page is at {blocks.local_url} (end it with Ctrl-C)", flush=True)
-            if open_browser and _has_screen():
-                webbrowser.open(blocks.local_url)
+            print(f"the app is running at {blocks.local_url} (stop it with Ctrl-C)", flush=True)
+            if open_browser and _has_display():
+                webbrowser.open(str(blocks.local_url))
             while True:
                 time.sleep(3600)
         finally:
@@ -103,11 +103,11 @@ def serve(
 
 
 def _set_switches(folder: Path) -> None:
-    """Before gradio is imported: nothing in the environment may share the page or open folders of this machine."""
+    """Set up the environment before gradio is imported: no sharing, no telemetry, no access to other folders."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
-    for name in ("NO_PROXY", "no_proxy"):  # gradio asks its own server whether it is there
+    for name in ("NO_PROXY", "no_proxy"):  # gradio sends a request to its own server
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -129,7 +129,7 @@ def _launch(blocks: Any, port: int | None) -> None:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            max_file_size=f"{MOST_MEGABYTES}mb",
+            max_file_size=f"{MAX_UPLOAD_MEGABYTES}mb",
             theme=_theme(),
             css=STYLE.read_text(encoding="utf-8"),
             js=SCRIPT.read_text(encoding="utf-8"),
@@ -137,11 +137,11 @@ def _launch(blocks: Any, port: int | None) -> None:
         )
     except OSError:
         tried = f"port {port} is" if port else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
-        raise CytopipeError(f"{tried} taken", where="--port", hint="name another: --port 8100") from None
+        raise CytopipeError(f"{tried} in use", where="--port", hint="choose another: --port 8100") from None
 
 
 def _close(blocks: Any) -> None:
-    """Free the port; pages that are open hold their connections for ever, and are not waited for."""
+    """Free the port without waiting for open browser tabs, which never close their connections."""
     if blocks.is_running:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         blocks.server.config.timeout_graceful_shutdown = 1
@@ -149,7 +149,7 @@ def _close(blocks: Any) -> None:
 
 
 def _theme() -> Any:
-    """System fonts, so that none is fetched, and colours that stand out."""
+    """System fonts, so that none is downloaded, and colours of sufficient contrast."""
     import gradio as gr
 
     theme = gr.themes.Base(
@@ -177,11 +177,11 @@ def _middleware() -> list[Any]:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_Policy)]
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_ContentSecurityPolicy)]
 
 
-class _Policy:
-    """Sends POLICY with every answer."""
+class _ContentSecurityPolicy:
+    """Add POLICY to the headers of every response."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -197,7 +197,7 @@ class _Policy:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, quietly."""
+    """Leave the block quietly on Ctrl-C and SIGTERM."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -206,11 +206,11 @@ def _until_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("the page is closed", file=sys.stderr)
+        print("the app has stopped", file=sys.stderr)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _has_screen() -> bool:
-    """Whether a browser can open a window: without one, a text browser would take over the terminal."""
-    return not sys.platform.startswith("linux") or any(os.environ.get(one) for one in ("DISPLAY", "WAYLAND_DISPLAY"))
+def _has_display() -> bool:
+    """Whether a browser can open a window; without a display, a text browser would take over the terminal."""
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""The one worker at which requests are answered: one at a time, with models that are loaded once."""
+"""The worker behind the app: it keeps models loaded and handles one request at a time."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 import torch
 
 from cytopipe.app import cell, field
-from cytopipe.app.cell import CellAnswer
-from cytopipe.app.detectors import Choice
-from cytopipe.app.field import FieldAnswer
+from cytopipe.app.cell import CellResult
+from cytopipe.app.detectors import DetectorChoice
+from cytopipe.app.field import FieldResult
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.decision_rule import THREADS
 
-KEPT = 8  # models in memory, the latest used
+CACHED_MODELS = 8  # the most recently used
 
 
 class Worker:
-    """Loads models and computes with them, one request at a time.
+    """Runs classifiers and detectors, one request at a time.
 
     Args:
-        device: to compute on.
-        threads: of every model; None takes those of each model's training, or as many as now where none are known.
-        segmenter: in place of each model's own, or None.
+        device: device to compute on.
+        threads: CPU threads for every model; None takes those of each model's training, or, if the model does not
+            record them, torch's present number.
+        segmenter: replaces the segmenter that is bundled with each classifier; None keeps it.
 
     Attributes:
-        folder: for files that are handed out; set by whoever serves them and removes them.
-        keep: seconds after which they may be removed.
+        folder: folder for output files; set by the server, which also deletes it.
+        keep: seconds for which output files are kept.
     """
 
     folder: Path
@@ -39,31 +39,31 @@ class Worker:
     def __init__(self, device: torch.device, threads: int | None = None, segmenter: Path | None = None) -> None:
         self.device, self.threads, self._otherwise = device, threads, torch.get_num_threads()
         self._busy = threading.Lock()
-        self._load = lru_cache(KEPT)(lambda folder: Predictor.load(folder, device, segmenter))
-        self._find = lru_cache(KEPT)(lambda detector: detector.load(device))
+        self._load = lru_cache(CACHED_MODELS)(lambda folder: Predictor.load(folder, device, segmenter))
+        self._load_detector = lru_cache(CACHED_MODELS)(lambda detector: detector.load(device))
 
-    def ask(self, model: Path, method: str | None, file: Path) -> CellAnswer:
-        """What the classifier of this folder says of the image of one cell.
-
-        Raises:
-            CytopipeError: as `Predictor.load` and `cell.answer`.
-        """
-        with self._working(model) as predictor:
-            return cell.answer(predictor, file, method)
-
-    def screen(self, model: Path, detector: Choice, file: Path) -> FieldAnswer:
-        """What the classifier of this folder says of the cells that a detector sees in a field.
+    def classify(self, model: Path, method: str | None, file: Path) -> CellResult:
+        """Classify and explain the image of one cell with the classifier in the folder `model`.
 
         Raises:
-            CytopipeError: as `Predictor.load`, `Choice.load` and `field.answer`.
+            CytopipeError: as from `Predictor.load` and `cell.classify_cell`.
         """
-        with self._working(model) as predictor:
-            return field.answer(predictor, self._find(detector), file, self.folder, self.keep)
+        with self._exclusive(model) as predictor:
+            return cell.classify_cell(predictor, file, method)
+
+    def screen(self, model: Path, detector: DetectorChoice, file: Path) -> FieldResult:
+        """Detect the cells of a field and classify them with the classifier in the folder `model`.
+
+        Raises:
+            CytopipeError: as from `Predictor.load`, `DetectorChoice.load` and `field.screen_field`.
+        """
+        with self._exclusive(model) as predictor:
+            return field.screen_field(predictor, self._load_detector(detector), file, self.folder, self.keep)
 
     @contextmanager
-    def _working(self, model: Path) -> Iterator[Predictor]:
+    def _exclusive(self, model: Path) -> Iterator[Predictor]:
         with self._busy:
             predictor = self._load(model)
-            # Threads are a setting of the thread that computes, and results depend on their number.
-            torch.set_num_threads(self.threads or predictor.spec.extra.get(THREADS, self._otherwise))
+            # The number of threads is a setting of the calling thread, and results depend on it.
+            torch.set_num_threads(self.threads or predictor.spec.num_threads or self._otherwise)
             yield predictor

@@ -63,30 +63,27 @@ class Subject:
         folder: of the organized dataset.
         rows: of its manifest, in id order.
         items: N x H x W x 5 uint8 in the same order, the predicted masks among the channels.
-        files: the publisher's file of each id.
+        raw: folder with the publisher's files.
     """
 
     name: str
     folder: Path
     rows: Sequence[Row]
     items: Stack
-    files: Mapping[str, Path]
+    raw: Path
 
     @classmethod
-    def load(cls, name: str, organized: Path, tensors: Path, files: Mapping[str, Path]) -> Subject:
+    def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> Subject:
         """Read manifests and map the arrays.
 
         Raises:
-            CytopipeError: when organized images, arrays and the publisher's files are not of the same images.
+            CytopipeError: when organized images and arrays are not of the same images.
         """
         rows = read_manifest(organized / MANIFEST)
         items, index = load_all(tensors)
         if [(row.id, row.sha256) for row in rows] != [(row.id, row.sha256) for row in index]:
             raise CytopipeError("arrays and organized images differ", where=tensors, hint="rerun build_tensors")
-        missing = next((row.id for row in rows if row.id not in files), None)
-        if missing is not None:
-            raise CytopipeError(f"no file of the image '{missing}'", where=organized, hint="rerun organize")
-        return cls(name, organized, rows, items, files)
+        return cls(name, organized, rows, items, raw)
 
     def image(self, position: int) -> np.ndarray:
         """H x W x 3 uint8 RGB, as organized."""
@@ -115,7 +112,7 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> A
         prints.append(fingerprint(grey))
         small.append(thumbnail(grey))
         if position in wanted:
-            measured = image_statistics(image) | file_statistics(subject.files[subject.rows[position].id])
+            measured = image_statistics(image) | file_statistics(subject.raw / subject.rows[position].source)
             statistics.append([measured[name] for name in NAMES])
     sides = np.array([min(row.width, row.height) for row in subject.rows])
     pairs = near_duplicates(np.stack(prints), np.stack(small), sides)

@@ -1,4 +1,4 @@
-"""The command `cytopipe`: one file a command. Heavy libraries are imported inside the commands that need them."""
+"""The `cytopipe` command line, one file per command; heavy libraries are imported inside the commands that use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
 
 
 @contextmanager
-def _wrong_usage_fails() -> Iterator[None]:
+def _usage_errors_exit_with_1() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
@@ -25,22 +25,22 @@ def _wrong_usage_fails() -> Iterator[None]:
 
 
 class _Commands(TyperGroup):
-    """Wrong usage leaves with status 1, not click's 2, which says here that some images could not be read."""
+    """Exits with status 1 on wrong usage; click's status 2 means here that some images could not be read."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with _wrong_usage_fails():
+        with _usage_errors_exit_with_1():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        with _wrong_usage_fails():
+        with _usage_errors_exit_with_1():
             return super().invoke(ctx)
 
 
 app = typer.Typer(
     name="cytopipe",
     cls=_Commands,
-    help="From microscope images of cells to evaluated classifiers. The pipeline itself runs by `dvc repro` or "
-    "`snakemake --cores all`; these commands set it up, look at it and use its models.",
+    help="From microscope images of cells to evaluated classifiers. Run the pipeline itself with `dvc repro` or "
+    "`snakemake --cores all`; these commands configure it, inspect its results and apply its models.",
     epilog=EXIT_STATUS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

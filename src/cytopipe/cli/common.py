@@ -1,4 +1,4 @@
-"""What the commands share: options, exit statuses, clear errors, output, and how a model is prepared to run."""
+"""Shared by the commands: options, exit statuses, error messages, output, and the setup of torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     import torch
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")]
 DeviceName = Literal["auto", "cpu", "cuda"]
-Device = Annotated[DeviceName, typer.Option("--device", help="What to compute on; auto takes CUDA where there is one.")]
+Device = Annotated[DeviceName, typer.Option("--device", help="Device to compute on; auto uses CUDA if available.")]
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, max=1024, help="CPU threads; by default those of the model's training: same bits."
+        "--threads",
+        min=1,
+        max=1024,
+        help="CPU threads; by default the number of the model's training, for bit-identical results.",
     ),
 ]
 
@@ -37,7 +40,7 @@ EXIT_STATUS = (
 
 @contextmanager
 def clear_errors(debug: bool) -> Iterator[None]:
-    """Turn an error that a user can mend into one message on standard error and exit status 1; Ctrl-C into 130."""
+    """Report a CytopipeError as a message on standard error with exit status 1; Ctrl-C gives status 130."""
     try:
         yield
     except CytopipeError as error:
@@ -53,17 +56,17 @@ def clear_errors(debug: bool) -> Iterator[None]:
 
 
 def prepare(device: DeviceName, threads: int | None, folder: Path | None = None) -> torch.device:
-    """Fix the threads and the kernels, so that a model gives the same bits every time, and choose the device.
+    """Set the number of threads and deterministic kernels for reproducible results, and choose the device.
 
-    Call it before anything imports torch, which reads the number of threads once.
+    Call it before torch is imported, because torch reads the number of threads only once.
 
     Args:
-        device: as asked for.
-        threads: as asked for; None takes those of the model's training, or, where none are known, one a core.
-        folder: of the model.
+        device: value of --device.
+        threads: value of --threads; None takes the number recorded in the model, or one per core if there is none.
+        folder: model folder.
 
     Raises:
-        CytopipeError: CUDA is asked for and there is none.
+        CytopipeError: CUDA was requested but is not available.
     """
     from cytopipe.pipeline.stage import fix_threads
 
@@ -77,27 +80,27 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads_of(folder: Path) -> int | None:
-    """Threads of a model's training. A file that holds none is no fault here: loading the model judges it."""
-    spec = folder / "model.json"
+    """Number of threads recorded in a model; None if there is none. Errors are left to the loading of the model."""
+    from cytopipe.results.model_spec import SPEC, ModelSpec
+
     try:
-        count = json.loads(spec.read_bytes())["extra"]["num_threads"] if spec.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ModelSpec.read(folder / SPEC).num_threads
+    except CytopipeError:
         return None
-    return count if type(count) is int and 1 <= count <= 1024 else None
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print indented JSON on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print aligned columns; those named in `right` end at the same place."""
+    """Print a table with aligned columns; those named in `right` are right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         cells = (

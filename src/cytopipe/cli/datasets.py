@@ -1,4 +1,4 @@
-"""`cytopipe datasets`: every dataset adapter, its layout and its options."""
+"""`cytopipe datasets`: the dataset adapters with their layouts and options."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(as_json: AsJson = False, debug: Debug = False) -> None:
 
 
 def describe(adapter: Adapter) -> dict[str, Any]:
-    """What there is to know about an adapter, as JSON."""
+    """Describe an adapter in JSON types."""
     fields = adapter.options.model_fields.items()
     return {
         "name": adapter.name,
@@ -58,7 +58,7 @@ def describe(adapter: Adapter) -> dict[str, Any]:
 def _text(row: dict[str, Any]) -> str:
     lines = [
         f"{row['name']}: {row['title']}",
-        f"  classes  {', '.join(row['classes']) or 'those of your labels'}",
+        f"  classes  {', '.join(row['classes']) or 'from your labels'}",
         f"  groups   {row['group_key']}",
         f"  split    published: {row['published_split']}",
         f"  layout   {row['layout']}",

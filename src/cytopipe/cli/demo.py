@@ -1,4 +1,4 @@
-"""`cytopipe demo`: a local page that shows what the models say of an image."""
+"""`cytopipe demo`: a local web app that applies the models to your images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ HOST = "127.0.0.1"
 Models = Annotated[Path, typer.Option("--models", metavar="DIR", help="A folder of classifiers, or the folder of one.")]
 Segmenter = Annotated[
     Path | None,
-    typer.Option("--segmenter", metavar="DIR", help="Masks images in place of each classifier's own segmenter."),
+    typer.Option("--segmenter", metavar="DIR", help="Segmenter to use instead of the one in each classifier's folder."),
 ]
-Port = Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="By default the first free one from 7860.")]
-Host = Annotated[str, typer.Option("--host", help="This machine is the only one that is served.")]
-Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page when it is ready.")]
+Port = Annotated[
+    int | None, typer.Option("--port", min=1, max=65_535, help="Port; by default the first free one from 7860.")
+]
+Host = Annotated[str, typer.Option("--host", help="Address to serve on; only this machine is allowed.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the app in the browser when it is ready.")]
 
 
 def command(
@@ -33,13 +35,13 @@ def command(
     threads: Threads = None,
     debug: Debug = False,
 ) -> None:
-    """Show a page, on this machine alone, that says what the models say of an image.
+    """Start a local web app that applies the models to your images.
 
-    Drop the image of a cell, or pick one of the samples that came with the model: class, probabilities, masks and a
-    heat map appear; of a whole field its cells, their counts and a table. Images are sent to no other machine, and
-    copies of those that were dropped are removed when the page is closed.
+    Drop the image of a cell, or choose one of the model's samples, to see its class, probabilities, masks and a heat
+    map; for the image of a whole field, you get its cells, their counts and a table. The app serves this machine only,
+    sends images to no other machine, and deletes the uploaded images when it stops.
 
-    Needs gradio: pip install 'gradio>=6'. It ends with Ctrl-C and exit status 0.
+    Needs gradio: pip install 'gradio>=6'. Stop it with Ctrl-C; the exit status is 0.
 
     \b
     Examples:
@@ -48,35 +50,35 @@ def command(
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with clear_errors(debug):
-        refuse_others(host)
+        require_local(host)
 
-        from cytopipe.app.server import refuse_taken, require_gradio, serve
+        from cytopipe.app.server import check_port, require_gradio, serve
 
         require_gradio()
-        refuse_taken(port)
+        check_port(port)
         where = prepare(device, threads)
 
         from cytopipe.app.catalog import classifiers
-        from cytopipe.app.detectors import choices
+        from cytopipe.app.detectors import detector_choices
         from cytopipe.app.project import Project
         from cytopipe.app.worker import Worker
 
         catalog = classifiers(models)
-        detectors = choices(catalog, models, segmenter)
+        detectors = detector_choices(catalog, models, segmenter)
         serve(catalog, Worker(where, threads, segmenter), detectors, Project(), port, browser)
 
 
-def refuse_others(host: str) -> None:
-    """The page has no password: no other machine may reach it.
+def require_local(host: str) -> None:
+    """Refuse to serve other machines, because the app has no password.
 
     Raises:
-        CytopipeError: for any address but this machine's own.
+        CytopipeError: the address is not the loopback address.
     """
     from cytopipe.errors import CytopipeError
 
     if host not in (HOST, "localhost"):
         raise CytopipeError(
-            f"the page is served to this machine alone, not on '{host}'",
+            f"the app serves this machine only, not '{host}'",
             where="--host",
-            hint="it has no password; to see it from elsewhere, forward the port: ssh -L 7860:127.0.0.1:7860 MACHINE",
+            hint="it has no password; to use it from elsewhere, forward the port: ssh -L 7860:127.0.0.1:7860 MACHINE",
         )

@@ -1,4 +1,4 @@
-"""`cytopipe export`: a trained model as a file that other programs run."""
+"""`cytopipe export`: write a trained model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cytopipe.cli.common import AsJson, Debug, Threads, clear_errors, prepare, print_json, print_table
-from cytopipe.deploy.onnx import TOLERANCE
+from cytopipe.deploy.onnx import TOLERANCE, require_packages
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
     from cytopipe.deploy.onnx.export import Exported
-    from cytopipe.deploy.onnx.timing import Timing
+    from cytopipe.deploy.onnx.runtime import Timing
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier or a segmenter.")]
-Format = Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")]
+Format = Annotated[Literal["onnx"], typer.Option("--format", help="File format.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="File to write; by default NAME.onnx, in this folder.")
+    Path | None, typer.Option("--out", metavar="FILE", help="Output file; by default NAME.onnx in the current folder.")
 ]
 Images = Annotated[
     list[str] | None,
     typer.Option(
         "--images",
         metavar="IMAGES",
-        help="Real images to check with: a file, folder, quoted pattern or CSV; may be repeated. By default the "
+        help="Real images for the check: a file, folder, quoted pattern or CSV; may be repeated. By default the "
         "example images in MODEL.",
     ),
 ]
 Tolerance = Annotated[
-    float, typer.Option("--tolerance", min=0, help="Largest difference from torch of any probability.")
+    float, typer.Option("--tolerance", min=0, help="Largest accepted difference from torch in any probability.")
 ]
-Time = Annotated[bool, typer.Option("--time", help="Time ONNX Runtime beside torch, single images and batches of 32.")]
+Time = Annotated[
+    bool,
+    typer.Option("--time", help="Compare the speed of ONNX Runtime and torch, for single images and batches of 32."),
+]
 Segmenter = Annotated[
-    Path | None, typer.Option("--segmenter", metavar="DIR", help="Mask the images by this model, not the one in MODEL.")
+    Path | None, typer.Option("--segmenter", metavar="DIR", help="Segmenter to use instead of the one in MODEL.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
 def command(
@@ -55,15 +58,15 @@ def command(
 ) -> None:
     """Export a model to ONNX, for programs without torch or cytopipe.
 
-    The file takes batches of any size of uint8 images, N x S x S x 3, or x 5 for a classifier that sees masks (of cell
-    and nucleus, 0 or 255). It does all else itself: normalises, resizes to the network's input, averages over
-    orientations. A classifier's outputs are `probabilities`, those of predict and evaluate, and `calibrated`; a
-    segmenter's are `probabilities`, N x S x S x 2, of cell and nucleus. Classes, thresholds, sizes and the model's
-    identity are in the file's metadata. An example without cytopipe: docs/onnx_example.py.
+    The model takes batches of any size of uint8 images, N x S x S x 3, or N x S x S x 5 for a classifier with masks (of
+    cell and nucleus, 0 or 255). Normalisation, resizing to the network's input size and test-time augmentation are
+    part of it. A classifier returns `probabilities`, as predict and evaluate do, and `calibrated`; a segmenter returns
+    `probabilities`, N x S x S x 2, of cell and nucleus. The file's metadata holds the classes, thresholds, sizes and
+    the model's identity. docs/onnx_example.py shows how to use the file without cytopipe.
 
-    ONNX Runtime runs the file on real and on random images, one by one, in pairs and in batches. It is written, whole
-    or not at all, if no value differs from torch's by more than the tolerance and the classes are the same; else the
-    exit status is 1.
+    ONNX Runtime runs the model on real and random images, one by one, in pairs and in batches. The file is written
+    only if no value differs from torch's by more than the tolerance and all classes are the same; otherwise the exit
+    status is 1.
 
     \b
     Examples:
@@ -73,12 +76,12 @@ def command(
       cytopipe export models/classifiers/crossvalidated/folds/0
     """
     with clear_errors(debug):
-        from cytopipe.deploy.onnx import packages
-
-        packages.require()
-        file = out or Path(f"{name_of(model)}.{file_format}")
+        require_packages()
+        file = out or Path(f"{default_name(model)}.{file_format}")
         if file.is_dir() or (file.exists() and not force):
-            raise CytopipeError("the file exists", where=file, hint="choose another --out, or overwrite it: --force")
+            raise CytopipeError(
+                "the file exists", where=file, hint="choose another --out, or overwrite it with --force"
+            )
         from cytopipe.inference.image_paths import list_images
 
         named = [Path(path) for path in list_images(images)] if images else None
@@ -98,14 +101,14 @@ def command(
             show(report)
 
 
-def name_of(model: Path) -> str:
-    """What the file is called unless it is told: the model's name, with the part of a folder of several."""
+def default_name(model: Path) -> str:
+    """Default name of the file: the model's name, for one of several networks with its fold or seed."""
     *_, whole, part, number = ("", "", "", *model.resolve().parts)
     return f"{whole}-{part}-{number}" if part in ("folds", "seeds") else number
 
 
 def describe(file: Path, exported: Exported, tolerance: float, timings: dict[int, Timing]) -> dict[str, Any]:
-    """What was written and how it was checked, as plain values."""
+    """Describe the file and its check in JSON types."""
     import torch
 
     from cytopipe.io.hashing import sha256_bytes
@@ -126,7 +129,7 @@ def describe(file: Path, exported: Exported, tolerance: float, timings: dict[int
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print a report for people."""
+    """Print a report as text."""
     real, noise = report["real_images"], report["random_images"]
     print(f"{report['file']}: {report['bytes'] / 1e6:.1f} MB, model {report['metadata']['model']}")
     for kind in ("inputs", "outputs"):
@@ -135,7 +138,7 @@ def show(report: dict[str, Any]) -> None:
     print(
         f"  differs from torch by at most {real['difference']:.1e} on {real['images']} real images and "
         f"{noise['difference']:.1e} on {noise['images']} random ones ({report['tolerance']:g} is accepted); "
-        f"on the real ones {100 * real['agreement']:.6g} % of what is decided is the same"
+        f"{100 * real['agreement']:.6g} % of the decisions on the real images agree"
     )
     if report["timings"]:
         print()
@@ -145,4 +148,4 @@ def show(report: dict[str, Any]) -> None:
             for one in report["timings"]
         ]
         print_table(header, rows, right=header)
-        print(f"medians, taken in turn on {report['threads']} CPU threads")
+        print(f"medians of alternating runs on {report['threads']} CPU threads")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json
+from cytopipe.cli.common import FAILED, AsJson, Debug, clear_errors, print_json
 
 BASELINE = Path("tests/baselines/tiny.json")
 
@@ -17,16 +17,18 @@ BaselineFile = Annotated[
 ]
 Rev = Annotated[
     str | None,
-    typer.Option("--rev", metavar="REV", help="Compare with the results of a git revision instead, from DVC's cache."),
+    typer.Option(
+        "--rev", metavar="REV", help="Compare with the results of a git revision instead, taken from DVC's cache."
+    ),
 ]
-Update = Annotated[bool, typer.Option("--update", help="Take the present metrics and test images as the baseline.")]
+Update = Annotated[bool, typer.Option("--update", help="Make the present metrics and test images the baseline.")]
 Tolerance = Annotated[
     float | None,
     typer.Option(
         "--tolerance",
         min=0,
-        help="Drop that is accepted; by default that of each metric in the registry. With --rev: of every metric. "
-        "With --update: of metrics that the baseline did not have.",
+        help="Accepted drop; by default the tolerance of each metric in the registry. With --rev it applies to every "
+        "metric, with --update to the metrics that are new in the baseline.",
     ),
 ]
 
@@ -39,65 +41,65 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare a run's metrics, in results/, with a baseline or a git revision.
+    """Compare the metrics in results/ with a baseline or a git revision.
 
-    A metric is worse when it drops by more than its tolerance AND the 95 % interval confirms the drop: with --rev the
-    interval of the difference on the same test images (paired bootstrap over groups), with a baseline file the
-    baseline's own interval, which is blunter. A drop that the interval does not confirm is within noise and passes;
-    so does what is new.
+    A metric is worse if it drops by more than its tolerance AND the 95 % interval confirms the drop. With --rev this is
+    the interval of the difference on the same test images (paired bootstrap over groups); with a baseline file it is
+    the baseline's own interval, a less sensitive test. A drop that the interval does not confirm is within noise and
+    passes; so does a new metric.
 
-    Exit status 1 when a metric is worse, missing or no number, or was measured on other test images. The table on
-    standard output is Markdown for a pull request.
+    The exit status is 1 if a metric is worse, missing or not a number, or was measured on other test images. The table
+    on standard output is Markdown for a pull request.
 
     \b
     Examples:
       cytopipe gate
       cytopipe gate --baseline tests/baselines/demo.json
-      cytopipe gate --rev main --tolerance 0.01        against the branch main
-      cytopipe gate --update                           move the baseline to the metrics of now
+      cytopipe gate --rev main --tolerance 0.01        compare with the branch main
+      cytopipe gate --update                           make the present metrics the baseline
     """
     if rev is not None and not rev.strip():
-        raise typer.BadParameter("--rev names no revision")
+        raise typer.BadParameter("--rev needs a revision")
     if rev is not None and (update or baseline is not None):
-        raise typer.BadParameter("--rev stands alone: it compares with no file and moves none")
+        raise typer.BadParameter("--rev cannot be combined with --baseline or --update")
     if update and as_json:
-        raise typer.BadParameter("--update prints no table: leave --json out")
+        raise typer.BadParameter("--update prints no table, so it cannot be combined with --json")
     if tolerance is not None and rev is None and not update:
-        raise typer.BadParameter("a baseline holds the tolerance of each metric: --tolerance needs --rev or --update")
+        raise typer.BadParameter("--tolerance needs --rev or --update: a baseline holds the tolerance of each metric")
 
     file = baseline or BASELINE
     with clear_errors(debug):
         if update:
-            move(file, tolerance)
+            update_baseline(file, tolerance)
         else:
-            judge(file, rev, tolerance, as_json)
+            check(file, rev, tolerance, as_json)
 
 
-def move(file: Path, tolerance: float | None) -> None:
-    """Write the baseline."""
+def update_baseline(file: Path, tolerance: float | None) -> None:
+    """Write the baseline and print the number of its metrics."""
     from cytopipe.evaluation import gate
 
     metrics = [metric for one in gate.update(Path(), file, tolerance).values() for metric in one.metrics]
     print(f"{file}: {len(metrics)} metrics")
 
 
-def judge(file: Path, rev: str | None, tolerance: float | None, as_json: bool) -> None:
-    """Print the verdicts, and leave with status 1 where one fails."""
+def check(file: Path, rev: str | None, tolerance: float | None, as_json: bool) -> None:
+    """Print the verdict on every metric; exit with status 1 if one fails."""
     from cytopipe.evaluation import gate
 
     now = gate.Folder(Path())
     if rev is None:
-        against, hint = file.as_posix(), "`cytopipe gate --update` if that is meant"
+        against, hint = file.as_posix(), "`cytopipe gate --update` if that is intended"
         checks = gate.compare(now, gate.read_baseline(file))
     else:
-        against, hint = rev, "compare with a revision that was tested on the same"
+        against, hint = rev, "compare with a revision that was tested on the same images"
         before, expected = gate.of_revision(Path(), rev, tolerance)
         checks = gate.compare(now, expected, before)
     if as_json:
         print_json(gate.to_json(checks, against))
     else:
         print(gate.to_markdown(checks, against, hint))
-    failed = sum(not check.passed for check in checks)
+    failed = sum(not one.passed for one in checks)
     if failed:
         print(f"error: {failed} of {len(checks)} metrics failed the gate", file=sys.stderr)
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)

@@ -1,4 +1,4 @@
-"""`cytopipe models`: every architecture, with its paper and its number of parameters."""
+"""`cytopipe models`: the architectures with their papers and numbers of parameters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_t
 if TYPE_CHECKING:
     from cytopipe.models.registry import Architecture
 
-CLASSES = 5  # of a classifier that names no number of its own
+CLASSES = 5  # where an architecture has no default
 
 
 def command(as_json: AsJson = False, debug: Debug = False) -> None:
     """List the architectures with their sizes.
 
     Their names go into segmenters.*.architecture and classifiers.*.architecture of params.yaml. Parameters are counted
-    with default arguments and, where the number of classes has no default, 5 classes.
+    with default arguments, and with 5 classes where their number has no default.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def command(as_json: AsJson = False, debug: Debug = False) -> None:
 
 
 def describe(entry: Architecture) -> dict[str, Any]:
-    """Name, task, paper, input size (pixels) and parameters of an architecture; None for a family without defaults."""
+    """Describe an architecture in JSON types; the numbers of parameters are None for a family without defaults."""
     import torch
 
     from cytopipe.models.registry import count_parameters
@@ -44,7 +44,7 @@ def describe(entry: Architecture) -> dict[str, Any]:
     required = [name for name in inspect.signature(entry.builder).parameters if name not in entry.defaults]
     total = trainable = None
     if set(required) <= {"num_classes"}:
-        with torch.device("meta"):  # counts need no numbers in the weights
+        with torch.device("meta"):  # counting needs no weights in memory
             model = entry.builder(**dict.fromkeys(required, CLASSES))
         total, trainable = count_parameters(model), count_parameters(model, trainable=True)
     return {

@@ -1,4 +1,4 @@
-"""`cytopipe predict`: the classes of images by a trained classifier."""
+"""`cytopipe predict`: classify images with a trained classifier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cytopipe.inference.image_files import FilePredictor
     from cytopipe.inference.prediction_table import Row, Table
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier, models/classifiers/NAME.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder of a classifier, models/classifiers/NAME.")]
 Images = Annotated[
     list[str],
     typer.Argument(
@@ -37,18 +37,22 @@ Images = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Write the rows here; an interrupted run goes on.")
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the rows to this file; an interrupted run can be resumed."),
 ]
 Overlay = Annotated[
-    Path | None, typer.Option("--overlay", metavar="DIR", help="Draw each image with its outlines and class.")
+    Path | None,
+    typer.Option("--overlay", metavar="DIR", help="Write a picture of each image with its outlines and class."),
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="With --overlay: heat maps of where the classifier looked.")]
-Count = Annotated[bool, typer.Option("--count", help="Print how many images of each class, not the rows.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="With --overlay: add heat maps of where the classifier looked.")
+]
+Count = Annotated[bool, typer.Option("--count", help="Print the number of images of each class instead of the rows.")]
 Segmenter = Annotated[
-    Path | None, typer.Option("--segmenter", metavar="DIR", help="Mask by this model, not the one in MODEL.")
+    Path | None, typer.Option("--segmenter", metavar="DIR", help="Segmenter to use instead of the one in MODEL.")
 ]
 Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="Column of a CSV that holds the paths.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an --out that holds anything else.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an --out file that holds something else.")]
 
 
 def command(
@@ -68,14 +72,15 @@ def command(
 ) -> None:
     """Predict the classes of images.
 
-    Rows come as they are computed, in the order in which the images are named, each image once: the class, the
-    probability of every class (p_...: those that `evaluate` writes), the calibrated confidence, whether it is too low
-    to be trusted (uncertain), the probability of the abnormal classes together, the file's sha256, the model's
-    identity. An image that cannot be read gets a row with an error. Standard output is CSV, or JSON Lines with --json.
+    Each image gets one row, printed as soon as it is computed, in the order of the arguments: the class, the
+    probability of every class (p_..., as in the stage evaluate), the calibrated confidence, whether it is below the
+    confidence threshold (uncertain), the probability of all abnormal classes together, the file's sha256 and the
+    model's identity. An image that cannot be read gets a row with an error. The output is CSV, or JSON Lines with
+    --json.
 
-    --out writes the rows to FILE.part and renames it at the end. The same command goes on after an interruption, and
-    ends with the bytes of an undisturbed run. The probabilities are those of `evaluate` to the last of their six
-    digits when the images come in its order (by id): a network's last digits depend on the batch.
+    --out writes the rows to FILE.part and renames it at the end. After an interruption, the same command resumes the
+    run and writes the same bytes as an uninterrupted one. Results depend slightly on batch composition: the
+    probabilities agree with those of evaluate in all six digits if the images come in the same order (by id).
 
     \b
     Examples:
@@ -86,15 +91,15 @@ def command(
       cytopipe predict models/classifiers/masks cells/ --overlay pictures --explain
     """
     if explain and overlay is None:
-        raise typer.BadParameter("--explain draws into the pictures of --overlay DIR: name it too")
+        raise typer.BadParameter("--explain needs --overlay DIR: it adds to those pictures")
     if force and out is None:
-        raise typer.BadParameter("--force overwrites an --out FILE: name it too")
+        raise typer.BadParameter("--force needs --out FILE: it overwrites that file")
     with clear_errors(debug), ExitStack() as stack:
         from cytopipe.inference.image_paths import list_images
 
         listed = list_images(images, column)
         if overlay is not None:
-            _refuse_own_pictures(overlay, [*images, *listed])
+            _refuse_pictures_among_images(overlay, [*images, *listed])
         where = prepare(device, threads, model)
 
         from cytopipe.inference.image_files import FilePredictor
@@ -104,7 +109,7 @@ def command(
 
         predictor = Predictor.load(model, where, segmenter)
         if segmenter is not None and predictor.segmentation is None:
-            raise CytopipeError("this classifier sees no masks", where=model, hint="leave --segmenter out")
+            raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
         name = model_id(model, segmenter)
         work = FilePredictor(predictor, name)
         table = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
@@ -121,7 +126,7 @@ def command(
 
 
 class _Tally:
-    """What came out, counted."""
+    """Counts the results."""
 
     def __init__(self, classes: Iterable[str]) -> None:
         self.classes = dict.fromkeys(classes, 0)
@@ -145,8 +150,8 @@ class _Tally:
 
     def __str__(self) -> str:
         parts = {"uncertain": self.uncertain, "unreadable": self.unreadable, "kept from an earlier run": self.kept}
-        told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
-        return f"{self.images:,} images{f' ({told})' if told else ''}"
+        notes = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        return f"{self.images:,} images{f' ({notes})' if notes else ''}"
 
 
 def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: bool, count: bool) -> _Tally:
@@ -159,12 +164,14 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
     stdout = _binary_safe(sys.stdout)
     as_rows = as_json and not count
     as_lines = not (as_json or count or table)
-    in_the_way = (as_rows or as_lines) and stdout.isatty()  # the rows themselves show how far it is
-    slow = 0.1 if sys.stderr.isatty() else 10.0
+    hide_progress = (as_rows or as_lines) and stdout.isatty()  # the rows themselves show the progress
+    interval = 0.1 if sys.stderr.isatty() else 10.0
     if as_lines:
         stdout.write(to_csv([], work.columns, header=True))
     try:
-        with tqdm(total=len(images), unit=" image", mininterval=slow, file=sys.stderr, disable=in_the_way) as bar:
+        with tqdm(
+            total=len(images), unit=" image", mininterval=interval, file=sys.stderr, disable=hide_progress
+        ) as bar:
             for rows, is_new in work(images):
                 if table is not None and is_new:
                     table.append(rows)
@@ -176,7 +183,10 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
                 tally.add(rows, is_new)
                 bar.update(len(rows))
     except KeyboardInterrupt:
-        print(f"interrupted: {tally.images:,} of {len(images):,} images are done; {_how_on(table)}", file=sys.stderr)
+        print(
+            f"interrupted: {tally.images:,} of {len(images):,} images are done; {_how_to_resume(table)}",
+            file=sys.stderr,
+        )
         raise typer.Exit(INTERRUPTED) from None
     if table is not None:
         table.finish(images)
@@ -186,28 +196,28 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
     return tally
 
 
-def _how_on(table: Table | None) -> str:
+def _how_to_resume(table: Table | None) -> str:
     if table is None:
-        return "with --out FILE the same command could go on"
-    return f"their rows are in {table.part}, and the same command goes on"
+        return "with --out FILE the run could be resumed"
+    return f"their rows are in {table.part}, and the same command resumes the run"
 
 
 def _binary_safe(stream: TextIO) -> TextIO:
-    """Standard output in UTF-8 that passes on names of files that are not."""
+    """Make standard output UTF-8, passing through file names that are not valid UTF-8."""
     stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[attr-defined]
     return stream
 
 
-def _refuse_own_pictures(overlay: Path, named: Iterable[str]) -> None:
-    """A second run would take the pictures of the first for images.
+def _refuse_pictures_among_images(overlay: Path, named: Iterable[str]) -> None:
+    """Refuse an overlay folder that a second run would read images from.
 
     Raises:
-        CytopipeError: the pictures would lie among the images.
+        CytopipeError: the pictures would be written among the images.
     """
     folder = overlay.resolve()
     for name in named:
         path = Path(name).resolve()
         if path.is_relative_to(folder) or (path.is_dir() and folder.is_relative_to(path)):
             raise CytopipeError(
-                f"the pictures would lie among the images of {name}", where=overlay, hint="name another"
+                f"the pictures would be written among the images of {name}", where=overlay, hint="choose another folder"
             )

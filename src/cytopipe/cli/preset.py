@@ -12,31 +12,34 @@ from cytopipe.errors import CytopipeError
 
 
 def complete(incomplete: str) -> list[str]:
-    """Names of presets that begin so, for the shell; none outside a project."""
-    from cytopipe.presets import presets
+    """Presets whose names start like this, for shell completion; none outside a project."""
+    from cytopipe.presets.files import list_presets
 
     try:
-        return [name for name in presets(Path()) if name.startswith(incomplete)]
+        return [name for name in list_presets(Path()) if name.startswith(incomplete)]
     except CytopipeError:
         return []
 
 
 Name = Annotated[
     str | None,
-    typer.Argument(metavar="NAME", help="Name of a preset; without one, list them.", autocompletion=complete),
+    typer.Argument(metavar="NAME", help="Name of a preset; without it, list the presets.", autocompletion=complete),
 ]
 Archive = Annotated[
     Path | None,
-    typer.Option("--archive", metavar="PATH", help="Archive or folder to read instead of the preset's source."),
+    typer.Option("--archive", metavar="PATH", help="Archive or folder to use instead of the preset's source."),
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", help="Safetensors file to read instead of timm's hub."),
+    typer.Option("--weights", metavar="FILE", help="Safetensors file to use instead of timm's hub."),
 ]
 Phantoms = Annotated[
-    bool, typer.Option("--phantoms", help="Draw images in the datasets' layouts instead of reading any.")
+    bool,
+    typer.Option("--phantoms", help="Generate synthetic images in the datasets' layouts instead of reading real ones."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite edits of params.yaml that nothing else holds.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite params.yaml even if its edits are stored nowhere else.")
+]
 Listing = Annotated[bool, typer.Option("--list", help="List the presets.")]
 
 
@@ -52,30 +55,32 @@ def command(
 ) -> None:
     """Write params.yaml from a preset.
 
-    Presets lie in workflow/presets/. Edits that no commit and no preset holds are not overwritten without --force.
+    Presets are the files in workflow/presets/. Edits that are neither committed nor saved as a preset are only
+    overwritten with --force.
 
     \b
     Examples:
       cytopipe preset                                  list the presets
-      cytopipe preset --json                           the same for a program
+      cytopipe preset --json                           list them as JSON
       cytopipe preset demo
-      cytopipe preset wbc --archive ~/wbc.zip          read a file of your own
+      cytopipe preset wbc --archive ~/wbc.zip          use an archive of your own
       cytopipe preset own-images --archive my_cells
-      cytopipe preset hep2 --phantoms                  try it before you have the data
+      cytopipe preset hep2 --phantoms                  try it without the data
     """
-    from cytopipe.presets import description, presets, write_preset
+    from cytopipe.presets.files import description, list_presets
+    from cytopipe.presets.write import write_preset
 
     if as_json and name is not None and not listing:
-        raise typer.BadParameter("--json goes with the list: leave the name out")
+        raise typer.BadParameter("--json applies to the list of presets: omit the name")
     with clear_errors(debug):
         root = Path()
         if name is None or listing:
-            rows = [(name, description(path)) for name, path in presets(root).items()]
+            rows = [(name, description(path)) for name, path in list_presets(root).items()]
             if as_json:
                 print_json([{"name": name, "description": text} for name, text in rows])
             else:
-                print_table(("preset", "what it is"), rows)
+                print_table(("preset", "description"), rows)
         elif write_preset(root, name, archive, weights, phantoms, force):
-            print(f"params.yaml is the preset '{name}' now; next: dvc repro, or snakemake --cores all")
+            print(f"wrote params.yaml from the preset '{name}'; next: dvc repro, or snakemake --cores all")
         else:
-            print(f"params.yaml is the preset '{name}' already")
+            print(f"params.yaml is already the preset '{name}'")

@@ -1,4 +1,4 @@
-"""`cytopipe results`: stored results of real runs, and how a finished run becomes one of them."""
+"""`cytopipe results`: show the stored results of real runs, or store those of a finished run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import typer
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json, print_table, usable_cores
 from cytopipe.errors import CytopipeError
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the README's tables.")]
-Readme = Annotated[bool, typer.Option("--readme", help="Write the tables into README.md.")]
 Write = Annotated[
     str | None,
-    typer.Option("--write", metavar="PRESET", help="Store what lies in results/ as docs/results/PRESET.json."),
+    typer.Option(
+        "--write", metavar="PRESET", help="Store the results of the run in results/ as docs/results/PRESET.json."
+    ),
 ]
-Partial = Annotated[bool, typer.Option("--partial", help="With --write: leave out what has not been run.")]
+Partial = Annotated[bool, typer.Option("--partial", help="With --write: leave out models that have not been run.")]
 Command = Annotated[str | None, typer.Option("--command", help="With --write: the command that was run.")]
-Minutes = Annotated[float | None, typer.Option("--minutes", help="With --write: how long it ran.")]
-Machine = Annotated[str | None, typer.Option("--machine", help="With --write: what it ran on; by default this CPU.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="With --write: duration of the run.")]
+Machine = Annotated[
+    str | None, typer.Option("--machine", help="With --write: description of the machine; by default this CPU.")
+]
 
-# They tell of a run or are written by it; they do not change it.
-NOT_OF_THE_COMMIT = ("dvc.lock", "params.yaml", "docs", "README.md")
+# Written by a run or describing it; changes in them do not make the commit dirty.
+IGNORED_CHANGES = ("dvc.lock", "params.yaml", "docs", "README.md")
 
 
 def command(
     as_json: AsJson = False,
-    markdown: Markdown = False,
-    readme: Readme = False,
     write: Write = None,
     command: Command = None,
     minutes: Minutes = None,
@@ -39,35 +39,25 @@ def command(
 ) -> None:
     """Show the stored results of real runs.
 
-    They lie in docs/results/, one file a preset; the README's tables are made from them.
+    They are stored in docs/results/, one file per preset; the tables of the documentation are generated from them.
 
     \b
     Examples:
       cytopipe results
       cytopipe results --json
       cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
-      cytopipe results --readme                        after --write
     """
     from cytopipe.evaluation import stored_results
-    from cytopipe.io.atomic import write_text
 
     with clear_errors(debug):
         if write is not None:
             store(write, command, minutes, machine, partial)
             return
         stored = stored_results.read_results(stored_results.FOLDER)
-        if readme:
-            page = Path("README.md")
-            if not page.is_file():
-                raise CytopipeError("no such file", where=page.absolute(), hint="change to the project's root")
-            write_text(page, stored_results.with_tables(page.read_text(encoding="utf-8"), stored))
-            print(f"{page}: the results of {', '.join(run.preset for run in stored) or 'no run'}")
-        elif as_json:
+        if as_json:
             print_json([row for run in stored for row in run.rows])
         elif not stored:
             print(f"no stored results in {stored_results.FOLDER}")
-        elif markdown:
-            print(stored_results.to_markdown(stored))
         else:
             header = ("dataset", "system", "split", "metric", "value (95 %)", "n", "min")
             rows = [
@@ -80,20 +70,20 @@ def command(
 
 
 def store(preset: str, command: str | None, minutes: float | None, machine: str | None, partial: bool) -> None:
-    """Write docs/results/<preset>.json from the results of the run that lies in results/.
+    """Write docs/results/<preset>.json from the run in results/.
 
     Raises:
-        CytopipeError: when the run is not one of this preset, is not finished, or how it was made is not told.
+        CytopipeError: the run is not one of this preset or is not finished, or --command or --minutes is missing.
     """
     from cytopipe import paths
     from cytopipe.evaluation import stored_results
     from cytopipe.io.atomic import write_json
     from cytopipe.params import load_params
     from cytopipe.pipeline.tracking.provenance import git_commit
-    from cytopipe.presets import find_preset, is_preset
+    from cytopipe.presets.files import find_preset, is_preset
 
     if command is None or minutes is None or minutes <= 0:
-        raise CytopipeError("--write needs --command and --minutes, which say how the results were made")
+        raise CytopipeError("--write needs --command and --minutes, which record how the results were made")
     root = Path()
     params = load_params(root / paths.PARAMS)
     if not is_preset(params, load_params(find_preset(root, preset))):
@@ -103,18 +93,18 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
     record = stored_results.Stored(
         preset=preset,
         command=command,
-        commit=git_commit(root, NOT_OF_THE_COMMIT) or "unknown",
+        commit=git_commit(root, IGNORED_CHANGES) or "unknown",
         machine=machine or describe_machine(),
         minutes=minutes,
         results=tuple(stored_results.collect(root, params, partial)),
     )
     file = stored_results.FOLDER / f"{preset}.json"
     write_json(file, record.model_dump(mode="json"))
-    print(f"{file}: {len(record.results)} results; `cytopipe results --readme` shows them in README.md")
+    print(f"{file}: {len(record.results)} results; `python docs/tools/result_tables.py` shows them in docs/results.md")
 
 
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Model of the CPU and the cores that this process may use; no name of the machine."""
+    """Model of the CPU and number of cores that this process may use, without the name of the machine."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{models[0] if models else platform.machine()}, {usable_cores()} cores"

@@ -1,4 +1,4 @@
-"""`cytopipe screen`: find the cells of whole fields of view and classify each."""
+"""`cytopipe screen`: detect the cells of whole fields of view and classify each of them."""
 
 from __future__ import annotations
 
@@ -41,41 +41,44 @@ Fields = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option("--model", metavar="DIR", help="Classifier of the cells; without one they are only found."),
+    typer.Option("--model", metavar="DIR", help="Classifier of the cells; without it they are only detected."),
 ]
 Segmenter = Annotated[
     Path | None,
-    typer.Option("--segmenter", metavar="DIR", help="Find cells by this segmenter, with its nuclei as seeds."),
+    typer.Option("--segmenter", metavar="DIR", help="Detect cells with this segmenter, its nuclei as seeds."),
 ]
 Patches = Annotated[
     Path | None,
-    typer.Option("--patches", metavar="DIR", help="Find cells by this classifier of patches, cell or background."),
+    typer.Option("--patches", metavar="DIR", help="Detect cells with this patch classifier (cell or background)."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the outputs go.  [default: screened]")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder.  [default: screened]")]
 Scale = Annotated[
     float | None,
     typer.Option(
         "--scale",
         min=0.001,
         max=100,
-        help="Pixels of the detector's network for a pixel of the field, if not the training's.",
+        help="Scale of the field before detection, if not that of the training.",
     ),
 ]
 Box = Annotated[
-    int | None, typer.Option("--box", min=2, metavar="PX", help="With --patches: squares of this side, not outlines.")
+    int | None,
+    typer.Option("--box", min=2, metavar="PX", help="With --patches: squares of this side instead of outlines."),
 ]
 Threshold = Annotated[
     float | None,
     typer.Option(
-        "--threshold", min=0, max=1, help="Probability from which a point is a nucleus.  [default: 0.5, patches 0.7]"
+        "--threshold", min=0, max=1, help="Probability threshold of nuclei.  [default: 0.5, with --patches 0.7]"
     ),
 ]
 Margin = Annotated[
     float,
-    typer.Option("--margin", min=0, max=2, help="About a cell's crop, a share of its longer side; as in training."),
+    typer.Option(
+        "--margin", min=0, max=2, help="Margin around a cell's crop, as a fraction of its longer side; as in training."
+    ),
 ]
-Edge = Annotated[bool, typer.Option("--edge/--no-edge", help="Whether cells that the field's edge cuts are kept.")]
-Count = Annotated[bool, typer.Option("--count", help="Print the counts; write files only where --out is named.")]
+Edge = Annotated[bool, typer.Option("--edge/--no-edge", help="Keep cells that are cut by the edge of the field.")]
+Count = Annotated[bool, typer.Option("--count", help="Print the counts; write files only if --out is given.")]
 FOLDER = Path("screened")
 
 
@@ -96,14 +99,15 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Find the cells of whole fields of view, and classify each.
+    """Detect the cells of whole fields of view, and classify each of them.
 
-    Cells are found by a segmenter, whose nuclei are seeds that grow over its cells, or by a classifier of patches
-    that knows cell from background, whose peaks are the nuclei. Fields may be of any size: they are read by tiles,
-    and a cell on the border of tiles is found once.
+    Cells are detected by a segmenter, whose nuclei are seeds of a watershed over its cells, or by a patch classifier
+    that tells cells from background, whose peaks are the nuclei. Fields may be of any size: they are read in tiles,
+    and a cell on the border between tiles is detected once.
 
-    Of every field come FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT), FIELD.geojson for
-    QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is told of, and the others go on.
+    The outputs for each field are FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT),
+    FIELD.geojson for QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is reported, and the
+    others are processed.
 
     \b
     Examples:
@@ -113,9 +117,9 @@ def command(
       cytopipe screen big.tif --patches models/classifiers/cell-background --box 80 --scale 0.5 --out found
     """
     if (segmenter is None) == (patches is None):
-        raise typer.BadParameter("name one detector: --segmenter DIR or --patches DIR")
+        raise typer.BadParameter("give one detector: --segmenter DIR or --patches DIR")
     if box is not None and patches is None:
-        raise typer.BadParameter("--box belongs to --patches")
+        raise typer.BadParameter("--box needs --patches")
     with clear_errors(debug):
         from cytopipe.inference.image_paths import list_images
 
@@ -155,14 +159,14 @@ def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
 
 
 class _Screening:
-    """The screening of several fields with one detector and one classifier."""
+    """Screens several fields with one detector and one classifier."""
 
     def __init__(self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool) -> None:
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
-        """A result for each field, in order, and the cells of all."""
+        """Screen the fields; returns a result for each, in order, and the counts over all."""
         from contextlib import nullcontext
 
         from tqdm import tqdm
@@ -207,7 +211,7 @@ class _Screening:
 
 
 def summary(tally: Tally) -> dict[str, Any]:
-    """Counts as JSON has them."""
+    """Counts in JSON types."""
     return {"cells": tally.cells, "classes": dict(tally.classes), "uncertain": tally.uncertain, "cut": tally.cut}
 
 

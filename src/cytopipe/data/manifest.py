@@ -17,6 +17,7 @@ class Row:
 
     `path` is a POSIX path below data/organized/<dataset>; `mask_path` one below the folder of the stage that made the
     mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty where there is no mask.
+    `source` is the publisher's file, a POSIX path below data/raw/<dataset>/files.
     `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
     """
 
@@ -31,6 +32,7 @@ class Row:
     sha256: str
     mask_path: str = ""
     mask_sha256: str = ""
+    source: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -65,7 +67,7 @@ def iter_manifest(path: Path) -> Iterator[Row]:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise CytopipeError(f"columns are missing: {', '.join(missing)}", where=path)
+            raise CytopipeError(f"columns are missing: {', '.join(missing)}", where=path, hint="rerun organize")
         for line, values in enumerate(reader, start=2):
             yield _parse(values, f"{path}:{line}")
 

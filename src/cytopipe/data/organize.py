@@ -79,7 +79,8 @@ def organize(
     _warn(key, classes, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
-    rows = [_place(item, split, classes, staging, folders) for item, split in zip(checks.kept, splits, strict=True)]
+    placed = zip(checks.kept, splits, strict=True)
+    rows = [_place(item, split, classes, raw, staging, folders) for item, split in placed]
     staging.rmdir()
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
     return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
@@ -172,7 +173,7 @@ def _checked_names(order: Iterable[str]) -> Iterable[str]:
         yield label
 
 
-def _place(item: Checked, split: str, classes: list[str], staging: Path, folders: dict[str, Path]) -> Row:
+def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Path, folders: dict[str, Path]) -> Row:
     sample = item.sample
     target = folders[split] / sample.label
     target.mkdir(exist_ok=True)
@@ -189,6 +190,7 @@ def _place(item: Checked, split: str, classes: list[str], staging: Path, folders
         sha256=item.sha256,
         mask_path=f"masks/{sample.id}.png" if item.mask_sha256 else "",
         mask_sha256=item.mask_sha256,
+        source=sample.image.relative_to(raw).as_posix(),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cytopipe.data.manifest import Row, iter_manifest
+from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_png, resize_rgb
 from cytopipe.imaging.masks import read_mask, resize_mask, to_channels
@@ -98,11 +98,12 @@ def build_tensors(
     Raises:
         CytopipeError: for an image or a mask that does not decode, or a mask that is not of its image's size.
     """
-    counts = Counter(row.split for row in iter_manifest(masks / MANIFEST))
+    rows = read_manifest(masks / MANIFEST)
+    counts = Counter(row.split for row in rows)
     shape = (size, size, len(CHANNELS))
     with ExitStack() as stack:
         writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
-        for row in progress(iter_manifest(masks / MANIFEST), counts.total()):
+        for row in progress(rows, len(rows)):
             image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
             if mask.shape != image.shape[:2]:
                 raise CytopipeError(
@@ -120,8 +121,17 @@ def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:
     Raises:
         CytopipeError: when the two do not have the same number of images.
     """
+    return load_splits(folder, [split])[split]
+
+
+def load_splits(folder: Path, splits: Sequence[str] = SPLITS) -> dict[str, tuple[np.ndarray, list[Row]]]:
+    """The array of each of some splits with its rows, as `load_split`; the manifest is read once."""
+    rows = read_manifest(folder / MANIFEST)
+    return {split: _matched(folder, split, [row for row in rows if row.split == split]) for split in splits}
+
+
+def _matched(folder: Path, split: str, rows: list[Row]) -> tuple[np.ndarray, list[Row]]:
     array = open_array(folder / f"{split}.npy")
-    rows = [row for row in iter_manifest(folder / MANIFEST) if row.split == split]
     if len(rows) != len(array):
         raise CytopipeError(
             f"{len(array)} images, but the manifest lists {len(rows)}", where=folder, hint="rerun build_tensors"
@@ -179,7 +189,7 @@ def _places(items: Items) -> np.ndarray:
 
 def load_all(folder: Path) -> tuple[Stack, list[Row]]:
     """The items of all splits in id order, and their rows."""
-    loaded = [load_split(folder, split) for split in SPLITS]
+    loaded = list(load_splits(folder).values())
     rows = [(row, (number, index)) for number, (_, part) in enumerate(loaded) for index, row in enumerate(part)]
     rows.sort(key=lambda pair: pair[0].id)
     return Stack([array for array, _ in loaded], np.array([place for _, place in rows])), [row for row, _ in rows]

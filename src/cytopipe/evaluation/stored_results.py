@@ -1,10 +1,8 @@
-"""Stored results of real runs: docs/results/<preset>.json, and the README's tables, which are made from them."""
+"""Stored results of real runs, docs/results/<preset>.json: their format, and how a finished run becomes one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.io.tables import markdown
-from cytopipe.metrics.registry import find, gated, measured_metrics
-from cytopipe.params import Params
+from cytopipe.metrics.registry import gated, measured_metrics
+from cytopipe.params import RANDOM_WEIGHTS, Params
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PRETRAINED = "starts from ImageNet weights"
 
 
@@ -71,7 +67,7 @@ class Stored(BaseModel):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """One flat record a result."""
+        """One flat record for each result."""
         run = {"minutes": self.minutes, "machine": self.machine, "commit": self.commit, "command": self.command}
         spread = {"folds", "fold_mean", "fold_sd"}
         return [
@@ -139,7 +135,7 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
         details = SegmenterDetails.read(root / paths.segmenter(name).details)
         if details.images:
             split = params.datasets[segmenter.dataset].split.kind
-            note = PRETRAINED if segmenter.pretrained else None
+            note = PRETRAINED if segmenter.pretrained != RANDOM_WEIGHTS else None
             for metric in gated("segmentation"):
                 found = details.metrics[metric.key]
                 if found.value is not None:
@@ -181,47 +177,5 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                     folds=details.folds.count if details.folds else None,
                     fold_mean=spread.mean if spread else None,
                     fold_sd=spread.sd if spread else None,
-                    note=PRETRAINED if classifier.pretrained else None,
+                    note=PRETRAINED if classifier.pretrained != RANDOM_WEIGHTS else None,
                 )
-
-
-def _title(key: str) -> str:
-    metric = find(key)
-    return metric.name if metric else key
-
-
-def to_markdown(stored: Sequence[Stored]) -> str:
-    """The README's tables: one a set of metrics (segmenters, classifiers), a row a system; then how they were made.
-
-    A row that two runs share, such as that of one segmenter in two presets, stands once.
-    """
-    tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for run in stored:
-        for (dataset, system, split, n), group in groupby(
-            run.results, key=attrgetter("dataset", "system", "split_shown", "n")
-        ):
-            results = list(group)
-            row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
-            rows = tables.setdefault(tuple(one.metric for one in results), [])
-            if row not in rows:
-                rows.append(row)
-    parts = [
-        markdown(("dataset", "system", "split", "test images", *map(_title, metrics)), rows)
-        for metrics, rows in tables.items()
-    ]
-    notes = dict.fromkeys(
-        f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
-    )
-    made = [f"- {run.preset}: {run.made}" for run in stored]
-    return "\n".join(
-        [*parts, *notes, "\nIn parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
-    )
-
-
-def with_tables(readme: str, stored: Sequence[Stored]) -> str:
-    """The README with the tables of the stored results between its markers; CytopipeError where these are not there."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise CytopipeError("the markers are missing", where="README.md", hint=f"add the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{to_markdown(stored) if stored else ''}{END}{after}"

@@ -21,6 +21,7 @@ from timm.models import FeatureInfo, adapt_input_conv
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +35,13 @@ class Normalisation(NamedTuple):
     std: tuple[float, ...]
 
 
-def load_pretrained(
-    model: nn.Module, source: bool | str | Path, *, normalisation: Normalisation | None = None
-) -> Normalisation:
+def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisation | None = None) -> Normalisation:
     """Load pretrained weights in place.
 
     Args:
         model: a timm model, a timm feature encoder, or a model whose `timm_backbone` is one.
-        source: False (keep the random weights), True (timm's hub) or the path of a .safetensors file
-            with the keys of the plain timm model.
+        source: as `pretrained` in params.yaml: RANDOM_WEIGHTS (keep the random ones), HUB_WEIGHTS (timm's hub) or a
+            .safetensors file with the keys of the plain timm model.
         normalisation: what the weights were trained with; timm's configuration of the architecture by
             default, which need not be right for a local file.
 
@@ -55,16 +54,16 @@ def load_pretrained(
     """
     backbone: Any = getattr(model, "timm_backbone", model)
     config: dict[str, Any] = getattr(backbone, "pretrained_cfg", {})
-    if source is not False:
+    if source != RANDOM_WEIGHTS:
         if not config:
             raise CytopipeError(
                 f"{type(model).__name__} has no timm backbone to load pretrained weights into",
-                hint="set pretrained: false",
+                hint=f"set pretrained: {RANDOM_WEIGHTS}",
             )
-        if source is True:
+        if source == HUB_WEIGHTS:
             state, where = _hub_state(config)
         else:
-            state, where = read_tensors(Path(source)), str(source)
+            state, where = read_tensors(source), str(source)
         _transfer(state, backbone, config, where)
     return normalisation or Normalisation(
         tuple(config.get("mean", (0.0, 0.0, 0.0))), tuple(config.get("std", (1.0, 1.0, 1.0)))
@@ -125,7 +124,7 @@ def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
         raise CytopipeError(
             f"the hub's weights could not be fetched ({error})",
             where=name,
-            hint="check the connection, or set pretrained: to a local .safetensors file or to false",
+            hint=f"check the connection, or set pretrained: to a local .safetensors file or to {RANDOM_WEIGHTS}",
         ) from error
 
 

@@ -1,6 +1,6 @@
-"""Typed parameters: unknown keys are refused with the nearest known one, values out of range name their key.
+"""Typed parameters of the pipeline; errors name the faulty key, and for an unknown key the nearest known one.
 
-`workflow/schemas/params.schema.json` is exported from here for editors.
+`python workflow/export_schema.py` writes their JSON schema, which editors use.
 """
 
 from __future__ import annotations
@@ -10,21 +10,32 @@ from cytopipe.params.datasets import (
     SPLITS,
     ArchiveSource,
     Dataset,
-    Layout,
     PhantomSource,
     RecipeSource,
     Source,
     Split,
 )
 from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
-from cytopipe.params.networks import Channels, Classifier, Segmenter
+from cytopipe.params.networks import (
+    HUB_WEIGHTS,
+    RANDOM_WEIGHTS,
+    Activation,
+    Channels,
+    Classifier,
+    Head,
+    Segmenter,
+    View,
+)
 from cytopipe.params.screenings import Screening
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
 
 __all__ = [
     "DEVELOPMENT",
+    "HUB_WEIGHTS",
+    "RANDOM_WEIGHTS",
     "SPLITS",
+    "Activation",
     "ArchiveSource",
     "Audit",
     "Augmentation",
@@ -32,7 +43,7 @@ __all__ = [
     "Classifier",
     "Dataset",
     "Explain",
-    "Layout",
+    "Head",
     "Name",
     "Normalisation",
     "Params",
@@ -47,6 +58,7 @@ __all__ = [
     "Split",
     "Tracking",
     "Training",
+    "View",
     "describe",
     "load_params",
     "parse_params",

@@ -11,23 +11,22 @@ from pydantic_core import PydanticCustomError
 from cytopipe.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
-DEVELOPMENT = "development"  # as an image's published split: not for testing; train and val are yet to be drawn
-Layout = Literal["sipakmed", "herlev", "hep2", "malaria", "bethesda", "cell_background", "wbc"]
+DEVELOPMENT = "development"  # as a published split: not a test image; train and val are still to be drawn
 
 
 class PhantomSource(Section):
-    """Images that cytopipe draws itself, in the layout of a published dataset.
+    """Synthetic images in the layout of a published dataset.
 
-    A field is what a group of cells shares: a slide, a patient, a specimen.
+    The cells of one field form a group, like those of one slide, patient or specimen.
     """
 
     kind: Literal["phantom"]
-    layout: Layout = "sipakmed"
-    path: Path = Field(description="table of the classes' biology; a change redraws the data")
+    layout: str = Field("sipakmed", description="a module of cytopipe_phantoms.writers")
+    path: Path = Field(description="table of the classes' biology; the data is regenerated when it changes")
     seed: int = Field(0, ge=0)
     fields_per_class: int = Field(20, ge=1, le=999)
     cells_per_field: int = Field(9, ge=1, le=1000)
-    scale: float = Field(0.25, ge=0.05, le=1.0, description="1.0 draws the size of the published images")
+    scale: float = Field(0.25, ge=0.05, le=1.0, description="size of the images; 1.0: that of the published ones")
 
 
 class ArchiveSource(Section):
@@ -48,14 +47,14 @@ Source = Annotated[PhantomSource | ArchiveSource | RecipeSource, Field(discrimin
 
 
 class Split(Section):
-    """How images are divided. `grouped` keeps every group on one side; `published` takes the publisher's."""
+    """How images are split. `grouped` keeps every group in one split; `published` uses the publisher's split."""
 
     kind: Literal["grouped", "random", "published"] = "grouped"
     val: float = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     torn_groups: Literal["error", "report"] = Field(
-        "error", description="of kind published: what to do where the publisher's split tears groups or copies"
+        "error", description="with kind: published, what to do if the split divides a group or identical images"
     )
 
     @model_validator(mode="after")
@@ -68,16 +67,16 @@ class Split(Section):
 class Dataset(Section):
     """One dataset: where it comes from, how it is read, split, masked and sized.
 
-    Every key must be given: dvc.yaml names each as a parameter of the stages that it concerns.
+    All keys are required, because dvc.yaml names each of them as a parameter of the stages that use it.
     """
 
     adapter: str
     source: Source
-    options: dict[str, Any] = Field(description="of the adapter")
+    options: dict[str, Any] = Field(description="options of the adapter")
     exclude_classes: tuple[str, ...]
     bad_images: Literal["error", "skip"] = Field(
-        description="what to do with images that cannot be decoded, or have no mask of their size"
+        description="what to do with images that cannot be decoded, or whose mask is missing or of another size"
     )
     split: Split
     segmenter: Name
-    image_size: int = Field(ge=16, le=2048, description="side of the tensors in pixels")
+    image_size: int = Field(ge=16, le=2048, description="side of the images in the tensors, pixels")

@@ -1,4 +1,4 @@
-"""The whole of params.yaml, read once and validated before any stage works."""
+"""params.yaml as a whole, read and validated before a stage starts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params.datasets import Dataset
-from cytopipe.params.networks import Classifier, Segmenter
-from cytopipe.params.screenings import Screening, refuse_models_that_saw_the_fields, same_images
+from cytopipe.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
+from cytopipe.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.params.section import Name, Section, describe
 
 
 class Runtime(Section):
-    """Where and how the stages compute. All but `num_workers` can change the bytes of a result."""
+    """How the stages compute. All keys except `num_workers` can change the bytes of a result."""
 
     device: Literal["auto", "cpu", "cuda"]
     num_threads: int = Field(ge=1, le=256)
@@ -26,14 +26,14 @@ class Runtime(Section):
 
 
 class Tracking(Section):
-    """MLflow."""
+    """Tracking with MLflow."""
 
     enabled: bool = True
     experiment: str = "cytopipe"
 
 
 def _off(value: Any) -> Any:
-    """YAML reads a bare `off` as false."""
+    """YAML parses a bare `off` as false."""
     return "off" if value is False else value
 
 
@@ -41,17 +41,21 @@ Audit = Annotated[Literal["off", "quick", "full"], BeforeValidator(_off)]
 
 
 class Explain(Section):
-    """What the explanations of a classifier show."""
+    """Explanations of the classifiers."""
 
-    images: int = Field(ge=0, le=1000, description="test images of each class, right and wrong; 0: no explanations")
-    steps: int = Field(50, ge=1, le=1000, description="of integrated gradients, an image; random baselines share them")
-    baselines: int = Field(10, ge=1, le=100, description="random ones of integrated gradients")
+    images: int = Field(
+        ge=0, le=1000, description="test images per class and outcome (right, wrong); 0: no explanations"
+    )
+    steps: int = Field(
+        50, ge=1, le=1000, description="steps of integrated gradients per image, shared by the random baselines"
+    )
+    baselines: int = Field(10, ge=1, le=100, description="random baselines of integrated gradients")
 
 
 class Params(Section):
-    """The whole file.
+    """All parameters.
 
-    `audit`, `explain`, `screenings`: every key must be given where it is used: dvc.yaml names it.
+    `audit`, `explain` and `screenings` are required, because dvc.yaml names them as parameters of stages.
     """
 
     runtime: Runtime
@@ -61,7 +65,21 @@ class Params(Section):
     datasets: dict[Name, Dataset] = Field(min_length=1)
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
-    screenings: dict[Name, Screening] = Field(description="of whole fields; {} for none")
+    screenings: dict[Name, Screening] = Field(description="screenings of whole fields; {} for none")
+
+    @model_validator(mode="after")
+    def _networks_name_their_weights(self) -> Params:
+        # The default serves whoever makes a network in Python; of params.yaml, dvc.yaml reads the key itself.
+        for section in ("segmenters", "classifiers"):
+            for name, network in getattr(self, section).items():
+                if "pretrained" not in network.model_fields_set:
+                    raise PydanticCustomError(
+                        "pretrained",
+                        "{key}: must be given: {none} for random weights, {hub} for those of timm's hub, "
+                        "or a .safetensors file",
+                        {"key": f"{section}.{name}.pretrained", "none": str(RANDOM_WEIGHTS), "hub": str(HUB_WEIGHTS)},
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Params:
@@ -72,15 +90,15 @@ class Params(Section):
         for name, classifier in self.classifiers.items():
             _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
             if classifier.channels != "rgb":
-                self._refuse_masks_that_saw_test_images(name, classifier)
+                self._refuse_masks_from_test_images(name, classifier)
         for name, screening in self.screenings.items():
             _known(f"screenings.{name}.dataset", screening.dataset, self.datasets)
             _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
-            refuse_models_that_saw_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
+            refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
         return self
 
-    def _refuse_masks_that_saw_test_images(self, name: str, classifier: Classifier) -> None:
+    def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:
         dataset = classifier.dataset
         segmenter = self.datasets[dataset].segmenter
         chosen = self.segmenters[segmenter]
@@ -90,16 +108,16 @@ class Params(Section):
             raise PydanticCustomError(
                 "twin",
                 "classifiers.{name}: the masks of '{dataset}' come from '{segmenter}', which was trained on '{other}', "
-                "the same images divided in another way; train a segmenter on '{dataset}', use channels: rgb, or take "
-                "one that needs no training",
+                "the same images in another split; train a segmenter on '{dataset}', use channels: rgb, or use "
+                "a segmenter that needs no training",
                 {"name": name, "dataset": dataset, "segmenter": segmenter, "other": chosen.dataset},
             )
-        # With cross_fit no mask is predicted by a network that was trained on a cell of its group.
+        # With cross_fit, no image is segmented by a model that was trained on its group.
         if classifier.folds and chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
             raise PydanticCustomError(
                 "folds",
                 "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
-                "images that folds test on; set its cross_fit, use channels: rgb, or take a "
+                "images that folds test on; set its cross_fit, use channels: rgb, or use a "
                 "segmenter that was not trained on them",
                 {"name": name, "dataset": dataset, "segmenter": segmenter},
             )
@@ -119,7 +137,8 @@ def parse_params(data: Any, where: str | Path) -> Params:
     """Validate parsed YAML.
 
     Raises:
-        CytopipeError: with every faulty key and what is wrong with it; unknown keys with the nearest known one.
+        CytopipeError: a parameter is invalid; the message lists every faulty key with the reason, and for an unknown
+            key the nearest known one.
     """
     try:
         return Params.model_validate(data)
@@ -135,13 +154,13 @@ def load_params(path: Path) -> Params:
     """Read and validate a params.yaml.
 
     Raises:
-        CytopipeError: when the file is missing, is not YAML, or a key is unknown or out of range.
+        CytopipeError: the file is missing or not YAML, or a key is unknown or out of range.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CytopipeError(
-            "no parameters here", where=path, hint="run in the project's root, or `cytopipe preset demo`"
+            "no parameters here", where=path, hint="run in the project's root, or create it with `cytopipe preset demo`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise CytopipeError(f"cannot be read ({error})", where=path) from None

@@ -1,4 +1,4 @@
-"""A mapping of params.yaml that knows its keys, and the words for what is wrong with one."""
+"""Base class of the sections of params.yaml, and the error messages of an invalid one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-# Keys of earlier versions: an error names what they are called now.
+# Keys of earlier versions with their present names.
 RENAMED = {"orientations": "tta", "finder": "detector"}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml that knows all its keys."""
+    """A mapping in params.yaml; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 def describe(error: ValidationError) -> str:
-    """Every fault of a validation: its key, what is wrong, and the value that was given."""
+    """Describe every error of a validation: the key, the reason and the given value."""
     faults = []
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"])

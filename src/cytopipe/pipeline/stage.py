@@ -13,14 +13,13 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel
 from tqdm import tqdm
 
 from cytopipe import paths
@@ -29,10 +28,13 @@ from cytopipe.io.atomic import AtomicOutputs
 from cytopipe.io.hashing import hash_tree, sha256_bytes
 from cytopipe.io.locks import StageLock
 from cytopipe.params import Params, load_params
+from cytopipe.pipeline.description import Description, Values, read_description
 from cytopipe.pipeline.engine import die_with, engine
+from cytopipe.pipeline.inputs import hash_inputs
 from cytopipe.pipeline.tracking.tracker import Tracker
 
 logger = logging.getLogger("cytopipe")
+LIBRARY = Path(__file__).parents[1]
 T = TypeVar("T")
 
 
@@ -43,7 +45,8 @@ class Stage:
         name: of the stage, as in dvc.yaml.
         item: dataset, segmenter, classifier or screening; empty for a stage without one.
         params: the whole of params.yaml.
-        inputs: hash of every input.
+        settings: the parameters that the stage depends on, as plain values.
+        inputs: hash of every input, by path.
         tracker: the MLflow run.
     """
 
@@ -52,12 +55,13 @@ class Stage:
         name: str,
         item: str,
         params: Params,
-        inputs: dict[str, str],
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
         tracker: Tracker,
         outputs: AtomicOutputs,
         bars: ExitStack,
     ) -> None:
-        self.name, self.item, self.params = name, item, params
+        self.name, self.item, self.params, self.settings = name, item, params, settings
         self.inputs, self.tracker, self._outputs, self._bars = inputs, tracker, outputs, bars
 
     def output(self, path: Path) -> Path:
@@ -106,9 +110,8 @@ class Stage:
     @property
     def checkpoints(self) -> Path:
         """Folder for checkpoints, named by the hash of all that determines the result: inputs, parameters, code."""
-        code = [hash_tree(Path(__file__).parent), hash_tree(Path(sys.argv[0]))]
-        section = _section(self.params, self.name, self.item)
-        key = sha256_bytes(repr([sorted(self.inputs.items()), section, code]).encode())[:24]
+        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0]))]
+        key = sha256_bytes(repr([sorted(self.inputs.items()), self.settings, code]).encode())[:24]
         return paths.CHECKPOINTS / self.label / key
 
     @contextmanager
@@ -132,39 +135,31 @@ def _interval() -> float:
     return 0.2 if sys.stderr.isatty() else 10
 
 
-Inputs = Callable[[Params, str], Iterable[Path]]
 Run = Callable[[Stage], None]
-_SECTION = {
-    "train_segmenter": "segmenters",
-    "train_classifier": "classifiers",
-    "evaluate": "classifiers",
-    "explain": "classifiers",
-    "evaluate_screening": "screenings",
-}
 
 
-def main(name: str, run: Run, inputs: Inputs, doc: str | None, item: str = "") -> None:
-    """The command line of a stage script.
+def main(run: Run, doc: str | None) -> None:
+    """The command line of a stage script, `stages/NAME.py`: dvc.yaml beside `stages/` describes the stage NAME.
 
     Args:
-        name: of the stage.
-        run: does its work.
-        inputs: paths that it reads; files and folders are hashed, for MLflow's tags and the keys of checkpoints.
+        run: does the stage's work.
         doc: help text.
-        item: what its argument names ("dataset", "segmenter", "classifier", "screening"), or empty where it takes none.
     """
+    script = Path(sys.argv[0]).absolute()
+    description = read_description(script.parents[1] / "dvc.yaml")
+    kind = description.stages[script.stem].kind
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    which = typer.Argument(metavar=item.upper(), help=f"Name of a {item} in the parameters.")
-    if item:
+    which = typer.Argument(metavar=kind.upper(), help=f"Name of a {kind} in the parameters.")
+    if kind:
 
         @app.command(help=doc)
-        def with_item(name_of_item: str = which, params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(name, name_of_item, params, run, inputs, f"{item}s", debug)
+        def with_item(item: str = which, params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
+            _guard(description, script.stem, item, params, run, debug)
     else:
 
         @app.command(help=doc)
         def without_item(params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(name, "", params, run, inputs, "", debug)
+            _guard(description, script.stem, "", params, run, debug)
 
     gc.set_threshold(100_000)  # what torch and MLflow make when they are imported stays: collected rarely, 0.7 s less
     try:
@@ -173,13 +168,13 @@ def main(name: str, run: Run, inputs: Inputs, doc: str | None, item: str = "") -
         gc.freeze()  # the exit frees all memory; a last collection would take a second
 
 
-def _guard(name: str, item: str, file: Path, run: Run, inputs: Inputs, section: str, debug: bool) -> None:
+def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool) -> None:
     """Run the stage; turn an error that a user can mend into one message and exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logger.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _execute(name, item, file, run, inputs, section)
+        _execute(description, name, item, file, run)
     except (CytopipeError, OSError) as error:  # OSError: a full disk, a missing permission
         if debug:
             raise
@@ -194,30 +189,42 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _execute(name: str, item: str, file: Path, run: Run, inputs: Inputs, section: str) -> None:
+def _execute(description: Description, name: str, item: str, file: Path, run: Run) -> None:
     params = load_params(file)
+    section = description.stages[name].section
     if section and item not in getattr(params, section):
         known = ", ".join(getattr(params, section))
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
     fix_threads(params.runtime.num_threads)
     die_with(engine())
     label = f"{name}@{item}" if item else name
+    values = params.model_dump(mode="json")
+    settings = _settings(description, name, item, values)
     start = time.monotonic()
     with StageLock(paths.LOCKS / f"{label}.lock"):
-        hashes = {path.as_posix(): hash_tree(path) for path in _existing(inputs(params, item), label)}
+        inputs = hash_inputs(description.inputs(name, item, values), description.outputs(values), label)
         tracker = Tracker(
             stage=name,
             item=item or None,
             experiment=params.tracking.experiment,
             enabled=params.tracking.enabled,
-            params=_section(params, name, item),
-            inputs=hashes,
+            params=settings,
+            inputs=inputs,
             root=Path.cwd(),
         )
         with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
-            run(Stage(name, item, params, hashes, tracker, outputs, bars))
+            run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
     logger.info("%s: done in %.1f s", label, time.monotonic() - start)
+
+
+def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:
+    """The parameters that a stage depends on, as plain values: of this machine, of its entry, and of all entries."""
+    stage = description.stages[name]
+    runtime = {key: value for key, value in values["runtime"].items() if key != "num_workers"}
+    entry = {stage.kind: values[stage.section][item]} if stage.section else {}
+    common = {key: values[key] for key in stage.params if key in values and key not in description.sections}
+    return {"runtime": runtime, **entry, **common}
 
 
 def fix_threads(count: int) -> None:
@@ -226,22 +233,3 @@ def fix_threads(count: int) -> None:
         os.environ[variable] = str(count)
     # Two processes that share cores ran 10 times slower while idle threads spun.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-
-def _existing(inputs: Iterable[Path], label: str) -> Iterator[Path]:
-    for path in inputs:
-        if not path.exists():
-            raise CytopipeError(
-                "this input is missing", where=path, hint=f"run the stages before it: dvc repro {label}"
-            )
-        yield path
-
-
-def _section(params: Params, name: str, item: str) -> dict[str, Any]:
-    """The parameters that a stage depends on, as plain values."""
-    section = _SECTION.get(name, "datasets")
-    runtime = params.runtime.model_dump(mode="json", exclude={"num_workers"})
-    chosen = getattr(params, section)
-    values: BaseModel | None = chosen.get(item) if item else None
-    own = {"explain": params.explain.model_dump(mode="json")} if name == "explain" else {}
-    return {"runtime": runtime, section[:-1]: values.model_dump(mode="json") if values else {}, **own}

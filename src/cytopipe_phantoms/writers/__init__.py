@@ -1,1 +1,1 @@
-"""One writer per layout of a published dataset."""
+"""One module for the layout of each published dataset; its `WRITER` draws phantoms in that layout."""

@@ -7,22 +7,20 @@ a classifier of patches is to find the cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cytopipe_phantoms.anatomy import Cell
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.preparation import prepare
-from cytopipe_phantoms.request import Report, check_request, draw_count, split_of
 from cytopipe_phantoms.smear import SEVERITY, fine_scale, take_smear
-from cytopipe_phantoms.spec import Phantom, read_spec
+from cytopipe_phantoms.spec import Phantom
+from cytopipe_phantoms.writer import SPLIT, File, Request, Unit, Writer, draw_count
 
 SIDE = 20  # of a published patch, pixels
 LEAST = 5  # of a patch at a small scale
@@ -59,51 +57,21 @@ class Harvest:
     background: Patches = field(default_factory=list)
 
 
-def write_cell_background(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of DB_3; the same arguments write the same bytes.
+def draw_slide(phantom: Phantom, request: Request, unit: Unit) -> Iterator[File]:
+    """The patches of one slide, of both classes: DB_3/{train,validation}/{background,cell}/slide_<slide> (<patch>).png.
 
-    Each slide draws from its own seed (seed, 0, slide), so that more slides leave the others as they were.
+    Each slide draws from its own seed (seed, 0, slide); the slides take the table's classes in turn.
 
-    Args:
-        folder: receives DB_3/{train,validation}/{background,cell}/slide_<slide> (<patch>).png; made if absent.
-        spec: the biology table, see `spec.Phantom`. That of the Bethesda phantom gives smears, any other whole fields.
-        seed: 0 or more.
-        fields_per_class: slides, 1 or more; each gives patches of both classes. The slides take the table's classes in
-            turn.
-        cells_per_field: mean number of patches of each class from a slide, 1 or more.
-        scale: of smears, size over the published patches' 20 pixels; 0.05 to 2, though no patch is smaller than 5. Of
-            whole fields, their size over the table's full size, while patches keep their 20 pixels: nuclei of the
-            cervical table fill them at 0.25.
-        progress: called after each slide with the slides done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
+    The table of the Bethesda phantom gives smears, any other whole fields. The scale of smears is the size over the
+    published patches' 20 pixels, though no patch is smaller than 5. That of whole fields is their size over the table's
+    full size, while patches keep their 20 pixels: nuclei of the cervical table fill them at 0.25.
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_spec(spec)
-    for split in ("train", "validation"):
-        for name in CLASSES:
-            (folder / "DB_3" / split / name).mkdir(parents=True, exist_ok=True)
-    numbers = dict.fromkeys(CLASSES, 0)
-    for slide in range(1, fields_per_class + 1):
-        count = draw_count(cells_per_field, phantom.field.cells_spread, np.random.default_rng([seed, 1, slide]))
-        harvest = take_patches(phantom, slide, count=count, scale=scale, seed=seed)
-        for name in CLASSES:
-            for index, patch in enumerate(getattr(harvest, name)[:count], start=1):
-                numbers[name] += 1
-                target = folder / "DB_3" / split_of(numbers[name]) / name
-                Image.fromarray(patch).save(target / f"slide_{slide:03d} ({index}).png")
-        if progress is not None:
-            progress(slide, fields_per_class)
+    slide, seed = unit.number + 1, request.seed
+    count = draw_count(request.cells_per_field, phantom.field.cells_spread, np.random.default_rng([seed, 1, slide]))
+    harvest = take_patches(phantom, slide, count=count, scale=request.scale, seed=seed)
+    for name in CLASSES:
+        for index, patch in enumerate(getattr(harvest, name)[:count], start=1):
+            yield File(f"DB_3/{SPLIT}/{name}/slide_{slide:03d} ({index}).png", patch, name)
 
 
 def take_patches(phantom: Phantom, slide: int, *, count: int, scale: float, seed: int) -> Harvest:
@@ -113,7 +81,7 @@ def take_patches(phantom: Phantom, slide: int, *, count: int, scale: float, seed
         phantom: the biology table.
         slide: its number, from 1, which also tells the class of its cells.
         count: patches wanted of each class.
-        scale: of `write_cell_background`.
+        scale: see `draw_slide`.
         seed: of the whole dataset.
     """
     smears = set(phantom.classes) == set(TABLE_CLASSES)
@@ -192,3 +160,6 @@ def _off_nuclei(picture: Picture, side: int, count: int, rng: np.random.Generato
         if len(patches) == count:
             break
     return patches
+
+
+WRITER = Writer(Phantom, draw_slide, mixed=True)

@@ -7,22 +7,22 @@ large dataset" (Artificial Intelligence in Medicine 65, 2015), as re-published w
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 from cytopipe_phantoms import outlines
-from cytopipe_phantoms.request import Report, check_classes, check_request
-from cytopipe_phantoms.spec import NormalAmount, NormalRadius, NormalRatio, NormalShare, Section, Share, read_table
+from cytopipe_phantoms.spec import NormalAmount, NormalRadius, NormalRatio, NormalShare, Section, Share
 from cytopipe_phantoms.spots import gaussian_spots, scatter, uneven_disc
 from cytopipe_phantoms.textures import Plane, blur, fractal_noise, smooth_noise, speckles
 from cytopipe_phantoms.traits import Scores, Traits, draw_scores, draw_traits
+from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer
 
 CLASSES = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
 SPLITS = {"training": 0.64, "validation": 0.16, "test": 0.20}  # the published 8701 / 2175 / 2720 images
@@ -96,51 +96,26 @@ class Group:
     pattern: Scores
 
 
-def write_hep2(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of HEp-2; the same arguments write the same bytes.
+def draw_specimen(phantom: Hep2, request: Request, unit: Unit) -> Iterator[File]:
+    """The cells of one specimen: hep2/{training,validation,test}/00001.png.
 
     Ids count through the classes, in each through its specimens. Each cell draws from its own seed (seed, class,
     specimen, cell): more specimens leave the others' images and splits as they were, though later ids move on.
     The split is of single images, as the published one, and tears specimens.
-
-    Args:
-        folder: receives hep2/training/00001.png ... and hep2/gt_training.csv; made if absent.
-        spec: the biology table, see `Hep2`.
-        seed: 0 or more.
-        fields_per_class: specimens of each class, 1 or more.
-        cells_per_field: cells of each specimen, 1 or more.
-        scale: size over the table's full size (78 px); 0.05 to 2.
-        progress: called after each specimen with the specimens done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_table(spec, Hep2)
-    check_classes(phantom.classes, CLASSES, spec)
-    for split in SPLITS:
-        (folder / "hep2" / split).mkdir(parents=True, exist_ok=True)
-    rows, total = ["Image ID,Image class"], len(CLASSES) * fields_per_class
-    for index, name in enumerate(CLASSES):
-        for number in range(fields_per_class):
-            group = prepare_specimen(phantom, name, [seed, index, number])
-            for cell in range(cells_per_field):
-                image = take_cell(phantom, name, group, scale=scale, seed=[seed, index, number, cell])
-                split = split_of(seed, index, number * cells_per_field + cell)
-                Image.fromarray(image).save(folder / "hep2" / split / f"{len(rows):05d}.png")
-                rows.append(f"{len(rows):05d},{name}")
-            if progress is not None:
-                progress(index * fields_per_class + number + 1, total)
-    (folder / "hep2" / "gt_training.csv").write_text("\n".join(rows) + "\n", encoding="ascii", newline="\n")
+    seed, count = [request.seed, unit.index, unit.number], request.cells_per_field
+    group = prepare_specimen(phantom, unit.label, seed)
+    for cell in range(count):
+        position = unit.number * count + cell
+        number = unit.index * request.fields_per_class * count + position + 1
+        image = take_cell(phantom, unit.label, group, scale=request.scale, seed=[*seed, cell])
+        yield File(f"hep2/{split_of(request.seed, unit.index, position)}/{number:05d}.png", image, unit.label)
+
+
+def list_labels(images: Labelled) -> Iterable[File]:
+    """hep2/gt_training.csv: the class of every image."""
+    rows = [f"{PurePosixPath(path).stem},{label}" for path, label in images]
+    yield File("hep2/gt_training.csv", "\n".join(["Image ID,Image class", *rows]) + "\n")
 
 
 def split_of(seed: int, index: int, position: int) -> str:
@@ -266,3 +241,6 @@ def _photograph(glow: Plane, photons: float, rng: np.random.Generator) -> NDArra
     seen = glow + noise * (np.float32(0.8) * own + np.float32(0.6) * near)
     low, high = np.quantile(seen, [0.001, 0.9995])
     return np.clip(np.rint((seen - low) * (255 / max(float(high - low), 1e-6))), 0, 255).astype(np.uint8)
+
+
+WRITER = Writer(Hep2, draw_specimen, CLASSES, index=list_labels)

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cytopipe_phantoms.anatomy import Cell, draw_cell
 from cytopipe_phantoms.cell import paint_cell
 from cytopipe_phantoms.clutter import paint_debris, paint_film, paint_leukocytes
 from cytopipe_phantoms.outlines import Polygon, coverage
 from cytopipe_phantoms.preparation import Preparation, prepare
-from cytopipe_phantoms.request import Report, check_request, draw_count, read_classes
 from cytopipe_phantoms.spec import CellClass, NormalRatio, Phantom
 from cytopipe_phantoms.stain import DYES
+from cytopipe_phantoms.writer import File, Request, Unit, Writer, draw_count
 
 CLASSES = (
     "normal_superficiel",
@@ -36,7 +34,7 @@ GRADES = CLASSES[3:]  # of one slide's cells some may be of the next grade
 SHARED = 4  # each fourth slide of a grade is one of the grade before
 BACKGROUND, UNDEFINED = (255, 0, 0), (128, 128, 128)
 CYTOPLASM, NUCLEUS = (0, 0, 128), (0, 0, 255)
-FOLDER = Path("smear2005") / "New database pictures"
+FOLDER = "smear2005/New database pictures"
 TRIALS = 6  # places tried for a neighbour
 
 
@@ -55,46 +53,16 @@ class Portrait:
     cell: Cell
 
 
-def write_herlev(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of Herlev; the same arguments write the same bytes.
+def draw_slide(phantom: Phantom, request: Request, unit: Unit) -> Iterator[File]:
+    """The cells of one class on one slide, each with its segmentation: smear2005/New database pictures/<class>/...
 
-    Each cell draws from its own seed (seed, class, slide, cell), so that more slides leave the others as they were.
-
-    Args:
-        folder: receives smear2005/New database pictures/<class>/...; made if absent.
-        spec: the biology table with Herlev's seven classes, see `spec.Phantom`.
-        seed: 0 or more.
-        fields_per_class: slides of each class, 1 or more. Each fourth slide holds cells of two neighbouring grades
-            of dysplasia, as some of the published ones do.
-        cells_per_field: mean number of cells of one class on a slide, 1 or more.
-        scale: size over the table's full size; 0.05 to 2.
-        progress: called after each slide with the slides done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
+    Each cell draws from its own seed (seed, class, slide, cell). Every fourth slide holds cells of two neighbouring
+    grades of dysplasia, as some of the published ones do.
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_classes(spec, CLASSES)
-    total, done = len(CLASSES) * fields_per_class, 0
-    for name in CLASSES:
-        target = folder / FOLDER / name
-        target.mkdir(parents=True, exist_ok=True)
-        for slide in range(1, fields_per_class + 1):
-            for stem, portrait in take_slide(phantom, name, slide, count=cells_per_field, scale=scale, seed=seed):
-                Image.fromarray(portrait.image).save(target / f"{stem}.BMP", format="BMP")
-                Image.fromarray(portrait.segmentation).save(target / f"{stem}-d.bmp", format="BMP")
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    count, scale, seed = request.cells_per_field, request.scale, request.seed
+    for stem, portrait in take_slide(phantom, unit.label, unit.number + 1, count=count, scale=scale, seed=seed):
+        yield File(f"{FOLDER}/{unit.label}/{stem}.BMP", portrait.image, unit.label)
+        yield File(f"{FOLDER}/{unit.label}/{stem}-d.bmp", portrait.segmentation)
 
 
 def take_slide(
@@ -216,3 +184,6 @@ def _segment(cell: Cell, nucleus: NDArray[np.float32], rng: np.random.Generator)
     segmentation[whole] = CYTOPLASM
     segmentation[nucleus >= 0.5] = NUCLEUS
     return segmentation
+
+
+WRITER = Writer(Phantom, draw_slide, CLASSES)

@@ -8,17 +8,18 @@ an image, named by patient, field and cell, and a CSV a class that maps patients
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import groupby
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 from cytopipe_phantoms import outlines
-from cytopipe_phantoms.request import Report, check_classes, check_request, draw_count
 from cytopipe_phantoms.romanowsky import AZURE, BLUE, EOSIN, Preparation, Smear
 from cytopipe_phantoms.spec import (
     Amount,
@@ -28,11 +29,11 @@ from cytopipe_phantoms.spec import (
     NormalShare,
     Section,
     Share,
-    read_table,
 )
 from cytopipe_phantoms.spots import gaussian_spots, scatter, uneven_disc
 from cytopipe_phantoms.textures import Plane, blur, fractal_noise
 from cytopipe_phantoms.traits import Scores, Traits, draw_scores, draw_traits
+from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer, draw_count
 
 CLASSES = ("Parasitized", "Uninfected")
 RIM = 64  # corners of a cell
@@ -112,56 +113,29 @@ class Patient:
     parasites: Scores
 
 
-def write_malaria(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of NLM's malaria cells; the same arguments write the same bytes.
+def draw_patient(phantom: Malaria, request: Request, unit: Unit) -> Iterator[File]:
+    """The cells of one patient, of both classes: cell_images/<Class>/*.png.
 
-    Each patient has cells of both classes. Each cell draws from its own seed (seed, patient, class, cell), so that
-    more patients leave the others' files as they were.
-
-    Args:
-        folder: receives cell_images/<Class>/*.png and two patientid_cellmapping_*.csv; made if absent.
-        spec: the biology table, see `Malaria`.
-        seed: 0 or more.
-        fields_per_class: patients, 1 or more.
-        cells_per_field: mean number of cells of each class of a patient, 1 or more.
-        scale: size over the table's full size (cells of about 130 px); 0.05 to 2.
-        progress: called after each patient with the patients done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
+    Each cell draws from its own seed (seed, patient, class, cell). Full-size cells are about 130 pixels wide.
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_table(spec, Malaria)
-    check_classes(phantom.classes, CLASSES, spec)
-    mapping: dict[str, list[tuple[str, list[str]]]] = {name: [] for name in CLASSES}
-    for number in range(fields_per_class):
-        patient = prepare_patient(phantom, number, scale, [seed, number])
-        for index, name in enumerate(CLASSES):
-            target = folder / "cell_images" / name
-            target.mkdir(parents=True, exist_ok=True)
-            rng = np.random.default_rng([seed, number, index])
-            count = draw_count(cells_per_field, phantom.cells_spread, rng)
-            names = [_file_name(patient, name, cell, count) for cell in range(count)]
-            for cell, file in enumerate(names):
-                image = take_cell(phantom, name, patient, scale=scale, seed=[seed, number, index, cell])
-                Image.fromarray(image).save(target / file)
-            mapping[name].append((patient.name, names))
-        if progress is not None:
-            progress(number + 1, fields_per_class)
-    for name, rows in mapping.items():
-        # The published ones have no header: a patient, and the list of the patient's files as Python writes it.
-        path = folder / f"patientid_cellmapping_{name.lower()}.csv"
-        with path.open("w", encoding="ascii", newline="") as table:
-            csv.writer(table, lineterminator="\n").writerows((owner, repr(files)) for owner, files in rows)
+    patient = prepare_patient(phantom, unit.number, request.scale, [request.seed, unit.number])
+    for index, name in enumerate(CLASSES):
+        seed = [request.seed, unit.number, index]
+        count = draw_count(request.cells_per_field, phantom.cells_spread, np.random.default_rng(seed))
+        for cell in range(count):
+            image = take_cell(phantom, name, patient, scale=request.scale, seed=[*seed, cell])
+            yield File(f"cell_images/{name}/{_file_name(patient, name, cell, count)}", image, name)
+
+
+def list_patients(images: Labelled) -> Iterable[File]:
+    """patientid_cellmapping_<class>.csv without a header: a patient, and the list of the files as Python writes it."""
+    for name in CLASSES:
+        files = [PurePosixPath(path).name for path, label in images if label == name]
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        for patient, own in groupby(files, key=lambda file: file.partition("_IMG_")[0]):
+            rows.writerow((patient, repr(list(own))))
+        yield File(f"patientid_cellmapping_{name.lower()}.csv", table.getvalue())
 
 
 def _file_name(patient: Patient, name: str, cell: int, count: int) -> str:
@@ -285,3 +259,6 @@ class Canvas:
             self.amounts[..., EOSIN] *= 1 - np.float32(0.6) * self.cover(body + at)
             edge = np.maximum(self.cover(body * 1.35 + at) - self.cover(body + at), 0)
             self.amounts[..., AZURE] += np.float32(rng.uniform(0.05, 0.25)) * edge
+
+
+WRITER = Writer(Malaria, draw_patient, CLASSES, mixed=True, index=list_patients)

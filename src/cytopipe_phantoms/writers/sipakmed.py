@@ -7,73 +7,35 @@ name with fields as BMP and one .dat a contour, and CROPPED beside them with the
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cytopipe_phantoms.anatomy import Cell
-from cytopipe_phantoms.field import Field, take_field
+from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.outlines import Polygon
-from cytopipe_phantoms.request import Report, check_request
-from cytopipe_phantoms.spec import read_spec
+from cytopipe_phantoms.spec import Phantom
+from cytopipe_phantoms.writer import File, Request, Unit, Writer
 
 
-def write_sipakmed(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of SIPaKMeD; the same arguments write the same bytes.
+def draw_field(phantom: Phantom, request: Request, unit: Unit) -> Iterator[File]:
+    """One field with its contours, and its cells with theirs: im_<Class>/im_<Class>/...
 
-    Every field is a slide of its own and draws from its own seed (seed, class, number), so that more fields
-    or more classes at the table's end leave the others as they were.
-
-    Args:
-        folder: receives im_<Class>/im_<Class>/...; made if absent.
-        spec: the biology table, see `spec.Phantom`.
-        seed: 0 or more.
-        fields_per_class: fields of each class, 1 or more.
-        cells_per_field: mean number of annotated cells in a field, 1 or more.
-        scale: size over the table's full size, for fields, cells and blur alike; 0.05 to 2.
-        progress: called after each field with the fields done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
+    Every field is a slide of its own and draws from its own seed (seed, class, number).
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_spec(spec)
-    total = len(phantom.classes) * fields_per_class
-    done = 0
-    for class_index, name in enumerate(phantom.classes):
-        target = folder / f"im_{name}" / f"im_{name}"
-        (target / "CROPPED").mkdir(parents=True, exist_ok=True)
-        for number in range(1, fields_per_class + 1):
-            entropy = [seed, class_index, number]
-            field = take_field(phantom, name, count=cells_per_field, scale=scale, seed=entropy)
-            _write_field(target, f"{number:03d}", field, phantom.field.crop_margin)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-
-
-def _write_field(target: Path, number: str, field: Field, margin: float) -> None:
-    """Writes a field with its contours, and its cells with theirs."""
-    Image.fromarray(field.image).save(target / f"{number}.bmp")
+    folder, number = f"im_{unit.label}/im_{unit.label}", f"{unit.number + 1:03d}"
+    seed = [request.seed, unit.index, unit.number + 1]
+    field = take_field(phantom, unit.label, count=request.cells_per_field, scale=request.scale, seed=seed)
+    yield File(f"{folder}/{number}.bmp", field.image, unit.label)
     for index, cell in enumerate(field.cells, start=1):
-        _write_contour(target / f"{number}_cyt{index:02d}.dat", cell.cytoplasm)
-        _write_contour(target / f"{number}_nuc{index:02d}.dat", cell.nucleus)
-        crop, corner = crop_cell(field.image, cell, margin)
-        stem = target / "CROPPED" / f"{number}_{index:02d}"
-        Image.fromarray(crop).save(stem.with_suffix(".bmp"))
-        _write_contour(stem.with_name(f"{stem.name}_cyt.dat"), cell.cytoplasm - corner)
-        _write_contour(stem.with_name(f"{stem.name}_nuc.dat"), cell.nucleus - corner)
+        yield File(f"{folder}/{number}_cyt{index:02d}.dat", format_contour(cell.cytoplasm))
+        yield File(f"{folder}/{number}_nuc{index:02d}.dat", format_contour(cell.nucleus))
+        crop, corner = crop_cell(field.image, cell, phantom.field.crop_margin)
+        stem = f"{folder}/CROPPED/{number}_{index:02d}"
+        yield File(f"{stem}.bmp", crop, unit.label)
+        yield File(f"{stem}_cyt.dat", format_contour(cell.cytoplasm - corner))
+        yield File(f"{stem}_nuc.dat", format_contour(cell.nucleus - corner))
 
 
 def crop_cell(image: NDArray[np.uint8], cell: Cell, margin: float) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -95,7 +57,10 @@ def crop_cell(image: NDArray[np.uint8], cell: Cell, margin: float) -> tuple[NDAr
     return np.ascontiguousarray(image[top:bottom, left:right]), np.array([left, top])
 
 
-def _write_contour(path: Path, polygon: Polygon) -> None:
-    """Writes a contour, one `x,y` a line, its first point repeated at the end."""
+def format_contour(polygon: Polygon) -> str:
+    """Text of a contour: one `x,y` per line, its first point repeated at the end."""
     lines = [",".join(f"{value:.2f}".rstrip("0").rstrip(".") for value in point) for point in polygon]
-    path.write_text("\n".join([*lines, lines[0]]) + "\n", encoding="ascii", newline="\n")
+    return "\n".join([*lines, lines[0]]) + "\n"
+
+
+WRITER = Writer(Phantom, draw_field)

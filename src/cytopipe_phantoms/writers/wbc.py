@@ -6,29 +6,28 @@ Layout after Zheng et al., "Fast and robust segmentation of white blood cell ima
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 from cytopipe_phantoms import leukocytes
 from cytopipe_phantoms.leukocytes import Leukocyte
 from cytopipe_phantoms.outlines import coverage
-from cytopipe_phantoms.request import Report, check_classes, check_request
 from cytopipe_phantoms.romanowsky import AZURE, EOSIN, Preparation, Smear
-from cytopipe_phantoms.spec import Amount, NormalAmount, NormalRadius, Section, Share, read_table
+from cytopipe_phantoms.spec import Amount, NormalAmount, NormalRadius, Section, Share
 from cytopipe_phantoms.spots import uneven_disc
 from cytopipe_phantoms.textures import Plane, blur, fractal_noise
 from cytopipe_phantoms.traits import Scores, draw_scores, draw_traits
+from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer
 
 CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 BACKGROUND, CYTOPLASM, NUCLEUS = 0, 128, 255
-FOLDER = Path("segmentation_WBC")
-CSV = "Class Labels of Dataset 1.csv"
+FOLDER = "segmentation_WBC"
 YELLOW = np.array([1.03, 0.97, 0.60])  # the light of the first laboratory's microscope
 
 
@@ -63,51 +62,26 @@ class Slide:
     scores: dict[str, Scores]
 
 
-def write_wbc(
-    folder: Path,
-    spec: Path,
-    *,
-    seed: int,
-    fields_per_class: int,
-    cells_per_field: int,
-    scale: float,
-    progress: Report | None = None,
-) -> None:
-    """Fills `folder` with a phantom of WBC dataset 1; the same arguments write the same bytes.
+def draw_smear(phantom: Wbc, request: Request, unit: Unit) -> Iterator[File]:
+    """The cells of one smear, of all classes, so that stain tells nothing of the class; each with its mask.
 
-    Each smear holds cells of all classes, so that stain tells nothing of the class. Ids count through the smears,
-    in each through its classes; each cell draws from its own seed (seed, smear, class, cell), so that more smears
-    leave the others' files as they were.
-
-    Args:
-        folder: receives segmentation_WBC/...; made if absent.
-        spec: the biology table, see `Wbc`.
-        seed: 0 or more.
-        fields_per_class: smears, 1 or more.
-        cells_per_field: cells of each class on a smear, 1 or more.
-        scale: size over the table's full size (120 px); 0.05 to 2.
-        progress: called after each smear with the smears done and their total.
-
-    Raises:
-        CytopipeError: the table or an argument is not valid.
+    Ids count through the smears, in each through its classes; each cell draws from its own seed (seed, smear, class,
+    cell). Full-size pictures are 120 pixels wide.
     """
-    check_request(seed=seed, fields_per_class=fields_per_class, cells_per_field=cells_per_field, scale=scale)
-    phantom = read_table(spec, Wbc)
-    check_classes(phantom.classes, CLASSES, spec)
-    target, rows = folder / FOLDER / "Dataset 1", ["image ID,class label"]
-    target.mkdir(parents=True, exist_ok=True)
-    for number in range(fields_per_class):
-        slide = prepare_slide(phantom, scale, [seed, number])
-        for index, name in enumerate(CLASSES):
-            for cell in range(cells_per_field):
-                image, mask = take_cell(phantom, name, slide, scale=scale, seed=[seed, number, index, cell])
-                stem = f"{len(rows):03d}"
-                Image.fromarray(image).save(target / f"{stem}.bmp")
-                Image.fromarray(mask).save(target / f"{stem}.png")
-                rows.append(f"{len(rows)},{index + 1}")
-        if progress is not None:
-            progress(number + 1, fields_per_class)
-    (folder / FOLDER / CSV).write_text("\r\n".join(rows) + "\r\n", encoding="ascii", newline="")
+    seed, count = [request.seed, unit.number], request.cells_per_field
+    slide = prepare_slide(phantom, request.scale, seed)
+    for index, name in enumerate(CLASSES):
+        for cell in range(count):
+            image, mask = take_cell(phantom, name, slide, scale=request.scale, seed=[*seed, index, cell])
+            stem = f"{(unit.number * len(CLASSES) + index) * count + cell + 1:03d}"
+            yield File(f"{FOLDER}/Dataset 1/{stem}.bmp", image, name)
+            yield File(f"{FOLDER}/Dataset 1/{stem}.png", mask)
+
+
+def list_labels(images: Labelled) -> Iterable[File]:
+    """Class Labels of Dataset 1.csv: ids without padding, and labels from 1."""
+    rows = [f"{int(PurePosixPath(path).stem)},{CLASSES.index(label) + 1}" for path, label in images]
+    yield File(f"{FOLDER}/Class Labels of Dataset 1.csv", "\r\n".join(["image ID,class label", *rows]) + "\r\n")
 
 
 def prepare_slide(phantom: Wbc, scale: float, seed: list[int]) -> Slide:
@@ -177,3 +151,6 @@ def _beside(distance: float, middle: NDArray[np.float64], rng: np.random.Generat
     theta = rng.uniform(0, 2 * np.pi)
     away = distance * rng.uniform(1.25, 2.2)
     return middle + away * np.array([np.cos(theta), np.sin(theta)])
+
+
+WRITER = Writer(Wbc, draw_smear, CLASSES, mixed=True, index=list_labels)

@@ -69,19 +69,21 @@ def write(found: Sequence[Cell], folder: Path) -> Subject:
     organized, tensors, raw = (folder / name for name in ("organized", "tensors", "raw"))
     for made in (organized, tensors, raw):
         made.mkdir(parents=True)
-    rows, files = [], {}
+    rows = []
     for cell in sorted(found, key=lambda one: one.row.id):
         row, image = cell.row, cell.image
-        files[row.id] = raw / f"{row.id}.{'png' if cell.jpeg is None else 'jpg'}"
-        Image.fromarray(image).save(files[row.id], **({} if cell.jpeg is None else {"quality": cell.jpeg}))
+        source = f"{row.id}.{'png' if cell.jpeg is None else 'jpg'}"
+        Image.fromarray(image).save(raw / source, **({} if cell.jpeg is None else {"quality": cell.jpeg}))
         if cell.jpeg is not None:
-            image = np.asarray(Image.open(files[row.id]))
+            image = np.asarray(Image.open(raw / source))
         png = encode_png(image)
         target = organized / row.path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(png)
         height, width = image.shape[:2]
-        rows.append((replace(row, width=width, height=height, sha256=sha256_bytes(png)), image, cell.mask))
+        rows.append(
+            (replace(row, width=width, height=height, sha256=sha256_bytes(png), source=source), image, cell.mask)
+        )
     for split in SPLITS:
         members = [one for one in rows if one[0].split == split]
         with ArrayWriter(tensors / f"{split}.npy", len(members), (SIDE, SIDE, 5)) as writer:
@@ -89,7 +91,7 @@ def write(found: Sequence[Cell], folder: Path) -> Subject:
                 writer.append(make_item(image, mask, SIDE))
     for target in (organized, tensors):
         write_manifest(target / "manifest.csv", [row for row, _, _ in rows])
-    return Subject.load("cells", organized, tensors, files)
+    return Subject.load("cells", organized, tensors, raw)
 
 
 @pytest.fixture

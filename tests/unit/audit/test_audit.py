@@ -242,4 +242,4 @@ def test_arrays_of_other_images_are_refused(clean, written, tmp_path: Path) -> N
     manifest = tmp_path / "data/tensors/manifest.csv"
     manifest.write_text(manifest.read_text().replace(subject.rows[0].sha256, "0" * 64))
     with pytest.raises(CytopipeError, match="arrays and organized images differ"):
-        type(subject).load("cells", subject.folder, manifest.parent, subject.files)
+        type(subject).load("cells", subject.folder, manifest.parent, subject.raw)

@@ -1,25 +1,24 @@
-"""A project in a git repository of its own, and the command in it."""
+"""A project in a folder of its own, and the command line."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from cytopipe.cli import app
+from fixture_types import Cytopipe, Git
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: dvc.yaml, the presets and a params.yaml, the demo's; nothing is committed."""
+    """The current folder, with dvc.yaml, the presets, and params.yaml of the demo; it is not a git repository."""
     root = tmp_path / "project"
     shutil.copytree(REPOSITORY / "workflow/presets", root / "workflow/presets")
     shutil.copy(REPOSITORY / "workflow/presets/demo.yaml", root / "params.yaml")
@@ -33,8 +32,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def git(project: Path) -> Callable[..., None]:
-    """Run git in the project, which is a repository now."""
+def git(project: Path) -> Git:
+    """Make the project a git repository; returns a function that runs git in it."""
 
     def run(*arguments: str) -> None:
         identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -45,6 +44,6 @@ def git(project: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def cytopipe() -> Callable[..., Result]:
-    """Run the command with these arguments."""
+def cytopipe() -> Cytopipe:
+    """Run `cytopipe` with some arguments."""
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -3,17 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer.main
-from click.testing import Result
 
 from cytopipe.cli import app
+from fixture_types import Cytopipe, LeaveResults
 
-Cytopipe = Callable[..., Result]
-COMMANDS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = tuple(str(command.name) for command in app.registered_commands)
 
 LIGHT = """
 import sys
@@ -28,7 +25,7 @@ for line in ("--help", "preset", "gate --update", "gate", "preset tiny --force",
 """
 
 
-def test_commands_without_a_network_do_not_import_torch(project: Path, leave_results: Callable[..., Path]) -> None:
+def test_commands_without_a_network_do_not_import_torch(project: Path, leave_results: LeaveResults) -> None:
     (project / "params.yaml").unlink()
     leave_results(project, [4] * 10)
     done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)

@@ -1,9 +1,10 @@
-"""What the commands share: threads, devices, endings."""
+"""Threads, devices and exit statuses of the commands."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,21 @@ from cytopipe.errors import CytopipeError
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Threads and environment are those of the whole process."""
+def restore_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The number of threads and the environment belong to the whole process."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     before = torch.get_num_threads()
-    yield None
+    yield
     torch.set_num_threads(before)
 
 
 def write(folder: Path, value: object) -> Path:
-    (folder / "model.json").write_text(json.dumps({"extra": {"num_threads": value}}))
+    """A segmenter's model.json with this number of threads."""
+    given = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ["cyt", "nuc"]}
+    sees = {"channels": "rgb", "input_size": 32, "mean": [0, 0, 0], "std": [1, 1, 1], "view": {}}
+    content = {**given, **sees, "training_data_sha256": "0" * 64, "num_threads": value}
+    (folder / "model.json").write_text(json.dumps(content))
     return folder
 
 

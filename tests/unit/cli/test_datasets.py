@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-
-from click.testing import Result
 
 from cytopipe.data.adapters.registry import ADAPTERS
-
-Cytopipe = Callable[..., Result]
+from fixture_types import Cytopipe
 
 
 def test_every_adapter_is_there_with_all_there_is_to_know(cytopipe: Cytopipe) -> None:

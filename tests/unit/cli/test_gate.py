@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from cytopipe.results.numbers import Estimate
+from fixture_types import Cytopipe, LeaveResults
 from made_results import classifier_details
 
-Cytopipe = Callable[..., Result]
-LeaveResults = Callable[..., Path]
 BASELINE = Path("tests/baselines/tiny.json")
 
 
@@ -71,7 +68,7 @@ def test_other_test_images_fail_until_they_are_taken(
     leave_results(Path(), [4] * 10, pixels="b")
     result = cytopipe("gate")
     assert result.exit_code == 1
-    assert "changed: numbers cannot be compared; `cytopipe gate --update` if that is meant" in result.stdout
+    assert "changed: numbers cannot be compared; `cytopipe gate --update` if that is intended" in result.stdout
     assert cytopipe("gate", "--update").exit_code == 0
     assert cytopipe("gate").exit_code == 0
 

@@ -1,4 +1,4 @@
-"""`cytopipe gate --rev` in a repository of git and DVC, whose one stage makes the results."""
+"""`cytopipe gate --rev` in a git and DVC repository with one stage that writes the results."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import Result
+from typer.testing import Result
 
-Cytopipe = Callable[..., Result]
-LeaveResults = Callable[..., Path]
+from fixture_types import Cytopipe, LeaveResults
+
 RESULTS = "results/classifiers/masks"
 DVC_YAML = {
     "stages": {
@@ -30,7 +29,7 @@ DVC_YAML = {
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave_results: LeaveResults) -> Path:
-    """The current folder. Branch `main` got all of 40 test images right, and so did the run that lies in results/."""
+    """The current folder; on the branch `main` and in results/, all 40 test images are right."""
     settings = {
         "DVC_GLOBAL_CONFIG_DIR": str(tmp_path / "settings"),
         "DVC_SYSTEM_CONFIG_DIR": str(tmp_path / "settings"),
@@ -67,7 +66,7 @@ def commit() -> None:
 
 
 def run_pipeline(right: list[int], leave_results: LeaveResults) -> None:
-    """`dvc repro` with a classifier that gets so many images of each group right."""
+    """`dvc repro` with a classifier that gets these numbers of images right in the groups."""
     leave_results(Path("made"), right)
     shutil.copy("made/params.yaml", "params.yaml")
     call("dvc", "repro", "--quiet")
@@ -122,7 +121,7 @@ def test_other_test_images_fail(repository: Path, cytopipe: Cytopipe, leave_resu
     leave_results(Path(), [4] * 10, pixels="b")
     result = cytopipe("gate", "--rev", "main")
     assert result.exit_code == 1
-    assert "cannot be compared; compare with a revision that was tested on the same" in result.stdout
+    assert "cannot be compared; compare with a revision that was tested on the same images" in result.stdout
 
 
 def test_outputs_that_are_in_no_cache_are_an_error_that_says_what_to_do(repository: Path, cytopipe: Cytopipe) -> None:

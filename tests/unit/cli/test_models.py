@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-from click.testing import Result
-
-Cytopipe = Callable[..., Result]
+from fixture_types import Cytopipe
 
 
 def test_counts_are_those_that_the_papers_imply(cytopipe: Cytopipe) -> None:

@@ -1,4 +1,4 @@
-"""`cytopipe predict` from outside: streams, exit statuses, and runs that are interrupted."""
+"""The command `cytopipe predict`: streams, exit statuses and interrupted runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from PIL import Image
 
-Cytopipe = Callable[..., Result]
+from fixture_types import Cytopipe, SaveClassifier, SaveImage
+
 BATCH = 64
 
 
@@ -30,12 +29,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(here: Path, save_classifier: Callable[..., Path]) -> Path:
+def model(here: Path, save_classifier: SaveClassifier) -> Path:
     return save_classifier(here / "model")
 
 
 @pytest.fixture
-def cells(here: Path, save_image: Callable[..., np.ndarray]) -> Path:
+def cells(here: Path, save_image: SaveImage) -> Path:
     for seed in range(5):
         save_image(here / f"cells/{seed}.png", seed, (20 + seed, 31))
     return here / "cells"
@@ -92,7 +91,7 @@ def test_counts_take_the_place_of_rows(model: Path, cells: Path, cytopipe: Cytop
 
 
 def test_a_second_run_keeps_the_rows_and_a_changed_image_is_computed(
-    model: Path, cells: Path, cytopipe: Cytopipe, save_image: Callable[..., np.ndarray]
+    model: Path, cells: Path, cytopipe: Cytopipe, save_image: SaveImage
 ) -> None:
     cytopipe("predict", "model", "cells", "--out", "p.csv")
     first = Path("p.csv").read_bytes()
@@ -104,7 +103,7 @@ def test_a_second_run_keeps_the_rows_and_a_changed_image_is_computed(
 
 
 def test_the_table_of_another_model_is_refused_until_forced(
-    model: Path, cells: Path, cytopipe: Cytopipe, here: Path, save_classifier: Callable[..., Path]
+    model: Path, cells: Path, cytopipe: Cytopipe, here: Path, save_classifier: SaveClassifier
 ) -> None:
     cytopipe("predict", "model", "cells", "--out", "p.csv")
     first = Path("p.csv").read_bytes()
@@ -133,14 +132,14 @@ def test_pictures_are_drawn_and_drawn_again_where_they_are_missing(
 @pytest.mark.parametrize("folder", ["cells", "cells/new", "cells/pictures"])
 def test_pictures_do_not_lie_among_the_images(model: Path, cells: Path, cytopipe: Cytopipe, folder: str) -> None:
     result = cytopipe("predict", "model", "cells", "--overlay", folder)
-    assert result.exit_code == 1 and "would lie among the images" in result.stderr
+    assert result.exit_code == 1 and "would be written among the images" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cells", "--explain"), "--explain draws into the pictures of --overlay DIR"),
-        (("cells", "--force"), "--force overwrites an --out FILE"),
+        (("cells", "--explain"), "--explain needs --overlay DIR"),
+        (("cells", "--force"), "--force needs --out FILE"),
         (("cells", "--device", "gpu"), "'gpu' is not one of"),
         (("cells", "--threads", "0"), "'--threads'"),
         ((), "Missing argument 'IMAGES'"),
@@ -155,7 +154,7 @@ def test_wrong_usage_is_status_1(
 
 
 def test_a_segmenter_is_named_or_refused(
-    model: Path, cells: Path, cytopipe: Cytopipe, here: Path, save_classifier: Callable[..., Path]
+    model: Path, cells: Path, cytopipe: Cytopipe, here: Path, save_classifier: SaveClassifier
 ) -> None:
     own = cytopipe("predict", "model", "cells").stdout
     shutil.move(here / "model/segmenter", here / "otsu")
@@ -164,7 +163,7 @@ def test_a_segmenter_is_named_or_refused(
     assert cytopipe("predict", "model", "cells", "--segmenter", "otsu").stdout == own
     save_classifier(here / "rgb", "rgb")
     result = cytopipe("predict", "rgb", "cells", "--segmenter", "otsu")
-    assert result.exit_code == 1 and "sees no masks" in result.stderr
+    assert result.exit_code == 1 and "uses no masks" in result.stderr
 
 
 def test_a_copy_of_the_folder_alone_works_from_anywhere(
@@ -181,7 +180,7 @@ def test_a_copy_of_the_folder_alone_works_from_anywhere(
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The real command in a process of its own, which hears Ctrl-C even where a shell's background jobs do not."""
+    """The real command in a process of its own, with the handler of Ctrl-C, which background jobs of a shell ignore."""
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from cytopipe.cli import app; sys.argv[0] = 'cytopipe'; app()"
@@ -198,7 +197,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def many(here: Path) -> Path:
-    """Eight batches of images that take a while to decode; one cannot be read."""
+    """Eight batches of images that are slow to decode, one of them unreadable."""
     folder = here / "many"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (16, 500, 500, 3), np.uint8)
@@ -230,7 +229,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(model: Path, many: Path, h
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "their rows are in p.csv.part, and the same command goes on" in stderr and "Traceback" not in stderr
+    assert "their rows are in p.csv.part, and the same command resumes the run" in stderr and "Traceback" not in stderr
     kept = part.read_bytes()
 
     process = start(here, *asked)

@@ -3,16 +3,14 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import Result
 
 from cytopipe.params import load_params
+from fixture_types import Cytopipe, Git
 
-Cytopipe = Callable[..., Result]
 EDIT = "\n# my own words\n"
 
 
@@ -50,7 +48,7 @@ def test_edits_outside_git_are_not_overwritten(project: Path, cytopipe: Cytopipe
 
 @pytest.mark.parametrize("staged", [False, True])
 def test_edits_that_are_not_committed_are_not_overwritten(
-    project: Path, git: Callable[..., None], cytopipe: Cytopipe, staged: bool
+    project: Path, git: Git, cytopipe: Cytopipe, staged: bool
 ) -> None:
     git("add", ".")
     git("commit", "-m", "first")
@@ -61,9 +59,7 @@ def test_edits_that_are_not_committed_are_not_overwritten(
     assert (project / "params.yaml").read_text() == mine
 
 
-def test_edits_that_git_was_told_to_overlook_are_not_overwritten(
-    project: Path, git: Callable[..., None], cytopipe: Cytopipe
-) -> None:
+def test_edits_that_git_was_told_to_overlook_are_not_overwritten(project: Path, git: Git, cytopipe: Cytopipe) -> None:
     git("add", ".")
     git("commit", "-m", "first")
     git("update-index", "--skip-worktree", "params.yaml")
@@ -74,7 +70,7 @@ def test_edits_that_git_was_told_to_overlook_are_not_overwritten(
 
 @pytest.mark.parametrize("added", [False, True])
 def test_edits_before_the_first_commit_are_not_overwritten(
-    project: Path, git: Callable[..., None], cytopipe: Cytopipe, added: bool
+    project: Path, git: Git, cytopipe: Cytopipe, added: bool
 ) -> None:
     mine = edit(project)
     if added:
@@ -83,7 +79,7 @@ def test_edits_before_the_first_commit_are_not_overwritten(
     assert (project / "params.yaml").read_text() == mine
 
 
-def test_committed_edits_may_be_overwritten(project: Path, git: Callable[..., None], cytopipe: Cytopipe) -> None:
+def test_committed_edits_may_be_overwritten(project: Path, git: Git, cytopipe: Cytopipe) -> None:
     edit(project)
     git("add", ".")
     git("commit", "-m", "mine")
@@ -199,7 +195,7 @@ def test_a_missing_archive_leaves_the_parameters_alone(project: Path, cytopipe: 
 def test_the_project_itself_is_no_source(project: Path, cytopipe: Cytopipe) -> None:
     result = cytopipe("preset", "wbc", "--archive", "..")
     assert result.exit_code == 1
-    assert "holds the project" in result.stderr
+    assert "contains the project" in result.stderr
 
 
 def test_an_archive_cannot_stand_for_two_sources(project: Path, cytopipe: Cytopipe) -> None:
@@ -235,7 +231,7 @@ def test_phantoms_take_the_place_of_the_images(project: Path, cytopipe: Cytopipe
 
 def test_phantoms_beside_an_archive_are_refused(project: Path, cytopipe: Cytopipe) -> None:
     result = cytopipe("preset", "wbc", "--phantoms", "--archive", "workflow")
-    assert result.exit_code == 1 and "give one of them" in result.stderr
+    assert result.exit_code == 1 and "give only one of them" in result.stderr
 
 
 def test_own_images_have_no_phantoms(project: Path, cytopipe: Cytopipe) -> None:
@@ -248,4 +244,4 @@ def test_the_list_for_programs_has_every_preset(project: Path, cytopipe: Cytopip
     assert {row["name"] for row in rows} == {path.stem for path in (project / "workflow/presets").glob("*.yaml")}
     assert all(row["description"] for row in rows)
     result = cytopipe("preset", "demo", "--json")
-    assert result.exit_code == 1 and "leave the name out" in result.stderr
+    assert result.exit_code == 1 and "omit the name" in result.stderr

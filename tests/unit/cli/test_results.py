@@ -2,19 +2,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from cytopipe.cli.results import describe_machine
-from cytopipe.evaluation.stored_results import BEGIN, END
 from cytopipe.metrics.registry import measured_metrics
 from cytopipe.results.numbers import Estimate
+from fixture_types import Cytopipe, Git
 from made_results import UNDEFINED, classifier_details, segmenter_details
 
-Cytopipe = Callable[..., Result]
 MADE_BY = ("--command", "make repro", "--minutes", "1.5", "--machine", "Some CPU")
 
 
@@ -39,7 +36,7 @@ def finished(project: Path) -> Path:
     return project
 
 
-def test_what_has_not_been_run_is_left_out_on_demand_alone(finished: Path, cytopipe: Cytopipe) -> None:
+def test_models_that_have_not_been_run_are_left_out_only_on_demand(finished: Path, cytopipe: Cytopipe) -> None:
     (finished / "results/classifiers/resnet-masked/details.json").unlink()
     assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 1
     assert cytopipe("results", "--write", "tiny", "--partial", *MADE_BY).exit_code == 0
@@ -52,7 +49,7 @@ def test_no_stored_results_is_no_error(project: Path, cytopipe: Cytopipe) -> Non
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
 
-def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, cytopipe: Cytopipe) -> None:
+def test_a_finished_run_is_stored_and_shown(finished: Path, cytopipe: Cytopipe) -> None:
     result = cytopipe("results", "--write", "tiny", *MADE_BY)
     assert result.exit_code == 0, result.stderr
     rows = json.loads(cytopipe("results", "--json").stdout)
@@ -65,13 +62,10 @@ def test_a_finished_run_is_stored_shown_and_put_into_the_readme(finished: Path, 
     }  # fmt: skip
     table = cytopipe("results").stdout
     assert "0.750 (0.500 to 1.000)" in table and "tiny: `make repro`, 1.5 min on Some CPU" in table
-    (finished / "README.md").write_text(f"{BEGIN}\n{END}\n")
-    assert cytopipe("results", "--readme").exit_code == 0
-    assert cytopipe("results", "--markdown").stdout.strip() in (finished / "README.md").read_text()
 
 
 def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
-    finished: Path, git: Callable[..., None], cytopipe: Cytopipe
+    finished: Path, git: Git, cytopipe: Cytopipe
 ) -> None:
     shutil.copy("workflow/presets/demo.yaml", "params.yaml")
     (finished / ".gitignore").write_text("/results/\n")
@@ -81,7 +75,7 @@ def test_the_commit_is_clean_when_only_parameters_and_documents_changed(
 
     def commit() -> str:
         assert cytopipe("results", "--write", "tiny", *MADE_BY).exit_code == 0
-        return json.loads((finished / "docs/results/tiny.json").read_text())["commit"]
+        return str(json.loads((finished / "docs/results/tiny.json").read_text())["commit"])
 
     assert len(commit()) == 40
     assert len(commit()) == 40  # docs/results/tiny.json is new now
@@ -104,20 +98,11 @@ def test_results_of_an_unfinished_run_are_not_stored(finished: Path, cytopipe: C
     assert not (finished / "docs").exists()
 
 
-@pytest.mark.parametrize("told", [(), ("--command", "x"), ("--minutes", "1"), ("--command", "x", "--minutes", "0")])
-def test_how_results_were_made_must_be_told(finished: Path, cytopipe: Cytopipe, told: tuple[str, ...]) -> None:
-    result = cytopipe("results", "--write", "tiny", *told)
+@pytest.mark.parametrize("given", [(), ("--command", "x"), ("--minutes", "1"), ("--command", "x", "--minutes", "0")])
+def test_command_and_minutes_are_required(finished: Path, cytopipe: Cytopipe, given: tuple[str, ...]) -> None:
+    result = cytopipe("results", "--write", "tiny", *given)
     assert result.exit_code == 1
     assert "--command and --minutes" in result.stderr
-
-
-def test_a_readme_without_markers_or_none_is_an_error(project: Path, cytopipe: Cytopipe) -> None:
-    assert "README.md" in cytopipe("results", "--readme").stderr
-    (project / "README.md").write_text("hello\n")
-    result = cytopipe("results", "--readme")
-    assert result.exit_code == 1
-    assert BEGIN in result.stderr
-    assert (project / "README.md").read_text() == "hello\n"
 
 
 def test_a_machine_is_its_cpu_and_not_its_name(tmp_path: Path) -> None:

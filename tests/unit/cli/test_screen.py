@@ -1,23 +1,20 @@
-"""`cytopipe screen` as it is typed."""
+"""The command `cytopipe screen`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from click.testing import Result
 
 from cytopipe.imaging.decode import encode_png
-
-Cytopipe = Callable[..., Result]
+from fixture_types import Cytopipe, SaveClassifier
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_classifier: object) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_classifier: SaveClassifier) -> Path:
     """The current folder: a model with its segmenter, and two fields with three cells and one."""
     monkeypatch.chdir(tmp_path)
     save_classifier(tmp_path / "model")
@@ -31,11 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_classifier: obj
     return tmp_path
 
 
-FINDER = ("--segmenter", "model/segmenter", "--scale", "0.5")
+DETECTOR = ("--segmenter", "model/segmenter", "--scale", "0.5")
 
 
 def test_fields_are_screened(cytopipe: Cytopipe, folder: Path) -> None:
-    result = cytopipe("screen", "a", "b", "--model", "model", *FINDER)
+    result = cytopipe("screen", "a", "b", "--model", "model", *DETECTOR)
     assert result.exit_code == 0, result.output
     files = sorted(path.name for path in (folder / "screened").iterdir() if not path.name.startswith("."))
     assert files == [f"{name}_field{suffix}" for name in "ab" for suffix in (".csv", ".geojson", ".png")]
@@ -44,54 +41,54 @@ def test_fields_are_screened(cytopipe: Cytopipe, folder: Path) -> None:
 
 
 def test_json_alone_is_on_standard_output(cytopipe: Cytopipe, folder: Path) -> None:
-    result = cytopipe("screen", "a/field.png", "--model", "model", *FINDER, "--json", "--out", "found")
-    told = json.loads(result.stdout)
-    assert (told["fields"], told["unreadable"], told["cells"], told["cut"]) == (1, 0, 3, 0)
-    assert set(told["classes"]) == {"bad", "good"} and sum(told["classes"].values()) == 3
-    [one] = told["results"]
+    result = cytopipe("screen", "a/field.png", "--model", "model", *DETECTOR, "--json", "--out", "found")
+    output = json.loads(result.stdout)
+    assert (output["fields"], output["unreadable"], output["cells"], output["cut"]) == (1, 0, 3, 0)
+    assert set(output["classes"]) == {"bad", "good"} and sum(output["classes"].values()) == 3
+    [one] = output["results"]
     assert (one["name"], one["width"], one["height"], one["cells"]) == ("field", 220, 200, 3)
-    assert told["seconds"] >= one["seconds"] > 0
+    assert output["seconds"] >= one["seconds"] > 0
     assert (folder / "found/field.geojson").is_file()
 
 
 def test_count_writes_nothing(cytopipe: Cytopipe, folder: Path) -> None:
-    result = cytopipe("screen", "a", "b", "--model", "model", *FINDER, "--count", "--json")
-    told = json.loads(result.stdout)
-    assert set(told) == {"fields", "unreadable", "cells", "classes", "uncertain", "cut"} and told["cells"] == 4
+    result = cytopipe("screen", "a", "b", "--model", "model", *DETECTOR, "--count", "--json")
+    output = json.loads(result.stdout)
+    assert set(output) == {"fields", "unreadable", "cells", "classes", "uncertain", "cut"} and output["cells"] == 4
     assert not (folder / "screened").exists()
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_goes_on(cytopipe: Cytopipe, folder: Path) -> None:
+def test_what_cannot_be_read_is_output_and_the_rest_goes_on(cytopipe: Cytopipe, folder: Path) -> None:
     (folder / "a/broken.png").write_bytes(b"no image")
-    result = cytopipe("screen", "a", *FINDER, "--json")
+    result = cytopipe("screen", "a", *DETECTOR, "--json")
     assert result.exit_code == 2
-    told = json.loads(result.stdout)
-    assert (told["fields"], told["unreadable"], told["cells"]) == (1, 1, 3)
-    assert "not an image" in told["results"][0]["error"] and "not an image" in result.stderr
+    output = json.loads(result.stdout)
+    assert (output["fields"], output["unreadable"], output["cells"]) == (1, 1, 3)
+    assert "not an image" in output["results"][0]["error"] and "not an image" in result.stderr
     assert (folder / "screened/field.csv").is_file() and not (folder / "screened/broken.csv").exists()
 
 
-def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: object) -> None:
+def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: SaveClassifier) -> None:
     save_classifier(folder / "patches", "rgb", classes=("background", "cell"))
     result = cytopipe("screen", "a", "--patches", "patches", "--box", "40", "--threshold", "0", "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    output = json.loads(result.stdout)
     rows = (folder / "screened/field.csv").read_text().splitlines()[1:]
-    assert told["cells"] == len(rows) > 0
+    assert output["cells"] == len(rows) > 0
     assert all(int(row.split(",")[3]) - int(row.split(",")[1]) <= 40 for row in rows)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a"], "name one detector"),
-        (["a", "--segmenter", "model/segmenter", "--patches", "model"], "name one detector"),
-        (["a", *FINDER, "--box", "40"], "--box belongs to --patches"),
+        (["a"], "give one detector"),
+        (["a", "--segmenter", "model/segmenter", "--patches", "model"], "give one detector"),
+        (["a", *DETECTOR, "--box", "40"], "--box needs --patches"),
         (["a", "--segmenter", "model/segmenter"], "--scale"),
         (["a", "--segmenter", "model"], "a classifier, not a segmenter"),
-        (["a", "--model", "model/segmenter", *FINDER], "a segmenter, not a classifier"),
+        (["a", "--model", "model/segmenter", *DETECTOR], "a segmenter, not a classifier"),
         (["a", "--segmenter", "nowhere"], "no such model folder"),
-        (["nowhere", *FINDER], "nowhere"),
+        (["nowhere", *DETECTOR], "nowhere"),
     ],
 )
 def test_what_is_wrong_is_said(cytopipe: Cytopipe, folder: Path, arguments: list[str], message: str) -> None:

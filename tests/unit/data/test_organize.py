@@ -69,7 +69,8 @@ def test_an_image_folder_of_the_same_pixels_is_written(raw: Path, tmp_path: Path
     for row in result.rows:
         stored = result.folder / row.path
         assert row.path == f"{row.split}/{row.label}/{row.id}.png"
-        assert np.array_equal(read_png(stored), np.asarray(Image.open(raw / f"{row.id.replace('__', '/')}.png")))
+        assert row.source == f"{row.id.replace('__', '/')}.png"
+        assert np.array_equal(read_png(stored), np.asarray(Image.open(raw / row.source)))
         assert row.sha256 == sha256_file(stored)
         assert (row.width, row.height, row.mask_path, row.mask_sha256) == (10, 12, "", "")
         assert row.class_index == result.summary["classes"].index(row.label)

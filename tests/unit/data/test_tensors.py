@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from cytopipe.data.manifest import Row, read_manifest, write_manifest
-from cytopipe.data.tensors import ArrayWriter, build_tensors, join, load_all, load_split, make_item, open_array
+from cytopipe.data.tensors import (
+    ArrayWriter,
+    build_tensors,
+    join,
+    load_all,
+    load_split,
+    load_splits,
+    make_item,
+    open_array,
+)
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask
@@ -191,6 +200,15 @@ def test_all_splits_stand_in_the_order_of_ids(dataset: Any) -> None:
     assert chosen.shape == (3, SIZE, SIZE, 5)
     assert (chosen[1:3] == expected[[2, 5]]).all()
     assert (chosen.take([2])[0] == expected[5]).all()
+
+
+def test_the_manifest_is_read_once_however_many_splits_are_wanted(dataset: Any, monkeypatch) -> None:
+    folder, reads = build(dataset[0]), []
+    monkeypatch.setattr("cytopipe.data.tensors.read_manifest", lambda path: reads.append(path) or read_manifest(path))
+    load_all(folder)
+    assert reads == [folder / "manifest.csv"]
+    assert list(load_splits(folder, ["val", "train"])) == ["val", "train"]
+    assert len(reads) == 2
 
 
 def test_joined_items_stand_one_after_the_other_whatever_they_come_from() -> None:

@@ -8,17 +8,7 @@ import pytest
 import yaml
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.stored_results import (
-    BEGIN,
-    END,
-    FOLDER,
-    Result,
-    Stored,
-    collect,
-    read_results,
-    to_markdown,
-    with_tables,
-)
+from cytopipe.evaluation.stored_results import Result, Stored, collect, read_results
 from cytopipe.metrics.registry import measured_metrics
 from cytopipe.params import Params, parse_params
 from cytopipe.results.classifier import ClassifierDetails
@@ -137,53 +127,8 @@ def test_a_row_has_the_keys_of_the_design_in_order() -> None:
     assert [list(row) for row in stored().rows] == [[*measured, *made, "folds", "fold_mean", "fold_sd"]]
 
 
-def test_systems_with_the_same_metrics_share_a_table() -> None:
-    accuracy = {**RESULT, "system": "masks", "metric": "accuracy", "low": None, "high": None}
-    text = to_markdown([stored(RESULT, accuracy, {**accuracy, "system": "rgb", "value": 0.5, "note": "no masks"})])
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    assert rows[0] == ["dataset", "system", "split", "test images", "Dice of nucleus"]
-    assert rows[2] == ["cells", "unet", "grouped", "1,234", "0.956 (0.950 to 0.960)"]
-    assert rows[3][-1] == "accuracy"
-    assert [row[1:] for row in rows[5:]] == [
-        ["masks", "grouped", "1,234", "0.956"],
-        ["rgb", "grouped", "1,234", "0.500"],
-    ]
-    assert "- cells, rgb: no masks" in text
-    assert "- wbc: `make repro`, 12.5 min on Some CPU, 2 cores, commit 0123456789ab\n" in text
-
-
-def test_a_row_that_two_runs_share_stands_once_and_the_list_of_notes_is_closed() -> None:
-    dice = {**RESULT, "metric": "dice_cell", "value": 0.9, "note": "starts from ImageNet weights"}
-    lines = to_markdown([stored(dice), stored(dice)]).splitlines()
-    assert sum("0.900" in line for line in lines) == 1
-    assert lines[lines.index(next(line for line in lines if line.startswith("In parentheses"))) - 1] == ""
-
-
 def test_results_of_a_changed_tree_say_so() -> None:
     assert "commit 0123456789ab-dirty" in stored().model_copy(update={"commit": f"{RUN['commit']}-dirty"}).made
-
-
-def test_the_tables_go_between_the_markers_and_again() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    once = with_tables(page, [stored()])
-    assert once.startswith(f"before\n{BEGIN}\n| dataset") and once.endswith(f"{END}\nafter\n")
-    assert "old" not in once
-    assert with_tables(once, [stored()]) == once
-    assert with_tables(once, []) == f"before\n{BEGIN}\n{END}\nafter\n"
-
-
-@pytest.mark.parametrize("page", ["nothing", BEGIN, f"{END} {BEGIN}"])
-def test_a_readme_without_markers_is_refused(page: str) -> None:
-    with pytest.raises(CytopipeError, match="markers"):
-        with_tables(page, [stored()])
-
-
-def test_the_readme_is_in_step_with_the_stored_results() -> None:
-    page = ROOT / "README.md"
-    if not page.is_file() or BEGIN not in page.read_text(encoding="utf-8"):
-        pytest.skip("README.md has no place for results")
-    text = page.read_text(encoding="utf-8")
-    assert text == with_tables(text, read_results(ROOT / FOLDER)), "run `cytopipe results --readme`"
 
 
 def test_folds_show_their_mean_and_spread() -> None:

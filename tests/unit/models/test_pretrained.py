@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.heads import build_classifier, tail_of
+from cytopipe.models.heads import build_classifier, head_of
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
+from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -45,8 +46,8 @@ def mobilenet() -> Path:
 def test_false_leaves_the_weights_and_gives_the_architecture_s_normalisation() -> None:
     model = build("resnet18", num_classes=2)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    assert load_pretrained(model, False) == IMAGENET
-    assert load_pretrained(model, False, normalisation=HALF) == HALF
+    assert load_pretrained(model, RANDOM_WEIGHTS) == IMAGENET
+    assert load_pretrained(model, RANDOM_WEIGHTS, normalisation=HALF) == HALF
     assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
 
 
@@ -175,7 +176,7 @@ def test_a_file_that_is_none_is_refused(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CytopipeError, match=f"{name}: .*{message}"):
-        load_pretrained(build("test_convnext", num_classes=2), str(tmp_path / name))
+        load_pretrained(build("test_convnext", num_classes=2), tmp_path / name)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -206,7 +207,7 @@ def test_a_good_file_may_begin_with_the_byte_of_a_pickle(tmp_path: Path) -> None
 
 def test_a_model_without_a_timm_backbone_takes_no_weights(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="Linear has no timm backbone"):
-        load_pretrained(nn.Linear(1, 1), True)
+        load_pretrained(nn.Linear(1, 1), HUB_WEIGHTS)
 
 
 def test_hub_weights_come_through_timm_s_own_loader(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +219,7 @@ def test_hub_weights_come_through_timm_s_own_loader(monkeypatch: pytest.MonkeyPa
         return plain
 
     monkeypatch.setattr(timm, "create_model", create_model)
-    load_pretrained(model, True)
+    load_pretrained(model, HUB_WEIGHTS)
     assert asked == [(f"test_convnext.{model.encoder.pretrained_cfg['tag']}", True)]
     assert torch.equal(model.encoder.stem_0.weight, plain.stem[0].weight)
 
@@ -231,7 +232,7 @@ def test_an_unreachable_hub_is_an_error_that_names_the_way_out(monkeypatch: pyte
 
     monkeypatch.setattr(timm, "create_model", create_model)
     with pytest.raises(CytopipeError, match=r"no route to host\)\n.*local .safetensors file"):
-        load_pretrained(model, True)
+        load_pretrained(model, HUB_WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -247,12 +248,12 @@ def test_published_networks_take_their_backbone_s_weights_and_keep_their_head(
 ) -> None:
     state = plain_state(plain)
     model = build(name, **arguments)
-    before = {key: tensor.clone() for key, tensor in tail_of(model)[1].state_dict().items()}
+    before = {key: tensor.clone() for key, tensor in head_of(model)[1].state_dict().items()}
     load_pretrained(model, saved(tmp_path, state))
     heads = tuple(key for key in state if key.startswith(("fc.", "classifier.")))
     loaded = getattr(model, backbone).state_dict()
     assert heads and all(torch.equal(loaded[key], state[key]) for key in state if key not in heads)
-    assert all(torch.equal(before[key], tensor) for key, tensor in tail_of(model)[1].state_dict().items())
+    assert all(torch.equal(before[key], tensor) for key, tensor in head_of(model)[1].state_dict().items())
 
 
 def test_weights_fit_where_the_head_was_replaced(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: py
 
     monkeypatch.setattr(torchvision.models.AlexNet_Weights, "get_state_dict", get_state_dict)
     model = build("alexnet_hep2")
-    load_pretrained(model, True)
+    load_pretrained(model, HUB_WEIGHTS)
     assert (model.features[0].weight == 0.5).all()
     assert asked[0]["weights_only"] is True and asked[0]["check_hash"] is True
 
@@ -297,7 +298,7 @@ def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: py
 def test_a_network_of_its_own_takes_images_on_the_scale_of_0_to_1() -> None:
     for name in ("cell_background", "malaria_vgg"):
         with torch.device("meta"):
-            assert load_pretrained(build(name), False) == Normalisation((0, 0, 0), (1, 1, 1))
+            assert load_pretrained(build(name), RANDOM_WEIGHTS) == Normalisation((0, 0, 0), (1, 1, 1))
 
 
 @pytest.mark.realdata

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cytopipe_phantoms.spec import Phantom, read_spec
-from cytopipe_phantoms.writers.sipakmed import write_sipakmed
+from cytopipe_phantoms.writers.sipakmed import WRITER
 
 CERVIX = Path(__file__).parents[3] / "workflow" / "phantoms" / "cervix.yaml"
 
@@ -23,5 +23,5 @@ def phantom() -> Phantom:
 @pytest.fixture(scope="session")
 def smears(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smears")
-    write_sipakmed(folder, CERVIX, seed=7, fields_per_class=2, cells_per_field=6, scale=0.25)
+    WRITER.write(folder, CERVIX, seed=7, fields_per_class=2, cells_per_field=6, scale=0.25)
     return folder

@@ -11,10 +11,9 @@ from cytopipe.data.adapters.bethesda import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.outlines import area
 from cytopipe_phantoms.preparation import prepare
-from cytopipe_phantoms.request import read_classes
 from cytopipe_phantoms.smear import SEVERITY, Smear, fine_scale, take_smear
-from cytopipe_phantoms.spec import Phantom
-from cytopipe_phantoms.writers.bethesda import SLIDES, write_bethesda
+from cytopipe_phantoms.spec import Phantom, read_table
+from cytopipe_phantoms.writers.bethesda import SLIDES, WRITER
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
 REQUEST = {"seed": 5, "fields_per_class": 2, "cells_per_field": 4, "scale": 0.2}
@@ -27,13 +26,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def phantom() -> Phantom:
-    return read_classes(TABLE, SLIDES)
+    return read_table(TABLE, Phantom, tuple(SLIDES))
 
 
 @pytest.fixture(scope="module")
 def smears(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bethesda")
-    write_bethesda(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, **REQUEST)
     return folder
 
 
@@ -115,26 +114,26 @@ def test_the_nuclei_are_dark_in_the_picture(fields: dict[str, list[Smear]]) -> N
 
 
 def test_the_same_request_writes_the_same_bytes(smears: Path, tmp_path: Path) -> None:
-    write_bethesda(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, **REQUEST)
     assert contents(tmp_path) == contents(smears)
 
 
 def test_more_slides_leave_the_others_as_they_were(smears: Path, tmp_path: Path) -> None:
-    write_bethesda(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
     fewer, more = contents(tmp_path), contents(smears)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_smears(smears: Path, tmp_path: Path) -> None:
-    write_bethesda(tmp_path, TABLE, **{**REQUEST, "seed": 6, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 6, "fields_per_class": 1})
     own = contents(smears)
     assert not any(own.get(name) == data for name, data in contents(tmp_path).items())
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="Parabasal"):
-        write_bethesda(tmp_path, TABLE.with_name("cervix.yaml"), **REQUEST)
+        WRITER.write(tmp_path, TABLE.with_name("cervix.yaml"), **REQUEST)
 
 
 def test_the_adapter_reads_the_layout(smears: Path) -> None:

@@ -10,17 +10,16 @@ from PIL import Image
 from cytopipe.data.adapters.cell_background import ADAPTER
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.outlines import coverage
-from cytopipe_phantoms.request import read_classes
-from cytopipe_phantoms.spec import read_spec
+from cytopipe_phantoms.spec import Phantom, read_spec, read_table
 from cytopipe_phantoms.writers.cell_background import (
     TABLE_CLASSES,
+    WRITER,
     Picture,
     _fields,
     _off_nuclei,
     take_patches,
-    write_cell_background,
 )
-from cytopipe_phantoms.writers.sipakmed import write_sipakmed
+from cytopipe_phantoms.writers.sipakmed import WRITER as SIPAKMED
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
 REQUEST = {"seed": 2, "fields_per_class": 4, "cells_per_field": 8, "scale": 1.0}
@@ -35,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("patches")
-    write_cell_background(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, **REQUEST)
     return folder
 
 
@@ -66,7 +65,7 @@ def test_both_classes_are_of_one_size_and_a_fifth_is_for_validation(patches: Pat
 
 
 def test_the_middle_of_a_cell_patch_is_a_nucleus_and_that_of_the_background_seldom_is_as_dark() -> None:
-    phantom = read_classes(TABLE, TABLE_CLASSES)
+    phantom = read_table(TABLE, Phantom, TABLE_CLASSES)
     for slide in (1, 2):
         harvest = take_patches(phantom, slide, count=20, scale=1.0, seed=0)
         cell, background = (
@@ -83,19 +82,19 @@ def test_no_patch_stands_twice(patches: Path) -> None:
 
 
 def test_the_same_request_writes_the_same_bytes(patches: Path, tmp_path: Path) -> None:
-    write_cell_background(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, **REQUEST)
     assert contents(tmp_path) == contents(patches)
 
 
 def test_more_slides_leave_the_others_as_they_were(patches: Path, tmp_path: Path) -> None:
-    write_cell_background(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
     fewer, more = contents(tmp_path), contents(patches)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_patches(patches: Path, tmp_path: Path) -> None:
-    write_cell_background(tmp_path, TABLE, **{**REQUEST, "seed": 3, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 3, "fields_per_class": 1})
     own = contents(patches)
     assert not any(own.get(name) == data for name, data in contents(tmp_path).items())
 
@@ -111,7 +110,7 @@ def test_the_adapter_reads_the_layout(patches: Path) -> None:
 @pytest.fixture(scope="module")
 def of_fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("of_fields")
-    write_cell_background(folder, CERVIX, **WHOLE_FIELDS)
+    WRITER.write(folder, CERVIX, **WHOLE_FIELDS)
     return folder
 
 
@@ -160,7 +159,7 @@ def test_no_patch_of_background_holds_a_nucleus_not_even_of_a_cell_that_the_edge
 
 def test_patches_of_whole_fields_are_of_other_fields_than_a_sipakmed_of_the_same_seed(tmp_path: Path) -> None:
     take = _fields(read_spec(CERVIX), slide=1, scale=0.125, seed=7)
-    write_sipakmed(tmp_path, CERVIX, seed=7, fields_per_class=2, cells_per_field=9, scale=0.125)
+    SIPAKMED.write(tmp_path, CERVIX, seed=7, fields_per_class=2, cells_per_field=9, scale=0.125)
     fields = {path.read_bytes() for path in tmp_path.glob("im_*/im_*/*.bmp")}
     for number in (1, 2):
         Image.fromarray(take(number).image).save(tmp_path / "one.bmp")
@@ -168,5 +167,5 @@ def test_patches_of_whole_fields_are_of_other_fields_than_a_sipakmed_of_the_same
 
 
 def test_more_slides_of_whole_fields_leave_the_others_as_they_were(of_fields: Path, tmp_path: Path) -> None:
-    write_cell_background(tmp_path, CERVIX, **{**WHOLE_FIELDS, "fields_per_class": 1})
+    WRITER.write(tmp_path, CERVIX, **{**WHOLE_FIELDS, "fields_per_class": 1})
     assert contents(tmp_path).items() <= contents(of_fields).items()

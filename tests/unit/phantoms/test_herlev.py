@@ -12,15 +12,15 @@ from PIL import Image
 from cytopipe.data.adapters.herlev import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.outlines import coverage
-from cytopipe_phantoms.request import read_classes
+from cytopipe_phantoms.spec import Phantom, read_table
 from cytopipe_phantoms.writers.herlev import (
     BACKGROUND,
     CLASSES,
     CYTOPLASM,
     NUCLEUS,
     UNDEFINED,
+    WRITER,
     take_slide,
-    write_herlev,
 )
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "herlev.yaml"
@@ -39,7 +39,7 @@ def is_colour(segmentation: np.ndarray, colour: tuple[int, int, int]) -> np.ndar
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("herlev")
-    write_herlev(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, **REQUEST)
     return folder
 
 
@@ -74,7 +74,7 @@ def test_some_slides_hold_two_neighbouring_grades(cells: Path) -> None:
 
 
 def test_the_segmentation_is_the_drawings(cells: Path) -> None:
-    phantom = read_classes(TABLE, CLASSES)
+    phantom = read_table(TABLE, Phantom, CLASSES)
     for _, portrait in take_slide(phantom, "light_dysplastic", 1, count=5, scale=0.5, seed=1):
         size = portrait.image.shape[:2]
         nucleus = coverage(portrait.cell.nucleus, size) >= 0.5
@@ -93,7 +93,7 @@ def test_nuclei_are_darker_than_their_cytoplasm(cells: Path) -> None:
 
 
 def test_the_nucleus_takes_more_of_the_cell_from_grade_to_grade() -> None:
-    phantom = read_classes(TABLE, CLASSES)
+    phantom = read_table(TABLE, Phantom, CLASSES)
     ratios, order = {}, ["normal_superficiel", "normal_intermediate", *CLASSES[3:]]
     for name in order:
         shares = []
@@ -110,33 +110,33 @@ def test_the_nucleus_takes_more_of_the_cell_from_grade_to_grade() -> None:
 
 
 def test_the_same_request_writes_the_same_bytes(cells: Path, tmp_path: Path) -> None:
-    write_herlev(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, **REQUEST)
     assert contents(tmp_path) == contents(cells)
 
 
 def test_more_slides_leave_the_others_as_they_were(cells: Path, tmp_path: Path) -> None:
-    write_herlev(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
     fewer, more = contents(tmp_path), contents(cells)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_cells(cells: Path, tmp_path: Path) -> None:
-    write_herlev(tmp_path, TABLE, **{**REQUEST, "seed": 4, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 4, "fields_per_class": 1})
     other, own = contents(tmp_path), contents(cells)
     assert not any(own.get(name) == data for name, data in other.items())
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="normal_superficiel"):
-        write_herlev(tmp_path / "out", CERVIX, **REQUEST)
+        WRITER.write(tmp_path / "out", CERVIX, **REQUEST)
     assert not (tmp_path / "out").exists()
 
 
 def test_progress_counts_every_slide(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     request = {**REQUEST, "fields_per_class": 1, "cells_per_field": 1, "scale": 0.1}
-    write_herlev(tmp_path, TABLE, **request, progress=lambda done, total: seen.append((done, total)))
+    WRITER.write(tmp_path, TABLE, **request, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(number, 7) for number in range(1, 8)]
 
 

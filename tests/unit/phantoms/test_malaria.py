@@ -16,7 +16,7 @@ from cytopipe.data.adapters.malaria import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.spec import read_table
 from cytopipe_phantoms.traits import draw_scores, draw_traits
-from cytopipe_phantoms.writers.malaria import CLASSES, Malaria, prepare_patient, take_cell, write_malaria
+from cytopipe_phantoms.writers.malaria import CLASSES, WRITER, Malaria, prepare_patient, take_cell
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "malaria.yaml"
 REQUEST = {"seed": 3, "fields_per_class": 5, "cells_per_field": 8, "scale": 0.4}
@@ -45,7 +45,7 @@ def phantom() -> Malaria:
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("malaria")
-    write_malaria(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, **REQUEST)
     return folder
 
 
@@ -135,19 +135,19 @@ def test_cells_of_one_patient_have_one_hue(cells: Path) -> None:
 
 def test_the_same_arguments_write_the_same_bytes(cells: Path, tmp_path: Path) -> None:
     np.random.seed(99)  # the global generator must not matter
-    write_malaria(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, **REQUEST)
     assert contents(tmp_path) == contents(cells)
 
 
 def test_more_patients_leave_the_others_images_as_they_were(cells: Path, tmp_path: Path) -> None:
-    write_malaria(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
     fewer = {name: data for name, data in contents(tmp_path).items() if name.endswith(".png")}
     assert fewer and fewer.items() <= contents(cells).items()
 
 
 def test_a_table_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"hep2\.yaml"):
-        write_malaria(tmp_path / "out", TABLE.with_name("hep2.yaml"), **REQUEST)
+        WRITER.write(tmp_path / "out", TABLE.with_name("hep2.yaml"), **REQUEST)
     assert not (tmp_path / "out").exists()
 
 

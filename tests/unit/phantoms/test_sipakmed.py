@@ -15,7 +15,7 @@ from PIL import Image
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.spec import Phantom
-from cytopipe_phantoms.writers.sipakmed import write_sipakmed
+from cytopipe_phantoms.writers.sipakmed import WRITER
 
 
 def contour(path: Path) -> np.ndarray:
@@ -113,8 +113,8 @@ def test_another_process_writes_the_same_bytes(smears: Path, cervix: Path, tmp_p
     code = (
         "import cv2; cv2.setNumThreads(1)\n"
         "from pathlib import Path\n"
-        "from cytopipe_phantoms.writers.sipakmed import write_sipakmed\n"
-        f"write_sipakmed(Path({str(tmp_path)!r}), Path({str(cervix)!r}), seed=7, fields_per_class=2, "
+        "from cytopipe_phantoms.writers.sipakmed import WRITER\n"
+        f"WRITER.write(Path({str(tmp_path)!r}), Path({str(cervix)!r}), seed=7, fields_per_class=2, "
         "cells_per_field=6, scale=0.25)\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "99", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -123,14 +123,14 @@ def test_another_process_writes_the_same_bytes(smears: Path, cervix: Path, tmp_p
 
 
 def test_more_fields_leave_the_first_as_it_was(smears: Path, cervix: Path, tmp_path: Path) -> None:
-    write_sipakmed(tmp_path, cervix, seed=7, fields_per_class=1, cells_per_field=6, scale=0.25)
+    WRITER.write(tmp_path, cervix, seed=7, fields_per_class=1, cells_per_field=6, scale=0.25)
     fewer, more = digests(tmp_path), digests(smears)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_gives_other_fields(smears: Path, cervix: Path, tmp_path: Path) -> None:
-    write_sipakmed(tmp_path, cervix, seed=8, fields_per_class=1, cells_per_field=6, scale=0.25)
+    WRITER.write(tmp_path, cervix, seed=8, fields_per_class=1, cells_per_field=6, scale=0.25)
     name = "im_Parabasal/im_Parabasal/001.bmp"
     assert digests(tmp_path)[name] != digests(smears)[name]
 
@@ -145,7 +145,7 @@ def test_the_scene_is_the_same_at_every_scale(phantom: Phantom) -> None:
 
 def test_progress_counts_every_field(cervix: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    write_sipakmed(
+    WRITER.write(
         tmp_path,
         cervix,
         seed=0,
@@ -163,5 +163,5 @@ def test_progress_counts_every_field(cervix: Path, tmp_path: Path) -> None:
 def test_an_argument_out_of_range_is_refused_by_name(cervix: Path, tmp_path: Path, argument: str, value: float) -> None:
     arguments = {"seed": 0, "fields_per_class": 1, "cells_per_field": 3, "scale": 0.25, argument: value}
     with pytest.raises(CytopipeError, match=argument):
-        write_sipakmed(tmp_path / "out", cervix, **arguments)
+        WRITER.write(tmp_path / "out", cervix, **arguments)
     assert not (tmp_path / "out").exists()

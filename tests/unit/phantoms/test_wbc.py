@@ -15,7 +15,7 @@ from cytopipe_phantoms.outlines import area, clearance, coverage
 from cytopipe_phantoms.romanowsky import AZURE, BLUE, EOSIN
 from cytopipe_phantoms.spec import read_table
 from cytopipe_phantoms.traits import draw_scores, draw_traits
-from cytopipe_phantoms.writers.wbc import CLASSES, Wbc, prepare_slide, take_cell, write_wbc
+from cytopipe_phantoms.writers.wbc import CLASSES, WRITER, Wbc, prepare_slide, take_cell
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "wbc.yaml"
 REQUEST = {"seed": 3, "fields_per_class": 3, "cells_per_field": 2, "scale": 0.5}
@@ -34,7 +34,7 @@ def phantom() -> Wbc:
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wbc")
-    write_wbc(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, **REQUEST)
     return folder
 
 
@@ -181,17 +181,17 @@ def test_cells_of_one_smear_share_its_light(phantom: Wbc) -> None:
 
 def test_the_same_arguments_write_the_same_bytes(cells: Path, tmp_path: Path) -> None:
     np.random.seed(99)  # the global generator must not matter
-    write_wbc(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, **REQUEST)
     assert contents(tmp_path) == contents(cells)
 
 
 def test_more_smears_leave_the_others_as_they_were(cells: Path, tmp_path: Path) -> None:
-    write_wbc(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
     fewer = {name: data for name, data in contents(tmp_path).items() if not name.endswith(".csv")}
     assert len(fewer) == 40 and fewer.items() <= contents(cells).items()
 
 
 def test_an_argument_out_of_range_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="scale"):
-        write_wbc(tmp_path / "out", TABLE, **{**REQUEST, "scale": 0.01})
+        WRITER.write(tmp_path / "out", TABLE, **{**REQUEST, "scale": 0.01})
     assert not (tmp_path / "out").exists()

@@ -16,7 +16,6 @@ import yaml
 from cytopipe.errors import CytopipeError
 from cytopipe.io.hashing import sha256_file
 from cytopipe.io.locks import StageLock
-from cytopipe.params import Params
 from cytopipe.pipeline import stage as module
 from cytopipe.pipeline.stage import Stage, fix_threads, main
 
@@ -47,10 +46,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, A
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (tmp_path / "in.txt").write_text("input")
+    describe(tmp_path)
     for name, text in OLD.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
+
+
+def describe(project: Path, inputs: Iterable[str] = ("in.txt",)) -> None:
+    """The stages of these tests: their scripts, and the dvc.yaml that describes them."""
+    stages = {
+        name: {"foreach": f"${{{section}}}", "do": {"deps": [*inputs, f"stages/{name}.py"], "outs": [*outs]}}
+        for name, section, outs in (
+            ("organize", "datasets", ("data/folder", "data/old.txt")),
+            ("train_classifier", "classifiers", ("models/${key}",)),
+        )
+    }
+    (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    for name in stages:
+        script = project / f"stages/{name}.py"
+        script.parent.mkdir(exist_ok=True)
+        script.touch()
 
 
 def outputs(project: Path) -> dict[str, str]:
@@ -65,20 +81,13 @@ Call = Callable[..., int]
 def call(project: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Run a stage as its script does; returns the exit status."""
 
-    (project / "script.py").write_text("pass")
-
     def run_main(run: Callable[[Stage], None], *arguments: str, inputs: Iterable[str] = ("in.txt",)) -> int:
-        def reads(params: Params, item: str) -> list[Path]:
-            return [Path(name) for name in inputs]
-
+        describe(project, inputs)
         arguments = arguments or ("tiny",)
-        training = arguments[0] == "masks"
-        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
+        name = "train_classifier" if arguments[0] == "masks" else "organize"
+        monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", *arguments])
         with pytest.raises(SystemExit) as end:
-            if training:
-                main("train_classifier", run, reads, "What it does.", item="classifier")
-            else:
-                main("organize", run, reads, "What it does.", item="dataset")
+            main(run, "Its help.")
         return int(end.value.code or 0)
 
     return run_main
@@ -125,16 +134,16 @@ def test_a_fault_is_one_message_and_leaves_the_old_outputs(
 
 
 def test_debug_shows_the_traceback(call: Call, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", [__file__, "tiny", "--debug"])
+    monkeypatch.setattr(sys, "argv", ["stages/organize.py", "tiny", "--debug"])
     with pytest.raises(CytopipeError, match="a column"):
-        main("organize", partial(write, fail=FAULTY), lambda params, item: [], "", item="dataset")
+        main(partial(write, fail=FAULTY), "")
     assert outputs(project) == OLD
 
 
 def test_a_bug_is_not_hidden(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", [__file__, "tiny"])
+    monkeypatch.setattr(sys, "argv", ["stages/organize.py", "tiny"])
     with pytest.raises(ZeroDivisionError):
-        main("organize", partial(write, fail=ZeroDivisionError()), lambda params, item: [], "", item="dataset")
+        main(partial(write, fail=ZeroDivisionError()), "")
     assert outputs(project) == OLD
 
 
@@ -156,7 +165,7 @@ def run(stage):
     print("here", flush=True)
     time.sleep(60)
 
-main("organize", run, lambda params, item: [Path("in.txt")], "Sleeps.", item="dataset")
+main(run, "Sleeps.")
 """
 
 
@@ -167,8 +176,8 @@ def heed_interrupts() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_stage_with_130_and_leaves_the_old_outputs(project: Path, number: signal.Signals) -> None:
-    (project / "sleeper.py").write_text(SLEEPER)
-    command = [sys.executable, "sleeper.py", "tiny"]
+    (project / "stages/organize.py").write_text(SLEEPER)
+    command = [sys.executable, "stages/organize.py", "tiny"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     ) as process:
@@ -262,7 +271,7 @@ def test_checkpoints_are_keyed_by_all_that_determines_the_result(
     ]
     (project / "in.txt").write_text("changed")
     changed.append(key())
-    (project / "script.py").write_text("pass  # changed")
+    (project / "stages/train_classifier.py").write_text("pass  # changed")
     changed.append(key())
     assert len({first, *changed}) == 6
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dvc.repo import Repo
 from workflow.dag import Dag, Output, fingerprint
 
 from cytopipe.errors import CytopipeError
 
+ROOT = Path(__file__).resolve().parents[3]
 Make = Callable[[Path | dict[str, Any]], Path]
 
 
@@ -57,11 +59,11 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
         "report",
     }
     assert rules["train_classifier@blood-small"].command == "python stages/train_classifier.py blood-small"
-    assert "data/tensors/blood/train.npy" in rules["train_classifier@blood-small"].inputs
+    assert "data/tensors/blood" in rules["train_classifier@blood-small"].inputs
     assert "models/segmenters/coarse" in rules["generate_masks@blood"].inputs
     assert "models/segmenters/fine" in rules["generate_masks@smear"].inputs
     assert {"models/segmenters/fine", "models/classifiers/big"} < set(rules["evaluate_screening@by-masks"].inputs)
-    assert {"models/classifiers/blood-small", "models/classifiers/blood-big", "data/raw/blood/files"} < set(
+    assert {"models/classifiers/blood-small", "models/classifiers/blood-big", "data/raw/blood"} < set(
         rules["evaluate_screening@by-patches"].inputs
     )
     assert "results/screenings/by-masks/metrics.json" in rules["report"].inputs
@@ -79,7 +81,7 @@ def test_nothing_to_screen_leaves_no_stage_of_it_and_a_report_all_the_same(proje
 def test_every_output_is_a_target(project: Make, tiny: dict[str, Any]) -> None:
     dag = Dag(str(project(tiny)))
     assert dag.targets == [out.path for rule in dag.rules for out in rule.outputs]
-    assert {"data/raw/tiny/files", "models/classifiers/masks", "results/leaderboard.json"} < set(dag.targets)
+    assert {"data/raw/tiny", "models/classifiers/masks", "results/leaderboard.json"} < set(dag.targets)
 
 
 def test_code_folders_stand_as_their_modules(project: Make, tiny: dict[str, Any]) -> None:
@@ -109,9 +111,36 @@ def test_outputs_without_a_suffix_are_folders_and_pngs_are_figures() -> None:
     assert Output("models/classifiers/a").is_folder
     assert not Output("data/raw/a/manifest.csv").is_folder
     assert Output("results/a/roc.png").is_figure
-    assert Output("results/a/roc.png").title == "ROC curves"
-    assert Output("results/a/another_one.png").title == "another one"
     assert not Output("results/a/roc.csv").is_figure
+
+
+def test_rules_and_figures_are_called_as_dvc_yaml_calls_them(project: Make, tiny: dict[str, Any]) -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    for rule in rules.values():
+        assert rule.heading == stages[rule.category].get("do", stages[rule.category])["desc"]
+    titles = {Path(out.path).name: out.title for out in rules["evaluate@masks"].outputs if out.is_figure}
+    assert titles["pr.png"] == "precision and recall"  # of the plot pr.csv
+    titles = {Path(out.path).name: out.title for out in rules["train_classifier@masks"].outputs if out.is_figure}
+    assert titles["curves.png"] == "curves"  # no plot has this name
+
+
+def test_a_file_inside_an_output_is_the_output(project: Make, tiny: dict[str, Any]) -> None:
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    training = rules["train_classifier@masks"].inputs
+    assert {"data/organized/tiny", "data/masks/tiny"} < set(training)  # for summary.json and the segmenter in them
+    assert not [path for path in training if path.startswith(("data/organized/tiny/", "data/masks/tiny/"))]
+
+
+@pytest.mark.parametrize(("section", "name"), [("segmenters", "unet"), ("classifiers", "masks")])
+def test_pretrained_weights_are_an_input_of_the_training(
+    project: Make, tiny: dict[str, Any], section: str, name: str, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.touch()
+    tiny[section][name]["pretrained"] = str(weights)
+    users = [rule.name for rule in Dag(str(project(tiny))).rules if str(weights) in rule.inputs]
+    assert users == [f"train_{section.removesuffix('s')}@{name}"]
 
 
 def test_a_faulty_parameter_is_named_before_anything_runs(project: Make, tiny: dict[str, Any]) -> None:

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
 from workflow.dag import Dag, Rule
 
-from cytopipe import paths
 from cytopipe.evaluation import distribution
 from cytopipe.metrics import curves, screening
-from cytopipe.params import SPLITS, Params, load_params
+from cytopipe.params import Params, load_params
+from cytopipe.pipeline.description import Description, read_description
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
-ITEMS = {
-    **dict.fromkeys(("download", "organize", "generate_masks", "build_tensors", "audit"), "datasets"),
-    "train_segmenter": "segmenters",
-    **dict.fromkeys(("train_classifier", "evaluate", "explain"), "classifiers"),
-    "evaluate_screening": "screenings",
-    "compare": None,
-    "report": None,
-}
-CURVES = ("confusion", "roc", "pr", "reliability", "decision", "coverage")
 # Parameters that change no byte of any output, so that no stage depends on them.
 WITHOUT_EFFECT = ("tracking.", "runtime.num_workers")
 
 Make = Callable[[Path | dict[str, Any]], Path]
-
-
-def script(stage: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"stages_{stage}", ROOT / f"stages/{stage}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def leaves(values: Any, key: str = "") -> Iterator[str]:
@@ -49,54 +32,6 @@ def leaves(values: Any, key: str = "") -> Iterator[str]:
             yield from leaves(value, f"{key}.{name}".lstrip("."))
     else:
         yield key
-
-
-def written(stage: str, item: str) -> list[Path]:
-    """What cytopipe.paths says that a stage writes."""
-    raw, organized, masks, tensors = paths.Raw(item), paths.Organized(item), paths.Masks(item), paths.Tensors(item)
-    segmenter, classifier, explained = paths.segmenter(item), paths.classifier(item), paths.Explained(item)
-    screened = paths.Screened(item)
-    return {
-        "download": [raw.files, raw.manifest],
-        "organize": [
-            *(organized.folder / split for split in SPLITS),
-            organized.masks,
-            organized.summary,
-            organized.manifest,
-        ],
-        "train_segmenter": [
-            segmenter.model,
-            segmenter.predictions,
-            segmenter.metrics,
-            *(segmenter.training / name for name in ("history.csv", "loss.csv", "dice.csv", "curves.png")),
-            *(segmenter.plots / f"distribution.{kind}" for kind in ("csv", "png")),
-        ],
-        "generate_masks": [masks.predicted, masks.manifest, masks.segmenter],
-        "build_tensors": [*(tensors.array(split) for split in SPLITS), tensors.manifest],
-        "audit": [paths.Audit(item).findings, paths.Audit(item).figures],
-        "train_classifier": [
-            classifier.model,
-            *(classifier.training / name for name in ("history.csv", "loss.csv", "accuracy.csv", "curves.png")),
-        ],
-        "evaluate": [
-            classifier.predictions,
-            classifier.summary,
-            classifier.metrics,
-            *(classifier.plots / f"{name}.{kind}" for name in CURVES for kind in ("csv", "png")),
-        ],
-        "explain": [
-            explained.summary,
-            explained.panels,
-            *(explained.plots / f"{name}.csv" for name in ("shares", "deletion", "insertion")),
-            *(explained.plots / f"{name}.png" for name in ("shares", "perturbation")),
-        ],
-        "evaluate_screening": [
-            *(screened.metrics, screened.detections, screened.fields, screened.figures),
-            *(screened.plots / f"{name}.{kind}" for name in ("precision_recall", "counts") for kind in ("csv", "png")),
-        ],
-        "compare": [paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS],
-        "report": [paths.REPORT, paths.CARDS],
-    }[stage]
 
 
 @pytest.fixture(scope="module", params=PRESETS, ids=lambda path: path.stem)
@@ -110,34 +45,42 @@ def rules(preset: Path, project: Make) -> list[Rule]:
     return Dag(str(project(preset))).rules
 
 
+@pytest.fixture(scope="module")
+def description() -> Description:
+    return read_description(ROOT / "dvc.yaml")
+
+
 def test_every_stage_has_a_script_of_its_name_and_every_script_a_stage() -> None:
-    assert STAGES.keys() == {path.stem for path in (ROOT / "stages").glob("*.py")} == ITEMS.keys()
+    assert STAGES.keys() == {path.stem for path in (ROOT / "stages").glob("*.py")}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_command_runs_the_script_for_one_entry_of_the_right_section(stage: str) -> None:
-    section = ITEMS[stage]
+def test_the_command_runs_the_script_for_one_entry(stage: str, description: Description) -> None:
     body = STAGES[stage].get("do", STAGES[stage])
-    assert STAGES[stage].get("foreach") == (f"${{{section}}}" if section else None)
-    assert body["cmd"] == f"python stages/{stage}.py" + (" ${key}" if section else "")
+    assert body["cmd"] == f"python stages/{stage}.py" + (" ${key}" if description.stages[stage].section else "")
     assert body["desc"]
 
 
-def test_templates_resolve_to_one_stage_an_entry(preset: Path, rules: list[Rule]) -> None:
+def test_stage_scripts_read_the_templates_as_dvc_does(preset: Path, project: Make, description: Description) -> None:
+    values = load_params(preset).model_dump(mode="json")
+    for stage in Repo(str(project(preset))).index.stages:
+        name, _, item = stage.name.partition("@")
+        own = description.stages[name]
+        assert bool(item) == bool(own.section)
+        deps = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+        assert own.resolve(own.deps, item, values) == deps, stage.name
+        assert sorted(own.resolve(own.outs, item, values)) == sorted(out.def_path for out in stage.outs), stage.name
+
+
+def test_templates_resolve_to_one_stage_an_entry(preset: Path, rules: list[Rule], description: Description) -> None:
     values = yaml.safe_load(preset.read_text())
     names = {
-        f"{stage}@{item}" if item else stage
-        for stage, section in ITEMS.items()
-        for item in (values[section] if section else [""])
+        f"{stage.name}@{item}" if item else stage.name
+        for stage in description.stages.values()
+        for item in (values[stage.section] if stage.section else [""])
     }
     assert {rule.name for rule in rules} == names
     assert "${" not in repr(rules)
-
-
-def test_stages_write_what_paths_says(rules: list[Rule]) -> None:
-    for rule in rules:
-        expected = {path.as_posix() for path in written(rule.category, rule.name.partition("@")[2])}
-        assert {out.path for out in rule.outputs} == expected, rule.name
 
 
 def test_plots_have_a_template_and_columns_of_their_table() -> None:
@@ -160,14 +103,6 @@ def test_plots_have_a_template_and_columns_of_their_table() -> None:
     for name, names in columns.items():
         assert {settings[name]["x"], settings[name]["y"]} <= set(names), name
     assert own <= {plot["template"] for plot in settings.values()}, "a template that no plot uses"
-
-
-def test_what_a_script_hashes_is_among_its_deps(preset: Path, rules: list[Rule]) -> None:
-    params = load_params(preset)
-    scripts = {stage: script(stage) for stage in STAGES}
-    for rule in rules:
-        for path in scripts[rule.category].inputs(params, rule.name.partition("@")[2]):
-            assert path.as_posix() in rule.inputs, rule.name
 
 
 def test_meta_says_what_a_stage_needs_of_a_machine(preset: Path, rules: list[Rule]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +78,24 @@ class Options(Section):
 
 
 @dataclass(frozen=True)
+class Phantoms:
+    """Phantoms that stand in for a dataset where `cytopipe preset NAME --phantoms` asks for them.
+
+    Attributes:
+        layout: of the published dataset: the module of `cytopipe_phantoms.writers` that draws it. It is imported when
+            images are drawn, not with the adapter.
+        table: name of the biology table in workflow/phantoms/, without its suffix.
+        fields_per_class, cells_per_field, scale: as in `PhantomSource`.
+    """
+
+    layout: str
+    table: str
+    fields_per_class: int = 20
+    cells_per_field: int = 8
+    scale: float = 0.5
+
+
+@dataclass(frozen=True)
 class Adapter:
     """How one published dataset is read.
 
@@ -92,6 +109,7 @@ class Adapter:
         samples: yields every sample below the raw folder.
         order: the classes where options change them.
         fields: yields the whole fields below the raw folder, where the publisher distributes them with outlines.
+        phantoms: how images in this layout are drawn; None where they cannot be.
     """
 
     name: str
@@ -106,6 +124,7 @@ class Adapter:
     published_split: str = "none"
     normal: tuple[str, ...] = ()
     fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    phantoms: Phantoms | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
         """All samples, sorted by id.
@@ -182,15 +201,6 @@ class Adapter:
             where=raw,
             hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
         )
-
-
-def find_folder(raw: Path, name: str) -> Path | None:
-    """The shallowest folder of this name below `raw`, whatever its case; archives often add roots of their own."""
-    folders = [Path(parent) / child for parent, children, _ in os.walk(raw) for child in children]
-    matches = [
-        path for path in folders if path.name.lower() == name.lower() and not is_junk(path.relative_to(raw).as_posix())
-    ]
-    return min(matches, key=lambda path: (len(path.parts), path.as_posix()), default=None)
 
 
 def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[tuple[int, dict[str, str]]]:

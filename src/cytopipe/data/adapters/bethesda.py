@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cytopipe.data.adapters.base import Adapter, Sample
+from cytopipe.data.adapters.base import Adapter, Phantoms, Sample
 from cytopipe.data.adapters.layout import class_folders, list_images, missing_classes
 from cytopipe.data.adapters.train_validation import (
     PUBLISHED_SPLIT,
@@ -51,4 +51,5 @@ ADAPTER = Adapter(
     normal=("NILM",),
     options=ValidationOptions,
     samples=_samples,
+    phantoms=Phantoms("bethesda", table="bethesda"),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cytopipe.data.adapters.base import Adapter, Sample
+from cytopipe.data.adapters.base import Adapter, Phantoms, Sample
 from cytopipe.data.adapters.layout import GroupPattern, class_folders, group_by_pattern, list_images, missing_classes
 from cytopipe.data.adapters.train_validation import (
     PUBLISHED_SPLIT,
@@ -52,4 +52,5 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=CellBackgroundOptions,
     samples=_samples,
+    phantoms=Phantoms("cell_background", table="bethesda", fields_per_class=40, cells_per_field=10, scale=1.0),
 )

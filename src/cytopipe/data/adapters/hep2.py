@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from cytopipe.data.adapters.base import Adapter, Options, Sample, read_csv
+from cytopipe.data.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
 from cytopipe.data.adapters.layout import SPLIT_WORDS, class_folders, images_of, list_paths, logger, missing_classes
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
+BLOCK = 160  # images of a class, by consecutive ids, about as many as a specimen has
 _LABELS = {label.lower(): label for label in CLASSES}
 _CSV = "gt_training.csv"
 
@@ -28,7 +29,7 @@ class Hep2Options(Options):
     """How groups are made."""
 
     block: int = Field(
-        160, ge=1, description="images of a class, by consecutive ids, that are one group: about a specimen's"
+        BLOCK, ge=1, description="images of a class, by consecutive ids, that are one group: about a specimen's"
     )
 
 
@@ -130,4 +131,5 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=Hep2Options,
     samples=_samples,
+    phantoms=Phantoms("hep2", table="hep2", fields_per_class=5, cells_per_field=BLOCK, scale=1.0),
 )

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from cytopipe.data.adapters.base import Adapter, Options, Sample
+from cytopipe.data.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.data.adapters.layout import class_folders, list_images, missing_classes
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
@@ -80,4 +80,5 @@ ADAPTER = Adapter(
     options=HerlevOptions,
     order=_classes,
     samples=_samples,
+    phantoms=Phantoms("herlev", table="herlev"),
 )

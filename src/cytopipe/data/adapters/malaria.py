@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cytopipe.data.adapters.base import Adapter, Options, Sample
+from cytopipe.data.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.data.adapters.layout import class_folders, images_of, list_paths, missing_classes
 from cytopipe.errors import CytopipeError
 
@@ -114,4 +114,5 @@ ADAPTER = Adapter(
     normal=("Uninfected",),
     options=MalariaOptions,
     samples=_samples,
+    phantoms=Phantoms("malaria", table="malaria"),
 )

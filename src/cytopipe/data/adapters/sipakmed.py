@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from cytopipe.data.adapters.base import Adapter, AnnotatedCell, AnnotatedField, Options, Sample
+from cytopipe.data.adapters.base import Adapter, AnnotatedCell, AnnotatedField, Options, Phantoms, Sample
 from cytopipe.data.adapters.layout import list_images
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.masks import cell_mask
@@ -154,4 +154,5 @@ ADAPTER = Adapter(
     options=SipakmedOptions,
     samples=_samples,
     fields=_fields,
+    phantoms=Phantoms("sipakmed", table="cervix"),
 )

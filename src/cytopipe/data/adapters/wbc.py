@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cytopipe.data.adapters.base import Adapter, Options, Sample, find_folder, read_csv
+from cytopipe.data.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
+from cytopipe.data.adapters.layout import by_folder, list_images
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_values
 from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
@@ -31,11 +32,14 @@ def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
-    folder = find_folder(raw, "Dataset 1")
-    if folder is None:
+    folders = by_folder(list_images(raw))
+    found = next((folder for folder in folders if folder.name.lower() == "dataset 1"), None)
+    if found is None:
         raise ADAPTER.not_found(raw, "no folder 'Dataset 1'")
+    folder = raw / found
     labels = folder.parent / _CSV
-    images = {int(path.stem): path for path in sorted(folder.glob("*.bmp")) if path.stem.isdecimal()}
+    files = [folder / name for name in folders[found] if name.endswith(".bmp")]
+    images = {int(path.stem): path for path in files if path.stem.isdecimal()}
     seen: set[int] = set()
     for line, row in read_csv(labels, ("image ID", "class label")):
         where = f"{labels}:{line}"
@@ -66,4 +70,5 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=WbcOptions,
     samples=_samples,
+    phantoms=Phantoms("wbc", table="wbc"),
 )

@@ -6,6 +6,7 @@ A dataset's `source` in params.yaml names a kind and a path. To add a kind, writ
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from cytopipe.data.sources.phantom import draw_phantoms
 from cytopipe.data.sources.url import fetch_url
 from cytopipe.errors import CytopipeError
 from cytopipe.io.folders import Progress, list_files
+from cytopipe.io.hashing import sha256_file
 from cytopipe.params import PhantomSource
 
 
@@ -59,8 +61,27 @@ def fetch(source: Source, target: Path, *, dataset: str, cache: Path, progress: 
             or needs a download by hand.
     """
     if isinstance(source, PhantomSource):
-        draw_phantoms(source, target, progress)
+        draw_phantoms(source, target, dataset=dataset, progress=progress)
     else:
         FETCHERS[source.kind](source.path, target, dataset=dataset, cache=cache, progress=progress)
     if not list_files(target):
         raise CytopipeError("the source holds no files", where=f"datasets.{dataset}.source.path: {source.path}")
+
+
+def write_raw_manifest(path: Path, files: Path) -> int:
+    """List every file below `files`, sorted by path: path, bytes, sha256.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        CytopipeError: when there is none.
+    """
+    names = list_files(files)
+    if not names:
+        raise CytopipeError("the source holds no files", where=files)
+    with path.open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(("path", "bytes", "sha256"))
+        writer.writerows((name, (files / name).stat().st_size, sha256_file(files / name)) for name in names)
+    return len(names)

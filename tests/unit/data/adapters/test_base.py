@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.data.adapters.base import find_folder, read_csv
+from cytopipe.data.adapters.base import read_csv
 from cytopipe.data.adapters.registry import ADAPTERS, adapter
 from cytopipe.errors import CytopipeError
 
@@ -71,19 +71,6 @@ def test_a_missing_csv_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(CytopipeError, match=f"{path.name}: no such CSV"):
             list(read_csv(path, ()))
-
-
-def test_a_folder_is_found_in_any_case_and_the_shallowest_wins(tmp_path: Path) -> None:
-    (tmp_path / "root" / "DATASET 1").mkdir(parents=True)
-    (tmp_path / "a" / "deeper" / "Dataset 1").mkdir(parents=True)
-    assert find_folder(tmp_path, "Dataset 1") == tmp_path / "root" / "DATASET 1"
-    assert find_folder(tmp_path, "Dataset 2") is None
-
-
-def test_a_folder_of_junk_is_not_found(tmp_path: Path) -> None:
-    for folder in ("__MACOSX/Dataset 1", "a/deeper/Dataset 1"):
-        (tmp_path / folder).mkdir(parents=True)
-    assert find_folder(tmp_path, "Dataset 1") == tmp_path / "a/deeper/Dataset 1"
 
 
 def test_an_unknown_adapter_comes_with_the_nearest() -> None:

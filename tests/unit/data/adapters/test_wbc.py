@@ -94,3 +94,9 @@ def test_another_dataset_is_named_as_such(tmp_path: Path, save_image) -> None:
     assert "expected white blood cells, dataset 1 (Dataset 1/001.bmp" in error.value.what
     assert error.value.what.endswith("found im_Parabasal/im_Parabasal")
     assert "https://github.com/zxaoyou/segmentation_WBC" in error.value.hint
+
+
+def test_junk_and_deeper_copies_of_the_folder_are_passed_over(raw: Path, save_image) -> None:
+    for folder in ("__MACOSX/Dataset 1", "a/deeper/than/that/Dataset 1"):
+        save_image(raw / folder / "003.bmp")
+    assert {sample.image.parent for sample in read(raw)} == {raw / "segmentation_WBC-master" / "dataset 1"}

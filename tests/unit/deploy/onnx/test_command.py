@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cytopipe.cli import app
-from cytopipe.cli.export import name_of
+from cytopipe.cli.export import default_name
 from cytopipe.imaging.decode import encode_png, read_rgb
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
@@ -92,8 +92,8 @@ def test_nothing_is_written_without_agreement(model: Path) -> None:
 
 
 def test_a_file_is_called_after_its_model() -> None:
-    assert name_of(Path("models/classifiers/masks")) == "masks"
-    assert name_of(Path("models/classifiers/masks/folds/3")) == "masks-folds-3"
+    assert default_name(Path("models/classifiers/masks")) == "masks"
+    assert default_name(Path("models/classifiers/masks/folds/3")) == "masks-folds-3"
 
 
 def test_another_process_writes_the_same_bytes(model: Path) -> None:

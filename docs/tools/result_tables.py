@@ -1,0 +1,169 @@
+"""Write the tables of README.md and of docs/ between their markers.
+
+python docs/tools/result_tables.py           tables of real runs, from docs/results/*.json
+python docs/tools/result_tables.py --demo    also those of the demo, after `make repro` on its preset
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.stored_results import FOLDER, Stored, read_results
+from cytopipe.io.atomic import write_text
+from cytopipe.io.tables import markdown
+from cytopipe.metrics.registry import find
+from cytopipe.params import load_params
+from cytopipe.results.leaderboard import Leaderboard
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.screening import ScreeningDetails
+
+README = Path("README.md")
+DEMO_PAGE = Path("docs/demo.md")
+RESULTS_PAGE = Path("docs/results.md")
+DEMO = paths.PRESETS / "demo.yaml"
+TOOL = "python docs/tools/result_tables.py"
+SCREENING_COLUMNS = {
+    "F1 of boxes": ("boxes", "f1"),
+    "F1, edge counted": ("boxes", "all_counted_f1"),
+    "F1 of outlines": ("contours", "f1"),
+    "count error": ("count", "relative_error"),
+    "rightly named": ("naming", "accuracy"),
+}
+
+
+def between(page: str, mark: str, body: str) -> str:
+    """The page with a new text between its two markers.
+
+    Raises:
+        CytopipeError: when the page lacks the markers, or has them in the wrong order.
+    """
+    begin, end = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise CytopipeError("the markers are missing", hint=f"add the lines {begin} and {end}")
+    return f"{before}{begin}\n{body.strip()}\n{end}{after}"
+
+
+def real_results(stored: Sequence[Stored]) -> str:
+    """One table for each set of metrics (segmenters, classifiers), one row per system, and how they were made.
+
+    A row that two runs share, such as that of one segmenter in two presets, is shown once.
+    """
+    tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for run in stored:
+        for (dataset, system, split, n), group in groupby(
+            run.results, key=attrgetter("dataset", "system", "split_shown", "n")
+        ):
+            results = list(group)
+            row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
+            rows = tables.setdefault(tuple(one.metric for one in results), [])
+            if row not in rows:
+                rows.append(row)
+    parts = [
+        markdown(("dataset", "system", "split", "test images", *map(_title, metrics)), rows)
+        for metrics, rows in tables.items()
+    ]
+    notes = dict.fromkeys(
+        f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
+    )
+    made = [f"- {run.preset}: {run.made}" for run in stored]
+    return "\n".join(
+        [*parts, *notes, "\nIn parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
+    )
+
+
+def _title(key: str) -> str:
+    metric = find(key)
+    return metric.name if metric else key
+
+
+def leaderboard_summary(board: Leaderboard) -> str:
+    """One row for each classifier of `results/leaderboard.json`: the README's table."""
+    return markdown(
+        ("classifier", "dataset", "test images", "accuracy", "95 %", "macro F1", "AUC"), list(_summary_rows(board))
+    )
+
+
+def _summary_rows(board: Leaderboard) -> Iterator[tuple[str, ...]]:
+    for dataset, ranking in board.root.items():
+        for row in ranking.classifiers:
+            accuracy = row.metrics["accuracy"]
+            yield (
+                f"`{row.name}`",
+                dataset,
+                f"{ranking.test_images:,}",
+                _number(accuracy.value),
+                "-" if accuracy.low is None else f"{accuracy.low:.3f} to {accuracy.high:.3f}",
+                _number(row.metrics["macro_f1"].value),
+                _number(row.metrics["auc"].value),
+            )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def leaderboard(text: str) -> str:
+    """`results/leaderboard.md` as a part of a page: its title left out, the headings of datasets one level lower."""
+    lines = (line for line in text.splitlines() if not line.startswith("# "))
+    return "\n".join(f"#{line}" if line.startswith("## ") else line for line in lines).strip()
+
+
+def screenings(root: Path) -> str:
+    """One row for each screening of a finished run."""
+    rows = []
+    for name, config in load_params(root / paths.PARAMS).screenings.items():
+        details = ScreeningDetails.read(root / paths.Screened(name).details)
+        shown = [_with_interval(getattr(details, part)[value]) for part, value in SCREENING_COLUMNS.values()]
+        rows.append((f"`{name}`", f"`{config.detector}`", str(details.fields), str(details.cells), *shown))
+    return markdown(("screening", "detector", "fields", "cells", *SCREENING_COLUMNS), rows)
+
+
+def _with_interval(found: Estimate) -> str:
+    return f"{_number(found.value)} ({_number(found.low)} to {_number(found.high)})"
+
+
+def write_demo(root: Path) -> None:
+    """Update README.md and the page of the demo from the finished run of the demo in `root`.
+
+    Raises:
+        CytopipeError: when params.yaml is not the demo preset.
+    """
+    if (root / paths.PARAMS).read_bytes() != (root / DEMO).read_bytes():
+        raise CytopipeError("params.yaml is not the demo preset", hint="cytopipe preset demo && make repro")
+    board = Leaderboard.read(root / paths.LEADERBOARD_JSON)
+    note = f"\n(`make repro`; written here by `{TOOL} --demo` from `{{}}`)"
+    summary = leaderboard_summary(board) + note.format(paths.LEADERBOARD_JSON)
+    _update(root / README, {"demo": summary})
+    full = leaderboard((root / paths.LEADERBOARD_MD).read_text(encoding="utf-8"))
+    found = screenings(root) + note.format("results/screenings/*/details.json")
+    _update(root / DEMO_PAGE, {"demo": f"{full}\n{note.format(paths.LEADERBOARD_MD)}", "screenings": found})
+
+
+def write_real(root: Path) -> None:
+    """Update the page of results on real cells from the stored results."""
+    _update(root / RESULTS_PAGE, {"results": real_results(read_results(root / FOLDER))})
+
+
+def _update(file: Path, bodies: Mapping[str, str]) -> None:
+    text = file.read_text(encoding="utf-8")
+    for mark, body in bodies.items():
+        text = between(text, mark, body)
+    write_text(file, text)
+    print(f"{file}: {', '.join(bodies)}")
+
+
+if __name__ == "__main__":
+    try:
+        write_real(Path())
+        if "--demo" in sys.argv[1:]:
+            write_demo(Path())
+    except CytopipeError as error:
+        sys.exit(f"error: {error}")

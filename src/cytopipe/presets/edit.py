@@ -1,0 +1,112 @@
+"""Edits in the text of a preset: a value is replaced, and everything else, comments and spaces included, stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.params import HUB_WEIGHTS
+
+
+def with_archive(text: str, archive: str, where: Path) -> str:
+    """The text of a preset with `{kind: archive, path: ...}` as the source of its datasets.
+
+    Raises:
+        CytopipeError: the preset's datasets have different sources.
+    """
+    datasets = _items(_section(text, "datasets"))
+    sources = {yaml.serialize(_value(dataset, "source")) for dataset in datasets.values()}
+    if len(sources) != 1:
+        raise CytopipeError(
+            f"--archive replaces a single source, but this preset has {len(sources)}: {', '.join(datasets)}",
+            where=where,
+            hint="write the preset without --archive, then set datasets.<name>.source: {kind: archive, path: ...}",
+        )
+    return _with_sources(text, [{"kind": "archive", "path": archive} for _ in datasets])
+
+
+def with_phantoms(text: str, where: Path) -> str:
+    """The text of a preset with phantoms in each dataset's layout as its source, so that nothing is downloaded.
+
+    Raises:
+        CytopipeError: there are no phantoms in the layout of a dataset.
+    """
+    from cytopipe.data.adapters.registry import adapter
+
+    sources = []
+    for name, dataset in yaml.safe_load(text)["datasets"].items():
+        if dataset["source"]["kind"] == "phantom":
+            sources.append(dataset["source"])
+            continue
+        key = f"{where}: datasets.{name}.adapter"
+        phantoms = adapter(dataset["adapter"], key).phantoms
+        if phantoms is None:
+            raise CytopipeError(f"there are no phantoms in the layout of '{dataset['adapter']}'", where=key)
+        request = asdict(phantoms)
+        layout, table = request.pop("layout"), paths.PHANTOMS / f"{request.pop('table')}.yaml"
+        sources.append({"kind": "phantom", "layout": layout, "path": table.as_posix(), "seed": 0, **request})
+    return _with_sources(text, sources)
+
+
+def with_weights(text: str, weights: str, where: Path) -> str:
+    """The text of a preset with a local file in place of the hub's weights.
+
+    Raises:
+        CytopipeError: no network of the preset starts from the hub's weights.
+    """
+    found = [
+        value
+        for section in ("segmenters", "classifiers")
+        for network in _items(_section(text, section)).values()
+        for key, value in _items(network).items()
+        if key == "pretrained" and value.value == str(HUB_WEIGHTS)
+    ]
+    if not found:
+        raise CytopipeError(
+            f"--weights replaces `pretrained: {HUB_WEIGHTS}`, which this preset does not contain",
+            where=where,
+            hint="write the preset without --weights, then set pretrained: to the file's path",
+        )
+    path = yaml.safe_dump(weights, allow_unicode=True, width=len(weights) + 100).splitlines()[0]
+    for value in sorted(found, key=lambda node: -node.start_mark.index):
+        text = text[: value.start_mark.index] + path + text[value.end_mark.index :]
+    return text
+
+
+def _with_sources(text: str, sources: Sequence[Mapping[str, object]]) -> str:
+    """The text with these sources of its datasets, in their order."""
+    nodes = [_value(dataset, "source") for dataset in _items(_section(text, "datasets")).values()]
+    for node, source in reversed(list(zip(nodes, sources, strict=True))):
+        value = yaml.safe_dump(
+            dict(source), default_flow_style=True, sort_keys=False, allow_unicode=True, width=len(str(source)) + 100
+        )
+        text = text[: node.start_mark.index] + value.strip() + text[_end(node) :]
+    return text
+
+
+def _section(text: str, name: str) -> yaml.Node:
+    document = yaml.compose(text)
+    assert document is not None, "the preset was validated before"
+    return _value(document, name)
+
+
+def _value(mapping: yaml.Node, key: str) -> yaml.Node:
+    return _items(mapping)[key]
+
+
+def _items(mapping: yaml.Node) -> dict[str, yaml.Node]:
+    """Keys and values of a YAML mapping, in their order."""
+    return {key.value: value for key, value in mapping.value}
+
+
+def _end(node: yaml.Node) -> int:
+    """Index behind a YAML node; the end mark of a block node lies behind the comments that follow it."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)

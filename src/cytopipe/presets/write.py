@@ -1,0 +1,110 @@
+"""Write params.yaml from a preset without losing the user's edits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.io.atomic import write_bytes
+from cytopipe.params import load_params, parse_params
+from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
+from cytopipe.presets.files import find_preset, list_presets
+
+GIT_TIMEOUT_S = 10
+
+
+def write_preset(
+    root: Path,
+    name: str,
+    archive: Path | None = None,
+    weights: Path | None = None,
+    phantoms: bool = False,
+    force: bool = False,
+) -> bool:
+    """Write params.yaml from a preset: byte for byte, except for what `archive`, `weights` and `phantoms` replace.
+
+    Args:
+        root: root of the project.
+        name: name of the preset.
+        archive: archive or folder that becomes the source of the preset's datasets, which must share one source.
+        weights: safetensors file to use wherever the preset names the hub's weights.
+        phantoms: generate synthetic images in the layouts of the datasets instead of reading real ones.
+        force: overwrite edits even if they are stored nowhere else.
+
+    Returns:
+        False if params.yaml already had this content.
+
+    Raises:
+        CytopipeError: not a project, unknown preset, missing file, several sources for one archive, a layout without
+            phantoms, no pretrained network for the weights, an invalid preset, or edits that would be lost.
+            params.yaml is then left unchanged.
+    """
+    preset = find_preset(root, name)
+    content = preset.read_bytes()
+    load_params(preset)
+    text = content.decode("utf-8")
+    if archive is not None:
+        text = with_archive(text, _path_in_params(archive, root, "--archive"), preset)
+    if phantoms:
+        if archive is not None:
+            raise CytopipeError("--archive and --phantoms both choose the images", hint="give only one of them")
+        text = with_phantoms(text, preset)
+    if weights is not None:
+        text = with_weights(text, _path_in_params(weights, root, "--weights"), preset)
+    parse_params(yaml.safe_load(text), preset)
+    content = text.encode("utf-8")
+    target = root / paths.PARAMS
+    if target.exists():
+        if target.read_bytes() == content:
+            return False
+        if not force and not _is_stored_elsewhere(target, root):
+            raise CytopipeError(
+                "holds edits that are neither committed nor saved as a preset",
+                where=paths.PARAMS,
+                hint="to keep them, commit the file, or save it as a preset of your own: cp params.yaml "
+                f"{paths.PRESETS}/mine.yaml; to discard them, add --force",
+            )
+    write_bytes(target, content)
+    return True
+
+
+def _path_in_params(given: Path, root: Path, option: str) -> str:
+    """Path to write into params.yaml: relative to the root if inside or beside the project, otherwise absolute.
+
+    Raises:
+        CytopipeError: nothing exists at this path, or it is a folder that contains the project.
+    """
+    path, root = given.expanduser().resolve(), root.resolve()
+    if not path.exists():
+        raise CytopipeError("no such file or folder", where=given, hint=f"check the path given to {option}")
+    if root.is_relative_to(path):
+        raise CytopipeError("this folder contains the project itself", where=given)
+    return os.path.relpath(path, root) if path.is_relative_to(root.parent) else path.as_posix()
+
+
+def _is_stored_elsewhere(file: Path, root: Path) -> bool:
+    """Whether git's HEAD or a preset has the content of a file, so that overwriting it loses nothing."""
+    content = file.read_bytes()
+    return content == _committed(file) or any(content == path.read_bytes() for path in list_presets(root).values())
+
+
+def _committed(file: Path) -> bytes | None:
+    """The file as git would check it out from HEAD; None outside git, before the first commit, and if it is not in it.
+
+    Not `git diff`, which ignores files that are marked `skip-worktree`.
+    """
+    try:
+        found = subprocess.run(
+            ["git", "cat-file", "--filters", f"HEAD:./{file.name}"],
+            cwd=file.parent,
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout if found.returncode == 0 else None

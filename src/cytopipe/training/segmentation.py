@@ -1,0 +1,157 @@
+"""A segmenter before its training, its training windows, and its task: Dice + BCE of each head, best epoch by Dice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from monai.losses import DiceLoss
+from torch import nn
+from torch.nn import functional as F
+
+from cytopipe.data.manifest import Row
+from cytopipe.data.tensors import ArrayWriter, open_array
+from cytopipe.errors import CytopipeError
+from cytopipe.imaging.decode import read_png, resize_rgb
+from cytopipe.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
+from cytopipe.imaging.sliding_window import cut
+from cytopipe.inference.segment import HEADS, join_heads
+from cytopipe.models.pretrained import Normalisation, load_pretrained
+from cytopipe.models.registry import build
+from cytopipe.models.transforms import InputTransform, batches
+from cytopipe.params import Segmenter, View
+from cytopipe.results.model_spec import ModelSpec, TypicalSizes
+from cytopipe.training.data import Batch
+from cytopipe.training.determinism import seed_epoch
+
+CHANNELS = 4  # red, green, blue, palette mask
+
+
+def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) -> np.ndarray:
+    """Cut images and their true masks into one memory-mapped array, N x S x S x 4 uint8.
+
+    Raises:
+        CytopipeError: when an image has no true mask.
+    """
+    if unmasked := [row.id for row in rows if not row.mask_path]:
+        raise CytopipeError(
+            f"{len(unmasked)} images have no true mask to train on, first '{unmasked[0]}'",
+            where=organized,
+            hint="train the segmenter on a dataset with masks, or use architecture: otsu, which needs no training",
+        )
+    count = sum(len(_cut(organized, row, view)) for row in rows) if view.view == "tiles" else len(rows)
+    with ArrayWriter(path, count, (view.input_size, view.input_size, CHANNELS)) as writer:
+        for row in rows:
+            for window in _cut(organized, row, view):
+                writer.append(window)
+    return open_array(path)
+
+
+def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
+    image, mask = read_png(organized / row.path), read_mask(organized / row.mask_path)
+    size = view.size_of(*image.shape[:2])
+    both = np.concatenate([resize_rgb(image, size), resize_mask(mask, size)[..., None]], axis=-1)
+    return cut(both, view.input_size, view.overlap)[0]
+
+
+class SegmentationTask:
+    """Dice + BCE of both heads; Dice over the validation windows chooses the epoch.
+
+    Args:
+        model: returns logits for each of HEADS.
+        transform: of the windows' colours.
+        validation: N x S x S x 4 uint8.
+        batch_size: of the validation.
+    """
+
+    def __init__(self, model: nn.Module, transform: InputTransform, validation: np.ndarray, batch_size: int) -> None:
+        self.model, self.transform, self.validation, self.batch_size = model, transform, validation, batch_size
+        self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1e-6, smooth_dr=1e-6)
+
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Loss of a batch, and its Dice."""
+        logits, truth = self._forward(batch[0])
+        with torch.no_grad():
+            dice = float(_dice_per_image(logits > 0, truth > 0).mean())
+        return self._loss(logits, truth), {"dice": dice}
+
+    def validate(self) -> dict[str, float]:
+        """Loss, Dice and the Dice of each head: means over windows."""
+        losses, dices = [], []
+        for rows, items in batches(self.validation, self.batch_size):
+            logits, truth = self._forward(items)
+            losses.append(float(self._loss(logits, truth)) * (rows.stop - rows.start))
+            dices.append(_dice_per_image(logits > 0, truth > 0))
+        dice = torch.cat(dices).mean(dim=0)
+        return {
+            "loss": sum(losses) / len(self.validation),
+            "dice": float(dice.mean()),
+            "dice_cell": float(dice[0]),
+            "dice_nucleus": float(dice[1]),
+        }
+
+    def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
+        """By Dice."""
+        return (measures["dice"],)
+
+    def _forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        truth = torch.from_numpy(to_channels(items[..., 3].numpy())).to(self.transform.device)
+        return join_heads(self.model(self.transform(items))), truth.permute(0, 3, 1, 2).float() / 255
+
+    def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Sum over heads of BCE + soft Dice."""
+        bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS)
+        return bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+
+
+def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """N x heads; two empty masks agree."""
+    both = (predicted & truth).sum(dim=(2, 3)).double()
+    total = (predicted.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))).double()
+    return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(both))
+
+
+def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None = None) -> tuple[nn.Module, ModelSpec]:
+    """An initialised network and the specification of its folder, which keeps the typical sizes."""
+    seed_epoch(config.training.seed if config.training else 0, -1 % 2**32)
+    model = build(config.architecture, **config.arguments)
+    chosen = config.normalisation
+    given = Normalisation(chosen.mean, chosen.std) if chosen else None
+    normalisation = load_pretrained(model, config.pretrained, normalisation=given)
+    spec = ModelSpec(
+        task="segmentation",
+        architecture=config.architecture,
+        arguments=config.arguments,
+        classes=HEADS,
+        channels="rgb",
+        input_size=config.input_size,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        training_data_sha256=data_hash,
+        view=View(**config.model_dump(include=set(View.model_fields))),
+        typical_sizes=sizes,
+    )
+    return model, spec
+
+
+def typical_sizes(organized: Path, rows: Sequence[Row]) -> TypicalSizes:
+    """Median longer sides in pixels of the images of the training split, and of the cells in their true masks.
+
+    Cells that touch count as one; without masks, or without images, there is no such size.
+    """
+    train = [row for row in rows if row.split == "train"]
+    images = [max(row.width, row.height) for row in train]
+    cells = [side for row in train if row.mask_path for side in _sides(read_mask(organized / row.mask_path))]
+    return TypicalSizes(image_side=_median(images), cell_side=_median(cells))
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _sides(mask: np.ndarray) -> list[int]:
+    _, _, statistics, _ = cv2.connectedComponentsWithStats((mask >= CYTOPLASM).astype(np.uint8))
+    return [int(side) for side in statistics[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1, initial=0)]

@@ -1,0 +1,43 @@
+"""The outcome of a training: a network, its specification, and its history as tables and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from cytopipe.io.tables import write_table
+from cytopipe.plotting.figures import curves
+from cytopipe.results.history import History
+from cytopipe.results.model_spec import ModelSpec
+from cytopipe.training.loop import Epoch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, its specification and the history of its training, which is empty where there was none."""
+
+    model: nn.Module
+    spec: ModelSpec
+    history: Sequence[Epoch]
+
+
+def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:
+    """Write history.csv, loss.csv and <measure>.csv (long form: epoch, split, value, best) and curves.png.
+
+    Args:
+        folder: existing.
+        history: of `fit`; empty where nothing was trained.
+        measure: plotted beside the loss, such as "accuracy".
+    """
+    History.of(history).write(folder / "history.csv")
+    for name in ("loss", measure):
+        rows = [
+            {"epoch": epoch["epoch"], "split": split, name: epoch[f"{split}_{name}"], "best": epoch["best"]}
+            for split in ("train", "val")
+            for epoch in history
+        ]
+        write_table(folder / f"{name}.csv", rows, ["epoch", "split", name, "best"])
+    curves(folder / "curves.png", history, measure)

@@ -1,0 +1,179 @@
+"""The loop that all writers share: the units of a dataset are drawn one after the other, and their files written.
+
+A writer of `cytopipe_phantoms.writers` says how one unit of its layout is drawn and where its files go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cytopipe.errors import CytopipeError
+from cytopipe_phantoms.spec import Table, read_table
+
+Progress = Callable[[int, int], None]
+SCALES = (0.05, 2.0)  # below, cells shrink to points
+JPEG: Mapping[str, Any] = {"quality": 92, "subsampling": 0}  # fixed, so that the bytes are
+SPLIT = "{split}"  # in a file's path: the publisher's folder, see `split_of`
+
+
+@dataclass(frozen=True)
+class Request:
+    """How much is drawn.
+
+    Attributes:
+        seed: 0 or more.
+        fields_per_class: units (fields, slides, specimens, patients) of each class, 1 or more; of the whole dataset
+            where a unit holds cells of all classes.
+        cells_per_field: mean number of images of a unit (and class), 1 or more.
+        scale: size over the full size of the biology table; 0.05 to 2.
+
+    Raises:
+        CytopipeError: a number is out of range; the message names it.
+    """
+
+    seed: int
+    fields_per_class: int
+    cells_per_field: int
+    scale: float
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("fields_per_class", 1), ("cells_per_field", 1)):
+            if (value := getattr(self, name)) < least:
+                raise CytopipeError(f"{name} must be at least {least}, not {value}", where=name)
+        if not SCALES[0] <= self.scale <= SCALES[1]:
+            text = f"scale must be from {SCALES[0]} to {SCALES[1]}, not {self.scale}"
+            raise CytopipeError(text, where="scale", hint="1.0 gives full-size fields, 0.25 a quarter of their width")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A field, slide, specimen or patient: what is drawn at a time.
+
+    Attributes:
+        number: within its class, or within the dataset where a unit holds cells of all classes; from 0.
+        label: its class; empty where it holds cells of all.
+        index: of that class, from 0.
+    """
+
+    number: int
+    label: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a dataset.
+
+    Attributes:
+        path: POSIX, below the dataset's folder. SPLIT in it stands for the folder of the publisher's split.
+        content: (H, W, 3) or (H, W) uint8 image, saved in the format that the suffix names; or ASCII text.
+        label: class of an image.
+    """
+
+    path: str
+    content: NDArray[np.uint8] | str
+    label: str = ""
+
+    def write(self, folder: Path, split: str) -> str:
+        """Writes it below `folder`, whose sub-folders are made as needed, and returns its path."""
+        path = self.path.replace(SPLIT, split)
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(self.content, str):
+            target.write_bytes(self.content.encode("ascii"))
+        else:
+            Image.fromarray(self.content).save(target, **(JPEG if target.suffix == ".jpg" else {}))
+        return path
+
+
+Labelled = Sequence[tuple[str, str]]  # path and class of images, in the order in which they were drawn
+
+
+def _no_index(images: Labelled) -> Iterable[File]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Writer(Generic[Table]):
+    """How phantoms in the layout of one published dataset are drawn.
+
+    Attributes:
+        table: model of the biology table.
+        draw: draws the files of one unit from seeds of its own, (seed, class, unit, ...), so that a larger request
+            leaves the images of the other units as they were.
+        classes: that the table must have, in this order; None where the layout takes any.
+        mixed: whether a unit holds cells of all classes.
+        index: the publisher's tables, from the images of the whole dataset.
+    """
+
+    table: type[Table]
+    draw: Callable[[Table, Request, Unit], Iterator[File]]
+    classes: Sequence[str] | None = None
+    mixed: bool = False
+    index: Callable[[Labelled], Iterable[File]] = _no_index
+
+    def write(
+        self,
+        folder: Path,
+        spec: Path,
+        *,
+        seed: int,
+        fields_per_class: int,
+        cells_per_field: int,
+        scale: float,
+        progress: Progress | None = None,
+    ) -> None:
+        """Fills `folder` with a phantom of the dataset; the same arguments write the same bytes.
+
+        Args:
+            folder: made if absent.
+            spec: file of the biology table.
+            seed, fields_per_class, cells_per_field, scale: see `Request`.
+            progress: called after each unit with the units done and their total.
+
+        Raises:
+            CytopipeError: the table or a number is not valid.
+        """
+        request = Request(seed, fields_per_class, cells_per_field, scale)
+        table = read_table(spec, self.table, self.classes)
+        units = self._units(table, request)
+        images: list[tuple[str, str]] = []
+        drawn: Counter[str] = Counter()
+        for done, unit in enumerate(units, start=1):
+            for file in self.draw(table, request, unit):
+                drawn[file.label] += 1
+                path = file.write(folder, split_of(drawn[file.label]))
+                if file.label:
+                    images.append((path, file.label))
+            if progress is not None:
+                progress(done, len(units))
+        for file in self.index(images):
+            file.write(folder, "")
+
+    def _units(self, table: Table, request: Request) -> list[Unit]:
+        numbers = range(request.fields_per_class)
+        if self.mixed:
+            return [Unit(number) for number in numbers]
+        return [Unit(number, label, index) for index, label in enumerate(table.classes) for number in numbers]
+
+
+def draw_count(mean: int, spread: int, rng: np.random.Generator) -> int:
+    """How many images a unit gives: `mean` give or take up to `spread`, at least 1."""
+    spread = min(spread, mean - 1)
+    return mean + int(rng.integers(-spread, spread + 1))
+
+
+def split_of(number: int) -> str:
+    """The publisher's folder of the image of this number (from 1) in its class: every fifth is for validation.
+
+    The published 80/20 splits of this kind are of single images, so that they tear slides; so does the phantom's.
+    """
+    return "validation" if number % 5 == 0 else "train"

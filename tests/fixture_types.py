@@ -1,0 +1,61 @@
+"""Types of the fixtures that are functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from typer.testing import Result
+
+
+class Cytopipe(Protocol):
+    """Runs `cytopipe` with some arguments."""
+
+    def __call__(self, *arguments: object) -> Result: ...
+
+
+class Git(Protocol):
+    """Runs git with some arguments; it must succeed."""
+
+    def __call__(self, *arguments: str) -> None: ...
+
+
+class SaveImage(Protocol):
+    """Writes an image of random colours, which depend on the seed; returns its H x W x 3 uint8 pixels."""
+
+    def __call__(self, path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> np.ndarray: ...
+
+
+class SaveClassifier(Protocol):
+    """Writes a small untrained classifier with the classes bad and good; returns its folder.
+
+    Unless `channels` is rgb, its folder contains an Otsu segmenter. `changes` override fields of model.json.
+    """
+
+    def __call__(self, folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path: ...
+
+
+class LeaveResults(Protocol):
+    """Writes the results of a run with 40 test images, 4 in each of 10 groups; returns the path of details.json.
+
+    Args:
+        root: root of the project.
+        right: for a classifier, the number of images (0 to 4) that it gets right in each group. Both classes are in
+            every group.
+        dice: for a segmenter, one value per image.
+        name: name of the model.
+        pixels: one hexadecimal digit, another one for other test images.
+        source: source of the dataset in params.yaml.
+    """
+
+    def __call__(
+        self,
+        root: Path,
+        right: Sequence[int] | None = None,
+        dice: Sequence[float] | None = None,
+        name: str = "masks",
+        pixels: str = "a",
+        source: Mapping[str, Any] | None = None,
+    ) -> Path: ...

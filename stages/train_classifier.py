@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cytopipe import paths
 from cytopipe.pipeline.stage import Stage, main
 
@@ -13,19 +11,20 @@ def run(stage: Stage) -> None:
     from cytopipe.data.tensors import load_split
     from cytopipe.deploy.mlflow.log import log_model
     from cytopipe.models.bundle import example_images, save_classifier
+    from cytopipe.results.dataset import DatasetSummary
     from cytopipe.training.train_classifier import ClassifierJob, train_classifier
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
 
     config = stage.params.classifiers[stage.item]
     tensors = paths.Tensors(config.dataset)
-    dataset = json.loads(paths.Organized(config.dataset).summary.read_text())
+    dataset = DatasetSummary.read(paths.Organized(config.dataset).summary)
 
     with Workspace.of_stage(stage) as workspace:
         job = ClassifierJob(
             config=config,
-            classes=tuple(dataset["classes"]),
-            normal=dataset["normal"],
+            classes=dataset.classes,
+            normal=dataset.normal,
             tensors=tensors.folder,
             data_hash=stage.inputs[tensors.manifest.as_posix()],
             workspace=workspace,
@@ -42,7 +41,7 @@ def run(stage: Stage) -> None:
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
 
-    stage.tracker.log_dict(dataset, "dataset.json")
+    stage.tracker.log_dict(dataset.plain, "dataset.json")
     stage.tracker.log_figure(history / "curves.png")
     stage.tracker.log_table(history / "history.csv")
     log_model(stage.tracker, model, stage.item, {"classifier": stage.item, "dataset": config.dataset})

@@ -6,7 +6,6 @@ Needs Chromium, and the network for the page of `dvc plots`, which loads its dra
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import signal
@@ -25,6 +24,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
+from cytopipe.results.explanations import ExplanationDetails
+from cytopipe.results.screening import FieldScores
 
 IMAGES = Path("docs/images")
 CLASSIFIER = "attention-masks"
@@ -47,9 +48,9 @@ def report(page: Page) -> None:
 def explanation() -> None:
     """One panel: the surest right image."""
     folder = paths.Explained(CLASSIFIER)
-    shown = [one for one in json.loads(folder.summary.read_text())["images"] if one["correct"]]
-    best = max(shown, key=lambda one: one["probability"])
-    shutil.copy(folder.panels / best["panel"], IMAGES / "explanation.png")
+    shown = [one for one in ExplanationDetails.read(folder.summary).images if one.correct]
+    best = max(shown, key=lambda one: one.probability)
+    shutil.copy(folder.panels / best.panel, IMAGES / "explanation.png")
 
 
 def predicted() -> None:
@@ -64,8 +65,7 @@ def predicted() -> None:
 def screened() -> None:
     """The field of median score that system A's patches found."""
     folder = paths.Screened("fields-patches")
-    with folder.fields.open(newline="", encoding="utf-8") as file:
-        scores = {row["field"]: float(row["f1"] or 0) for row in csv.DictReader(file)}
+    scores = {row.field: row.f1 or 0.0 for row in FieldScores.read(folder.fields).rows}
     drawn = sorted(folder.figures.glob("*.png"), key=lambda path: scores[path.stem])  # worst, median, best
     with Image.open(drawn[1]) as picture:
         picture.thumbnail((SHOWN, SHOWN))

@@ -86,6 +86,8 @@ def test_dvcs_commands_work_as_their_users_expect(dvc_copy: Project) -> None:
         "results/screenings/fields/metrics.json",
         *(f"results/classifiers/{name}/metrics.json" for name in CLASSIFIERS),
     }
+    assert all(type(number) is float for one in shown.values() for number in one["data"].values())
+    assert max(map(len, dvc_copy.run("dvc", "metrics", "show").splitlines())) <= 120
     assert "learning_rate" in dvc_copy.run("dvc", "exp", "show", "--md")
     dvc_copy.run("dvc", "plots", "show", "--out", "dvc_plots")
     page = (dvc_copy.folder / "dvc_plots/index.html").read_text()

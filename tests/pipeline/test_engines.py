@@ -11,6 +11,10 @@ import psutil
 import pytest
 import yaml
 
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.screening import ScreeningDetails
+from cytopipe.results.segmenter import SegmenterDetails
+
 if TYPE_CHECKING:
     from engine_projects import Finished, Project
 
@@ -101,13 +105,15 @@ def test_mlflow_holds_the_numbers_of_the_outputs(finished: Finished) -> None:
     assert training.data.params["classifier.training.learning_rate"] == "0.002"
     assert {"train_loss", "val_loss", "val_accuracy"} <= training.data.metrics.keys()
     results = finished.dvc.folder / "results"
-    measured = json.loads((results / "classifiers/masks/metrics.json").read_text())
-    assert runs["evaluate@masks"].data.metrics["accuracy"] == pytest.approx(measured["accuracy"], abs=1e-5)
-    measured = json.loads((results / "screenings/fields/metrics.json").read_text())
-    shown = runs["evaluate_screening@fields"].data.metrics
-    assert shown["count_mean_error"] == pytest.approx(measured["count"]["mean_error"], abs=1e-5)
-    measured = json.loads((results / "segmenters/unet/metrics.json").read_text())
-    assert runs["train_segmenter@unet"].data.metrics["dice_cell"] == pytest.approx(measured["dice_cell"], abs=1e-5)
+    details = ClassifierDetails.read(results / "classifiers/masks/details.json")
+    logged = runs["evaluate@masks"].data.metrics
+    assert logged["accuracy"] == pytest.approx(details.metrics["accuracy"].value, abs=1e-5)
+    screened = ScreeningDetails.read(results / "screenings/fields/details.json")
+    logged = runs["evaluate_screening@fields"].data.metrics
+    assert logged["count_mean_error"] == pytest.approx(screened.count["mean_error"].value, abs=1e-5)
+    segmented = SegmenterDetails.read(results / "segmenters/unet/details.json")
+    logged = runs["train_segmenter@unet"].data.metrics
+    assert logged["dice_cell"] == pytest.approx(segmented.metrics["dice_cell"].value, abs=1e-5)
 
 
 def runs_of(database: Path) -> list[Any]:
@@ -124,11 +130,13 @@ def test_the_metrics_pass_the_gate_and_a_planted_regression_does_not(snakemake_c
     """What refuses a change that makes the metrics of the tiny preset worse."""
     gate = ("cytopipe", "gate", "--baseline", "tests/baselines/tiny.json")
     print(snakemake_copy.run(*gate))
-    file = snakemake_copy.folder / "results/segmenters/unet/metrics.json"
-    metrics = json.loads(file.read_text())
-    file.write_text(json.dumps(metrics | {"dice_nucleus": metrics["dice_nucleus"] - 0.2}))
+    file = snakemake_copy.folder / "results/segmenters/unet/details.json"
+    content = file.read_text()
+    details = json.loads(content)
+    details["metrics"]["dice_nucleus"]["value"] -= 0.2
+    file.write_text(json.dumps(details))
     assert "**worse**" in snakemake_copy.run(*gate, status=1)
-    file.write_text(json.dumps(metrics))
+    file.write_text(content)
     snakemake_copy.edit_params("datasets.tiny.source.seed", 2)
     assert "numbers cannot be compared" in snakemake_copy.run(*gate, status=1)
 
@@ -139,10 +147,11 @@ def test_a_run_is_held_against_a_git_revision(dvc_copy: Project) -> None:
     gate = ("cytopipe", "gate", "--rev", "HEAD")
     table = dvc_copy.run(*gate)
     assert table.count(" ok ") == 3 * 4 + 3
-    file = dvc_copy.folder / "results/classifiers/masks/metrics.json"
-    content = file.read_text()
+    file = dvc_copy.folder / "results/classifiers/masks/details.json"
+    details = json.loads(file.read_text())
+    details["metrics"]["accuracy"]["value"] *= -1
     file.unlink()  # DVC may have linked it to its cache
-    file.write_text(content.replace('"accuracy": ', '"accuracy": -', 1))
+    file.write_text(json.dumps(details))
     assert "**worse**" in dvc_copy.run(*gate, status=1)
 
 

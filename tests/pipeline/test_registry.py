@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cytopipe.results.classifier import ClassifierDetails
+
 if TYPE_CHECKING:
     from engine_projects import Finished, Project
 
@@ -109,8 +111,8 @@ def test_every_classifier_is_logged_once_by_the_run_that_trained_it(finished: Fi
     for one in models:
         run = client.get_run(one.source_run_id)
         assert run.data.tags["stage"] == "train_classifier" and run.data.tags["item"] == one.tags["classifier"]
-        summary = project.folder / "results/classifiers" / one.tags["classifier"] / "summary.json"
-        assert one.tags["identity"] == json.loads(summary.read_text())["model"]
+        details = project.folder / "results/classifiers" / one.tags["classifier"] / "details.json"
+        assert one.tags["identity"] == ClassifierDetails.read(details).model
     best = client.get_model_version_by_alias("cytopipe-tiny", "best")
     assert best.tags["classifier"] == winner_of(project)
     assert best.tags["commit"] == project.run("git", "rev-parse", "HEAD").strip()

@@ -68,7 +68,8 @@ class Evaluation:
     @property
     def predicted(self) -> np.ndarray:
         """N class indices."""
-        return self.probabilities.argmax(axis=1)
+        chosen: np.ndarray = self.probabilities.argmax(axis=1)
+        return chosen
 
     @property
     def calibrated(self) -> np.ndarray:

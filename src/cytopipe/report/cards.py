@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cytopipe.io import tables
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task
 from cytopipe.params import SPLITS, PhantomSource
-from cytopipe.report.provenance import weight_hashes
+from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, limits, markdown_name, number, percent
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint

@@ -96,7 +96,7 @@ def test_one_group_gives_a_difference_without_an_interval() -> None:
 
 def test_other_test_images_are_an_error() -> None:
     other = entry("b", 30, ids=tuple(reversed(IDS)))
-    with pytest.raises(CytopipeError, match="'b' and 'a' were tested on different images"):
+    with pytest.raises(CytopipeError, match="'a' and 'b' were tested on different images"):
         leaderboard([entry("a", 35), other])
 
 

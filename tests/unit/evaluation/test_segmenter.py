@@ -16,6 +16,7 @@ from cytopipe.evaluation.distribution import segmenter_details
 from cytopipe.evaluation.segmenter import evaluate_segmenter
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask, read_mask
+from cytopipe.metrics.registry import of_task
 from cytopipe.params import View
 from cytopipe.results.model_spec import ModelSpec
 
@@ -65,28 +66,25 @@ class Threshold(nn.Module):
 def test_the_test_measures_test_images_in_their_own_size(organized: Organized) -> None:
     folder, rows = organized
     table = evaluate_segmenter(Threshold(), spec(), folder, rows, CPU)
-    details = segmenter_details("cells", table)
     assert [one["id"] for one in table] == ["01", "02"]
+    details = segmenter_details("d", table)
     assert details.images == 2 and details.groups == 1
-    assert {name: one.value for name, one in details.metrics.items()} == {
-        name: 0 if name.startswith("hd95") else 1 for name in details.metrics
+    assert {key: one.value for key, one in details.metrics.items()} == {
+        metric.key: 0 if metric.key.startswith("hd95") else 1 for metric in of_task("segmentation")
     }
 
     class Blind(Threshold):
         def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             return {head: logits - 1000 for head, logits in super().forward(images).items()}
 
-    blind = segmenter_details("cells", evaluate_segmenter(Blind(), spec(), folder, rows, CPU))
-    assert blind.metrics["dice_cell"].value == blind.metrics["iou_nucleus"].value == 0
-    assert blind.metrics["hd95_cell"].value is None and blind.undefined["hd95_cell"] == 2
+    details = segmenter_details("d", evaluate_segmenter(Blind(), spec(), folder, rows, CPU))
+    assert details.metrics["dice_cell"].value == details.metrics["iou_nucleus"].value == 0
+    assert details.metrics["hd95_cell"].value is None and details.undefined["hd95_cell"] == 2
     background = np.mean([(read_mask(folder / row.mask_path) == 0).mean() for row in rows if row.split == "test"])
-    assert blind.metrics["pixel_accuracy_cell"].value == pytest.approx(background)
+    assert details.metrics["pixel_accuracy_cell"].value == pytest.approx(background)
 
 
-def test_without_true_masks_the_measures_are_none(organized: Organized) -> None:
+def test_without_true_masks_there_is_nothing_to_measure(organized: Organized) -> None:
     folder, rows = organized
     unmasked = [replace(row, mask_path="") for row in rows]
-    table = evaluate_segmenter(Threshold(), spec(), folder, unmasked, CPU)
-    details = segmenter_details("cells", table)
-    assert list(table) == [] and details.images == details.groups == 0
-    assert details.metrics["dice_cell"].value is None
+    assert evaluate_segmenter(Threshold(), spec(), folder, unmasked, CPU) == []

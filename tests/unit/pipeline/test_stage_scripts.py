@@ -33,7 +33,7 @@ def test_every_script_explains_itself_without_torch_mlflow_or_parameters(root: P
 
 
 LIGHT = """
-import csv, json, runpy, shutil, sys
+import runpy, shutil, sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,12 +44,15 @@ def stage(name, *item):
     except SystemExit as end:
         assert not end.code, name
 
-sys.path[0] = sys.argv[1]
+sys.path[0], tests = sys.argv[1:]
 stage("download", "tiny")
 stage("organize", "tiny")
 
 # True masks for predicted ones, and three classifiers that are always right.
+sys.path.append(tests)
 from cytopipe.data.manifest import read_manifest, write_manifest
+from cytopipe.results.predictions import Prediction, Predictions
+from made_results import classifier_details
 rows = read_manifest(Path("data/organized/tiny/manifest.csv"))
 shutil.copytree("data/organized/tiny/masks", "data/masks/tiny/predicted")
 write_manifest(Path("data/masks/tiny/manifest.csv"), [replace(r, mask_path=f"predicted/{r.id}.png") for r in rows])
@@ -59,13 +62,16 @@ stage("audit", "tiny")
 for name, channels in (("masks", "rgb+masks"), ("resnet-rgb", "rgb"), ("resnet-masked", "masked")):
     folder = Path("results/classifiers") / name
     folder.mkdir(parents=True)
-    numbers = {n: 1.0 for n in ("accuracy", "balanced_accuracy", "macro_f1", "auc")}
-    (folder / "metrics.json").write_text(json.dumps({**numbers, "interval": {"accuracy": {"low": 1, "high": 1}}}))
-    about = {"model": "ab" * 6, "test_sha256": "cd" * 32}
-    about |= {"dataset": "tiny", "architecture": "net", "channels": channels, "parameters": 1}
-    (folder / "summary.json").write_text(json.dumps(about))
-    lines = [f"{r.id},{r.group},{r.label},{r.label}" for r in rows if r.split == "test"]
-    (folder / "predictions.csv").write_text("\\n".join(["id,group,label,predicted", *lines]))
+    classifier_details(1.0, dataset="tiny", channels=channels).write(folder / "details.json")
+    classes = sorted({r.label for r in rows})
+    right = [
+        Prediction(
+            **{"id": r.id, "group": r.group, "label": r.label, "predicted": r.label},
+            probabilities=[float(c == r.label) for c in classes],
+        )
+        for r in rows if r.split == "test"
+    ]
+    Predictions.of(classes, right).write(folder / "predictions.csv")
 stage("compare")
 print("heavy:", *sorted({"torch", "albumentations", "timm", "monai"} & set(sys.modules)))
 print("tracked:", "mlflow" in sys.modules)
@@ -77,7 +83,7 @@ def test_stages_that_need_no_torch_do_not_import_it_at_work(root: Path, tmp_path
     values = yaml.safe_load((root / "workflow/presets/tiny.yaml").read_text())
     values["datasets"]["tiny"]["source"] |= {"fields_per_class": 3, "cells_per_field": 1}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    command = [sys.executable, "-c", LIGHT, str(root / "stages")]
+    command = [sys.executable, "-c", LIGHT, str(root / "stages"), str(root / "tests")]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -60,7 +60,7 @@ def open_array(path: Path) -> np.ndarray:
         CytopipeError: when it is missing, cut short, or not a .npy file of uint8.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise CytopipeError("no such array", where=path, hint="run the stage that writes it: dvc repro") from None
     except (ValueError, OSError, EOFError) as error:
@@ -159,7 +159,8 @@ class Stack:
         if isinstance(which, slice):
             return np.stack([self.arrays[array][row] for array, row in self.places[which]])
         array, row = self.places[which]
-        return self.arrays[array][row]
+        item: np.ndarray = self.arrays[array][row]
+        return item
 
     def take(self, items: Sequence[int] | np.ndarray) -> Stack:
         """Some of the items."""

@@ -1,4 +1,4 @@
-"""Memory-mapped uint8 arrays: one .npy a split, N x H x W x 5 (red, green, blue, cell, nucleus)."""
+"""Memory-mapped uint8 arrays: one .npy per split, N x H x W x 5 (red, green, blue, cell, nucleus)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def build_tensors(
     arrays: dict[str, Path],
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
 ) -> Iterable[Row]:
-    """Stream images and predicted masks into one array a split.
+    """Stream images and predicted masks into one array per split.
 
     Args:
         organized: folder of the organized dataset.

@@ -86,7 +86,7 @@ class Hep2(Section):
 
 @dataclass(frozen=True)
 class Group:
-    """What the cells of one specimen share: how it was prepared, and their scores among all cells."""
+    """Properties that the cells of one specimen share: how it was prepared, and their scores among all cells."""
 
     photons: float
     blur: float

@@ -13,11 +13,11 @@ from cytopipe.deploy.onnx.export import time_export
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.decision_rule import DECISIONS, Decisions
 from cytopipe.params import Params
-from cytopipe.training.classifier import make_classifier
+from cytopipe.results.model_spec import DecisionRule
+from cytopipe.training.classification import make_classifier
 from cytopipe.training.determinism import make_deterministic
-from cytopipe.training.segmenter import make_segmenter
+from cytopipe.training.segmentation import make_segmenter
 
 CLASSES = ("a", "b", "c", "d", "e")
 NO_HASH = "0" * 64
@@ -36,8 +36,7 @@ def measure(params: Params) -> dict[str, Any]:
     for name, classifier in list(params.classifiers.items())[:1]:
         size = params.datasets[classifier.dataset].image_size
         model, spec = make_classifier(classifier, CLASSES, size, NO_HASH)
-        decisions = Decisions(temperature=1.0, confidence_threshold=None).model_dump(mode="json")
-        spec = spec.model_copy(update={"extra": {DECISIONS: decisions}})
+        spec = spec.model_copy(update={"decision_rule": DecisionRule(temperature=1.0)})
         predictor = Predictor(model.eval(), spec, None, torch.device("cpu"))
         results["classifier"] = {"name": name, "image_size": size, **_time(ClassifierSource(predictor))}
     for name, segmenter in [(name, one) for name, one in params.segmenters.items() if one.training][:1]:

@@ -14,12 +14,12 @@ import torch
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Params, Segmenter, Training
-from cytopipe.training.classifier import ClassificationTask, make_classifier
+from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
-from cytopipe.training.segmenter import SegmentationTask, make_segmenter
+from cytopipe.training.segmentation import SegmentationTask, make_segmenter
 
 IMAGES = 640
 CLASSES = ("a", "b", "c", "d", "e")

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_json, write_text
 from cytopipe.params import SPLITS, Params
 from cytopipe.pipeline.stage import Stage, main
 
@@ -23,44 +22,43 @@ def inputs(params: Params, classifier: str) -> list[Path]:
 
 
 def run(stage: Stage) -> None:
-    """Write models/classifiers/<name>/ and the history of the training."""
+    """Write models/classifiers/<name>/ and the history of its training."""
     from cytopipe.data.tensors import load_split
     from cytopipe.deploy.mlflow.log import log_model
-    from cytopipe.models.bundle import copy_segmenter, example_images
-    from cytopipe.models.decision_rule import Decisions
-    from cytopipe.models.files import FOLDS, SEGMENTER
-    from cytopipe.models.folder import save_model
-    from cytopipe.models.usage import README, usage
-    from cytopipe.training.crossvalidate import train_all
-    from cytopipe.training.results import write_history
-    from cytopipe.training.stage_workspace import workspace
+    from cytopipe.models.bundle import example_images, save_classifier
+    from cytopipe.training.train_classifier import ClassifierJob, train_classifier
+    from cytopipe.training.trained import write_history
+    from cytopipe.training.workspace import Workspace
 
     config = stage.params.classifiers[stage.item]
     tensors = paths.Tensors(config.dataset)
-    summary = json.loads(paths.Organized(config.dataset).summary.read_text())
-    with workspace(stage) as place:
-        data_hash = stage.inputs[tensors.manifest.as_posix()]
-        classes, normal = tuple(summary["classes"]), summary["normal"]
-        trained = train_all(config, classes, tensors.folder, data_hash, place, normal)
+    dataset = json.loads(paths.Organized(config.dataset).summary.read_text())
+
+    with Workspace.of_stage(stage) as workspace:
+        job = ClassifierJob(
+            config=config,
+            classes=tuple(dataset["classes"]),
+            normal=dataset["normal"],
+            tensors=tensors.folder,
+            data_hash=stage.inputs[tensors.manifest.as_posix()],
+            workspace=workspace,
+        )
+        trained = train_classifier(job)
 
     target = paths.classifier(stage.item)
-    model_folder = stage.folder(target.model)
+    model = stage.folder(target.model)
     items, rows = load_split(tensors.folder, "val")
     examples = example_images(items, [row.class_index for row in rows])
-    for part, (model, spec) in trained.models.items():
-        save_model(model_folder / part, model, spec, examples)
-        about = usage(stage.item, spec, Decisions.of(spec).confidence_threshold)
-        write_text(model_folder / part / README, about)
-    if config.channels != "rgb":
-        copy_segmenter(paths.Masks(config.dataset).segmenter, model_folder / SEGMENTER)
-    if trained.folds:
-        write_json(model_folder / FOLDS, trained.folds)
-    training = stage.folder(target.training)
-    write_history(training, trained.history, "accuracy")
-    stage.tracker.log_dict(summary, "dataset.json")
-    stage.tracker.log_figure(training / "curves.png")
-    stage.tracker.log_table(training / "history.csv")
-    log_model(stage.tracker, model_folder, stage.item, {"classifier": stage.item, "dataset": config.dataset})
+    segmenter = None if config.channels == "rgb" else paths.Masks(config.dataset).segmenter
+    networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
+    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter)
+    history = stage.folder(target.training)
+    write_history(history, trained.history, "accuracy")
+
+    stage.tracker.log_dict(dataset, "dataset.json")
+    stage.tracker.log_figure(history / "curves.png")
+    stage.tracker.log_table(history / "history.csv")
+    log_model(stage.tracker, model, stage.item, {"classifier": stage.item, "dataset": config.dataset})
 
 
 if __name__ == "__main__":

@@ -22,37 +22,42 @@ def inputs(params: Params, segmenter: str) -> list[Path]:
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
     from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows
-    from cytopipe.models.files import FOLDS
-    from cytopipe.models.folder import MAIN, save_model
-    from cytopipe.training.crossfit import test_segmenter, train_with_folds
-    from cytopipe.training.results import write_history
-    from cytopipe.training.stage_workspace import workspace
+    from cytopipe.evaluation.segmenter import evaluate_segmenter
+    from cytopipe.models.folder import save_model
+    from cytopipe.models.folds import Folds
+    from cytopipe.training.train_segmenter import SegmenterJob, train_segmenter
+    from cytopipe.training.trained import write_history
+    from cytopipe.training.workspace import Workspace
 
     config = stage.params.segmenters[stage.item]
     organized = paths.Organized(config.dataset)
     rows = read_manifest(organized.manifest)
-    with workspace(stage) as place:
-        trained = train_with_folds(config, organized.folder, rows, stage.inputs[organized.manifest.as_posix()], place)
-        metrics, table = test_segmenter(trained.models[MAIN], organized.folder, rows, place)
+
+    with Workspace.of_stage(stage) as workspace:
+        data_hash = stage.inputs[organized.manifest.as_posix()]
+        trained = train_segmenter(SegmenterJob(config, organized.folder, data_hash, workspace), rows)
+        main = trained.main
+        metrics, table = evaluate_segmenter(main.model, main.spec, organized.folder, rows, workspace.device)
 
     target = paths.segmenter(stage.item)
     model_folder = stage.folder(target.model)
-    for part, (model, spec) in trained.models.items():
-        save_model(model_folder / part, model, spec)
-    write_json(model_folder / FOLDS, trained.folds)
-    training = stage.folder(target.training)
-    write_history(training, trained.history, "dice")
+    for part, network in trained.networks.items():
+        save_model(model_folder / part, network.model, network.spec)
+    Folds(trained.folds, model_folder).write()
+    history = stage.folder(target.training)
+    write_history(history, main.history, "dice")
     plots = stage.folder(target.plots)
     write_table(plots / "distribution.csv", distribution_rows(table), COLUMNS)
     distribution_figure(plots / "distribution.png", table)
     predictions = stage.output(target.predictions)
     write_table(predictions, table, None if table else ["id"])
     write_json(stage.output(target.metrics), metrics)
+
     stage.tracker.log_metrics({name: value for name, value in metrics.items() if isinstance(value, float)})
-    stage.tracker.log_figure(training / "curves.png")
+    stage.tracker.log_figure(history / "curves.png")
     stage.tracker.log_figure(plots / "distribution.png")
     stage.tracker.log_table(plots / "distribution.csv")
-    stage.tracker.log_table(training / "history.csv")
+    stage.tracker.log_table(history / "history.csv")
     stage.tracker.log_dict(metrics, "metrics.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
 

@@ -85,8 +85,9 @@ def save_classifier() -> SaveClassifier:
     def save(folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path:
         import torch
 
-        from cytopipe.models.folder import ModelSpec, save_model
+        from cytopipe.models.folder import save_model
         from cytopipe.models.registry import build
+        from cytopipe.results.model_spec import ModelSpec
 
         def write(target: Path, count: int, **given: object) -> None:
             side = {"input_size": 24, "mean": (0.5,) * count, "std": (0.25,) * count, "training_data_sha256": "0" * 64}
@@ -95,20 +96,20 @@ def save_classifier() -> SaveClassifier:
 
         torch.manual_seed(seed)
         count = 5 if channels == "rgb+masks" else 3
-        decisions = {"temperature": 2.0, "confidence_threshold": 0.7, "abnormal": ["bad"], "thresholds": []}
+        rule = {"temperature": 2.0, "confidence_threshold": 0.7, "abnormal": ["bad"], "thresholds": []}
         given: dict[str, object] = {
             "task": "classification",
             "architecture": "cell_background",
             "arguments": {"num_classes": 2, "in_channels": count, "input_size": 24},
             "classes": ("bad", "good"),
             "channels": channels,
-            "extra": {"decisions": decisions, "num_threads": 1},
+            "decision_rule": rule,
+            "num_threads": 1,
         }
         write(folder, count, **{**given, **changes})
         if channels != "rgb":
-            view = {"view": {"kind": "whole", "input_size": 24}}
             otsu = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ("cyt", "nuc")}
-            write(folder / "segmenter", 3, **otsu, channels="rgb", extra=view)
+            write(folder / "segmenter", 3, **otsu, channels="rgb", view={"view": "whole", "input_size": 32})
         return folder
 
     return save

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from cytopipe.models.bundle import copy_segmenter, example_images
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 
 SIDE = 24
 HOSTILE = "good <b>"
@@ -25,17 +26,17 @@ CELLS = ((40, 45), (120, 40), (200, 50), (50, 130), (130, 140), (205, 125))  # x
 def make_models(folder: Path) -> Path:
     """Write segmenters/otsu, classifiers/colours and classifiers/masks into a folder; returns it."""
     segmenter = folder / "segmenters/otsu"
-    view = {"kind": "tiles", "input_size": 64, "scale": 1.0}
-    save_model(segmenter, build("otsu"), _spec("segmentation", "otsu", {}, ("cyt", "nuc"), "rgb", {"view": view}))
+    view = {"view": "tiles", "input_size": 64, "scale": 1.0}
+    save_model(segmenter, build("otsu"), _spec("segmentation", "otsu", {}, ("cyt", "nuc"), "rgb", view=view))
     items = np.random.default_rng(8).integers(0, 256, (2, SIDE, SIDE, 5), np.uint8)
-    for name, channels, decisions in (
+    for name, channels, rule in (
         ("colours", "rgb", {"temperature": 0.001, "confidence_threshold": 0.5}),
         ("masks", "rgb+masks", {"temperature": 2.0, "confidence_threshold": 0.9999, "abnormal": ["bad"]}),
     ):
         count = 3 if channels == "rgb" else 5
         arguments = {"num_classes": len(CLASSES), "in_channels": count, "input_size": SIDE}
-        extra = {"decisions": decisions, "num_threads": 1}
-        spec = _spec("classification", "cell_background", arguments, CLASSES, channels, extra)
+        own = {"decision_rule": rule, "num_threads": 1}
+        spec = _spec("classification", "cell_background", arguments, CLASSES, channels, **own)
         torch.manual_seed(count)
         target = folder / "classifiers" / name
         save_model(target, build("cell_background", **arguments), spec, example_images(items, [0, 1]))
@@ -45,7 +46,7 @@ def make_models(folder: Path) -> Path:
 
 
 def _spec(
-    task: str, architecture: str, arguments: dict[str, int], classes: tuple[str, ...], channels: str, extra: object
+    task: str, architecture: str, arguments: dict[str, int], classes: tuple[str, ...], channels: str, **own: object
 ) -> ModelSpec:
     count = 3 if channels == "rgb" else 5
     given = {
@@ -58,7 +59,7 @@ def _spec(
         "mean": (0.5,) * count,
         "std": (0.25,) * count,
         "training_data_sha256": "0" * 64,
-        "extra": extra,
+        **own,
     }
     return ModelSpec.model_validate(given)
 

@@ -135,8 +135,8 @@ def test_checksums_name_no_file_outside_the_folder(model: Path, here: Path, name
         (lambda spec: spec.update(architecture="timm/local-dir:../.."), "there is no architecture"),
         (lambda spec: spec.update(architecture="timm/hf-hub:someone/model"), "there is no architecture"),
         (lambda spec: spec.update(architecture="../../evil"), "there is no architecture"),
-        (lambda spec: spec["extra"]["decisions"].update(limit=1), "extra.decisions.limit: Extra inputs"),
-        (lambda spec: spec["extra"].pop("decisions"), "holds no decisions"),
+        (lambda spec: spec["decision_rule"].update(limit=1), "model.json: unknown key 'decision_rule.limit'"),
+        (lambda spec: spec.pop("decision_rule"), "holds no decision rule"),
         (lambda spec: spec.update(classes=[]), "model.json: classes: "),
         (lambda spec: spec.update(input_size=-1), "model.json: input_size: "),
     ],
@@ -151,11 +151,11 @@ def test_a_model_of_another_version_or_that_names_paths_is_refused(
 
 @pytest.mark.usefixtures("cell")
 def test_a_segmenter_of_another_version_is_refused(model: Path) -> None:
-    edit(model / "segmenter", lambda spec: spec["extra"]["view"].update(crop=1))
-    assert "model.json: extra.view.crop: Unexpected keyword argument" in refused("model", "cell.png")
+    edit(model / "segmenter", lambda spec: spec["view"].update(crop=1))
+    assert "model.json: view: unknown key 'crop'" in refused("model", "cell.png")
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"extra": {"num_threads": 1e999}}', "\xff", ""])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"num_threads": 1e999}', "\xff", ""])
 @pytest.mark.usefixtures("cell")
 def test_a_model_json_that_is_none_is_refused(model: Path, text: str) -> None:
     (model / "model.json").write_text(text, encoding="latin-1")

@@ -1,4 +1,4 @@
-"""What spoils a training in silence: another number of threads, a number that is not finite, an orphan."""
+"""Faults that would spoil a training in silence: another number of threads, a number that is not finite, an orphan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch import nn
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Classifier
-from cytopipe.training.classifier import fit_classifier, labelled
+from cytopipe.training.train_classifier import ClassifierJob, fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
 
 
@@ -45,32 +45,30 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_a_training_ends_in_other_weights_with_another_number_of_threads(threads: None) -> None:
-    found = []
-    for number in (1, 2, 1):
-        torch.set_num_threads(number)
-        found.append(weights_after_training())
-    assert found[0] == found[2] != found[1]
-
-
 STAGE = """
 from cytopipe.pipeline.stage import fix_threads
-fix_threads(1)
-import hashlib, torch
+fix_threads({number})
+import hashlib, os, torch
 from torch import nn
 from cytopipe.params import Runtime
 from cytopipe.training.determinism import prepare
-prepare(Runtime(device="cpu", num_threads=1))
+prepare(Runtime(device="cpu", num_threads={number}))
 """
 
 
-def test_the_parameters_number_of_threads_wins_over_the_inherited_one(threads: None) -> None:
-    torch.set_num_threads(1)
-    script = f"{STAGE}\n{inspect.getsource(weights_after_training)}\nprint(weights_after_training())"
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", script]
-    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == weights_after_training()
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_parameters_fix_the_threads_and_the_weights_whatever_the_environment_says(
+    threads: None, number: int
+) -> None:
+    shown = 'print(os.environ["OMP_NUM_THREADS"], torch.get_num_threads(), weights_after_training())'
+    script = f"{STAGE.format(number=number)}\n{inspect.getsource(weights_after_training)}\n{shown}"
+    torch.set_num_threads(number)
+    expected = [str(number), str(number), weights_after_training()]
+    for inherited in ("1", "2", "3"):
+        environment = {**os.environ, "OMP_NUM_THREADS": inherited, "MKL_NUM_THREADS": inherited}
+        command = [sys.executable, "-c", script]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert found.split() == expected
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_message(tmp_path: Path) -> None:
@@ -89,8 +87,9 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_a_message(tmp_path: Pa
         }
     )
     place = Workspace(torch.device("cpu"), 0, tmp_path, tmp_path / "checkpoint", lambda part, epoch: None)
+    job = ClassifierJob(config, ("a", "b"), (), tmp_path, "0" * 64, place)
     with pytest.raises(CytopipeError, match=r"the loss is nan in epoch 1, step 1\n.*lower learning_rate"):
-        fit_classifier(config, ("a", "b"), labelled(tmp_path, "train"), labelled(tmp_path, "val"), "0" * 64, place)
+        fit_classifier(job, labelled(tmp_path, "train"), labelled(tmp_path, "val"))
     assert not (tmp_path / "checkpoint").exists()
 
 

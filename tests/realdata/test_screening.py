@@ -14,12 +14,12 @@ import torch
 from cytopipe import paths
 from cytopipe.data.adapters.base import AnnotatedField
 from cytopipe.data.adapters.registry import ADAPTERS
-from cytopipe.inference.segment import CELL_SIDE
 from cytopipe.io.archives import extract_archive
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.screening import detection_metrics
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.detectors import find_cells
 from cytopipe.screening.fields import open_field
 from cytopipe.screening.score import load_detector
@@ -46,7 +46,7 @@ def annotated(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 def otsu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Trained:
     """The model folder of a threshold."""
     monkeypatch.chdir(tmp_path)
-    view = {"kind": "tiles", "input_size": SIDE, "scale": SCALE, "overlap": 0.0}
+    view = {"view": "tiles", "input_size": SIDE, "scale": SCALE, "overlap": 0.0}
     spec = ModelSpec(
         task="segmentation",
         architecture="otsu",
@@ -57,7 +57,8 @@ def otsu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Trained:
         mean=(0, 0, 0),
         std=(1, 1, 1),
         training_data_sha256="0" * 64,
-        extra={"view": view, CELL_SIDE: CELL},
+        view=view,
+        typical_sizes={"cell_side": CELL},
     )
     model = paths.segmenter("otsu")
     save_model(model.model, build("otsu"), spec)

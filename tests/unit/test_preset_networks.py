@@ -13,15 +13,15 @@ from torch.nn import functional as F
 
 from cytopipe.data.adapters.registry import adapter
 from cytopipe.inference.classify import input_transform
-from cytopipe.models.frozen import train_mode
+from cytopipe.models.heads import train_mode
 from cytopipe.params import Classifier, Dataset, Segmenter, load_params
 from cytopipe.paths import PRESETS
-from cytopipe.training.classifier import ClassificationTask, make_classifier
+from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.losses import make_loss
 from cytopipe.training.mixing import Mixer
 from cytopipe.training.optim import make_optimizer
-from cytopipe.training.segmenter import make_segmenter
+from cytopipe.training.segmentation import make_segmenter
 
 FILES = sorted((Path(__file__).parents[2] / PRESETS).glob("*.yaml"))
 BATCH = 2

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import FOLDS, examples_of
-from cytopipe.models.folder import ModelSpec, part_of
+from cytopipe.models.files import FOLDS, examples_of, fold_part
+from cytopipe.results.model_spec import SPEC, ModelSpec
 
 logger = logging.getLogger("cytopipe")
-SPEC = "model.json"
 NO_MODELS = "run the demo first: `make repro`; or name a folder: --models DIR"
 
 
@@ -82,11 +78,6 @@ def _readable(folder: Path) -> Iterator[Shelved]:
 
 def _shelved(folder: Path) -> Shelved:
     folds = not (folder / SPEC).is_file()
-    network = folder / part_of(0) if folds else folder
+    network = folder / fold_part(0) if folds else folder
     name = folder.resolve().name
-    try:
-        spec = ModelSpec.model_validate(json.loads((network / SPEC).read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise CytopipeError(f"model.json cannot be read ({reason})", where=network) from None
-    return Shelved(f"{name} (fold 0)" if folds else name, network, spec)
+    return Shelved(f"{name} (fold 0)" if folds else name, network, ModelSpec.read(network / SPEC))

@@ -15,7 +15,8 @@ from cytopipe.explain.overlay import heat_over
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.imaging.drawing import outlined
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.models.folder import ModelSpec
+from cytopipe.models.decision_rule import calibrate
+from cytopipe.results.model_spec import ModelSpec
 
 SIDE = 384  # pixels of the longer side of a picture on the page
 
@@ -63,13 +64,13 @@ def answer(predictor: Predictor, file: Path, method: str | None) -> CellAnswer:
     middle = time.perf_counter()
     shown = scaled(rgb, SIDE)
     weights, no_heat = heat_map(predictor, prediction, method) if method else (None, None)
-    decisions = predictor.decisions
+    rule = predictor.rule
     return CellAnswer(
         prediction=prediction,
         spec=predictor.spec,
-        calibrated=decisions.calibrated(prediction.probabilities[None])[0].tolist(),
-        confidence_threshold=decisions.confidence_threshold,
-        abnormal=decisions.abnormal,
+        calibrated=calibrate(rule, prediction.probabilities[None])[0].tolist(),
+        confidence_threshold=rule.confidence_threshold,
+        abnormal=rule.abnormal,
         size=(rgb.shape[0], rgb.shape[1]),
         note=note,
         picture=shown if prediction.mask is None else outlined(shown, prediction.mask),

@@ -15,7 +15,6 @@ from cytopipe.app.cell import CellAnswer
 from cytopipe.app.detectors import Choice
 from cytopipe.app.field import FieldAnswer
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.decision_rule import THREADS
 
 KEPT = 8  # models in memory, the latest used
 
@@ -65,5 +64,5 @@ class Worker:
         with self._busy:
             predictor = self._load(model)
             # Threads are a setting of the thread that computes, and results depend on their number.
-            torch.set_num_threads(self.threads or predictor.spec.extra.get(THREADS, self._otherwise))
+            torch.set_num_threads(self.threads or predictor.spec.num_threads or self._otherwise)
             yield predictor

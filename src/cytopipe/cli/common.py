@@ -83,12 +83,12 @@ def usable_cores() -> int:
 
 def _threads_of(folder: Path) -> int | None:
     """Threads of a model's training. A file that holds none is no fault here: loading the model judges it."""
-    spec = folder / "model.json"
+    from cytopipe.results.model_spec import SPEC, ModelSpec
+
     try:
-        count = json.loads(spec.read_bytes())["extra"]["num_threads"] if spec.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ModelSpec.read(folder / SPEC).num_threads
+    except CytopipeError:
         return None
-    return count if type(count) is int and 1 <= count <= 1024 else None
 
 
 def print_json(value: Any) -> None:

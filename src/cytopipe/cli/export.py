@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cytopipe.cli.common import AsJson, Debug, Threads, clear_errors, prepare, print_json, print_table
-from cytopipe.deploy.onnx import TOLERANCE
+from cytopipe.deploy.onnx import TOLERANCE, require_packages
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
     from cytopipe.deploy.onnx.export import Exported
-    from cytopipe.deploy.onnx.timing import Timing
+    from cytopipe.deploy.onnx.runtime import Timing
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a classifier or a segmenter.")]
 Format = Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")]
@@ -73,9 +73,7 @@ def command(
       cytopipe export models/classifiers/crossvalidated/folds/0
     """
     with clear_errors(debug):
-        from cytopipe.deploy.onnx import packages
-
-        packages.require()
+        require_packages()
         file = out or Path(f"{name_of(model)}.{file_format}")
         if file.is_dir() or (file.exists() and not force):
             raise CytopipeError("the file exists", where=file, hint="choose another --out, or overwrite it: --force")

@@ -1,4 +1,4 @@
-"""The decisions of a classifier, chosen on validation images and judged on test images."""
+"""The decision rule of a classifier, judged on test images."""
 
 from __future__ import annotations
 
@@ -9,47 +9,18 @@ import numpy as np
 
 from cytopipe.metrics.calibration import calibration
 from cytopipe.metrics.classification import interval, intervals
-from cytopipe.metrics.operating_points import SPECIFICITIES, operating_point, threshold_at_specificity, wilson
-from cytopipe.metrics.selective import area_under_risk, at_threshold, threshold_for_error
-from cytopipe.metrics.temperature import fit_temperature, logits_of, sharpen
-from cytopipe.models.decision_rule import Decisions, Threshold, abnormality
-
-WANTED_ERROR = 0.05  # of the images that are not left to a person
-
-
-def choose(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], normal: Sequence[str]) -> Decisions:
-    """Choose on validation images.
-
-    Args:
-        truth: N class indices.
-        probabilities: N x classes, as the network gives them.
-        classes: their names.
-        normal: those without disease; none leaves the question of abnormality out.
-    """
-    temperature = fit_temperature(logits_of(probabilities), truth)
-    calibrated = sharpen(probabilities, temperature)
-    abnormal = [label for label in classes if label not in normal] if normal else []
-    is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
-    thresholds = []
-    if abnormal and not is_abnormal.all():
-        scores = abnormality(calibrated, classes, abnormal)
-        thresholds = [
-            Threshold(specificity=wanted, score=threshold_at_specificity(scores, is_abnormal, wanted))
-            for wanted in SPECIFICITIES
-        ]
-    return Decisions(
-        temperature=temperature,
-        confidence_threshold=threshold_for_error(truth, calibrated, WANTED_ERROR),
-        abnormal=tuple(abnormal),
-        thresholds=tuple(thresholds),
-    )
+from cytopipe.metrics.operating_points import operating_point, wilson
+from cytopipe.metrics.selective import area_under_risk, at_threshold
+from cytopipe.models import decision_rule
+from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold
+from cytopipe.results.model_spec import DecisionRule
 
 
-def calibrate(probabilities: np.ndarray, decisions: Sequence[Decisions], part: np.ndarray) -> np.ndarray:
+def calibrate(probabilities: np.ndarray, decisions: Sequence[DecisionRule], part: np.ndarray) -> np.ndarray:
     """Calibrated probabilities N x classes, each image's by the network that tested it (`part`: N indices)."""
     calibrated = np.zeros_like(probabilities)
     for number, chosen in enumerate(decisions):
-        calibrated[part == number] = chosen.calibrated(probabilities[part == number])
+        calibrated[part == number] = decision_rule.calibrate(chosen, probabilities[part == number])
     return calibrated
 
 
@@ -57,7 +28,7 @@ def judge(
     truth: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    decisions: Sequence[Decisions],
+    decisions: Sequence[DecisionRule],
     part: np.ndarray,
     draws: Sequence[np.ndarray],
 ) -> dict[str, Any]:
@@ -75,7 +46,7 @@ def judge(
         `calibration` before and after, `selective` and `operating_points` (empty without a question of abnormality).
     """
     calibrated = calibrate(probabilities, decisions, part)
-    sure = [np.inf if chosen.confidence_threshold is None else chosen.confidence_threshold for chosen in decisions]
+    sure = [confidence_threshold(chosen) for chosen in decisions]
     return {
         "calibration": {
             "temperature": [chosen.temperature for chosen in decisions],
@@ -116,7 +87,11 @@ def _selective(
 
 
 def _operating_points(
-    truth: np.ndarray, calibrated: np.ndarray, classes: Sequence[str], decisions: Sequence[Decisions], part: np.ndarray
+    truth: np.ndarray,
+    calibrated: np.ndarray,
+    classes: Sequence[str],
+    decisions: Sequence[DecisionRule],
+    part: np.ndarray,
 ) -> list[dict[str, Any]]:
     abnormal = decisions[0].abnormal
     scores = abnormality(calibrated, classes, abnormal)

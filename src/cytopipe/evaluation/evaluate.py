@@ -13,7 +13,7 @@ import torch
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import Items, Stack, load_all, load_split
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.decision_rule import WANTED_ERROR, calibrate, judge
+from cytopipe.evaluation.decision_rule import calibrate, judge
 from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.io.hashing import sha256_file
@@ -28,12 +28,14 @@ from cytopipe.metrics.classification import (
     per_class,
     spread_of_seeds,
 )
-from cytopipe.models.decision_rule import Decisions, abnormality
-from cytopipe.models.files import model_id
-from cytopipe.models.folder import MAIN, ModelSpec, load_model, part_of, read_folds, seed_part
+from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold, rule_of
+from cytopipe.models.files import model_id, seed_part
+from cytopipe.models.folder import load_model
+from cytopipe.models.folds import Folds
 from cytopipe.models.registry import count_parameters
 from cytopipe.params import SPLITS
 from cytopipe.plotting import curve_figures, figures
+from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Evaluation:
     rows: Sequence[Row]
     truth: np.ndarray
     probabilities: np.ndarray
-    decisions: Sequence[Decisions]
+    decisions: Sequence[DecisionRule]
     part: np.ndarray
     metrics: dict[str, Any]
     about: dict[str, Any]
@@ -130,12 +132,7 @@ class Evaluation:
         benefit = curves.net_benefit_rows(self.abnormal)
         why = no_operating_point(truth, self.classes, self.decisions)
         curve_figures.decision_figure(folder / "decision.png", benefit, why)
-        sure = np.array(
-            [
-                np.inf if chosen.confidence_threshold is None else chosen.confidence_threshold
-                for chosen in self.decisions
-            ]
-        )
+        sure = np.array([confidence_threshold(chosen) for chosen in self.decisions])
         coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
         curve_figures.coverage_figure(folder / "coverage.png", coverage, WANTED_ERROR)
         for name, rows, columns in (
@@ -165,12 +162,11 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
     Raises:
         CytopipeError: when the model's classes or input size are not those of the tensors, or its folds are of others.
     """
-    folds = read_folds(model_folder)
+    folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
-    tested_by = np.array([_fold_of(row, folds, model_folder) for row in rows])
-    parts = [part_of(fold) for fold in range(tested_by.max() + 1)] if folds else [MAIN]
-    probabilities, decisions = np.zeros(0), list[Decisions]()
-    for number, part in enumerate(parts):
+    tested_by = np.array([folds.of(row.id) for row in rows])
+    probabilities, decisions = np.zeros(0), list[DecisionRule]()
+    for number, part in enumerate(folds.parts()):
         model, spec = load_model(model_folder / part, device)
         _check(spec, items, rows, model_folder, tensors)
         chosen = np.flatnonzero(tested_by == number)
@@ -179,7 +175,7 @@ def evaluate(model_folder: Path, tensors: Path, device: torch.device) -> Evaluat
         if number == 0:
             probabilities = np.zeros((len(rows), len(spec.classes)))
         probabilities[chosen] = predicted
-        decisions.append(Decisions.of(spec))
+        decisions.append(rule_of(spec))
     truth = np.array([row.class_index for row in rows])
     groups = [row.group for row in rows]
     metrics = classification_metrics(truth, probabilities, groups)
@@ -207,14 +203,6 @@ def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> li
         model, spec = load_model(part, device)
         found.append(class_probabilities(model, input_transform(spec, device), items, tta=spec.tta))
     return found
-
-
-def _fold_of(row: Row, folds: Mapping[str, int], model_folder: Path) -> int:
-    if folds and row.id not in folds:
-        raise CytopipeError(
-            f"the image '{row.id}' is in no fold", where=model_folder, hint="train the classifier again"
-        )
-    return folds.get(row.id, 0)
 
 
 def _check(spec: ModelSpec, items: Items, rows: Sequence[Row], model_folder: Path, tensors: Path) -> None:

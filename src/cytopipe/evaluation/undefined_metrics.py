@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.models.decision_rule import Decisions
+from cytopipe.results.model_spec import DecisionRule
 
 NO_QUESTION = "no class counts as normal,\nso there is no question of abnormality"
 
@@ -17,7 +17,7 @@ def undefined(
     predicted: np.ndarray,
     groups: Sequence[str],
     classes: Sequence[str],
-    decisions: Sequence[Decisions],
+    decisions: Sequence[DecisionRule],
     selective: Mapping[str, Any],
 ) -> dict[str, str]:
     """The reason of each number that is null, by its name; empty where all are defined.
@@ -47,7 +47,7 @@ def undefined(
     return found
 
 
-def no_operating_point(truth: np.ndarray, classes: Sequence[str], decisions: Sequence[Decisions]) -> str:
+def no_operating_point(truth: np.ndarray, classes: Sequence[str], decisions: Sequence[DecisionRule]) -> str:
     """Why sensitivity or specificity is not known, for people; empty where both are."""
     abnormal = decisions[0].abnormal
     if not abnormal:

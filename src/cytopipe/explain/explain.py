@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from cytopipe.data.tensors import Items, load_all, load_split
-from cytopipe.errors import CytopipeError
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
 from cytopipe.explain.choose import MEASURED, Prediction, measured, read_predictions, shown, spread
 from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.inference.classify import input_transform
-from cytopipe.models.folder import MAIN, load_model, part_of, read_folds
+from cytopipe.models.folder import load_model
+from cytopipe.models.folds import Folds
 from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
 
@@ -64,22 +64,17 @@ def explain(
     Raises:
         CytopipeError: when model, tensors or predictions are damaged or of different images.
     """
-    folds = read_folds(model_folder)
+    folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
     predicted = read_predictions(predictions, rows)
-    parts = [part_of(fold) for fold in range(max(folds.values()) + 1)] if folds else [MAIN]
-    if folds and (strange := [row.id for row in rows if row.id not in folds]):
-        raise CytopipeError(
-            f"the image '{strange[0]}' is in no fold", where=model_folder, hint="train the classifier again"
-        )
-    part = [folds.get(row.id, 0) for row in rows]
+    part = [folds.of(row.id) for row in rows]
     present = {row.label: row.class_index for row in rows}
     classes = sorted(present, key=present.__getitem__)
     chosen = shown(predicted, classes, options.images)
     sample = measured(predicted, classes, MEASURED * options.images)
     tested = [sample[i] for i in spread(len(sample), TESTED)]
     found = _Found()
-    for number, name in enumerate(parts):
+    for number, name in enumerate(folds.parts()):
         job = _Job(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
         if job.shown or job.measured:
             _explain_part(model_folder / name, items, predicted, job, options, device, found)

@@ -13,8 +13,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.heads import build_classifier
+from cytopipe.results.model_spec import ModelSpec
 
 LIMIT = 0.5  # a method fails from this mean correlation on
 SEED = 20181003  # of the other network: none that trainings use

@@ -8,15 +8,15 @@ from torch import nn
 
 from cytopipe.data.tensors import Items
 from cytopipe.inference.tta import ORIENTED, turn
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.transforms import InputTransform, batches
+from cytopipe.results.model_spec import ModelSpec
 
-BATCH = 64  # images of a forward pass; other numbers give other last digits
+BATCH = 64  # images of a forward pass; with another number the last digits may differ
 
 
 def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
     """From stored items to what the classifier of this specification sees."""
-    return InputTransform(spec.channels, spec.mean, spec.std, device, spec.resized_to)
+    return InputTransform(spec.channels, spec.mean, spec.std, device, spec.network_size)
 
 
 def class_probabilities(
@@ -28,7 +28,7 @@ def class_probabilities(
         model: returns N x classes logits.
         transform: of stored items.
         items: in any order; the result has the same.
-        batch_size: images a forward pass.
+        batch_size: images of a forward pass.
         tta: 8 takes the mean over the turned and mirrored images.
     """
     model.eval()

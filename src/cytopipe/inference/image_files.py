@@ -19,8 +19,8 @@ OnPredicted = Callable[[str, str, Prediction], None]  # image, its sha256, what 
 class FilePredictor:
     """Rows of image files by one model.
 
-    Batches are cut at fixed places of the list, and one that lacks a single row is computed whole: an image's last
-    digits depend on its company, so a run that goes on writes the bytes that it would have written undisturbed.
+    Batches are cut at fixed places of the list, and one that lacks a single row is computed whole: results depend
+    slightly on batch composition, and a resumed run must write the bytes that an undisturbed one would have written.
 
     Args:
         predictor: of the model.
@@ -40,7 +40,7 @@ class FilePredictor:
     ) -> None:
         self.predictor, self.model, self.done = predictor, model, done or {}
         self.complete, self.on_predicted = complete or (lambda image, sha256: True), on_predicted
-        self.columns = columns_of(predictor.classes, bool(predictor.decisions.abnormal))
+        self.columns = columns_of(predictor.classes, bool(predictor.rule.abnormal))
 
     def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:
         """The rows of each batch, in order, and whether they are new."""

@@ -1,8 +1,7 @@
-"""Predicted masks of a whole dataset; training images by the model of their fold, where there are folds."""
+"""Predicted masks of a whole dataset; with folds, no training image is segmented by a model trained on it."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,13 +11,12 @@ from typing import Any
 import torch
 
 from cytopipe.data.manifest import Row
-from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
 from cytopipe.io.hashing import sha256_bytes
-from cytopipe.models.files import FOLDS
-from cytopipe.models.folder import part_of
+from cytopipe.models.files import fold_part
+from cytopipe.models.folds import Folds
 from cytopipe.paths import PREDICTED
 
 
@@ -57,20 +55,14 @@ def generate_masks(
 
 
 def models_of(rows: Sequence[Row], segmenter: Path, trained_on_it: bool) -> dict[Path, list[Row]]:
-    """The model folder that may mask each row: never one that trained on the row, where folds exist.
+    """The model folder that segments each row: never one that was trained on the row, where there are folds.
 
     Raises:
-        CytopipeError: when the folds are of other images.
+        CytopipeError: the folds are of other images.
     """
-    folds: dict[str, int] = json.loads((segmenter / FOLDS).read_text()) if trained_on_it else {}
+    folds = Folds.read(segmenter) if trained_on_it else Folds({}, segmenter)
     chosen: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
-        if folds and row.split == "train":
-            if row.id not in folds:
-                raise CytopipeError(
-                    f"the image '{row.id}' is in no fold", where=segmenter, hint="retrain the segmenter"
-                )
-            chosen[segmenter / part_of(folds[row.id])].append(row)
-        else:
-            chosen[segmenter].append(row)
+        own_fold = folds and row.split == "train"
+        chosen[segmenter / fold_part(folds.of(row.id)) if own_fold else segmenter].append(row)
     return chosen

@@ -1,4 +1,4 @@
-"""Classes of images of any size, from a classifier's model folder alone: what predict, screen and the page share.
+"""Classes of images of any size, from a classifier's model folder alone: predict, screen and the app share it.
 
 An image goes the way that it went in the pipeline: masked in its own size, resized to the stored size, classified.
 """
@@ -20,14 +20,16 @@ from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.inference.segment import Segmentation
 from cytopipe.models.bundle import segmenter_of
-from cytopipe.models.decision_rule import Decisions, abnormality
-from cytopipe.models.files import FOLDS
-from cytopipe.models.folder import ModelSpec, load_model
+from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
+from cytopipe.models.files import fold_part
+from cytopipe.models.folder import load_model
+from cytopipe.models.folds import Folds
+from cytopipe.results.model_spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one image.
+    """The answer of a classifier to one image.
 
     Attributes:
         predicted: the most probable class.
@@ -68,7 +70,7 @@ class Predictor:
         batch_size: int = BATCH,
     ) -> None:
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
-        self.decisions = Decisions.of(spec)
+        self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
 
     @classmethod
@@ -76,10 +78,12 @@ class Predictor:
         """From a classifier's model folder, and the segmenter in it unless another is named.
 
         Raises:
-            CytopipeError: a folder is damaged, no classifier, holds one network a fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, no classifier, holds one network per fold, or lacks a segmenter.
         """
-        if (folder / FOLDS).is_file():
-            raise CytopipeError("this holds a network for each fold", where=folder, hint=f"name one: {folder}/folds/0")
+        if Folds.read(folder):
+            raise CytopipeError(
+                "this holds a network for each fold", where=folder, hint=f"name one: {folder / fold_part(0)}"
+            )
         model, spec = load_model(folder, device)
         if spec.task != "classification":
             raise CytopipeError("this model is a segmenter, not a classifier", where=folder)
@@ -96,7 +100,7 @@ class Predictor:
     def __call__(self, images: Iterable[np.ndarray]) -> Iterator[Prediction]:
         """Predictions of H x W x 3 uint8 images, in order; `batch_size` of them are read ahead.
 
-        The same images in the same batches give the same bits; in other company the last digits differ, by some 1e-7.
+        The same images in the same batches give the same bits; results depend slightly (1e-7) on batch composition.
         """
         waiting = iter(images)
         while some := list(self._items(islice(waiting, self.batch_size))):
@@ -121,11 +125,8 @@ class Predictor:
 
     def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
         found = class_probabilities(self.model, self.transform, items, self.batch_size, tta=self.spec.tta)
-        calibrated = self.decisions.calibrated(found)
-        confidence_threshold = (
-            np.inf if self.decisions.confidence_threshold is None else self.decisions.confidence_threshold
-        )
-        abnormal = self.decisions.abnormal
+        calibrated = calibrate(self.rule, found)
+        threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
         for row, mask in enumerate(masks):
             confidence = float(calibrated[row].max())
@@ -133,7 +134,7 @@ class Predictor:
                 predicted=self.classes[int(found[row].argmax())],
                 probabilities=found[row],
                 confidence=confidence,
-                uncertain=confidence < confidence_threshold,
+                uncertain=confidence < threshold,
                 abnormal=float(scores[row]) if abnormal else None,
                 item=items[row],
                 mask=mask,

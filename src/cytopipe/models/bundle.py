@@ -1,28 +1,61 @@
-"""What makes a classifier's folder useful alone: its segmenter and an example image of each class."""
+"""A classifier's folder, useful alone: its networks, its segmenter, an example image of each class, and a README."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import encode_png
-from cytopipe.models.files import EXAMPLE, SPEC, SUMS, WEIGHTS, place_of_segmenter
+from cytopipe.io.atomic import write_text
+from cytopipe.models.files import EXAMPLE, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
+from cytopipe.models.folder import save_model
+from cytopipe.models.folds import Folds
+from cytopipe.models.usage import README, usage
+from cytopipe.results.model_spec import SPEC, ModelSpec
+
+
+def save_classifier(
+    folder: Path,
+    name: str,
+    networks: Mapping[str, tuple[nn.Module, ModelSpec]],
+    folds: Mapping[str, int],
+    examples: Mapping[str, bytes],
+    segmenter: Path | None,
+) -> None:
+    """Write all that a classifier needs into an existing folder.
+
+    Args:
+        folder: of the classifier.
+        name: of the classifier.
+        networks: by the part of the folder that holds them.
+        folds: the fold that tests each image; empty without cross-validation.
+        examples: PNG files by name, as from `example_images`.
+        segmenter: model folder, for a classifier that sees masks.
+    """
+    for part, (model, spec) in networks.items():
+        save_model(folder / part, model, spec, examples)
+        write_text(folder / part / README, usage(name, spec))
+    if segmenter:
+        copy_segmenter(segmenter, folder / SEGMENTER)
+    if folds:
+        Folds(folds, folder).write()
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:
-    """Copy the one model of a segmenter's folder that may mask images of no fold into the new folder `target`."""
+    """Copy the one model of a segmenter's folder that segments images of no fold into the new folder `target`."""
     target.mkdir(parents=True)
     for name in (WEIGHTS, SPEC, SUMS):
         shutil.copyfile(segmenter / name, target / name)
 
 
 def segmenter_of(classifier: Path) -> Path:
-    """The segmenter that masks images for a classifier; parts of a folder (folds, seeds) share that of the whole.
+    """The segmenter that predicts masks for a classifier; parts of a folder (folds, seeds) share that of the whole.
 
     Raises:
         CytopipeError: the folder has none.

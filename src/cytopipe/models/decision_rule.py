@@ -1,73 +1,43 @@
-"""What a classifier decides beyond its classes: calibrated, abnormal or normal, sure or not.
+"""The decision rule of a classifier: how probabilities become calibrated, certain or uncertain, normal or abnormal.
 
-Everything is chosen on validation images and kept with the model; see `evaluation.decisions`.
+`results.model_spec.DecisionRule` says what it holds; here it is applied. `training.decision_rule` chooses it on
+validation images, `evaluation.decision_rule` judges it on test images.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.temperature import sharpen
-from cytopipe.models.files import SPEC
-from cytopipe.models.folder import OTHER_VERSION, ModelSpec
+from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
-# Places in `extra` of model.json.
-DECISIONS = "decisions"
-THREADS = "num_threads"  # of the training: other numbers give other last digits
+WANTED_ERROR = 0.05  # of the images that are not left to a person
 
 
-class Threshold(BaseModel):
-    """A score of abnormality, and the specificity that it reached on validation images."""
+def rule_of(spec: ModelSpec) -> DecisionRule:
+    """The decision rule of a trained classifier.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    specificity: FiniteFloat
-    score: FiniteFloat
-
-
-class Decisions(BaseModel):
-    """What was chosen on validation images; part of a model folder.
-
-    Attributes:
-        temperature: divisor of the logits, for calibrated probabilities.
-        confidence_threshold: calibrated confidence above which at most WANTED_ERROR of images are wrong; None: none.
-        abnormal: classes whose calibrated probabilities add up to the score of abnormality.
-        thresholds: of that score.
+    Raises:
+        CytopipeError: the model holds none.
     """
+    if spec.decision_rule is None:
+        raise CytopipeError(
+            "the model holds no decision rule", where=spec.architecture, hint="train the classifier again"
+        )
+    return spec.decision_rule
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: FiniteFloat
-    confidence_threshold: FiniteFloat | None
-    abnormal: tuple[str, ...] = ()
-    thresholds: tuple[Threshold, ...] = ()
+def calibrate(rule: DecisionRule, probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities, N x classes, as the network gives them -> calibrated ones."""
+    return sharpen(probabilities, rule.temperature)
 
-    @classmethod
-    def of(cls, spec: ModelSpec) -> Decisions:
-        """Those of a model folder.
 
-        Raises:
-            CytopipeError: it was trained before there were any, or they are of another version.
-        """
-        if DECISIONS not in spec.extra:
-            raise CytopipeError(
-                "the model holds no decisions", where=spec.architecture, hint="train the classifier again"
-            )
-        try:
-            return cls.model_validate_json(json.dumps(spec.extra[DECISIONS]))
-        except ValidationError as error:
-            fault = error.errors()[0]
-            key = ".".join(str(part) for part in ("extra", DECISIONS, *fault["loc"]))
-            raise CytopipeError(f"{key}: {fault['msg']}", where=SPEC, hint=OTHER_VERSION) from None
-
-    def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities N x classes with honest confidences."""
-        return sharpen(probabilities, self.temperature)
+def confidence_threshold(rule: DecisionRule) -> float:
+    """The confidence from which an answer needs no person; infinite where every answer needs one."""
+    return np.inf if rule.confidence_threshold is None else rule.confidence_threshold
 
 
 def abnormality(probabilities: np.ndarray, classes: Sequence[str], abnormal: Sequence[str]) -> np.ndarray:

@@ -6,13 +6,14 @@ import hashlib
 from pathlib import Path
 
 from cytopipe.errors import CytopipeError
+from cytopipe.results.model_spec import RESTORE
 
-WEIGHTS, SPEC, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
+WEIGHTS, SUMS = "weights.safetensors", "SHA256SUMS"
 SEGMENTER = "segmenter"  # folder below a classifier's, where it sees masks
-EXAMPLE = "example_{}.png"  # one image a class
-FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds a model a fold
+EXAMPLE = "example_{}.png"  # one image per class
+FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds one network per fold
+MAIN = ""  # the part of a folder that holds the network of the folder itself
 PARTS = ("folds", "seeds")  # folders below a classifier's, of more than one network
-RESTORE = "restore the folder (dvc checkout) or train the model again"
 
 
 def examples_of(folder: Path) -> list[Path]:
@@ -25,6 +26,16 @@ def place_of_segmenter(classifier: Path) -> Path:
     classifier = classifier.resolve()
     whole = classifier.parent.parent if classifier.parent.name in PARTS else classifier
     return whole / SEGMENTER
+
+
+def fold_part(fold: int) -> str:
+    """Where the network of a fold lies below the folder."""
+    return f"folds/{fold}"
+
+
+def seed_part(number: int) -> str:
+    """Where the network of a further seed lies below the folder; that of the first is the folder's own."""
+    return f"seeds/{number}" if number else MAIN
 
 
 def model_id(folder: Path, segmenter: Path | None = None) -> str:

@@ -6,109 +6,19 @@ Equal models give equal bytes. Nothing is used before its checksum is verified, 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISREG
-from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
 from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import FOLDS, RESTORE, SPEC, SUMS, WEIGHTS
-from cytopipe.models.heads import Activation, Head, build_classifier
+from cytopipe.models.files import SUMS, WEIGHTS
+from cytopipe.models.heads import build_classifier
 from cytopipe.models.pretrained import check_fit, read_tensors
-from cytopipe.models.registry import Task
-
-MAIN = ""  # the part of a folder that holds one model alone
-OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
-CHANNEL_COUNTS = {"rgb": 3, "rgb+masks": 5, "masked": 3}
-
-
-def _canonical(value: Any) -> Any:
-    """The value as JSON gives it back: lists for tuples, keys sorted at every level."""
-    try:
-        return json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
-    except TypeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-
-
-JsonDict = Annotated[dict[str, Any], BeforeValidator(_canonical)]
-
-
-class ModelSpec(BaseModel):
-    """What model.json holds: all that is needed to rebuild a network and to feed it.
-
-    Attributes:
-        task: segmentation or classification.
-        architecture: name in the registry.
-        arguments: of the architecture's builder.
-        head: own (the architecture's) or what replaces it; see `heads.replace_head`.
-        activation: of all layers, or None for the architecture's own.
-        freeze: whether only the head was trained.
-        classes: of the logits (classification) or heads (segmentation), in order.
-        channels: rgb; rgb+masks: with cytoplasm and nucleus as channels 4 and 5; masked: rgb, background 0.
-        input_size: side in pixels of the square images that are stored.
-        resized_to: side in pixels of the network's input, to which they are resized; None: input_size.
-        mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
-        std: of each input channel.
-        tta: 8 averages the probabilities of the turned and mirrored images, 1 takes the image as it is.
-        training_data_sha256: of the training data, in hexadecimal digits.
-        extra: a stage's own values, such as the scale of tiles.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    task: Task
-    architecture: str
-    arguments: JsonDict
-    head: Head = "own"
-    activation: Activation | None = None
-    freeze: bool = False
-    classes: Annotated[tuple[str, ...], Field(min_length=1)]
-    channels: Literal["rgb", "rgb+masks", "masked"]
-    input_size: PositiveInt
-    resized_to: PositiveInt | None = None
-    mean: tuple[FiniteFloat, ...]
-    std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
-    tta: Literal[1, 8] = 1
-    training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    extra: JsonDict = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_mean_and_std_for_each_channel(self) -> ModelSpec:
-        count = CHANNEL_COUNTS[self.channels]
-        if (len(self.mean), len(self.std)) != (count, count):
-            raise ValueError(f"{self.channels} needs {count} values each in mean and std")
-        return self
-
-
-def part_of(fold: int) -> str:
-    """Where a fold's model lies below the folder."""
-    return f"folds/{fold}"
-
-
-def seed_part(number: int) -> str:
-    """Where the network of a further seed lies below the folder; that of the first is the folder's own."""
-    return f"seeds/{number}" if number else MAIN
-
-
-def read_folds(model_folder: Path) -> dict[str, int]:
-    """The fold that tests each image; empty for a model without folds."""
-    file = model_folder / FOLDS
-    return json.loads(file.read_text()) if file.is_file() else {}
+from cytopipe.results.model_spec import RESTORE, SPEC, ModelSpec
 
 
 def save_model(folder: Path, model: nn.Module, spec: ModelSpec, more: Mapping[str, bytes] | None = None) -> None:
@@ -123,7 +33,7 @@ def save_model(folder: Path, model: nn.Module, spec: ModelSpec, more: Mapping[st
     }
     # One metadata key: several would be written in random order.
     files = {
-        SPEC: (json.dumps(spec.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode(),
+        SPEC: spec.to_json(),
         WEIGHTS: safetensors.save(state, metadata={"format": "pt"}),
         **(more or {}),
     }
@@ -145,14 +55,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
             architecture (the first key is named).
     """
     files = _verified_files(folder)
-    try:
-        spec = ModelSpec.model_validate_json(files[SPEC])
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "model"
-        if fault["type"] == "extra_forbidden":
-            raise CytopipeError(f"unknown key '{key}'", where=folder / SPEC, hint=OTHER_VERSION) from None
-        raise CytopipeError(f"{key}: {fault['msg']}", where=folder / SPEC, hint=RESTORE) from None
+    spec = ModelSpec.parse(files[SPEC], folder / SPEC)
     weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
     with torch.random.fork_rng(devices=[]):
         model = build_classifier(

@@ -1,19 +1,19 @@
-"""Changes that every classifier takes: another head, other activations, frozen features."""
+"""Changes that every classifier takes: another head, other activations, a frozen backbone.
+
+A classifier is a backbone, from images to features, and a head, from features to logits.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import timm.layers
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.frozen import freeze as freeze_all
 from cytopipe.models.registry import build, find
-
-Head = Literal["own", "linear", "mlp", "svm"]
-Activation = Literal["relu", "mish"]
+from cytopipe.params import Activation, Head
 
 HIDDEN = 512  # units of the mlp head
 DROPOUT = 0.5  # of the mlp head, as in AlexNet's
@@ -54,33 +54,33 @@ def build_classifier(
     if activation is not None:
         replace_activations(model, activation)
     if freeze:
-        freeze_all(model, except_=tail_of(model)[1])
+        freeze_backbone(model, head_of(model)[1])
     return model
 
 
-def tail_of(model: nn.Module) -> tuple[str, nn.Module]:
+def head_of(model: nn.Module) -> tuple[str, nn.Module]:
     """The part of a classifier that maps features to logits, and its dotted name.
 
-    It is the model's `tail` property, else what timm calls its classifier, else its last linear layer.
+    It is the model's `classifier_head` property, else what timm calls its classifier, else its last linear layer.
 
     Raises:
         CytopipeError: there is none, or several (timm's distilled models).
     """
-    tail = getattr(model, "tail", None)
-    if tail is None and callable(classifier := getattr(model, "get_classifier", None)):
-        tail = classifier()
-    if tail is None:
-        tail = next((part for part in reversed(list(model.modules())) if isinstance(part, nn.Linear)), None)
-    name = next((name for name, part in model.named_modules() if part is tail), "")
-    if not isinstance(tail, nn.Module) or not name:
+    head = getattr(model, "classifier_head", None)
+    if head is None and callable(classifier := getattr(model, "get_classifier", None)):
+        head = classifier()
+    if head is None:
+        head = next((part for part in reversed(list(model.modules())) if isinstance(part, nn.Linear)), None)
+    name = next((name for name, part in model.named_modules() if part is head), "")
+    if not isinstance(head, nn.Module) or not name:
         raise CytopipeError(
             "has no single head that could be found", where=type(model).__name__, hint="leave head: own, freeze: false"
         )
-    return name, tail
+    return name, head
 
 
 def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float = DROPOUT) -> None:
-    """Put another head in place of the model's tail; it is trainable, whatever else is frozen.
+    """Put another head in place of the model's; it is trainable, whatever else is frozen.
 
     Args:
         model: changed in place.
@@ -90,12 +90,12 @@ def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float 
         dropout: of mlp.
 
     Raises:
-        CytopipeError: the tail is none that takes flat features.
+        CytopipeError: the head is none that takes flat features.
     """
     if kind == "own":
         return
-    name, tail = tail_of(model)
-    first = next((part for part in tail.modules() if isinstance(part, nn.Linear | nn.Conv2d)), None)
+    name, head = head_of(model)
+    first = next((part for part in head.modules() if isinstance(part, nn.Linear | nn.Conv2d)), None)
     if not isinstance(first, nn.Linear):
         raise CytopipeError(
             f"its head {name} takes no flat features, so no other head fits",
@@ -125,3 +125,25 @@ def replace_activations(model: nn.Module, kind: Activation) -> None:
         raise CytopipeError(f"has no activation to replace by {kind}", where=type(model).__name__)
     for name in names:
         model.set_submodule(name, ACTIVATIONS[kind]())
+
+
+def freeze_backbone(model: nn.Module, head: nn.Module) -> None:
+    """Leave only `head`, a part of `model`, trainable."""
+    model.requires_grad_(False)
+    head.requires_grad_(True)
+
+
+def train_mode(model: nn.Module) -> None:
+    """`model.train()`, but frozen parts stay in evaluation mode.
+
+    Frozen is a module that has parameters, none of them trainable. Training mode would let the running statistics of
+    its batch normalisation drift to those of the new images, although its weights no longer adapt to them, and would
+    drop its units at random. A model with `statistics_drift = True` reproduces that published defect.
+    """
+    model.train()
+    if getattr(model, "statistics_drift", False):
+        return
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()

@@ -1,4 +1,4 @@
-"""Blocks that several architectures share, each with its paper.
+"""Blocks that several architectures share, each with its paper, and checks of the size of their images.
 
 All take and return float tensors N x C x H x W. Pooling uses `mean`, `amax` and products, whose gradients are
 deterministic on CUDA, unlike those of the adaptive pooling modules.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from cytopipe.errors import CytopipeError
 
 
 class SqueezeExcitation(nn.Module):
@@ -106,3 +108,25 @@ def glorot(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def require_side(images: Tensor, side: int, network: str) -> None:
+    """CytopipeError unless images N x C x H x W are squares of `side` pixels, as dense layers on a flat map need."""
+    height, width = images.shape[-2:]
+    if (height, width) != (side, side):
+        raise CytopipeError(
+            f"an image of {height} x {width} px does not fit a network built for {side} x {side} px",
+            where=network,
+            hint=f"set the classifier's input_size: {side}, or its arguments: {{input_size: {height}}}",
+        )
+
+
+def require_at_least(images: Tensor, side: int, network: str) -> None:
+    """CytopipeError where images N x C x H x W are so small that nothing is left after the last pooling."""
+    height, width = images.shape[-2:]
+    if min(height, width) < side:
+        raise CytopipeError(
+            f"an image of {height} x {width} px is too small: it needs {side} px a side",
+            where=network,
+            hint=f"set the classifier's input_size to {side} or more",
+        )

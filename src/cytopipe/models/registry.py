@@ -18,15 +18,15 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import timm
 from pydantic import ConfigDict, Field, ValidationError, create_model
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.results.model_spec import Task
 
-Task = Literal["segmentation", "classification"]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 

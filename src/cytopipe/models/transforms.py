@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from cytopipe.data.tensors import Items
 from cytopipe.params import Channels
+from cytopipe.results.model_spec import CHANNEL_COUNT
 
-CHANNEL_COUNT: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": 3}
 COLOURS = 3  # the first channels of an image; masks follow
 CELL = 3  # position of the whole-cell mask in a stored item
 _NEEDED: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": CELL + 1}  # channels of a stored item

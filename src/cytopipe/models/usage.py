@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import SEGMENTER
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.registry import find
+from cytopipe.results.model_spec import ModelSpec
 
 README = "README.md"
 _SEES = {
@@ -14,17 +15,20 @@ _SEES = {
 }
 
 
-def usage(name: str, spec: ModelSpec, confidence_threshold: float | None) -> str:
+def usage(name: str, spec: ModelSpec) -> str:
     """Markdown that says what a classifier is and how to use it.
 
     Args:
         name: of the classifier.
-        spec: its own.
-        confidence_threshold: calibrated confidence below which a person should look; None: always.
+        spec: its own, with its decision rule.
+
+    Raises:
+        CytopipeError: it holds no decision rule.
     """
     paper = find(spec.architecture).paper
     classes = "\n".join(f"{index}. {label}" for index, label in enumerate(spec.classes))
-    sure = (
+    confidence_threshold = rule_of(spec).confidence_threshold
+    uncertain = (
         "any image"
         if confidence_threshold is None
         else f"an image whose calibrated confidence is below {confidence_threshold:.3f}"
@@ -33,7 +37,7 @@ def usage(name: str, spec: ModelSpec, confidence_threshold: float | None) -> str
 
 A classifier of single cells, trained by cytopipe. Architecture: `{spec.architecture}` ({paper}).
 
-Input: one cell an image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
+Input: one cell per image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
 network sees {_SEES[spec.channels]}. Classes, in the order of the probabilities:
 
 {classes}
@@ -57,7 +61,7 @@ or in Python:
     for prediction in predictor([image]):
         print(prediction.predicted, prediction.confidence, prediction.uncertain)
 
-Uncertain is {sure}: the threshold was chosen on validation images for 5 % errors among the others. It holds for
+Uncertain is {uncertain}: the threshold was chosen on validation images for 5 % errors among the others. It holds for
 images like those of the training; other stains, microscopes and preparations need a test of their own. This is a
 research model and not for diagnosis.
 

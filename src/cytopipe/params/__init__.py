@@ -16,7 +16,7 @@ from cytopipe.params.datasets import (
     Split,
 )
 from cytopipe.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
-from cytopipe.params.networks import Channels, Classifier, Segmenter
+from cytopipe.params.networks import Activation, Channels, Classifier, Head, Segmenter, View
 from cytopipe.params.screenings import Screening
 from cytopipe.params.section import Name, Section, describe
 from cytopipe.params.training import Augmentation, Normalisation, Plateau, Training
@@ -24,6 +24,7 @@ from cytopipe.params.training import Augmentation, Normalisation, Plateau, Train
 __all__ = [
     "DEVELOPMENT",
     "SPLITS",
+    "Activation",
     "ArchiveSource",
     "Audit",
     "Augmentation",
@@ -31,6 +32,7 @@ __all__ = [
     "Classifier",
     "Dataset",
     "Explain",
+    "Head",
     "Name",
     "Normalisation",
     "Params",
@@ -45,6 +47,7 @@ __all__ = [
     "Split",
     "Tracking",
     "Training",
+    "View",
     "describe",
     "load_params",
     "parse_params",

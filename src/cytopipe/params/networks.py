@@ -12,16 +12,13 @@ from cytopipe.params.section import Name, Section
 from cytopipe.params.training import Normalisation, Training
 
 Channels = Literal["rgb", "rgb+masks", "masked"]
+Head = Literal["own", "linear", "mlp", "svm"]
+Activation = Literal["relu", "mish"]
 
 
-class Segmenter(Section):
-    """A network that finds cytoplasm and nucleus, and what it is trained on."""
+class View(Section):
+    """How a segmenter looks at an image: resized to one square, or scaled and covered by a sliding window."""
 
-    dataset: Name
-    architecture: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
-    normalisation: Normalisation | None = None
     view: Literal["whole", "tiles"] = Field(
         "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
     )
@@ -30,6 +27,22 @@ class Segmenter(Section):
     overlap: float = Field(0.5, ge=0, lt=1, description="of neighbouring windows")
     tta: Literal[1, 8] = Field(1, description="8: masks are the mean over turned and mirrored images")
     one_cell: bool = Field(False, description="images show one cell: keep the largest that is found")
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which an image of this size is brought before windows are cut."""
+        if self.view == "whole":
+            return self.input_size, self.input_size
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+class Segmenter(View):
+    """A network that finds cytoplasm and nucleus, and what it is trained on."""
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    pretrained: bool | Path = Field(False, description="true: timm's hub; or a local .safetensors file")
+    normalisation: Normalisation | None = None
     cross_fit: int = Field(0, ge=0, le=50, description="folds; 0 trains one model")
     training: Training | None = None
 
@@ -57,8 +70,8 @@ class Classifier(Section):
     normalisation: Normalisation | None = None
     input_size: int | None = Field(None, ge=16, le=2048, description="of the network; none: that of the tensors")
     freeze: bool = Field(False, description="train the head alone")
-    head: Literal["own", "linear", "mlp", "svm"] = Field("own", description="own: the architecture's")
-    activation: Literal["relu", "mish"] | None = Field(None, description="in place of the architecture's")
+    head: Head = Field("own", description="own: the architecture's")
+    activation: Activation | None = Field(None, description="in place of the architecture's")
     tta: Literal[1, 8] = Field(1, description="8: the test averages turned and mirrored images")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
     seeds: int = Field(1, ge=1, le=50, description="trainings that differ in the seed alone; their mean and spread")

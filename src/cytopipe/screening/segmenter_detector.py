@@ -7,6 +7,7 @@ foreground of the field instead. The middle of a window counts more than its rim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,9 +16,10 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import resize_rgb
-from cytopipe.imaging.sliding_window import starts
-from cytopipe.inference.segment import CELL_SIDE, NATIVE_SIDE, Segmentation
+from cytopipe.imaging.sliding_window import starts, stitch
+from cytopipe.inference.segment import HEADS, Segmentation
 from cytopipe.models.folder import load_model
+from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import Evidence, Look, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
@@ -68,19 +70,22 @@ class SegmenterDetector:
             raise CytopipeError("this model is a classifier, not a segmenter", where=folder)
         self._segmentation = Segmentation.of(model, spec, device)
         view = self._segmentation.view
-        self.scale = scale or (view.scale if view.kind == "tiles" else _scale_of(spec.extra, view.input_size, folder))
+        sizes = spec.typical_sizes or TypicalSizes()
+        self.scale = scale or (view.scale if view.view == "tiles" else _scale_of(sizes, view.input_size, folder))
         native = max(1, round(view.input_size / self.scale))
         # The grid is no finer than the network's output, and a window a whole number of its points.
         self.step = max(1, native // view.input_size)
         self._side = max(1, round(native / self.step))
         self._overlap, self._cell, self._nucleus = overlap, cell, nucleus
-        typical = _cell_side(spec.extra, view.kind, native) / self.step
+        crops = view.view == "whole"
+        # Where the training told no size of cells: most of a crop, or half a tile.
+        typical = (sizes.cell_side or native * (0.9 if crops else 0.5)) / self.step
         self.radius = max(1, round(reach * typical))
         self._longest = max(1, round(typical))  # of a nucleus
         self.margin = 2 * (self.radius + self._longest) + REACH + 2
         self.least = max(1, round(least_cell * typical**2))
         self._least_nucleus = max(1, round(least_nucleus * typical**2))
-        self._foreground = view.kind == "whole" if foreground is None else foreground
+        self._foreground = crops if foreground is None else foreground
         self._lone = not self._foreground if lone is None else lone
 
     def look_at(self, field: Field) -> Look:
@@ -102,22 +107,19 @@ class SegmenterDetector:
         side, step = self._side, self.step
         touched = [left for left in lefts if region.left - side < left < region.right]
         start, width = touched[0], touched[-1] + side - touched[0]
-        weights = _weights(side)
-        total = np.zeros((*region.shape, 2), np.float32)
-        times = np.zeros((*region.shape, 1), np.float32)
-        for top in (top for top in tops if region.top - side < top < region.bottom):
-            strip = field.read(top * step, start * step, side * step, width * step)
-            windows = (strip[:, (left - start) * step : (left - start + side) * step] for left in touched)
-            found = self._segmentation.probabilities(np.stack([self._window(window) for window in windows]))
-            rows = slice(max(top - region.top, 0), min(top + side - region.top, region.shape[0]))
-            own = slice(rows.start + region.top - top, rows.stop + region.top - top)
-            for left, values in zip(touched, found, strict=True):
-                fitted = cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
-                columns = slice(max(left - region.left, 0), min(left + side - region.left, region.shape[1]))
-                other = slice(columns.start + region.left - left, columns.stop + region.left - left)
-                total[rows, columns] += (fitted * weights)[own, other]
-                times[rows, columns] += weights[own, other]
-        return total / times
+        corners = [(top, left) for top in tops if region.top - side < top < region.bottom for left in touched]
+
+        def windows() -> Iterator[np.ndarray]:
+            for top in dict.fromkeys(top for top, _ in corners):
+                strip = field.read(top * step, start * step, side * step, width * step)
+                shown = [
+                    self._window(strip[:, (left - start) * step : (left - start + side) * step]) for left in touched
+                ]
+                for values in self._segmentation.probabilities(np.stack(shown)):
+                    yield cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
+
+        origin = region.top, region.left
+        return stitch(windows(), corners, (*region.shape, len(HEADS)), origin, _weights(side))
 
     def _likely(self, field: Field, tops: list[int], lefts: list[int]) -> np.ndarray:
         """Grey of the points of some windows all over the field that are likely nuclei."""
@@ -161,20 +163,11 @@ def large_parts(mask: np.ndarray, least: int, longest: int) -> np.ndarray:
     return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels]
 
 
-def _scale_of(extra: dict[str, object], input_size: int, folder: Path) -> float:
-    native = extra.get(NATIVE_SIDE)
-    if not isinstance(native, int | float) or native <= 0:
+def _scale_of(sizes: TypicalSizes, input_size: int, folder: Path) -> float:
+    if sizes.image_side is None:
         raise CytopipeError(
             "the model does not say how large the cells were that it was trained on",
             where=folder,
             hint=f"name a scale: --scale {input_size} / the longer side in pixels of a cell with a small margin",
         )
-    return input_size / float(native)
-
-
-def _cell_side(extra: dict[str, object], kind: str, native: int) -> float:
-    """Of the typical cell in pixels of the field; where the training told none: most of a crop, or half a tile."""
-    side = extra.get(CELL_SIDE)
-    if isinstance(side, int | float) and side > 0:
-        return float(side)
-    return native * (0.9 if kind == "whole" else 0.5)
+    return input_size / sizes.image_side

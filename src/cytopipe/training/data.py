@@ -46,7 +46,7 @@ class Draw(NamedTuple):
 
 
 class ArrayDataset(Dataset[Batch]):
-    """Items of a memory-mapped array, a batch at a time."""
+    """Items of a memory-mapped array, one batch at a time."""
 
     def __init__(self, array: Items, augmenter: Augmenter) -> None:
         self.array, self.augmenter = array, augmenter
@@ -94,10 +94,10 @@ class TrainingLoader:
     Args:
         array: N items of any shape; uint8 images, H x W x C, where the augmenter is not idle.
         augmenter: of the samples.
-        batch_size: images a step.
+        batch_size: images per step.
         seed: of the order.
         num_workers: loader processes; 0 loads in this one. The result is the same.
-        steps: batches an epoch; 0 for one pass over the array.
+        steps: batches per epoch; 0 for one pass over the array.
     """
 
     def __init__(

@@ -1,32 +1,43 @@
-"""What a trained classifier decides beyond its classes, chosen on its validation images and kept in model.json."""
+"""The decision rule of a classifier, chosen on validation images: the test would be judged by its own choice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import nn
+import numpy as np
 
-from cytopipe.evaluation.decision_rule import choose
-from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.models.decision_rule import DECISIONS, THREADS
-from cytopipe.models.folder import ModelSpec
-from cytopipe.training.data import Labelled
+from cytopipe.metrics.operating_points import SPECIFICITIES, threshold_at_specificity
+from cytopipe.metrics.selective import threshold_for_error
+from cytopipe.metrics.temperature import fit_temperature, logits_of, sharpen
+from cytopipe.models.decision_rule import WANTED_ERROR, abnormality
+from cytopipe.results.model_spec import DecisionRule, Threshold
 
 
-def decide(
-    model: nn.Module, spec: ModelSpec, validation: Labelled, normal: Sequence[str], device: torch.device
-) -> ModelSpec:
-    """The specification with what was chosen.
+def choose_rule(
+    truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], normal: Sequence[str]
+) -> DecisionRule:
+    """Choose the decision rule on validation images.
 
     Args:
-        model: as it will be tested.
-        spec: its own.
-        validation: N x S x S x 5 uint8 items and class indices; the test would be judged by its own choice.
-        normal: classes without disease.
-        device: where the model is.
+        truth: N class indices.
+        probabilities: N x classes, as the network gives them.
+        classes: their names.
+        normal: those without disease; none leaves the question of abnormality out.
     """
-    probabilities = class_probabilities(model, input_transform(spec, device), validation.items, tta=spec.tta)
-    chosen = choose(validation.labels, probabilities, spec.classes, normal)
-    extra = {**spec.extra, DECISIONS: chosen.model_dump(mode="json"), THREADS: torch.get_num_threads()}
-    return ModelSpec.model_validate({**spec.model_dump(), "extra": extra})
+    temperature = fit_temperature(logits_of(probabilities), truth)
+    calibrated = sharpen(probabilities, temperature)
+    abnormal = [label for label in classes if label not in normal] if normal else []
+    is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
+    thresholds = []
+    if abnormal and not is_abnormal.all():
+        scores = abnormality(calibrated, classes, abnormal)
+        thresholds = [
+            Threshold(specificity=wanted, score=threshold_at_specificity(scores, is_abnormal, wanted))
+            for wanted in SPECIFICITIES
+        ]
+    return DecisionRule(
+        temperature=temperature,
+        confidence_threshold=threshold_for_error(truth, calibrated, WANTED_ERROR),
+        abnormal=tuple(abnormal),
+        thresholds=tuple(thresholds),
+    )

@@ -1,4 +1,4 @@
-"""What the tail of a network sees, computed once where nothing before the tail changes while it is trained."""
+"""Features of a frozen backbone, computed once where nothing before the head changes while the head is trained."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ import torch
 from torch import nn
 
 from cytopipe.data.tensors import Items
-from cytopipe.models.frozen import train_mode
-from cytopipe.models.heads import tail_of
+from cytopipe.models.heads import head_of, train_mode
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.training.data import Labelled
 
 logger = logging.getLogger("cytopipe")
 PROBE = 4  # images on which training and evaluation are compared
-BATCH = 64  # images a forward pass
+BATCH = 64  # images of a forward pass
 
 
 class Features(NamedTuple):
-    """The tail, and what it sees of both splits: items are N x ... float32, memory-mapped."""
+    """The head, and what it sees of both splits: items are N x ... float32, memory-mapped."""
 
-    tail: nn.Module
+    head: nn.Module
     train: Labelled
     validation: Labelled
 
@@ -45,7 +44,7 @@ class ToDevice:
 def frozen_features(
     model: nn.Module, transform: InputTransform, train: Labelled, validation: Labelled, folder: Path
 ) -> Features | None:
-    """The tail's view of both splits, or None where it is not the same in every epoch.
+    """The features of both splits that the head sees, or None where they are not the same in every epoch.
 
     Args:
         model: on the transform's device.
@@ -53,33 +52,33 @@ def frozen_features(
         train, validation: N x H x W x 5 uint8 and labels.
         folder: existing; the features are written here.
     """
-    tail = fixed_tail(model, transform, train.items)
-    if tail is None:
+    head = fixed_head(model, transform, train.items)
+    if head is None:
         return None
     parts = {"train": train, "validation": validation}
     seen = [
-        Labelled(tail_inputs(model, tail, transform, part.items, folder / f"{name}_features.npy"), part.labels)
+        Labelled(head_inputs(model, head, transform, part.items, folder / f"{name}_features.npy"), part.labels)
         for name, part in parts.items()
     ]
-    logger.info("the backbone is frozen: its tail is trained on features of shape %s", seen[0].items.shape[1:])
-    return Features(tail, *seen)
+    logger.info("the backbone is frozen: its head is trained on features of shape %s", seen[0].items.shape[1:])
+    return Features(head, *seen)
 
 
-def fixed_tail(model: nn.Module, transform: InputTransform, items: Items) -> nn.Module | None:
-    """The tail, if all before it is frozen and gives the same in training as in evaluation, to the bit.
+def fixed_head(model: nn.Module, transform: InputTransform, items: Items) -> nn.Module | None:
+    """The head, if the backbone is frozen and gives the same in training as in evaluation, to the bit.
 
-    Tried out on some of the items, as dropout before the tail or batch statistics that drift would have it differ;
-    so would anything between the tail and the logits. The model's weights and statistics are left as they were.
+    Tried out on some of the items, as dropout before the head or batch statistics that drift would have it differ;
+    so would anything between the head and the logits. The model's weights and statistics are left as they were.
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
         return None
-    tail = tail_of(model)[1]
-    inside = {id(parameter) for parameter in tail.parameters()}
+    head = head_of(model)[1]
+    inside = {id(parameter) for parameter in head.parameters()}
     if any(parameter.requires_grad and id(parameter) not in inside for parameter in model.parameters()):
         return None
     before = {name: value.clone() for name, value in model.state_dict().items()}
     images = transform(torch.from_numpy(items[:PROBE].copy()))
-    with torch.no_grad(), _inputs_of(tail) as seen:
+    with torch.no_grad(), _inputs_of(head) as seen:
         train_mode(model)
         model(images)
         model.load_state_dict(before)
@@ -87,14 +86,14 @@ def fixed_tail(model: nn.Module, transform: InputTransform, items: Items) -> nn.
     if len(seen) != 2 or not torch.equal(*seen):
         return None
     with torch.no_grad():
-        return tail if torch.equal(tail(seen[1]), logits) else None
+        return head if torch.equal(head(seen[1]), logits) else None
 
 
-def tail_inputs(model: nn.Module, tail: nn.Module, transform: InputTransform, items: Items, path: Path) -> np.ndarray:
-    """What the tail sees of N x H x W x 5 uint8 in evaluation mode: N x ... float32, written to `path` and mapped."""
+def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, items: Items, path: Path) -> np.ndarray:
+    """Features of N x H x W x 5 uint8 in evaluation mode: N x ... float32, written to `path` and memory-mapped."""
     written: np.memmap | None = None
     model.eval()
-    with torch.inference_mode(), _inputs_of(tail) as seen:
+    with torch.inference_mode(), _inputs_of(head) as seen:
         for rows, batch in batches(items, BATCH):
             model(transform(batch))
             values = seen.pop().float().cpu().numpy()

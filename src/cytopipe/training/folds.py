@@ -1,4 +1,4 @@
-"""Grouped cross-validation of a classifier: every image is tested once, by a network that saw nothing of its group."""
+"""Folds of whole groups: of all images for the test of a classifier, of training images for cross-fitted segmenters."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[F
         folds.append(Fold(rest[~held], rest[held], np.flatnonzero(tested == fold)))
         _check(labels, folds[-1], f"{where}, fold {fold}")
     return folds
+
+
+def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
+    """Fold of each training image; groups stay together and classes are spread. Empty for count 0.
+
+    Raises:
+        CytopipeError: when there are too few groups for so many folds.
+    """
+    if not count:
+        return {}
+    train = [row for row in rows if row.split == "train"]
+    where = "segmenters.*.cross_fit"
+    parts = divide([row.label for row in train], [row.group for row in train], [1 / count] * count, seed, where)
+    return {row.id: part for row, part in zip(train, parts, strict=True)}
 
 
 def _check(labels: Sequence[str], fold: Fold, where: str) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.frozen import train_mode
+from cytopipe.models.heads import train_mode
 from cytopipe.params import Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
@@ -24,7 +24,7 @@ Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
 
 
 class Task(Protocol):
-    """What a network is trained for."""
+    """The purpose of a training: a loss, and measures that rank epochs."""
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of a training batch (scalar tensor), and its other measures (means over the batch)."""

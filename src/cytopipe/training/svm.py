@@ -17,7 +17,13 @@ from torch import nn
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.temperature import fit_temperature
+from cytopipe.params import Training
+from cytopipe.results.model_spec import SvmChoice
+from cytopipe.training.classification import ClassificationTask
 from cytopipe.training.data import Labelled
+from cytopipe.training.features import Features, ToDevice
+from cytopipe.training.loop import Epoch
+from cytopipe.training.losses import Loss
 
 logger = logging.getLogger("cytopipe")
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -95,3 +101,43 @@ def _machines(
     weight[machine.classes_] = np.concatenate([-machine.coef_, machine.coef_]) if pair else machine.coef_
     bias[machine.classes_] = np.concatenate([-machine.intercept_, machine.intercept_]) if pair else machine.intercept_
     return weight, bias
+
+
+def fit_svm_head(
+    features: Features | None, recipe: Training, loss: Loss, classes: int, device: torch.device
+) -> tuple[SvmChoice, list[Epoch]]:
+    """Fill the linear head of a network with a frozen backbone.
+
+    Args:
+        features: the head and what it sees; None where that changes from epoch to epoch.
+        recipe: `class_weights`, `seed` and `batch_size`.
+        loss: for the history.
+        classes: number of all classes.
+        device: of the head.
+
+    Returns:
+        The choice made on validation images, and a history of one epoch.
+
+    Raises:
+        CytopipeError: the features change from epoch to epoch, or all training images are of one class.
+    """
+    if features is None or not isinstance(features.head, nn.Linear):
+        raise CytopipeError(
+            "head: svm is fitted once, to features that stay the same",
+            hint="set freeze: true and no augmentation; choose an architecture without dropout before its head",
+        )
+    head, train, validation = features.head, features.train, features.validation
+    svm = fit_svm(train, validation, classes, recipe.class_weights == "balanced", recipe.seed)
+    svm.copy_into(head)
+    task = ClassificationTask(head, ToDevice(device), train.labels, validation, loss, recipe.batch_size)
+    with torch.inference_mode():
+        trained, validated = task.measure(train), task.validate()
+    epoch: Epoch = {
+        "epoch": 1,
+        "learning_rate": 0.0,
+        "train_loss": trained["loss"],
+        "train_accuracy": trained["accuracy"],
+        **{f"val_{name}": value for name, value in validated.items()},
+        "best": 1.0,
+    }
+    return SvmChoice(c=svm.c, temperature=svm.temperature), [epoch]

@@ -1,14 +1,17 @@
-"""What a training needs besides data and recipe: a device, loader processes, folders, and someone to tell."""
+"""The surroundings of a training: a device, loader processes, folders, and someone to tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from cytopipe.pipeline.stage import Stage
 from cytopipe.training.checkpoint import Checkpoint
+from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import Epoch
 
 
@@ -32,16 +35,26 @@ class Workspace:
     on_epoch: Callable[[str, Epoch], None]
     part: str = ""
 
+    @classmethod
+    @contextmanager
+    def of_stage(cls, stage: Stage) -> Iterator[Workspace]:
+        """The workspace of a stage's trainings; its scratch folder lasts as long as the context."""
+        runtime = stage.params.runtime
+        device = prepare(runtime)
+        with stage.scratch() as scratch:
+            yield cls(device, runtime.num_workers, scratch, stage.checkpoints, stage.on_epoch)
+
     def of(self, part: str) -> Workspace:
-        """The same for one of several trainings, with folders of its own."""
+        """The workspace of one of several trainings, with folders of its own."""
         folder = part or "main"
         scratch = self.scratch / folder
         scratch.mkdir(parents=True)
-        return replace(self, part=part, scratch=scratch, checkpoints=self.checkpoints / folder)
+        name = f"{self.part}/{part}".strip("/")
+        return replace(self, part=name, scratch=scratch, checkpoints=self.checkpoints / folder)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Of this training."""
+        """The checkpoint of this training."""
         return Checkpoint(self.checkpoints)
 
     def tell(self, measures: Epoch) -> None:

@@ -25,7 +25,11 @@ def as_it_was(monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def write(folder: Path, value: object) -> Path:
-    (folder / "model.json").write_text(json.dumps({"extra": {"num_threads": value}}))
+    """A segmenter's model.json with this number of threads."""
+    given = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ["cyt", "nuc"]}
+    sees = {"channels": "rgb", "input_size": 32, "mean": [0, 0, 0], "std": [1, 1, 1], "view": {}}
+    content = {**given, **sees, "training_data_sha256": "0" * 64, "num_threads": value}
+    (folder / "model.json").write_text(json.dumps(content))
     return folder
 
 

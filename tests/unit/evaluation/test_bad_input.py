@@ -12,8 +12,9 @@ import torch
 
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.evaluation.evaluate import Evaluation, evaluate
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 
 CLASSES = ("healthy", "mild", "severe")
 DECISIONS = {
@@ -52,7 +53,7 @@ def outcome(
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
-        extra={"decisions": DECISIONS},
+        decision_rule=DECISIONS,
     )
     save_model(folder / "model", network, spec)
     return evaluate(folder / "model", folder / "tensors", torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Decisions are chosen on one set and judged on another."""
+"""A decision rule is chosen on one set and judged on another."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from cytopipe.evaluation.decision_rule import choose, judge
+from cytopipe.evaluation.decision_rule import judge
 from cytopipe.metrics.operating_points import wilson
-from cytopipe.models.decision_rule import Decisions, abnormality
+from cytopipe.models.decision_rule import abnormality
+from cytopipe.results.model_spec import DecisionRule
+from cytopipe.training.decision_rule import choose_rule
 
 CLASSES = ("healthy", "benign", "ill")
 
@@ -22,7 +24,7 @@ def case(seed: int, count: int = 600, boast: float = 3.0) -> tuple[np.ndarray, n
 
 
 def test_boasting_is_taken_back_on_images_that_chose_nothing() -> None:
-    chosen = choose(*case(0), CLASSES, ("healthy",))
+    chosen = choose_rule(*case(0), CLASSES, ("healthy",))
     assert chosen.temperature == pytest.approx(3, rel=0.15)
     truth, probabilities = case(1)
     found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(600, int), [])["calibration"]
@@ -31,7 +33,7 @@ def test_boasting_is_taken_back_on_images_that_chose_nothing() -> None:
 
 
 def test_abnormality_adds_up_all_classes_that_are_not_normal() -> None:
-    chosen = choose(*case(0), CLASSES, ("healthy", "benign"))
+    chosen = choose_rule(*case(0), CLASSES, ("healthy", "benign"))
     assert chosen.abnormal == ("ill",)
     assert abnormality(np.array([[0.2, 0.3, 0.5]]), CLASSES, ("benign", "ill")).tolist() == [0.8]
     assert [one.specificity for one in chosen.thresholds] == [0.9, 0.95, 0.99]
@@ -40,27 +42,27 @@ def test_abnormality_adds_up_all_classes_that_are_not_normal() -> None:
 
 
 def test_the_wanted_specificity_is_nearly_reached_on_new_images() -> None:
-    chosen = choose(*case(0, 4000), CLASSES, ("healthy", "benign"))
+    chosen = choose_rule(*case(0, 4000), CLASSES, ("healthy", "benign"))
     truth, probabilities = case(1, 4000)
     first, *_ = judge(truth, probabilities, CLASSES, [chosen], np.zeros(4000, int), [])["operating_points"]
     assert first["wanted_specificity"] == 0.9 and first["specificity"] == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_dataset_without_healthy_classes_has_no_question_of_abnormality() -> None:
-    chosen = choose(*case(0), CLASSES, ())
+    chosen = choose_rule(*case(0), CLASSES, ())
     assert chosen.abnormal == () and chosen.thresholds == ()
     assert judge(*case(1), CLASSES, [chosen], np.zeros(600, int), [])["operating_points"] == []
 
 
 def test_validation_without_a_normal_image_chooses_no_threshold() -> None:
     truth, probabilities = case(0)
-    chosen = choose(np.full_like(truth, 2), probabilities, CLASSES, ("healthy",))
+    chosen = choose_rule(np.full_like(truth, 2), probabilities, CLASSES, ("healthy",))
     assert chosen.abnormal == ("benign", "ill") and chosen.thresholds == ()
 
 
 def test_each_image_is_judged_by_the_decisions_of_its_own_network() -> None:
     truth, probabilities = case(1, 4)
-    sure, unsure = (Decisions(temperature=1, confidence_threshold=above) for above in (0.0, None))
+    sure, unsure = (DecisionRule(temperature=1, confidence_threshold=above) for above in (0.0, None))
     half = judge(truth, probabilities, CLASSES, [sure, unsure], np.array([0, 1, 0, 1]), [])
     assert half["selective"]["coverage"] == 0.5
     assert half["calibration"]["temperature"] == [1, 1]
@@ -69,7 +71,7 @@ def test_each_image_is_judged_by_the_decisions_of_its_own_network() -> None:
 
 def test_selection_has_wilson_s_intervals_and_a_bootstrap_of_the_area() -> None:
     truth, probabilities = case(1, 50)
-    chosen = Decisions(temperature=1, confidence_threshold=0.9)
+    chosen = DecisionRule(temperature=1, confidence_threshold=0.9)
     draws = [np.arange(50), np.arange(49, -1, -1)]  # the same images in another order
     found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["selective"]
     kept = round(50 * found["coverage"])
@@ -78,7 +80,7 @@ def test_selection_has_wilson_s_intervals_and_a_bootstrap_of_the_area() -> None:
     assert found["interval"]["error"] == wilson(round(kept * found["error"]), kept)
     assert found["interval"]["aurc"] == {"low": pytest.approx(found["aurc"]), "high": pytest.approx(found["aurc"])}
     none = judge(
-        truth, probabilities, CLASSES, [Decisions(temperature=1, confidence_threshold=None)], np.zeros(50, int), []
+        truth, probabilities, CLASSES, [DecisionRule(temperature=1, confidence_threshold=None)], np.zeros(50, int), []
     )
     assert none["selective"]["interval"]["error"] is none["selective"]["interval"]["aurc"] is None
 
@@ -86,7 +88,7 @@ def test_selection_has_wilson_s_intervals_and_a_bootstrap_of_the_area() -> None:
 def test_calibration_has_intervals_where_there_are_draws() -> None:
     truth, probabilities = case(1, 50)
     draws = [np.arange(50), np.arange(25), np.arange(25, 50)]
-    chosen = Decisions(temperature=1, confidence_threshold=0.0)
+    chosen = DecisionRule(temperature=1, confidence_threshold=0.0)
     found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["calibration"]["before"]
     assert found["interval"]["brier"]["low"] < found["brier"] < found["interval"]["brier"]["high"]
     assert (

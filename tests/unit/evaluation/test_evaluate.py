@@ -13,8 +13,9 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.evaluate import evaluate, scalars
 from cytopipe.io.hashing import sha256_file
 from cytopipe.models.files import model_id
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build, count_parameters
+from cytopipe.results.model_spec import ModelSpec
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b", "c")
@@ -53,7 +54,7 @@ def model(
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 2, "confidence_threshold": 0.0}} if decided else {},
+        decision_rule={"temperature": 2, "confidence_threshold": 0.0} if decided else None,
     )
     save_model(folder, network, spec)
     return folder
@@ -136,6 +137,6 @@ def test_the_decisions_of_the_model_are_judged_on_the_test_split(tensors: Path, 
     json.dumps(metrics, allow_nan=False)
 
 
-def test_a_model_without_decisions_is_an_error(tensors: Path, tmp_path: Path) -> None:
-    with pytest.raises(CytopipeError, match=r"holds no decisions\n.*train the classifier again"):
+def test_a_model_without_a_decision_rule_is_an_error(tensors: Path, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match=r"holds no decision rule\n.*train the classifier again"):
         evaluate(model(tmp_path / "model", decided=False), tensors, CPU)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
-from cytopipe.models.decision_rule import Decisions, Threshold
+from cytopipe.results.model_spec import DecisionRule, Threshold
 
 CLASSES = ("a", "b", "c")
 THRESHOLDS = (Threshold(specificity=0.9, score=0.5),)
 SURE = {"error": 0.1}
 
 
-def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> list[Decisions]:
-    return [Decisions(temperature=1, confidence_threshold=0.5, abnormal=abnormal, thresholds=thresholds)]
+def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> list[DecisionRule]:
+    return [DecisionRule(temperature=1, confidence_threshold=0.5, abnormal=abnormal, thresholds=thresholds)]
 
 
 def test_where_all_is_defined_there_is_no_reason() -> None:
@@ -45,5 +45,5 @@ def test_each_null_has_its_reason() -> None:
         ([1, 2], decided("a", thresholds=()), "all test images are normal"),  # what leaves the curve empty
     ],
 )
-def test_why_there_is_no_sensitivity(truth: list[int], decisions: list[Decisions], why: str) -> None:
+def test_why_there_is_no_sensitivity(truth: list[int], decisions: list[DecisionRule], why: str) -> None:
     assert why in no_operating_point(np.array(truth), CLASSES, decisions)

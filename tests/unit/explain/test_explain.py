@@ -15,10 +15,11 @@ from cytopipe.explain.attribution import METHODS
 from cytopipe.explain.explain import explain
 from cytopipe.explain.outputs import Explanations
 from cytopipe.io.tables import write_table
-from cytopipe.models.files import FOLDS
-from cytopipe.models.folder import ModelSpec, part_of, save_model
+from cytopipe.models.files import FOLDS, fold_part
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.params import SPLITS, Explain
+from cytopipe.results.model_spec import ModelSpec
 
 CPU = torch.device("cpu")
 CLASSES = ("a", "b")
@@ -62,7 +63,7 @@ def save(folder: Path, seed: int = 0, channels: str = "rgb", **values: Any) -> P
         mean=(0.5,) * count,
         std=(0.2,) * count,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 1, "confidence_threshold": 0.0}},
+        decision_rule={"temperature": 1, "confidence_threshold": 0.0},
         **values,
     )
     save_model(folder, network, spec)
@@ -116,7 +117,7 @@ def test_other_channels_are_explained_too(tensors: Path, tmp_path: Path, channel
 
 
 def test_images_that_the_network_sees_larger_than_they_are_stored(tensors: Path, tmp_path: Path) -> None:
-    found = explained(save(tmp_path / "model", resized_to=48), tensors)
+    found = explained(save(tmp_path / "model", network_size=48), tensors)
     assert found.shown[0].maps["grad_cam"].shape == (48, 48)
     assert found.content["area_shares"]["b"]["nucleus"]["mean"] == pytest.approx(64 / SIDE**2)
 
@@ -124,7 +125,7 @@ def test_images_that_the_network_sees_larger_than_they_are_stored(tensors: Path,
 def test_each_image_of_a_model_with_folds_is_explained_by_its_own_network(tensors: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     for fold in range(2):
-        save(model / part_of(fold), seed=fold)
+        save(model / fold_part(fold), seed=fold)
     ids = [f"{number}{i:02}" for number in range(3) for i in range(12)]
     (model / FOLDS).write_text(json.dumps({id_: place % 2 for place, id_ in enumerate(ids)}))
     options = Explain(images=18, steps=2, baselines=2)
@@ -163,7 +164,7 @@ def test_predictions_of_other_images_are_an_error(tensors: Path, tmp_path: Path)
 
 def test_folds_of_other_images_are_an_error(tensors: Path, tmp_path: Path) -> None:
     model, predictions = tmp_path / "model", tmp_path / "predictions.csv"
-    save(model / part_of(0))
+    save(model / fold_part(0))
     ids = [f"{number}{i:02}" for number in range(3) for i in range(12)]
     (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids, 0)))
     write_table(predictions, evaluate(model, tensors, CPU).predictions)

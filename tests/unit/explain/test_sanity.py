@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from cytopipe.explain.attribution import BLACK, Attribution
 from cytopipe.explain.sanity import rank_correlation, untrained, verdict
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 
 RNG = np.random.default_rng(0)
 

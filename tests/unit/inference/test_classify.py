@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform
+from cytopipe.results.model_spec import ModelSpec
 
 RGB = InputTransform("rgb", (0, 0, 0), (1, 1, 1))
 
@@ -87,7 +87,7 @@ def test_a_specification_says_what_its_network_sees() -> None:
         classes=("a",),
         channels="rgb",
         input_size=4,
-        resized_to=6,
+        network_size=6,
         mean=(0, 0, 0),
         std=(0.5, 0.5, 0.5),
         training_data_sha256="0" * 64,

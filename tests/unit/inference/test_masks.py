@@ -15,9 +15,10 @@ from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.masks import generate_masks, models_of
 from cytopipe.io.hashing import sha256_file
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
-from cytopipe.training.crossfit import assign_folds
+from cytopipe.results.model_spec import ModelSpec
+from cytopipe.training.folds import assign_folds
 
 
 def rows(splits: Sequence[str]) -> list[Row]:
@@ -42,7 +43,7 @@ def otsu(folder: Path, *, dark_cells: bool) -> None:
         mean=(0, 0, 0),
         std=(1, 1, 1),
         training_data_sha256="0" * 64,
-        extra={"view": {"kind": "tiles", "input_size": 32, "scale": 1.0, "overlap": 0.0}},
+        view={"view": "tiles", "input_size": 32, "scale": 1.0, "overlap": 0.0},
     )
     save_model(folder, build("otsu", dark_cells=dark_cells), spec)
 
@@ -78,7 +79,7 @@ def generate(organized: Path, segmenter: Path, target: Path, *, trained_on_it: b
     return generate_masks(organized, ROWS, segmenter, trained_on_it, target, torch.device("cpu"), progress)
 
 
-def test_a_training_image_is_masked_by_its_folds_model_and_others_by_the_main_one(
+def test_a_training_image_is_segmented_by_its_folds_model_and_others_by_the_main_one(
     organized: Path, segmenter: Path, tmp_path: Path
 ) -> None:
     found = generate(organized, segmenter, tmp_path / "masks", trained_on_it=True)
@@ -90,7 +91,7 @@ def test_a_training_image_is_masked_by_its_folds_model_and_others_by_the_main_on
         assert np.array_equal(mask[0] > 0, np.arange(32) >= 16 if of_bright_half else np.arange(32) < 16)
 
 
-def test_a_foreign_dataset_is_masked_by_the_main_model_alone(organized: Path, segmenter: Path, tmp_path: Path) -> None:
+def test_another_dataset_is_segmented_by_the_main_model_alone(organized: Path, segmenter: Path, tmp_path: Path) -> None:
     generate(organized, segmenter, tmp_path / "masks", trained_on_it=False)
     masks = {file.read_bytes() for file in (tmp_path / "masks").iterdir()}
     assert len(masks) == 1
@@ -105,7 +106,7 @@ def test_the_manifest_names_each_mask_and_its_hash(organized: Path, segmenter: P
         )
 
 
-def test_no_image_is_masked_by_a_model_that_was_taught_with_it(tmp_path: Path) -> None:
+def test_no_training_image_is_segmented_by_a_model_trained_on_it(tmp_path: Path) -> None:
     folds = assign_folds(ROWS, 3, seed=0)
     (tmp_path / "folds.json").write_text(json.dumps(folds))
     chosen = models_of(ROWS, tmp_path, trained_on_it=True)
@@ -116,11 +117,11 @@ def test_no_image_is_masked_by_a_model_that_was_taught_with_it(tmp_path: Path) -
         assert taught.isdisjoint(row.id for row in images)
 
 
-def test_without_folds_the_main_model_masks_everything(tmp_path: Path) -> None:
+def test_without_folds_the_main_model_segments_everything(tmp_path: Path) -> None:
     (tmp_path / "folds.json").write_text("{}")
     assert models_of(ROWS, tmp_path, trained_on_it=True) == {tmp_path: ROWS}
 
 
 def test_folds_of_other_images_are_an_error(segmenter: Path) -> None:
-    with pytest.raises(CytopipeError, match=r"segmenter: the image '06' is in no fold\n.*retrain"):
+    with pytest.raises(CytopipeError, match=r"segmenter: the image '06' is in no fold\n.*train the model again"):
         models_of(rows(["train"] * 7), segmenter, trained_on_it=True)

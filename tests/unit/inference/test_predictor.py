@@ -15,8 +15,9 @@ from cytopipe.inference.predictor import Predictor
 from cytopipe.inference.segment import Segmentation
 from cytopipe.models.bundle import copy_segmenter, example_images
 from cytopipe.models.files import examples_of, model_id
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 
 SIDE = 24
 CPU = torch.device("cpu")
@@ -35,7 +36,7 @@ def classifier_spec(channels: str = "rgb+masks", **changes: object) -> ModelSpec
         "mean": (0.5,) * count,
         "std": (0.25,) * count,
         "training_data_sha256": "0" * 64,
-        "extra": {"decisions": DECISIONS},
+        "decision_rule": DECISIONS,
     }
     return ModelSpec.model_validate({**given, **changes})
 
@@ -51,7 +52,7 @@ def write_segmenter(folder: Path) -> Path:
         mean=(0.5,) * 3,
         std=(0.5,) * 3,
         training_data_sha256="0" * 64,
-        extra={"view": {"kind": "whole", "input_size": SIDE}},
+        view={"view": "whole", "input_size": 32},
     )
     save_model(folder, build("otsu"), spec)
     return folder
@@ -97,7 +98,7 @@ def test_confidence_is_calibrated_and_judged_by_the_chosen_threshold(model: Path
 
 
 def test_without_a_threshold_every_image_is_uncertain(tmp_path: Path, images: list[np.ndarray]) -> None:
-    spec = classifier_spec("rgb", extra={"decisions": {"temperature": 0.001, "confidence_threshold": None}})
+    spec = classifier_spec("rgb", decision_rule={"temperature": 0.001, "confidence_threshold": None})
     found = list(Predictor.load(write_classifier(tmp_path / "m", None, spec), CPU)(images))
     assert all(one.uncertain and one.mask is None and one.abnormal is None for one in found)
 
@@ -131,12 +132,12 @@ def test_a_part_takes_the_segmenter_of_the_whole(tmp_path: Path, images: list[np
     assert len(list(Predictor.load(tmp_path / "m/folds/0", CPU)(images))) == len(images)
 
 
-def test_a_folder_with_a_network_a_fold_and_a_segmenter_are_refused(tmp_path: Path) -> None:
+def test_a_folder_with_a_network_per_fold_and_a_segmenter_are_refused(tmp_path: Path) -> None:
     segmenter = write_segmenter(tmp_path / "s")
     with pytest.raises(CytopipeError, match="is a segmenter, not a classifier"):
         Predictor.load(segmenter, CPU)
     (tmp_path / "m").mkdir()
-    (tmp_path / "m/folds.json").write_text("{}")
+    (tmp_path / "m/folds.json").write_text('{"a": 0}')
     with pytest.raises(CytopipeError, match=r"a network for each fold\n.*folds/0"):
         Predictor.load(tmp_path / "m", CPU)
 

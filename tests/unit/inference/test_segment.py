@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.inference.segment import Segmentation, View
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.inference.segment import Segmentation
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform
+from cytopipe.params import View
+from cytopipe.results.model_spec import ModelSpec
 
-WHOLE = View("whole", 32)
-TILES = View("tiles", 32, scale=1.0, overlap=0.5)
+WHOLE = View(view="whole", input_size=32)
+TILES = View(view="tiles", input_size=32, scale=1.0, overlap=0.5)
 
 
 class Threshold(nn.Module):
@@ -50,7 +52,9 @@ def network(view: View, batch_size: int = 32) -> Segmentation:
 SIZES = [(32, 32), (40, 70), (33, 32), (64, 48), (20, 25), (32, 32)]
 
 
-@pytest.mark.parametrize("view", [WHOLE, TILES, View("tiles", 32, scale=0.5), View("tiles", 32, scale=1.7)])
+@pytest.mark.parametrize(
+    "view", [WHOLE, TILES, View(view="tiles", input_size=32, scale=0.5), View(view="tiles", input_size=32, scale=1.7)]
+)
 def test_masks_come_in_order_in_their_images_own_sizes(view: View) -> None:
     images = [picture(height, width, shift=index)[0] for index, (height, width) in enumerate(SIZES)]
     masks = list(by_threshold(view, batch_size=4).masks(images))
@@ -119,7 +123,7 @@ def test_probabilities_are_of_cell_and_nucleus() -> None:
 
 
 def test_a_model_folder_knows_its_view_and_normalisation(tmp_path: Path) -> None:
-    view = {"kind": "tiles", "input_size": 32, "scale": 1.0, "overlap": 0.5}
+    view = {"view": "tiles", "input_size": 32, "scale": 1.0, "overlap": 0.5}
     spec = ModelSpec(
         task="segmentation",
         architecture="attention_unet",
@@ -130,7 +134,7 @@ def test_a_model_folder_knows_its_view_and_normalisation(tmp_path: Path) -> None
         mean=(0.5,) * 3,
         std=(0.2,) * 3,
         training_data_sha256="0" * 64,
-        extra={"view": view},
+        view=view,
     )
     one = network(TILES)
     save_model(tmp_path, one.model, spec)

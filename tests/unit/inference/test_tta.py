@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from cytopipe.imaging.masks import largest_cell
-from cytopipe.inference.segment import Segmentation, View
+from cytopipe.inference.segment import Segmentation
 from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import InputTransform
+from cytopipe.params import View
 
 
 class BrighterToTheLeft(nn.Module):
@@ -18,7 +19,7 @@ class BrighterToTheLeft(nn.Module):
 
 
 def segmentation(tta: int, one_cell: bool = False) -> Segmentation:
-    view = View("whole", 32, tta=tta, one_cell=one_cell)
+    view = View(view="whole", input_size=32, tta=tta, one_cell=one_cell)
     return Segmentation(BrighterToTheLeft(), InputTransform("rgb", (0.5,) * 3, (0.5,) * 3), view)
 
 

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.folder import ModelSpec, load_model, save_model
-from cytopipe.models.heads import build_classifier, tail_of
+from cytopipe.models.folder import load_model, save_model
+from cytopipe.models.heads import build_classifier, head_of
 from cytopipe.models.registry import build, count_parameters
+from cytopipe.results.model_spec import ModelSpec
 
 FILES = ("model.json", "weights.safetensors")
 
@@ -31,7 +32,7 @@ def spec(**changes: Any) -> ModelSpec:
         "mean": (0.485, 0.456, 0.406, 0.0, 0.0),
         "std": (0.229, 0.224, 0.225, 1.0, 1.0),
         "training_data_sha256": "0" * 64,
-        "extra": {"temperature": 1.5, "a": [1, 2]},
+        "decision_rule": {"temperature": 1.5},
     }
     return ModelSpec(**{**fields, **changes})
 
@@ -75,7 +76,8 @@ def test_a_loaded_model_gives_equal_outputs_and_has_every_buffer(folder: Path) -
 def test_equal_models_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()
-    shuffled = spec(extra={"a": (1, 2), "temperature": 1.5})
+    arguments = {"widths": [16, 8], "backbone": "test_convnext", "num_classes": 2}
+    shuffled = spec(arguments=arguments)
     save_model(again, model_after_a_step().to(memory_format=torch.channels_last), shuffled)
     third = tmp_path / "third"
     save_model(third, *load_model(folder))
@@ -86,8 +88,10 @@ def test_equal_models_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
 def test_model_json_is_readable_in_a_fixed_order(folder: Path) -> None:
     text = (folder / "model.json").read_text(encoding="utf-8")
     assert text.endswith("}\n") and "Zürich" in text
-    assert list(json.loads(text)) == list(ModelSpec.model_fields)
-    assert list(json.loads(text)["extra"]) == ["a", "temperature"]
+    keys = list(json.loads(text))
+    assert keys == [name for name in ModelSpec.model_fields if name in keys]
+    assert list(json.loads(text)["arguments"]) == ["backbone", "num_classes", "widths"]
+    assert "null" not in text and "view" not in keys
 
 
 def test_sums_are_in_the_format_of_sha256sum(folder: Path) -> None:
@@ -114,17 +118,17 @@ def test_head_activation_and_freezing_survive_the_folder(tmp_path: Path) -> None
     changes: dict[str, Any] = {"head": "mlp", "activation": "mish", "freeze": True}
     arguments = spec().arguments
     model = build_classifier(spec().architecture, arguments, **changes).eval()
-    given = spec(**changes, resized_to=32, tta=8)
+    given = spec(**changes, network_size=32, tta=8)
     save_model(tmp_path, model, given)
     loaded, loaded_spec = load_model(tmp_path)
-    assert loaded_spec == given and (loaded_spec.resized_to, loaded_spec.tta) == (32, 8)
+    assert loaded_spec == given and (loaded_spec.network_size, loaded_spec.tta) == (32, 8)
     assert torch.equal(loaded(images()), model(images()))
-    assert count_parameters(loaded, trainable=True) == count_parameters(tail_of(loaded)[1])
+    assert count_parameters(loaded, trainable=True) == count_parameters(head_of(loaded)[1])
 
 
-def test_a_folder_from_before_heads_activations_and_freezing_still_loads(folder: Path) -> None:
+def test_what_has_a_default_may_be_left_out(folder: Path) -> None:
     content = json.loads((folder / "model.json").read_bytes())
-    for key in ("head", "activation", "freeze", "resized_to", "tta"):
+    for key in ("head", "freeze", "tta"):
         del content[key]
     rewrite(folder, "model.json", json.dumps(content).encode())
     assert load_model(folder)[1] == spec()
@@ -218,8 +222,12 @@ def test_a_wrong_entry_of_model_json_is_named(folder: Path, change: dict[str, An
         {"mean": (float("nan"),) * 5},
         {"classes": ()},
         {"training_data_sha256": "unknown"},
-        {"extra": {"path": Path("x")}},
-        {"extra": {"loss": float("nan")}},
+        {"arguments": {"path": Path("x")}},
+        {"arguments": {"loss": float("nan")}},
+        {"decision_rule": {"temperature": float("inf")}},
+        {"num_threads": 0},
+        {"task": "segmentation"},  # without a view
+        {"view": {"view": "whole", "input_size": 32}},  # of a classifier
     ],
 )
 def test_a_specification_that_could_not_be_read_back_is_refused(changes: dict[str, Any]) -> None:

@@ -8,33 +8,39 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.frozen import freeze, train_mode
-from cytopipe.models.heads import build_classifier, replace_activations, replace_head, tail_of
+from cytopipe.models.heads import (
+    build_classifier,
+    freeze_backbone,
+    head_of,
+    replace_activations,
+    replace_head,
+    train_mode,
+)
 from cytopipe.models.registry import count_parameters
 
-# What the tail of each network sees when it is narrow.
+# Features that the head of each network sees when it is narrow.
 FEATURES = {"alexnet_hep2": 4 * 4 * 36, "cell_background": 4 * 25, "malaria_vgg": 16 * 9, "residual_attention": 32}
 
 
-def test_the_tail_maps_features_to_logits_and_comes_last(narrow: Any) -> None:
+def test_the_head_maps_features_to_logits_and_comes_last(narrow: Any) -> None:
     model = narrow.build().eval()
-    name, tail = tail_of(model)
+    name, head = head_of(model)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    tail.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    head.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
     logits = model(narrow.images())
     ((features, output),) = seen
-    assert model.get_submodule(name) is tail
+    assert model.get_submodule(name) is head
     assert torch.equal(output, logits) and features.ndim == 2
     assert features.shape[1] == FEATURES.get(narrow.name, features.shape[1])
 
 
 @pytest.mark.parametrize("kind", ["linear", "svm"])
-def test_a_linear_head_is_one_layer_on_the_tail_s_features(narrow: Any, kind: Any) -> None:
+def test_a_linear_head_is_one_layer_on_the_same_features(narrow: Any, kind: Any) -> None:
     arguments = {**narrow.arguments, "num_classes": 2}
     model = build_classifier(narrow.name, arguments, head=kind)
-    _, tail = tail_of(model)
-    assert type(tail) is nn.Linear and tail.out_features == 2
-    assert tail.in_features == FEATURES.get(narrow.name, tail.in_features)
+    _, head = head_of(model)
+    assert type(head) is nn.Linear and head.out_features == 2
+    assert head.in_features == FEATURES.get(narrow.name, head.in_features)
     assert model(narrow.images()).shape == (2, 2)
 
 
@@ -42,32 +48,32 @@ def test_a_linear_head_is_one_layer_on_the_tail_s_features(narrow: Any, kind: An
 def test_head_activation_and_freezing_go_together_on_every_network(narrow: Any, activation: Any) -> None:
     arguments = {**narrow.arguments, "num_classes": 2}
     model = build_classifier(narrow.name, arguments, head="mlp", activation=activation, freeze=True)
-    _, tail = tail_of(model)
+    _, head = head_of(model)
     chosen, other = (nn.ReLU, nn.Mish) if activation == "relu" else (nn.Mish, nn.ReLU)
-    assert [type(layer) for layer in tail] == [nn.Linear, chosen, nn.Dropout, nn.Linear]
-    assert tail[0].out_features == 512 and tail[2].p == 0.5
+    assert [type(layer) for layer in head] == [nn.Linear, chosen, nn.Dropout, nn.Linear]
+    assert head[0].out_features == 512 and head[2].p == 0.5
     assert not any(isinstance(part, other) for part in model.modules())
-    assert count_parameters(model, trainable=True) == count_parameters(tail)
+    assert count_parameters(model, trainable=True) == count_parameters(head)
     train_mode(model)
     model(narrow.images()).sum().backward()
-    assert {p.grad is not None for p in tail.parameters()} == {True}
+    assert {p.grad is not None for p in head.parameters()} == {True}
 
 
 @pytest.mark.parametrize("name", ["test_convnext", "test_vit", "test_efficientnet", "mobilenetv2_100"])
 def test_timm_s_classifiers_take_another_head(name: str) -> None:
     model = build_classifier(name, {"num_classes": 3}, head="mlp", activation="mish", freeze=True).eval()
     assert model(torch.zeros(1, 3, 160, 160)).shape == (1, 3)
-    assert count_parameters(model, trainable=True) == count_parameters(tail_of(model)[1]) > 0
+    assert count_parameters(model, trainable=True) == count_parameters(head_of(model)[1]) > 0
 
 
 def test_a_new_head_of_a_frozen_network_is_trainable() -> None:
     model = build_classifier("resnet50_frozen", {"backbone": "test_resnet"}, head="mlp")
-    assert count_parameters(model, trainable=True) == count_parameters(tail_of(model)[1]) == 97 * 512 + 513 * 4
+    assert count_parameters(model, trainable=True) == count_parameters(head_of(model)[1]) == 97 * 512 + 513 * 4
 
 
 def test_the_number_of_classes_may_be_the_architecture_s_own() -> None:
     model = build_classifier("alexnet_hep2", {"width": 4}, head="linear")
-    assert tail_of(model)[1].out_features == 6
+    assert head_of(model)[1].out_features == 6
 
 
 def test_without_changes_any_architecture_is_built_as_it_is() -> None:
@@ -83,19 +89,19 @@ def test_a_segmenter_has_no_head(change: dict[str, Any]) -> None:
         build_classifier("otsu", {}, **change)
 
 
-def test_an_architecture_without_a_tail_gives_its_last_linear_layer() -> None:
+def test_an_architecture_without_a_named_head_gives_its_last_linear_layer() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2), nn.Softplus())
-    assert tail_of(model) == ("2", model[2])
+    assert head_of(model) == ("2", model[2])
 
 
-def test_a_network_without_a_linear_layer_has_no_tail() -> None:
+def test_a_network_without_a_linear_layer_has_no_head() -> None:
     with pytest.raises(CytopipeError, match="Sequential: has no single head"):
-        tail_of(nn.Sequential(nn.ReLU()))
+        head_of(nn.Sequential(nn.ReLU()))
 
 
 def test_a_network_with_two_heads_is_refused() -> None:
     with torch.device("meta"), pytest.raises(CytopipeError, match="has no single head"):
-        tail_of(timm.create_model("deit_tiny_distilled_patch16_224"))
+        head_of(timm.create_model("deit_tiny_distilled_patch16_224"))
 
 
 def test_a_head_that_is_a_convolution_is_refused() -> None:
@@ -138,7 +144,7 @@ def test_parts_that_are_trained_are_in_training_mode_and_frozen_ones_are_not() -
         nn.Sequential(nn.Linear(2, 2), nn.Dropout()),
         nn.Dropout(),
     )
-    freeze(model, except_=model[1])
+    freeze_backbone(model, model[1])
     train_mode(model.eval())
     assert [part.training for part in (model, model[0], *model[0], model[1], *model[1], model[2])] == [
         True,

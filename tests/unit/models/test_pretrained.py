@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.heads import build_classifier, tail_of
+from cytopipe.models.heads import build_classifier, head_of
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
 
@@ -247,12 +247,12 @@ def test_published_networks_take_their_backbone_s_weights_and_keep_their_head(
 ) -> None:
     state = plain_state(plain)
     model = build(name, **arguments)
-    before = {key: tensor.clone() for key, tensor in tail_of(model)[1].state_dict().items()}
+    before = {key: tensor.clone() for key, tensor in head_of(model)[1].state_dict().items()}
     load_pretrained(model, saved(tmp_path, state))
     heads = tuple(key for key in state if key.startswith(("fc.", "classifier.")))
     loaded = getattr(model, backbone).state_dict()
     assert heads and all(torch.equal(loaded[key], state[key]) for key in state if key not in heads)
-    assert all(torch.equal(before[key], tensor) for key, tensor in tail_of(model)[1].state_dict().items())
+    assert all(torch.equal(before[key], tensor) for key, tensor in head_of(model)[1].state_dict().items())
 
 
 def test_weights_fit_where_the_head_was_replaced(tmp_path: Path) -> None:

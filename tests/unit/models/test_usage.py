@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from cytopipe.models.bundle import example_images
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.models.usage import README, usage
+from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def spec(channels: str = "rgb") -> ModelSpec:
+def spec(channels: str = "rgb", threshold: float | None = 0.8765) -> ModelSpec:
     count = 5 if channels == "rgb+masks" else 3
     return ModelSpec(
         task="classification",
@@ -30,19 +31,19 @@ def spec(channels: str = "rgb") -> ModelSpec:
         mean=(0.5,) * count,
         std=(0.5,) * count,
         training_data_sha256="0" * 64,
-        extra={"decisions": {"temperature": 1.0, "confidence_threshold": 0.9}},
+        decision_rule=DecisionRule(temperature=1.0, confidence_threshold=threshold),
     )
 
 
 @pytest.mark.parametrize(("channels", "masks"), [("rgb", False), ("rgb+masks", True), ("masked", True)])
 def test_it_names_classes_size_and_segmenter(channels: str, masks: bool) -> None:
-    text = usage("mine", spec(channels), 0.8765)
+    text = usage("mine", spec(channels))
     assert "0. background\n1. cell" in text and "20 x 20 pixels" in text and "below 0.876" in text
     assert ("`segmenter/`" in text) == masks
 
 
 def test_a_model_that_is_never_sure_says_so() -> None:
-    assert "Uncertain is any image" in usage("mine", spec(), None)
+    assert "Uncertain is any image" in usage("mine", spec(threshold=None))
 
 
 def test_its_python_runs_in_the_folder(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_its_python_runs_in_the_folder(tmp_path: Path) -> None:
 
     items = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 5), np.uint8)
     save_model(tmp_path, build("cell_background"), spec(), example_images(items, [0, 1]))
-    (tmp_path / README).write_text(usage("mine", spec(), 0.9))
+    (tmp_path / README).write_text(usage("mine", spec()))
     lines = (tmp_path / README).read_text().split("or in Python:")[1].split("Uncertain is")[0]
     code = re.sub(r"^    ", "", lines, flags=re.MULTILINE)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.spec import read_spec
 
@@ -28,7 +29,7 @@ def otsu_tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def otsu_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, but as if it was trained on crops of 48 px, which it saw at 96."""
-    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "whole", cell_side=40.0, native_side=48.0)
+    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "whole", cell_side=40.0, image_side=48.0)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def otsu_large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=400.0)
 
 
-def write_otsu(folder: Path, kind: str, **extra: float) -> Path:
+def write_otsu(folder: Path, kind: str, **sizes: float) -> Path:
     spec = ModelSpec(
         task="segmentation",
         architecture="otsu",
@@ -48,7 +49,8 @@ def write_otsu(folder: Path, kind: str, **extra: float) -> Path:
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
         training_data_sha256="0" * 64,
-        extra={"view": {"kind": kind, "input_size": 96}, **extra},
+        view={"view": kind, "input_size": 96},
+        typical_sizes=sizes,
     )
     save_model(folder, build("otsu"), spec)
     return folder

@@ -14,9 +14,9 @@ from cytopipe import paths
 from cytopipe.data.adapters.base import AnnotatedCell, AnnotatedField
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
-from cytopipe.inference.segment import CELL_SIDE
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.score import load_detector, screen_fields
 
 CPU = torch.device("cpu")
@@ -54,14 +54,15 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder of a threshold, and that of a classifier that takes everything for good."""
     monkeypatch.chdir(tmp_path)
     common = {"channels": "rgb", "mean": (0.5,) * 3, "std": (0.25,) * 3, "training_data_sha256": "0" * 64}
-    view = {"kind": "tiles", "input_size": SIDE, "scale": 1.0, "overlap": 0.0}
+    view = {"view": "tiles", "input_size": SIDE, "scale": 1.0, "overlap": 0.0}
     spec = ModelSpec(
         task="segmentation",
         architecture="otsu",
         arguments={},
         classes=("cyt", "nuc"),
         input_size=SIDE,
-        extra={"view": view, CELL_SIDE: 2.0 * RADIUS},
+        view=view,
+        typical_sizes={"cell_side": 2.0 * RADIUS},
         **common,
     )
     save_model(paths.segmenter("otsu").model, build("otsu"), spec)
@@ -79,7 +80,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         arguments=arguments,
         classes=("bad", "good"),
         input_size=24,
-        extra={"decisions": decisions},
+        decision_rule=decisions,
         **common,
     )
     save_model(paths.classifier("net").model, network, spec)

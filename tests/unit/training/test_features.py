@@ -1,8 +1,8 @@
-"""Frozen backbones: what the tail sees is computed once, and the result is that of the whole network."""
+"""Frozen backbones: features are computed once, and the result is that of training the whole network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from torch import nn
 from cytopipe.data.tensors import open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.models.folder import ModelSpec, load_model, save_model
-from cytopipe.models.frozen import freeze
+from cytopipe.models.folder import load_model, save_model
+from cytopipe.models.heads import freeze_backbone
 from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Training
-from cytopipe.training import classifier as classifier_module
-from cytopipe.training.classifier import fit_classifier, labelled
+from cytopipe.results.model_spec import ModelSpec
+from cytopipe.training import train_classifier
 from cytopipe.training.data import Labelled
-from cytopipe.training.features import fixed_tail, frozen_features
+from cytopipe.training.features import fixed_head, frozen_features
 from cytopipe.training.loop import Epoch
+from cytopipe.training.train_classifier import ClassifierJob, fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
 
 Recipe = Callable[..., Training]
@@ -31,7 +32,7 @@ RGB = InputTransform("rgb", (0.5,) * 3, (0.5,) * 3)
 
 
 class Small(nn.Module):
-    """Convolution, batch statistics, pool and a linear tail; what comes in between can be made random."""
+    """Convolution, batch statistics, pool and a linear head; what comes in between can be made random."""
 
     statistics_drift = False
 
@@ -39,58 +40,62 @@ class Small(nn.Module):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
         self.dropout, self.after = nn.Dropout(dropout), after
-        self.tail = nn.Linear(6, 2)
+        self.classifier_head = nn.Linear(6, 2)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.tail(self.dropout(self.body(images).mean(dim=(2, 3))))
+        logits: torch.Tensor = self.classifier_head(self.dropout(self.body(images).mean(dim=(2, 3))))
         return logits * self.after
 
 
 def frozen(model: Small, drift: bool = False) -> Small:
-    freeze(model, except_=model.tail)
+    freeze_backbone(model, model.classifier_head)
     model.statistics_drift = drift
     return model
 
 
-def test_a_frozen_backbone_leaves_its_tail() -> None:
+def test_a_frozen_backbone_leaves_its_head() -> None:
     model = frozen(Small())
-    assert fixed_tail(model, RGB, ITEMS) is model.tail
+    assert fixed_head(model, RGB, ITEMS) is model.classifier_head
 
 
 @pytest.mark.parametrize(
     "model",
     [Small(), frozen(Small(dropout=0.5)), frozen(Small(), drift=True), frozen(Small(after=2.0))],
-    ids=["trained", "dropout before the tail", "drifting statistics", "a factor after the tail"],
+    ids=["trained", "dropout before the head", "drifting statistics", "a factor after the head"],
 )
-def test_a_tail_that_sees_something_else_in_training_is_not_fixed(model: nn.Module) -> None:
-    assert fixed_tail(model, RGB, ITEMS) is None
+def test_a_head_that_sees_something_else_in_training_is_not_fixed(model: nn.Module) -> None:
+    assert fixed_head(model, RGB, ITEMS) is None
 
 
 def test_trying_out_leaves_weights_and_statistics_alone() -> None:
     for model in (frozen(Small()), frozen(Small(), drift=True)):
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        fixed_tail(model, RGB, ITEMS)
+        fixed_head(model, RGB, ITEMS)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_features_are_what_the_tail_sees_of_every_image(tmp_path: Path) -> None:
+def test_features_are_what_the_head_sees_of_every_image(tmp_path: Path) -> None:
     model = frozen(Small())
     labels = np.arange(9) % 2
     found = frozen_features(model, RGB, Labelled(ITEMS, labels), Labelled(ITEMS[:4], labels[:4]), tmp_path)
-    assert found is not None and found.tail is model.tail
+    assert found is not None and found.head is model.classifier_head
     assert found.train.items.shape == (9, 6) and found.validation.items.shape == (4, 6)
     assert found.train.items.dtype == np.float32 and isinstance(found.train.items, np.memmap)
     with torch.no_grad():
-        logits = model.tail(torch.from_numpy(found.train.items.copy()))
+        logits = model.classifier_head(torch.from_numpy(found.train.items.copy()))
         assert torch.allclose(logits, model.eval()(RGB(torch.from_numpy(ITEMS))), atol=1e-6)
 
 
-def train(recipe: Training, tensors: Path, folder: Path, **changes: Any) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
+def train(
+    recipe: Training, tensors: Path, folder: Path, **changes: Any
+) -> tuple[nn.Module, ModelSpec, Sequence[Epoch]]:
     given = {"dataset": "d", "architecture": "timm/test_resnet", "channels": "rgb", "freeze": True, **changes}
     config = Classifier.model_validate({**given, "training": recipe})
     folder.mkdir(exist_ok=True)
     place = Workspace(torch.device("cpu"), 0, folder, folder / "checkpoint", lambda part, epoch: None)
-    return fit_classifier(config, ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place)
+    job = ClassifierJob(config, ("a", "b"), (), tensors, "1" * 64, place)
+    found = fit_classifier(job, labelled(tensors, "train"), labelled(tensors, "val"))
+    return found.model, found.spec, found.history
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_training_on_features_gives_the_weights_of_training_the_whole_network(
     asked = recipe(loss="focal", steps_per_epoch=5, label_smoothing=0.1)
     fast, _, fast_history = train(asked, tensors, tmp_path / "features", **changes)
     assert (tmp_path / "features/train_features.npy").is_file()
-    monkeypatch.setattr(classifier_module, "frozen_features", lambda *given: None)
+    monkeypatch.setattr(train_classifier, "frozen_features", lambda *given: None)
     slow, _, slow_history = train(asked, tensors, tmp_path / "whole", **changes)
     assert not (tmp_path / "whole/train_features.npy").exists()
     for name, value in slow.state_dict().items():

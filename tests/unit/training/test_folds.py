@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.training.folds import draw_folds
+from cytopipe.training.folds import assign_folds, draw_folds
+
+Organized = tuple[Path, list[Row]]
 
 
 def rows(groups: int, per_group: int = 4, classes: str = "ab") -> list[Row]:
@@ -44,3 +49,38 @@ def test_a_class_that_a_fold_would_lack_is_an_error() -> None:
 def test_too_few_groups_are_an_error() -> None:
     with pytest.raises(CytopipeError, match="3 groups cannot be divided over 5"):
         draw_folds(rows(3), 5, 0, "x")
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_every_training_image_is_in_one_fold_with_its_whole_group(organized: Organized, count: int) -> None:
+    seed = organized[1][0]
+    rows = [
+        replace(seed, id=f"{label}{number}", label=label, group=f"{label}{number // 3}", split=split)
+        for label in "abc"
+        for split, numbers in (("train", range(15)), ("val", range(15, 18)))
+        for number in numbers
+    ]
+    folds = assign_folds(rows, count, seed=0)
+    assert set(folds) == {row.id for row in rows if row.split == "train"}
+    assert set(folds.values()) == set(range(count))
+    for group in {row.group for row in rows if row.split == "train"}:
+        assert len({folds[row.id] for row in rows if row.group == group}) == 1
+
+
+def test_classes_are_spread_over_the_folds(organized: Organized) -> None:
+    _, rows = organized
+    folds = assign_folds(rows, 2, seed=0)
+    for fold in (0, 1):
+        assert sorted(row.label for row in rows if folds.get(row.id) == fold) == ["a", "a", "b", "b"]
+
+
+def test_no_folds_are_asked_for_by_zero(organized: Organized) -> None:
+    assert assign_folds(organized[1], 0, seed=0) == {}
+
+
+def test_too_few_groups_for_the_folds_are_an_error(organized: Organized) -> None:
+    _, rows = organized
+    with pytest.raises(CytopipeError, match="cross_fit: 4 groups cannot be divided over 5"):
+        assign_folds(rows, 5, seed=0)
+    train = [row for row in rows if row.split == "train"]
+    assert sorted(assign_folds([train[0], train[2]], 2, seed=0).values()) == [0, 1]  # one group a class

@@ -166,23 +166,36 @@ class Faulty(Scripted):
         return weight, {}
 
 
+def stopped(task: Faulty, recipe: Training, folder: Path, message: str) -> None:
+    """The training ends with this message, and only the first epoch is in its checkpoint."""
+    with pytest.raises(CytopipeError, match=f"^{message}.*lower learning_rate"):
+        run(task, recipe, folder)
+    state = Checkpoint(folder).load()
+    assert state is not None and len(state["history"]) == 1
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
         ("loss", "the loss is nan in epoch 2, step 2\n"),
         ("infinite loss", "the loss is inf in epoch 2, step 2\n"),
         ("gradient", "the norm of the gradient is nan in epoch 2, step 2\n"),
-        ("validation", "the validation loss is nan in epoch 2\n"),
     ],
 )
 @pytest.mark.parametrize("clip", [0, 1])
-def test_what_is_not_finite_stops_the_training_before_a_weight_or_a_checkpoint_holds_it(
+def test_no_step_is_taken_with_a_loss_or_a_gradient_that_is_not_finite(
     recipe: Recipe, tmp_path: Path, what: str, message: str, clip: float
 ) -> None:
     task = Faulty(nn.Linear(1, 1), what)
-    with pytest.raises(CytopipeError, match=f"^{message}.*lower learning_rate"):
-        run(task, recipe(gradient_clip=clip), tmp_path)
-    assert task.model.weight.isfinite().all()
-    assert torch.equal(task.model.weight, task.before) or what == "validation"
-    state = Checkpoint(tmp_path).load()
-    assert state is not None and len(state["history"]) == 1
+    stopped(task, recipe(gradient_clip=clip), tmp_path, message)
+    assert task.steps == 4 and task.model.weight.isfinite().all()
+    assert torch.equal(task.model.weight, task.before)
+
+
+def test_a_validation_loss_that_is_not_finite_ends_the_training_after_the_epochs_last_step(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    task = Faulty(nn.Linear(1, 1), "validation")
+    stopped(task, recipe(), tmp_path, "the validation loss is nan in epoch 2\n")
+    assert task.steps == 4 and task.model.weight.isfinite().all()
+    assert not torch.equal(task.model.weight, task.before)

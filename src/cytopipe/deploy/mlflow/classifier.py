@@ -20,14 +20,12 @@ from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 
-MOST_THREADS = 1024  # more are no number that a training had
-
 if TYPE_CHECKING:
     from cytopipe.inference.predictor import Prediction, Predictor
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> CellClassifier:
-    """What `mlflow.pyfunc.load_model` calls.
+    """Load a model; `mlflow.pyfunc.load_model` calls it.
 
     Args:
         path: a classifier's model folder.
@@ -44,12 +42,9 @@ class CellClassifier:
     """A `Predictor` behind MLflow's interface."""
 
     def __init__(self, predictor: Predictor) -> None:
-        from cytopipe.models.decision_rule import THREADS
-
         self.predictor = predictor
-        self.columns = list(columns(predictor.classes, bool(predictor.decisions.abnormal)))
-        threads = predictor.spec.extra.get(THREADS)
-        self.num_threads = threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
+        self.columns = list(columns(predictor.classes, bool(predictor.rule.abnormal)))
+        self.num_threads = predictor.spec.num_threads
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Classify image files.
@@ -64,7 +59,7 @@ class CellClassifier:
         """
         with _as_trained(self.num_threads):
             images, size = model_input[IMAGE].tolist(), self.predictor.batch_size
-            # Cut as `cytopipe predict` cuts its list: an image's last digits depend on its company.
+            # Cut as `cytopipe predict` cuts its list: results depend slightly on batch composition.
             rows = [row for start in range(0, len(images), size) for row in self._rows(images[start : start + size])]
         found = pd.DataFrame(rows, columns=self.columns)
         gaps = found.columns[found.isna().any()]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe.deploy.mlflow.package import write_package
-from cytopipe.models.files import SPEC, model_id
+from cytopipe.models.files import model_id
 from cytopipe.pipeline.tracking.store import CALL_S, bounded
 from cytopipe.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.results.model_spec import SPEC
 
 IDENTITY = "identity"  # tag: `model_id` of the folder
 _SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for
@@ -19,7 +20,7 @@ _SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for
 def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
     """Log a model folder with signature and input example in the tracker's run; the same bytes are kept once.
 
-    A fault of MLflow costs one warning. A folder of cross-validation holds a network a fold, none of which is the
+    A fault of MLflow costs one warning. A folder of cross-validation holds one network per fold, none of which is the
     classifier: it is not logged.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from importlib import metadata
@@ -11,7 +10,9 @@ from typing import Any
 
 from cytopipe import __version__
 from cytopipe.deploy.mlflow.columns import IMAGE, signature
-from cytopipe.models.files import PARTS, SPEC, examples_of
+from cytopipe.models.decision_rule import rule_of
+from cytopipe.models.files import PARTS, examples_of
+from cytopipe.results.model_spec import SPEC, ModelSpec
 
 LOADER = "cytopipe.deploy.mlflow.classifier"
 # What the code of inference imports; tests/unit/serving/test_package.py derives the list.
@@ -50,8 +51,7 @@ def write_package(model: Path, target: Path, about: Any) -> None:
     import mlflow.pyfunc
     import pandas as pd
 
-    spec = json.loads((model / SPEC).read_text(encoding="utf-8"))
-    abnormal = spec["extra"]["decisions"]["abnormal"]
+    spec = ModelSpec.read(model / SPEC)
     examples = pd.DataFrame({IMAGE: [path.read_bytes() for path in examples_of(model)]})
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "model"
@@ -61,7 +61,7 @@ def write_package(model: Path, target: Path, about: Any) -> None:
             loader_module=LOADER,
             data_path=str(alone),
             model_config={"device": "auto"},
-            signature=signature(spec["classes"], bool(abnormal)),
+            signature=signature(spec.classes, bool(rule_of(spec).abnormal)),
             input_example=examples if len(examples) else None,
             pip_requirements=requirements(),
             mlflow_model=about,

@@ -15,9 +15,9 @@ from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.inference.predictor import Predictor
 from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.metrics.temperature import SMALLEST
-from cytopipe.models.decision_rule import Decisions
-from cytopipe.models.folder import ModelSpec
+from cytopipe.models.decision_rule import calibrate
 from cytopipe.models.transforms import COLOURS
+from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 CALIBRATED = "calibrated"
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ class ClassifierGraph(nn.Module):
 
         The calibrated ones are those of `temperature.sharpen`.
         """
-        # One large batch and not one pass an orientation: the network stands in the file once.
+        # One large batch and not one pass per orientation: the network stands in the file once.
         turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])
         seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
         probabilities = seen.unflatten(0, (self.tta, -1)).mean(dim=0)
@@ -59,22 +59,22 @@ class ClassifierSource:
         predictor: what its folder holds.
 
     Raises:
-        CytopipeError: the model holds no decisions.
+        CytopipeError: the model holds no decision rule.
     """
 
     outputs: tuple[str, ...] = (PROBABILITIES, CALIBRATED)
     must_agree = 1.0
 
     def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.decisions, spec = predictor, predictor.decisions, predictor.spec
+        self.predictor, self.rule, spec = predictor, predictor.rule, predictor.spec
         self.channels = COLOURS if spec.channels == "rgb" else COLOURS + MASKS
-        self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.decisions.temperature).eval()
-        self.metadata = {**common_metadata(spec), **metadata(spec, self.decisions)}
+        self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.rule.temperature).eval()
+        self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
         seen = "RGB" if spec.channels == "rgb" else "RGB, mask of the cell, mask of the nucleus (0 or 255)"
         self.description = (
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
-            "that of the largest probability; sure where its calibrated one reaches confidence_threshold (null: never)."
+            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
@@ -96,7 +96,7 @@ class ClassifierSource:
         return self._checked(items, found)
 
     def _checked(self, items: np.ndarray, probabilities: np.ndarray) -> Checked:
-        expected = {PROBABILITIES: probabilities, CALIBRATED: self.decisions.calibrated(probabilities)}
+        expected = {PROBABILITIES: probabilities, CALIBRATED: calibrate(self.rule, probabilities)}
         return np.ascontiguousarray(items[..., : self.channels]), expected
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
@@ -104,13 +104,13 @@ class ClassifierSource:
         return probabilities.argmax(axis=1)
 
 
-def metadata(spec: ModelSpec, decisions: Decisions) -> dict[str, str]:
-    """What somebody who has the file alone must know; values as JSON."""
+def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
+    """All that somebody who has the file alone must know; values as JSON."""
     values: dict[str, float | Sequence[str] | None] = {
         "classes": spec.classes,
         "input_size": spec.input_size,
-        "temperature": decisions.temperature,
-        "confidence_threshold": decisions.confidence_threshold,
-        "abnormal": decisions.abnormal,
+        "temperature": rule.temperature,
+        "confidence_threshold": rule.confidence_threshold,
+        "abnormal": rule.abnormal,
     }
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

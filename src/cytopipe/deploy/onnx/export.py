@@ -14,15 +14,14 @@ from cytopipe.deploy.onnx import TOLERANCE
 from cytopipe.deploy.onnx.classifier import ClassifierSource
 from cytopipe.deploy.onnx.convert import to_onnx
 from cytopipe.deploy.onnx.parity import Parity, compare
-from cytopipe.deploy.onnx.runtime import Session
+from cytopipe.deploy.onnx.runtime import Session, Timing, time_both
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
-from cytopipe.deploy.onnx.timing import Timing, time_both
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.files import FOLDS, SEGMENTER, examples_of, model_id
-from cytopipe.models.folder import WEIGHTS, load_model, part_of, seed_part
+from cytopipe.models.files import FOLDS, PARTS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id
+from cytopipe.models.folder import load_model
 
 NOISE = 5  # random images; odd, so that a pair is left incomplete
 TIMED = (1, 32)  # images of a timed call
@@ -48,7 +47,7 @@ class Exported:
 
 
 def open_source(folder: Path, segmenter: Path | None = None) -> Source:
-    """What a model folder offers to export.
+    """Open a model folder for export.
 
     Args:
         folder: of a classifier or a segmenter.
@@ -58,7 +57,7 @@ def open_source(folder: Path, segmenter: Path | None = None) -> Source:
         CytopipeError: the folder is damaged, holds only a network for each fold, or no network at all.
     """
     if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file():
-        parts = sorted((folder / part_of(0)).parent.glob("*/"), key=lambda part: (len(part.name), part.name))
+        parts = sorted((folder / fold_part(0)).parent.glob("*/"), key=lambda part: (len(part.name), part.name))
         named = ", ".join(part.as_posix() for part in parts)
         raise CytopipeError(
             "this holds a network for each fold, and a file holds one", where=folder, hint=f"name one of {named}"
@@ -75,9 +74,8 @@ def example_paths(folder: Path) -> list[Path]:
     Raises:
         CytopipeError: there are none.
     """
-    parts = (Path(part_of(0)).parent.name, Path(seed_part(1)).parent.name)
     folder = folder.resolve()
-    whole = folder.parent.parent if folder.parent.name in parts else folder
+    whole = folder.parent.parent if folder.parent.name in PARTS else folder
     found = examples_of(whole) or (examples_of(whole.parent) if whole.name == SEGMENTER else [])
     if not found:
         raise CytopipeError(

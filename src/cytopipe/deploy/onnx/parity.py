@@ -1,4 +1,4 @@
-"""Whether an exported model says what cytopipe says."""
+"""The agreement of an exported model with cytopipe itself."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 
@@ -13,12 +12,12 @@ from torch import nn
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.masks import from_probabilities
-from cytopipe.inference.segment import HEADS, Segmentation
+from cytopipe.inference.segment import Segmentation, Windows, join_heads
 from cytopipe.inference.tta import ORIENTED, turn
-from cytopipe.models.folder import ModelSpec
 from cytopipe.models.transforms import COLOURS
+from cytopipe.results.model_spec import ModelSpec
 
-CLASSES = ("cell", "nucleus")  # what the heads find
+CLASSES = ("cell", "nucleus")  # of the heads, in order
 
 
 class SegmenterGraph(nn.Module):
@@ -37,8 +36,7 @@ class SegmenterGraph(nn.Module):
         """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""
         tta = ORIENTED[self.tta]
         logits = self.model(self.transform(torch.cat([turn(images, *by) for by in tta])))
-        both = torch.cat([logits[head] for head in HEADS], dim=1).float()
-        seen = torch.sigmoid(both).permute(0, 2, 3, 1).unflatten(0, (len(tta), -1))
+        seen = torch.sigmoid(join_heads(logits)).permute(0, 2, 3, 1).unflatten(0, (len(tta), -1))
         upright = [turn(one, *by, back=True) for one, by in zip(seen, tta, strict=True)]
         return torch.stack(upright).mean(dim=0)
 
@@ -63,7 +61,7 @@ class SegmenterSource:
                 "this is no network: a threshold, which OpenCV chooses for each image anew, and ONNX has no such "
                 "operator",
                 where=spec.architecture,
-                hint="its few lines are in cytopipe/models/otsu.py; or train a segmenter, such as attention_unet",
+                hint="its few lines are in cytopipe/models/architectures/otsu.py; or train an attention_unet",
             )
         self.segmentation = Segmentation.of(model, spec, torch.device("cpu"))
         self.graph: nn.Module = SegmenterGraph(self.segmentation).eval()
@@ -72,7 +70,7 @@ class SegmenterSource:
             **common_metadata(spec),
             "classes": json.dumps(CLASSES),
             "input_size": json.dumps(view.input_size),
-            "view": json.dumps(dataclasses.asdict(view)),
+            "view": view.model_dump_json(),
         }
         self.description = (
             f"images: N x {view.input_size} x {view.input_size} x 3 uint8, RGB. probabilities: "
@@ -83,7 +81,7 @@ class SegmenterSource:
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Images are cut into windows as the segmenter's view says."""
         for image in images:
-            windows, _, _ = self.segmentation.view.cut(image)
+            windows = Windows.of(image, self.segmentation.view).pixels
             yield windows, {PROBABILITIES: self.segmentation.probabilities(windows)}
 
     def of_noise(self, count: int) -> Checked:

@@ -1,4 +1,4 @@
-"""What a model must offer to be exported: the whole computation as one module, and the truth to hold it against."""
+"""A model that can be exported: the whole computation as one module, and the results to hold the export against."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from cytopipe.models.folder import ModelSpec
+from cytopipe.results.model_spec import ModelSpec
 
 # Items as the exported file takes them, and what cytopipe itself says of them, by the name of the output.
 Checked = tuple[np.ndarray, dict[str, np.ndarray]]
@@ -18,7 +18,7 @@ PROBABILITIES = "probabilities"
 
 
 def common_metadata(spec: ModelSpec) -> dict[str, str]:
-    """What the files of classifiers and of segmenters both tell of their model."""
+    """Metadata that the files of classifiers and of segmenters share."""
     return {
         "task": spec.task,
         "architecture": spec.architecture,
@@ -31,7 +31,7 @@ class Source(Protocol):
     """A trained model that can be exported.
 
     Attributes:
-        graph: from a batch of the input, N x S x S x C uint8, to one tensor an output.
+        graph: from a batch of the input, N x S x S x C uint8, to one tensor for each output.
         outputs: their names, in order.
         metadata: what goes into the file beside the network, as text.
         description: of input and outputs, for people.
@@ -51,4 +51,4 @@ class Source(Protocol):
         """Items of random values, the same in every run, and what cytopipe computes of them."""
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """What is concluded from probabilities: a class of each image, or of each pixel."""
+        """Decisions from probabilities: a class of each image, or of each pixel."""

@@ -14,10 +14,9 @@ from typing import Any, ClassVar
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from cytopipe.models.frozen import freeze
-from cytopipe.models.layers import adaptive_mean
+from cytopipe.models.heads import freeze_backbone
+from cytopipe.models.layers import adaptive_mean, require_at_least
 from cytopipe.models.registry import Probability, register
-from cytopipe.models.sizes import require_at_least
 
 SMALLEST = 63  # pixels that leave one position after the last pooling
 MAP = 6  # side of the pooled map that the head takes
@@ -82,10 +81,10 @@ class AlexNetHEp2(nn.Module):
             nn.Linear(bottleneck, num_classes),
         )
         if frozen:
-            freeze(self, except_=self.head)
+            freeze_backbone(self, self.head)
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from flattened features to logits."""
         return self.head
 

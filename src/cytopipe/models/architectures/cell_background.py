@@ -13,9 +13,8 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from cytopipe.models.layers import glorot
+from cytopipe.models.layers import glorot, require_side
 from cytopipe.models.registry import Probability, register
-from cytopipe.models.sizes import require_side
 
 KERNEL = 10
 
@@ -52,7 +51,7 @@ class CellBackgroundCNN(nn.Module):
         self.apply(glorot)
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from features to logits."""
         return self.classifier
 

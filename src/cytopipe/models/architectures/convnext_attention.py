@@ -68,7 +68,7 @@ class ConvNeXtAttentionClassifier(nn.Module):
         return self.backbone
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from the mean of the attended tokens to logits."""
         return self.classifier
 

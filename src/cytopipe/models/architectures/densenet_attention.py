@@ -24,9 +24,8 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from cytopipe.models.architectures.timm_models import create_timm
-from cytopipe.models.layers import SqueezeExcitation
+from cytopipe.models.layers import SqueezeExcitation, require_at_least
 from cytopipe.models.registry import Probability, register
-from cytopipe.models.sizes import require_at_least
 
 PAPER = "Huang 2017 (DenseNet, arXiv:1608.06993)"
 PAPERS = f"{PAPER}, Hu 2018 (SE, arXiv:1709.01507)"
@@ -75,7 +74,7 @@ class DenseNetDropout(nn.Module):
         return self.backbone
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
         return self.backbone.get_classifier()
 

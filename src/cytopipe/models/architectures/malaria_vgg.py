@@ -18,9 +18,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.layers import glorot
+from cytopipe.models.layers import glorot, require_side
 from cytopipe.models.registry import Probability, register
-from cytopipe.models.sizes import require_side
 
 SMALLEST = 42  # pixels that leave one position after the last pooling
 
@@ -75,7 +74,7 @@ class MalariaVGG(nn.Module):
         self.apply(glorot)
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from flattened features to logits."""
         return self.classifier
 

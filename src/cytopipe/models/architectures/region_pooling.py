@@ -72,7 +72,7 @@ class RegionPooling(nn.Module):
         return self.backbone
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from region means to logits."""
         return self.classifier
 

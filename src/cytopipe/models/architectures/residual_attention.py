@@ -65,7 +65,7 @@ class ResidualAttentionNetwork(nn.Module):
         self.fc = nn.Linear(outputs, num_classes)
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
         return self.fc
 

@@ -45,7 +45,7 @@ class ResNetDropout(nn.Module):
         return self.backbone
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
         return self.backbone.get_classifier()
 

@@ -20,7 +20,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from cytopipe.models.architectures.timm_models import create_timm
-from cytopipe.models.frozen import freeze
+from cytopipe.models.heads import freeze_backbone
 from cytopipe.models.registry import register
 
 PAPER = "He 2016 (ResNet, arXiv:1512.03385)"
@@ -41,7 +41,7 @@ class FrozenResNet(nn.Module):
     def __init__(self, num_classes: PositiveInt = 4, in_channels: PositiveInt = 3, backbone: str = "resnet50") -> None:
         super().__init__()
         self.backbone: Any = create_timm(backbone, num_classes=num_classes, in_chans=in_channels)
-        freeze(self, except_=self.tail)
+        freeze_backbone(self, self.classifier_head)
 
     @property
     def timm_backbone(self) -> nn.Module:
@@ -49,7 +49,7 @@ class FrozenResNet(nn.Module):
         return self.backbone
 
     @property
-    def tail(self) -> nn.Module:
+    def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
         return self.backbone.get_classifier()
 

@@ -134,8 +134,10 @@ def test_it_computes_with_the_threads_of_the_training_and_leaves_torch_as_it_was
 ) -> None:
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
 
-    extra = {"decisions": {"temperature": 1.0, "confidence_threshold": 0.5}, "num_threads": 3}
-    model = _load_pyfunc(str(make_model(tmp_path / "threads", channels="rgb", extra=extra)), {"device": "cpu"})
+    rule = {"temperature": 1.0, "confidence_threshold": 0.5}
+    model = _load_pyfunc(
+        str(make_model(tmp_path / "threads", channels="rgb", decision_rule=rule, num_threads=3)), {"device": "cpu"}
+    )
     seen = list[tuple[int, bool]]()
     forward = model.predictor.model.forward
 

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import nn
 
 from cytopipe.models.bundle import copy_segmenter
-from cytopipe.models.folder import ModelSpec, save_model
+from cytopipe.models.folder import save_model
 from cytopipe.models.heads import build_classifier
+from cytopipe.results.model_spec import ModelSpec
 
 MakeModel = Callable[..., Path]
 CLASSES = ("bad", "good", "große Zelle")
@@ -46,9 +47,9 @@ def make_model(tmp_path: Path) -> MakeModel:
         if view is None:
             classes = changes.pop("classes", CLASSES)
             arguments = {**arguments, "num_classes": len(classes), "in_channels": count}
-            extra = {"decisions": DECISIONS, **changes.pop("extra", {})}
+            own = {"decision_rule": DECISIONS, **changes}
         else:
-            classes, extra = ("cyt", "nuc"), {"view": {"input_size": side, **view}}
+            classes, own = ("cyt", "nuc"), {"view": {"input_size": max(side, 32), **view}, **changes}
         spec = ModelSpec(
             task="classification" if view is None else "segmentation",
             architecture=architecture,
@@ -59,13 +60,12 @@ def make_model(tmp_path: Path) -> MakeModel:
             mean=(0.5, 0.45, 0.4, 0.5, 0.5)[:count],
             std=(0.2, 0.25, 0.3, 0.5, 0.5)[:count],
             training_data_sha256="ab" * 32,
-            extra=extra,
-            **changes,
+            **own,
         )
         model = build_classifier(architecture, arguments, head=spec.head, activation=spec.activation)
         save_model(tmp_path / name, lively(model, strength), spec)
         if channels != "rgb":
-            copy_segmenter(make("otsu", {}, side, "otsu", view={"kind": "whole"}), tmp_path / name / "segmenter")
+            copy_segmenter(make("otsu", {}, side, "otsu", view={"view": "whole"}), tmp_path / name / "segmenter")
         return tmp_path / name
 
     return make

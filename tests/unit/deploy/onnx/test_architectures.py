@@ -39,7 +39,7 @@ UNET = {"encoder": "resnet10t", "decoder_widths": [8, 8, 4]}
 TWO = {"classes": ("bad", "good")}
 CASES = (
     Case("alexnet_hep2", {"width": 4}),
-    Case("attention_unet", {**UNET, "encoder": "test_convnext"}, 64, {"view": {"kind": "whole"}}),
+    Case("attention_unet", {**UNET, "encoder": "test_convnext"}, 64, {"view": {"view": "whole"}}),
     Case("cell_background", {"width": 4, "hidden": 8}, 20),
     Case("convnext_attention", ATTENTION, 64, {"channels": "rgb+masks"}),
     Case("convnext_token_attention", ATTENTION, 64, {"channels": "rgb+masks"}),
@@ -56,12 +56,12 @@ CASES = (
     # what is no architecture of its own
     Case("timm/test_vit", {}, 160),
     Case("timm/mobilenetv2_035", {}, 50, {"strength": 0.02}),
-    Case("region_pooling", POOLING, 50, {"channels": "rgb+masks", "resized_to": 60, "tta": 8}),
+    Case("region_pooling", POOLING, 50, {"channels": "rgb+masks", "network_size": 60, "tta": 8}),
     Case("timm/test_resnet", {}, 40, {"channels": "masked"}),
-    Case("timm/test_resnet", {}, 80, {"channels": "masked", "resized_to": 48, "tta": 8}),
+    Case("timm/test_resnet", {}, 80, {"channels": "masked", "network_size": 48, "tta": 8}),
     Case("timm/test_resnet", {}, 64, {"head": "mlp"}),
     Case("alexnet_hep2", {"width": 4}, 64, {"head": "svm", "activation": "mish"}),
-    Case("attention_unet", UNET, 64, {"view": {"kind": "tiles", "scale": 1.2, "overlap": 0.25, "tta": 8}}),
+    Case("attention_unet", UNET, 64, {"view": {"view": "tiles", "scale": 1.2, "overlap": 0.25, "tta": 8}}),
 )
 NO_NETWORK = {"otsu"}
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import cytopipe
-from cytopipe.deploy.onnx import convert, packages
+from cytopipe.deploy.onnx import PACKAGES, convert, require_packages
 from cytopipe.deploy.onnx.export import Exported, example_paths, open_source, time_export, to_checked_onnx
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
@@ -100,7 +100,7 @@ def test_calibrated_probabilities_keep_to_extremes(
     temperature: float, make_model: MakeModel, images: list[Path]
 ) -> None:
     decisions = {"temperature": temperature, "confidence_threshold": None}
-    exported = export(make_model(*PATCH, extra={"decisions": decisions}, strength=0.5), images)
+    exported = export(make_model(*PATCH, decision_rule=decisions, strength=0.5), images)
     assert exported.metadata["confidence_threshold"] == "null"
     items = np.stack([np.full((20, 20, 3), value, np.uint8) for value in (0, 90, 255)])
     probabilities, calibrated = session_of(exported).run(None, {"images": items})
@@ -109,7 +109,7 @@ def test_calibrated_probabilities_keep_to_extremes(
 
 
 def test_a_segmenters_file_holds_its_view(make_model: MakeModel, images: list[Path]) -> None:
-    view = {"kind": "tiles", "scale": 0.5, "overlap": 0.25, "one_cell": True}
+    view = {"view": "tiles", "scale": 0.5, "overlap": 0.25, "one_cell": True}
     folder = make_model(*UNET, view=view)
     session = session_of(export(folder, images))
     about = session.get_modelmeta().custom_metadata_map
@@ -155,14 +155,14 @@ def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: MakeModel, t
 
 
 def test_a_segmenter_with_folds_is_its_own_network(make_model: MakeModel) -> None:
-    folder = make_model(*UNET, view={"kind": "whole"})
+    folder = make_model(*UNET, view={"view": "whole"})
     (folder / "folds.json").write_text("{}")
     assert open_source(folder).metadata["task"] == "segmentation"
 
 
 def test_otsus_threshold_is_no_network(make_model: MakeModel) -> None:
     with pytest.raises(CytopipeError, match=r"otsu: this is no network.*OpenCV.*\n.*otsu\.py"):
-        open_source(make_model("otsu", {}, 20, view={"kind": "whole"}))
+        open_source(make_model("otsu", {}, 20, view={"view": "whole"}))
 
 
 def test_a_network_too_large_for_one_file_is_refused(
@@ -183,12 +183,12 @@ def test_what_torch_cannot_translate_is_said_in_a_line() -> None:
     assert str(fault.value).count("\n") == 1
 
 
-@pytest.mark.parametrize("name", packages.PACKAGES)
+@pytest.mark.parametrize("name", PACKAGES)
 def test_a_missing_package_is_named_with_the_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    packages.require()
+    require_packages()
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(CytopipeError, match=rf"not installed: {name}\n.*pip install {name} "):
-        packages.require()
+        require_packages()
 
 
 def test_examples_come_from_the_whole_folder(make_model: MakeModel, images: list[Path], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cytopipe.deploy.onnx.parity import compare
-from cytopipe.deploy.onnx.timing import time_both
+from cytopipe.deploy.onnx.runtime import time_both
 
 TRUE = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
 ITEMS = np.arange(3, dtype=np.uint8)[:, None, None, None]

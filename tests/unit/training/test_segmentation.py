@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,11 @@ from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import encode_mask, read_mask
-from cytopipe.inference.segment import View
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import Segmenter, Training
+from cytopipe.params import Segmenter, Training, View
+from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.training.data import Batch
-from cytopipe.training.segmenter import SegmentationTask, make_segmenter, train_segmenter, write_windows
-from cytopipe.training.workspace import Workspace
+from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
 
 Organized = tuple[Path, list[Row]]
 Recipe = Callable[..., Training]
@@ -28,7 +26,7 @@ Recipe = Callable[..., Training]
 
 def test_whole_images_become_one_window_each_with_their_mask(organized: Organized, tmp_path: Path) -> None:
     folder, rows = organized
-    windows = write_windows(tmp_path / "w.npy", folder, rows[:3], View("whole", 32))
+    windows = write_windows(tmp_path / "w.npy", folder, rows[:3], View(view="whole", input_size=32))
     assert windows.shape == (3, 32, 32, 4) and windows.dtype == np.uint8
     assert np.array_equal(windows[1, ..., :3], read_png(folder / rows[1].path))
     assert np.array_equal(windows[1, ..., 3], read_mask(folder / rows[1].mask_path))
@@ -36,7 +34,9 @@ def test_whole_images_become_one_window_each_with_their_mask(organized: Organize
 
 def test_tiles_cover_the_scaled_image_to_its_edges(organized: Organized, tmp_path: Path) -> None:
     folder, rows = organized
-    windows = write_windows(tmp_path / "w.npy", folder, rows[:1], View("tiles", 32, scale=2.0, overlap=0.5))
+    windows = write_windows(
+        tmp_path / "w.npy", folder, rows[:1], View(view="tiles", input_size=32, scale=2.0, overlap=0.5)
+    )
     assert windows.shape == (9, 32, 32, 4)  # 64 x 64 px, windows at 0, 16 and 32
     mask = read_mask(folder / rows[0].mask_path).repeat(2, axis=0).repeat(2, axis=1)
     assert np.array_equal(windows[0, ..., 3], mask[:32, :32])
@@ -47,7 +47,7 @@ def test_no_value_between_two_others_arises_when_a_mask_is_scaled(organized: Org
     folder, rows = organized
     nucleus_alone = read_mask(folder / rows[0].mask_path) // 2 * 2
     (folder / rows[0].mask_path).write_bytes(encode_mask(nucleus_alone))
-    windows = write_windows(tmp_path / "w.npy", folder, rows[:1], View("whole", 48))
+    windows = write_windows(tmp_path / "w.npy", folder, rows[:1], View(view="whole", input_size=48))
     assert set(np.unique(windows[..., 3])) == {0, 2}
 
 
@@ -55,7 +55,7 @@ def test_an_image_without_a_true_mask_is_named(organized: Organized, tmp_path: P
     folder, rows = organized
     rows[2:4] = [replace(row, mask_path="") for row in rows[2:4]]
     with pytest.raises(CytopipeError, match=r"2 images have no true mask.*'02'\n.*otsu"):
-        write_windows(tmp_path / "w.npy", folder, rows, View("whole", 32))
+        write_windows(tmp_path / "w.npy", folder, rows, View(view="whole", input_size=32))
 
 
 class FromRed(nn.Module):
@@ -126,19 +126,6 @@ def config(training: Training | None, **changes: Any) -> Segmenter:
     return Segmenter.model_validate({**given, "training": training})
 
 
-def test_a_segmenter_finds_dark_discs_and_its_folder_knows_the_view(
-    organized: Organized, tmp_path: Path, recipe: Recipe
-) -> None:
-    folder, rows = organized
-    asked = recipe(epochs=12, augment={"flips": True})
-    place = Workspace(torch.device("cpu"), 0, tmp_path, tmp_path / "checkpoint", lambda part, epoch: None)
-    _, spec, history = train_segmenter(config(asked), asked, folder, rows, "2" * 64, place)
-    assert max(epoch["val_dice"] for epoch in history) > 0.8
-    assert math.isclose(next(e for e in history if e["best"])["val_dice"], max(e["val_dice"] for e in history))
-    assert View(**spec.extra["view"]) == View("whole", 32)
-    assert spec.classes == ("cyt", "nuc") and spec.training_data_sha256 == "2" * 64
-
-
 def test_initial_weights_depend_on_the_seed_alone(recipe: Recipe) -> None:
     def first(seed: int) -> torch.Tensor:
         model, _ = make_segmenter(config(recipe(seed=seed)), "0" * 64)
@@ -146,3 +133,31 @@ def test_initial_weights_depend_on_the_seed_alone(recipe: Recipe) -> None:
 
     assert torch.equal(first(0), first(0))
     assert not torch.equal(first(0), first(1))
+
+
+def sized(name: str, split: str, width: int, height: int, mask: bool = True) -> Row:
+    path = f"masks/{name}.png" if mask else ""
+    return Row(name, f"{name}.png", "a", 0, split, name, width, height, "0" * 64, path, "0" * 64 if mask else "")
+
+
+def test_sizes_of_training_images_and_of_their_cells(tmp_path: Path) -> None:
+    rows = [
+        sized("a", "train", 60, 50),
+        sized("b", "train", 40, 90),
+        sized("c", "train", 10, 20),
+        sized("d", "test", 500, 500),
+    ]
+    cells = {"a": [(5, 7, 20, 30)], "b": [(0, 0, 11, 8), (20, 30, 40, 35)], "c": []}
+    (tmp_path / "masks").mkdir()
+    for one in rows[:3]:
+        mask = np.zeros((one.height, one.width), np.uint8)
+        for left, top, right, bottom in cells[one.id]:
+            mask[top:bottom, left:right] = 1
+            mask[top + 1 : top + 3, left + 1 : left + 3] = 2
+        (tmp_path / one.mask_path).write_bytes(encode_mask(mask))
+    assert typical_sizes(tmp_path, rows) == TypicalSizes(image_side=60, cell_side=20)
+
+
+def test_without_masks_or_images_there_are_no_such_sizes(tmp_path: Path) -> None:
+    assert typical_sizes(tmp_path, [sized("a", "train", 60, 50, mask=False)]) == TypicalSizes(image_side=60)
+    assert typical_sizes(tmp_path, [sized("a", "test", 60, 50)]) == TypicalSizes()

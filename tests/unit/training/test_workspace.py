@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cytopipe.params import Runtime
-from cytopipe.training.stage_workspace import workspace
+from cytopipe.training.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_a_workspace_has_the_stages_folders_and_listener(tmp_path: Path, monkeyp
         def on_epoch(self, part: str, measures: dict[str, float]) -> None:
             told.append((part, measures))
 
-    with workspace(Stage()) as place:  # type: ignore[arg-type]  # what it uses of a stage
+    with Workspace.of_stage(Stage()) as place:  # type: ignore[arg-type]  # what it uses of a stage
         assert (place.device.type, place.num_workers, place.part) == ("cpu", 2, "")
         assert place.scratch == tmp_path / "scratch" and place.checkpoint.folder == Path("checkpoints/key")
         fold = place.of("folds/1")
@@ -43,4 +43,5 @@ def test_a_workspace_has_the_stages_folders_and_listener(tmp_path: Path, monkeyp
         assert fold.checkpoint.folder == Path("checkpoints/key/folds/1")
         assert place.of("").checkpoint.folder == Path("checkpoints/key/main")
         fold.tell({"epoch": 1})
-    assert told == [("folds/1", {"epoch": 1})]
+        fold.of("refit").tell({"epoch": 2})
+    assert told == [("folds/1", {"epoch": 1}), ("folds/1/refit", {"epoch": 2})]

@@ -13,12 +13,10 @@ from torch import nn
 from cytopipe.models.folder import load_model, save_model
 from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Augmentation, Classifier, Training
-from cytopipe.training.classifier import ClassificationTask, fit_classifier, labelled, make_classifier
+from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
-from cytopipe.training.loop import Epoch
 from cytopipe.training.losses import Loss
 from cytopipe.training.mixing import Mixer
-from cytopipe.training.workspace import Workspace
 
 Recipe = Callable[..., Training]
 
@@ -125,7 +123,7 @@ def test_a_network_takes_the_channels_and_masks_are_centred(recipe: Recipe, chan
 def test_a_specification_rebuilds_the_network_and_what_it_sees(recipe: Recipe, tmp_path: Path) -> None:
     asked = config(recipe(), head="mlp", activation="mish", freeze=True, input_size=48, tta=8)
     model, spec = make_classifier(asked, ("a", "b"), 32, "0" * 64)
-    assert (spec.input_size, spec.resized_to, spec.tta) == (32, 48, 8)
+    assert (spec.input_size, spec.network_size, spec.tta) == (32, 48, 8)
     save_model(tmp_path, model, spec)
     loaded, _ = load_model(tmp_path)
     images = torch.rand(2, 3, 48, 48)
@@ -141,80 +139,3 @@ def test_initial_weights_depend_on_the_seed_alone(recipe: Recipe) -> None:
 
     assert torch.equal(first(0), first(0))
     assert not torch.equal(first(0), first(1))
-
-
-def train(recipe: Training, tensors: Path, folder: Path, **changes: Any) -> tuple[nn.Module, list[Epoch], list[Epoch]]:
-    told: list[Epoch] = []
-    place = Workspace(torch.device("cpu"), 0, folder, folder / "checkpoint", lambda part, epoch: told.append(epoch))
-    model, spec, history = fit_classifier(
-        config(recipe, **changes), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
-    )
-    assert spec.training_data_sha256 == "1" * 64 and spec.extra == {"precision": "fp32"}
-    return model, history, told
-
-
-@pytest.mark.parametrize("channels", ["rgb", "rgb+masks"])
-def test_dark_and_bright_cells_are_told_apart_without_a_test_split(
-    recipe: Recipe, tensors: Path, tmp_path: Path, channels: str
-) -> None:
-    assert not (tensors / "test.npy").exists()
-    asked = recipe(epochs=6, learning_rate=0.003, class_weights="balanced")
-    model, history, told = train(asked, tensors, tmp_path, channels=channels)
-    assert [epoch["epoch"] for epoch in told] == [1, 2, 3, 4, 5, 6]
-    best = next(epoch for epoch in history if epoch["best"])
-    assert best["val_accuracy"] == max(epoch["val_accuracy"] for epoch in history) == 1
-    assert not model.training
-
-
-def test_balanced_weights_reach_the_loss(recipe: Recipe, tensors: Path, tmp_path: Path) -> None:
-    _, even, _ = train(recipe(epochs=1), tensors, tmp_path / "even")
-    _, balanced, _ = train(recipe(epochs=1, class_weights="balanced"), tensors, tmp_path / "balanced")
-    assert even == balanced  # 6 images of each class: all weights are 1
-    text = (tensors / "manifest.csv").read_text().replace("train00,train00,a,0", "train00,train00,b,1")
-    (tensors / "manifest.csv").write_text(text)
-    _, even, _ = train(recipe(epochs=1), tensors, tmp_path / "even2")
-    _, balanced, _ = train(recipe(epochs=1, class_weights="balanced"), tensors, tmp_path / "balanced2")
-    assert even != balanced
-
-
-MIXING = {"flips": "mirror", "mixup": 0.4, "cutmix": 1.0, "mosaic": 0.4}
-
-
-@pytest.mark.parametrize("loss", ["ce", "bce", "smooth_l1", "focal"])
-def test_every_loss_learns_with_mixed_and_resized_images(
-    recipe: Recipe, tensors: Path, tmp_path: Path, loss: str
-) -> None:
-    asked = recipe(epochs=8, learning_rate=0.003, loss=loss, augment=MIXING, class_weights="balanced")
-    _, history, _ = train(asked, tensors, tmp_path, input_size=40)
-    assert max(epoch["val_accuracy"] for epoch in history) == 1
-    assert min(epoch["val_loss"] for epoch in history) < history[0]["train_loss"]
-
-
-class KillError(Exception):
-    pass
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_mixed_training_killed_after_any_epoch_ends_with_the_same_bits(
-    recipe: Recipe, tensors: Path, tmp_path: Path, workers: int
-) -> None:
-    asked = recipe(epochs=3, augment=MIXING, steps_per_epoch=2)
-    expected, history, _ = train(asked, tensors, tmp_path / "whole")
-
-    def killed(part: str, epoch: Epoch) -> None:
-        if epoch["epoch"] == when:
-            raise KillError
-
-    folder = tmp_path / "killed"
-    place = Workspace(torch.device("cpu"), workers, folder, folder / "checkpoint", killed)
-    for when in (1, 2):  # noqa: B007  # `killed` reads it
-        with pytest.raises(KillError):
-            fit_classifier(
-                config(asked), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
-            )
-    when = 0
-    found, _, again = fit_classifier(
-        config(asked), ("a", "b"), labelled(tensors, "train"), labelled(tensors, "val"), "1" * 64, place
-    )
-    assert again == history
-    assert all(torch.equal(value, found.state_dict()[name]) for name, value in expected.state_dict().items())

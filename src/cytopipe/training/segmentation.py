@@ -1,34 +1,31 @@
-"""Train a segmenter of cell and nucleus: Dice + BCE a head, best epoch by validation Dice."""
+"""A segmenter before its training, its training windows, and its task: Dice + BCE of each head, best epoch by Dice."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from monai.losses import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
-from cytopipe.data.augment import Augmenter
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_png, resize_rgb
-from cytopipe.imaging.masks import read_mask, resize_mask, to_channels
+from cytopipe.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
 from cytopipe.imaging.sliding_window import cut
-from cytopipe.inference.segment import HEADS, View
-from cytopipe.models.folder import ModelSpec
+from cytopipe.inference.segment import HEADS, join_heads
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform, batches
-from cytopipe.params import Segmenter, Training
-from cytopipe.training.data import Batch, TrainingLoader
+from cytopipe.params import Segmenter, View
+from cytopipe.results.model_spec import ModelSpec, TypicalSizes
+from cytopipe.training.data import Batch
 from cytopipe.training.determinism import seed_epoch
-from cytopipe.training.loop import Epoch, fit
-from cytopipe.training.sizes import typical_sizes
-from cytopipe.training.workspace import Workspace
 
 CHANNELS = 4  # red, green, blue, palette mask
 
@@ -45,7 +42,7 @@ def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) 
             where=organized,
             hint="train the segmenter on a dataset with masks, or use architecture: otsu, which needs no training",
         )
-    count = sum(len(_cut(organized, row, view)) for row in rows) if view.kind == "tiles" else len(rows)
+    count = sum(len(_cut(organized, row, view)) for row in rows) if view.view == "tiles" else len(rows)
     with ArrayWriter(path, count, (view.input_size, view.input_size, CHANNELS)) as writer:
         for row in rows:
             for window in _cut(organized, row, view):
@@ -55,7 +52,7 @@ def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) 
 
 def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
     image, mask = read_png(organized / row.path), read_mask(organized / row.mask_path)
-    size = view.size_of(image)
+    size = view.size_of(*image.shape[:2])
     both = np.concatenate([resize_rgb(image, size), resize_mask(mask, size)[..., None]], axis=-1)
     return cut(both, view.input_size, view.overlap)[0]
 
@@ -64,7 +61,7 @@ class SegmentationTask:
     """Dice + BCE of both heads; Dice over the validation windows chooses the epoch.
 
     Args:
-        model: returns {"cyt", "nuc"} logits.
+        model: returns logits for each of HEADS.
         transform: of the windows' colours.
         validation: N x S x S x 4 uint8.
         batch_size: of the validation.
@@ -82,7 +79,7 @@ class SegmentationTask:
         return self._loss(logits, truth), {"dice": dice}
 
     def validate(self) -> dict[str, float]:
-        """Loss, Dice and Dice a head, means over windows."""
+        """Loss, Dice and the Dice of each head: means over windows."""
         losses, dices = [], []
         for rows, items in batches(self.validation, self.batch_size):
             logits, truth = self._forward(items)
@@ -102,9 +99,7 @@ class SegmentationTask:
 
     def _forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         truth = torch.from_numpy(to_channels(items[..., 3].numpy())).to(self.transform.device)
-        logits = self.model(self.transform(items))
-        both = torch.cat([logits[head] for head in HEADS], dim=1).float()
-        return both, truth.permute(0, 3, 1, 2).float() / 255
+        return join_heads(self.model(self.transform(items))), truth.permute(0, 3, 1, 2).float() / 255
 
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Sum over heads of BCE + soft Dice."""
@@ -119,10 +114,8 @@ def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tenso
     return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(both))
 
 
-def make_segmenter(
-    config: Segmenter, data_hash: str, sizes: Mapping[str, float] | None = None
-) -> tuple[nn.Module, ModelSpec]:
-    """An initialised network and the specification of its folder, which keeps the sizes of `typical_sizes`."""
+def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None = None) -> tuple[nn.Module, ModelSpec]:
+    """An initialised network and the specification of its folder, which keeps the typical sizes."""
     seed_epoch(config.training.seed if config.training else 0, -1 % 2**32)
     model = build(config.architecture, **config.arguments)
     chosen = config.normalisation
@@ -138,50 +131,27 @@ def make_segmenter(
         mean=normalisation.mean,
         std=normalisation.std,
         training_data_sha256=data_hash,
-        extra={
-            "view": {
-                "kind": config.view,
-                "input_size": config.input_size,
-                "scale": config.scale,
-                "overlap": config.overlap,
-                "tta": config.tta,
-                "one_cell": config.one_cell,
-            },
-            **(sizes or {}),
-        },
+        view=View(**config.model_dump(include=set(View.model_fields))),
+        typical_sizes=sizes,
     )
     return model, spec
 
 
-def train_segmenter(
-    config: Segmenter, recipe: Training, organized: Path, rows: Sequence[Row], data_hash: str, workspace: Workspace
-) -> tuple[nn.Module, ModelSpec, list[Epoch]]:
-    """Train one segmenter on the rows of the training split; those of the validation split choose the epoch.
+def typical_sizes(organized: Path, rows: Sequence[Row]) -> TypicalSizes:
+    """Median longer sides in pixels of the images of the training split, and of the cells in their true masks.
 
-    Args:
-        config: of the segmenter.
-        recipe: its training.
-        organized: folder of the organized dataset.
-        rows: of its manifest; test rows are not used.
-        data_hash: SHA-256 of the training data, for the model folder.
-        workspace: device, folders and progress.
-
-    Returns:
-        The network with the weights of its best epoch, its specification and the history.
+    Cells that touch count as one; without masks, or without images, there is no such size.
     """
-    model, spec = make_segmenter(config, data_hash, typical_sizes(organized, rows))
-    model = model.to(workspace.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    view = View(**spec.extra["view"])
-    train, validation = (
-        write_windows(workspace.scratch / f"{split}.npy", organized, [row for row in rows if row.split == split], view)
-        for split in ("train", "val")
-    )
-    task = SegmentationTask(
-        model, InputTransform("rgb", spec.mean, spec.std, workspace.device), validation, recipe.batch_size
-    )
-    augmenter = Augmenter(recipe.augment, recipe.seed)
-    loader = TrainingLoader(
-        train, augmenter, recipe.batch_size, recipe.seed, workspace.num_workers, recipe.steps_per_epoch
-    )
-    history, precision = fit(model, task, loader, recipe, workspace.device, workspace.checkpoint, workspace.tell)
-    return model, spec.model_copy(update={"extra": {**spec.extra, "precision": precision}}), history
+    train = [row for row in rows if row.split == "train"]
+    images = [max(row.width, row.height) for row in train]
+    cells = [side for row in train if row.mask_path for side in _sides(read_mask(organized / row.mask_path))]
+    return TypicalSizes(image_side=_median(images), cell_side=_median(cells))
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _sides(mask: np.ndarray) -> list[int]:
+    _, _, statistics, _ = cv2.connectedComponentsWithStats((mask >= CYTOPLASM).astype(np.uint8))
+    return [int(side) for side in statistics[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1, initial=0)]

@@ -1,13 +1,26 @@
-"""What a training leaves beside its model: the history as a table, plot tables for DVC, and the curves."""
+"""The outcome of a training: a network, its specification, and its history as tables and curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from cytopipe.io.tables import write_table
 from cytopipe.plotting.figures import curves
+from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, its specification and the history of its training, which is empty where there was none."""
+
+    model: nn.Module
+    spec: ModelSpec
+    history: Sequence[Epoch]
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from cytopipe.training.results import write_history
+from cytopipe.training.trained import write_history
 
 HISTORY = [
     {"epoch": 1.0, "learning_rate": 0.1, "train_loss": 1.5, "train_dice": 0.25, "val_loss": 1.25, "val_dice": 0.5},

@@ -1,0 +1,192 @@
+"""model.json: all that is needed to rebuild a network, to feed it and to judge by it. Imports no torch, no numpy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
+
+from cytopipe.errors import CytopipeError
+from cytopipe.io.atomic import write_bytes
+from cytopipe.params import Activation, Channels, Head, View
+
+SPEC = "model.json"
+RESTORE = "restore the folder (dvc checkout) or train the model again"
+OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
+
+CHANNEL_COUNT: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": 3}
+Task = Literal["segmentation", "classification"]
+Precision = Literal["fp32", "bf16"]
+
+
+def _canonical(value: Any) -> Any:
+    """The value as JSON gives it back: lists for tuples, keys sorted at every level."""
+    try:
+        return json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+    except TypeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+JsonDict = Annotated[dict[str, Any], BeforeValidator(_canonical)]
+Positive = Annotated[PositiveFloat, FiniteFloat]
+
+
+class Part(BaseModel):
+    """A mapping of model.json that knows all its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TypicalSizes(Part):
+    """Medians over the training images of a segmenter, in pixels: the scale that it needs where it screens fields.
+
+    Attributes:
+        image_side: longer side of an image.
+        cell_side: longer side of a cell in the true masks.
+    """
+
+    image_side: Positive | None = None
+    cell_side: Positive | None = None
+
+
+class Threshold(Part):
+    """A score of abnormality, and the specificity that it reached on validation images."""
+
+    specificity: FiniteFloat
+    score: FiniteFloat
+
+
+class DecisionRule(Part):
+    """How probabilities become decisions, chosen on validation images; see `models.decision_rule`.
+
+    Attributes:
+        temperature: divisor of the logits, for calibrated probabilities.
+        confidence_threshold: calibrated confidence from which an answer needs no person; None: every answer needs one.
+        abnormal: classes whose calibrated probabilities add up to the score of abnormality.
+        thresholds: of that score.
+    """
+
+    temperature: FiniteFloat
+    confidence_threshold: FiniteFloat | None = None
+    abnormal: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+
+class SvmChoice(Part):
+    """Regularisation and temperature of a support vector machine, as chosen on validation images."""
+
+    c: FiniteFloat
+    temperature: FiniteFloat
+
+
+class ModelSpec(Part):
+    """The content of model.json.
+
+    Attributes:
+        task: segmentation or classification.
+        architecture: name in the registry.
+        arguments: of the architecture's builder.
+        head: own (the architecture's) or what replaces it; see `heads.replace_head`.
+        activation: of all layers, or None for the architecture's own.
+        freeze: whether only the head was trained.
+        classes: of the logits (classification) or heads (segmentation), in order.
+        channels: rgb; rgb+masks: with cell and nucleus as channels 4 and 5; masked: rgb, background 0.
+        input_size: side in pixels of the square images that are stored.
+        network_size: side in pixels of the network's input, to which they are resized; None: input_size.
+        mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
+        std: of each input channel.
+        tta: 8 averages the probabilities of a classifier over turned and mirrored images, 1 takes the image as it is.
+        training_data_sha256: of the training data, in hexadecimal digits.
+        precision: of the training.
+        num_threads: of the training; with another number of threads the last digits of results may differ.
+        view: how a segmenter looks at an image; every segmenter has one.
+        typical_sizes: of a segmenter's training images.
+        decision_rule: of a trained classifier.
+        svm: what was chosen for `head: svm`.
+    """
+
+    task: Task
+    architecture: str
+    arguments: JsonDict
+    head: Head = "own"
+    activation: Activation | None = None
+    freeze: bool = False
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    channels: Channels
+    input_size: PositiveInt
+    network_size: PositiveInt | None = None
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
+    tta: Literal[1, 8] = 1
+    training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    precision: Precision | None = None
+    num_threads: Annotated[StrictInt, Field(ge=1, le=1024)] | None = None
+    view: View | None = None
+    typical_sizes: TypicalSizes | None = None
+    decision_rule: DecisionRule | None = None
+    svm: SvmChoice | None = None
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> ModelSpec:
+        count = CHANNEL_COUNT[self.channels]
+        if (len(self.mean), len(self.std)) != (count, count):
+            raise ValueError(f"{self.channels} needs {count} values each in mean and std")
+        if (self.view is not None) != (self.task == "segmentation"):
+            raise ValueError("a segmenter has a view, and a classifier has none")
+        return self
+
+    @classmethod
+    def parse(cls, content: bytes, where: Path) -> ModelSpec:
+        """The specification in the content of a model.json.
+
+        Args:
+            content: of the file.
+            where: the file, for the message.
+
+        Raises:
+            CytopipeError: it is no JSON, a key is missing, unknown or wrong; the key is named.
+        """
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(str(part) for part in fault["loc"]) or "model"
+            if fault["type"] == "extra_forbidden":
+                raise CytopipeError(f"unknown key '{key}'", where=where, hint=OTHER_VERSION) from None
+            hint = OTHER_VERSION if fault["type"].endswith("_key") else RESTORE
+            raise CytopipeError(f"{key}: {fault['msg']}", where=where, hint=hint) from None
+
+    @classmethod
+    def read(cls, file: Path) -> ModelSpec:
+        """Read a model.json.
+
+        Raises:
+            CytopipeError: the file cannot be read, or as `parse`.
+        """
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise CytopipeError(f"cannot be read ({error.strerror})", where=file, hint=RESTORE) from None
+        return cls.parse(content, file)
+
+    def to_json(self) -> bytes:
+        """The content of model.json; a key without a value is left out."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
+
+    def write(self, file: Path) -> None:
+        """Write model.json, whole or not at all."""
+        write_bytes(file, self.to_json())

@@ -1,0 +1,174 @@
+"""Train a classifier: once, once per seed with `seeds: K`, or once per fold with `folds: K`. Read it top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.tensors import join, load_all, load_split
+from cytopipe.inference.classify import class_probabilities, input_transform
+from cytopipe.models.files import fold_part, seed_part
+from cytopipe.models.transforms import InputTransform
+from cytopipe.params import Classifier
+from cytopipe.results.model_spec import DecisionRule
+from cytopipe.training.classification import ClassificationTask, make_classifier
+from cytopipe.training.data import Labelled, TrainingLoader
+from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.features import ToDevice, frozen_features
+from cytopipe.training.folds import draw_folds
+from cytopipe.training.loop import Epoch, fit
+from cytopipe.training.losses import make_loss
+from cytopipe.training.mixing import Mixer
+from cytopipe.training.svm import fit_svm_head
+from cytopipe.training.trained import Trained
+from cytopipe.training.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ClassifierJob:
+    """A classifier to train: all that its trainings share.
+
+    Attributes:
+        config: of the classifier.
+        classes: in the order of their indices.
+        normal: classes without disease.
+        tensors: folder of the dataset's tensors.
+        data_hash: SHA-256 of the training data, for the model folders.
+        workspace: device, folders and progress.
+    """
+
+    config: Classifier
+    classes: tuple[str, ...]
+    normal: Sequence[str]
+    tensors: Path
+    data_hash: str
+    workspace: Workspace
+
+
+@dataclass(frozen=True)
+class NetworkJob:
+    """One network of a classifier: its part of the model folder, its seed, its images, and the ids that test it."""
+
+    part: str
+    seed: int
+    train: Labelled
+    validation: Labelled
+    tested: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """Networks by part of the model folder, and the fold that tests each image (none without folds)."""
+
+    networks: Mapping[str, Trained]
+    folds: Mapping[str, int]
+
+    @property
+    def history(self) -> Sequence[Epoch]:
+        """The history of the first training."""
+        return next(iter(self.networks.values())).history
+
+
+def train_classifier(job: ClassifierJob) -> TrainedClassifier:
+    """Train every network of a classifier.
+
+    The validation images alone choose the epoch and the decision rule; no network sees an image that tests it.
+
+    Raises:
+        CytopipeError: for too few groups, a fold that lacks a class, or a loss that is not finite.
+    """
+    networks, folds = dict[str, Trained](), dict[str, int]()
+    for number, network in enumerate(network_jobs(job)):
+        networks[network.part] = train_network(job, network)
+        folds |= dict.fromkeys(network.tested, number)
+    return TrainedClassifier(networks, dict(sorted(folds.items())))
+
+
+def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
+    """The networks of a job: one, one per seed (the first is the one in use, whatever it reaches), or one per fold."""
+    seed = job.config.training.seed
+    if not job.config.folds:
+        train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
+        for number in range(job.config.seeds):
+            yield NetworkJob(seed_part(number), seed + number, train, validation)
+        return
+    items, rows = load_all(job.tensors)
+    labels = np.array([row.class_index for row in rows])
+    for number, fold in enumerate(draw_folds(rows, job.config.folds, seed, "classifiers.*.folds")):
+        train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
+        yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
+
+
+def labelled(tensors: Path, split: str) -> Labelled:
+    """Items and class indices of a split."""
+    items, rows = load_split(tensors, split)
+    return Labelled(items, np.array([row.class_index for row in rows]))
+
+
+def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
+    """One network and its decision rule; with `refit` the network is then trained anew on the validation images too.
+
+    The rule stays that of the first network, as the second has seen the images that would choose it.
+    """
+    recipe = job.config.training.model_copy(update={"seed": network.seed})
+    config = job.config.model_copy(update={"training": recipe})
+    job = replace(job, config=config, workspace=job.workspace.of(network.part))
+    trained = fit_classifier(job, network.train, network.validation)
+    rule = rule_for(trained, network.validation, job)
+    spec = trained.spec.model_copy(update={"decision_rule": rule, "num_threads": torch.get_num_threads()})
+    model = trained.model
+    if config.refit:
+        images = join(network.train.items, network.validation.items)
+        both = Labelled(images, np.concatenate([network.train.labels, network.validation.labels]))
+        again = replace(job, workspace=job.workspace.of("refit"))
+        model = fit_classifier(again, both, network.validation, last_epoch=True).model
+    return Trained(model, spec, trained.history)
+
+
+def rule_for(trained: Trained, validation: Labelled, job: ClassifierJob) -> DecisionRule:
+    """The decision rule of a network, chosen on its validation images."""
+    transform = input_transform(trained.spec, job.workspace.device)
+    probabilities = class_probabilities(trained.model, transform, validation.items, tta=trained.spec.tta)
+    return choose_rule(validation.labels, probabilities, job.classes, job.normal)
+
+
+def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, last_epoch: bool = False) -> Trained:
+    """Train a network on some images; others choose the epoch.
+
+    Where nothing but the head changes from epoch to epoch, the features that it sees are computed once.
+
+    Args:
+        job: its recipe and seed, classes, and workspace.
+        train, validation: N x S x S x 5 uint8 items and class indices.
+        last_epoch: take the last epoch, as the validation images are trained on.
+
+    Raises:
+        CytopipeError: a loss is not finite; or, for `head: svm`, images or backbone change from epoch to epoch.
+    """
+    config, recipe, place = job.config, job.config.training, job.workspace
+    model, spec = make_classifier(config, job.classes, train.items.shape[1], job.data_hash)
+    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    transform = input_transform(spec, place.device)
+    augmenter, mixer = Augmenter(recipe.augment, recipe.seed), Mixer(recipe.augment, recipe.seed, len(job.classes))
+    loss = make_loss(recipe, train.labels, len(job.classes), place.device)
+    fixed = augmenter.idle and mixer.idle
+    features = frozen_features(model, transform, train, validation, place.scratch) if fixed else None
+    if config.head == "svm":
+        svm, history = fit_svm_head(features, recipe, loss, len(job.classes), place.device)
+        place.tell(history[0])
+        return Trained(model.eval(), spec.model_copy(update={"precision": "fp32", "svm": svm}), history)
+
+    trained, workers = model, place.num_workers
+    seen: InputTransform | ToDevice = transform
+    if features is not None:
+        trained, train, validation = features
+        seen, workers = ToDevice(place.device), 0
+    task = ClassificationTask(trained, seen, train.labels, validation, loss, recipe.batch_size, mixer, last_epoch)
+    loader = TrainingLoader(train.items, augmenter, recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch)
+    history, precision = fit(trained, task, loader, recipe, place.device, place.checkpoint, place.tell)
+    return Trained(model.eval(), spec.model_copy(update={"precision": precision}), history)

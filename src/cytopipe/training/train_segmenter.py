@@ -1,0 +1,108 @@
+"""Train a segmenter; with `cross_fit: K` also one per fold: no training image is segmented by a model trained on it.
+
+A classifier that trains on masks better than those it will meet at test time learns to trust them too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.manifest import Row
+from cytopipe.models.files import MAIN, fold_part
+from cytopipe.models.transforms import InputTransform
+from cytopipe.params import Segmenter, Training
+from cytopipe.training.data import TrainingLoader
+from cytopipe.training.folds import assign_folds
+from cytopipe.training.loop import fit
+from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
+from cytopipe.training.trained import Trained
+from cytopipe.training.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SegmenterJob:
+    """A segmenter to train: all that its trainings share.
+
+    Attributes:
+        config: of the segmenter.
+        organized: folder of the organized dataset.
+        data_hash: SHA-256 of the training data, for the model folders.
+        workspace: device, folders and progress.
+    """
+
+    config: Segmenter
+    organized: Path
+    data_hash: str
+    workspace: Workspace
+
+
+@dataclass(frozen=True)
+class TrainedSegmenter:
+    """Networks by part ("" is the main one, "folds/0" the first fold), and the fold of each training image."""
+
+    networks: Mapping[str, Trained]
+    folds: Mapping[str, int]
+
+    @property
+    def main(self) -> Trained:
+        """The network that was trained on all training images."""
+        return self.networks[MAIN]
+
+
+def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
+    """Train the main segmenter and one per fold, each fold's without that fold's groups.
+
+    An architecture without a training (`otsu`) is only set up.
+
+    Args:
+        job: what to train, and where.
+        rows: of the dataset's manifest.
+
+    Raises:
+        CytopipeError: for too few groups, an image without a true mask, or a loss that is not finite.
+    """
+    config = job.config
+    if config.training is None:
+        model, spec = make_segmenter(config, job.data_hash, typical_sizes(job.organized, rows))
+        return TrainedSegmenter({MAIN: Trained(model, spec, [])}, {})
+    folds = assign_folds(rows, config.cross_fit, config.training.seed)
+    networks = {MAIN: fit_segmenter(job, config.training, rows, MAIN)}
+    for fold in range(config.cross_fit):
+        others = [row for row in rows if folds.get(row.id) != fold]
+        networks[fold_part(fold)] = fit_segmenter(job, config.training, others, fold_part(fold))
+    return TrainedSegmenter(networks, folds)
+
+
+def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part: str) -> Trained:
+    """Train one network on the rows of the training split; those of the validation split choose the epoch.
+
+    Args:
+        job: what to train, and where.
+        recipe: its training.
+        rows: of the manifest; test rows are not used.
+        part: of the model folder.
+
+    Raises:
+        CytopipeError: for an image without a true mask, or a loss that is not finite.
+    """
+    place = job.workspace.of(part)
+    model, spec = make_segmenter(job.config, job.data_hash, typical_sizes(job.organized, rows))
+    assert spec.view is not None  # every segmenter has one
+    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train, validation = (
+        write_windows(
+            place.scratch / f"{split}.npy", job.organized, [row for row in rows if row.split == split], spec.view
+        )
+        for split in ("train", "val")
+    )
+    transform = InputTransform("rgb", spec.mean, spec.std, place.device)
+    task = SegmentationTask(model, transform, validation, recipe.batch_size)
+    augmenter = Augmenter(recipe.augment, recipe.seed)
+    loader = TrainingLoader(train, augmenter, recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch)
+    history, precision = fit(model, task, loader, recipe, place.device, place.checkpoint, place.tell)
+    return Trained(model, spec.model_copy(update={"precision": precision}), history)

@@ -1,4 +1,4 @@
-"""Stream images and predicted masks into one memory-mapped 5-channel array a split."""
+"""Stream images and predicted masks into one memory-mapped 5-channel array per split."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ def draw(folder: Path, layout: str, table: str, **size: Any) -> Path:
     target = folder / layout
     target.mkdir()
     file = paths.PHANTOMS / f"{table}.yaml"
-    draw_phantoms(PhantomSource(kind="phantom", layout=layout, path=file, seed=7, **size), target, None)
+    source = PhantomSource(kind="phantom", layout=layout, path=file, seed=7, **size)
+    draw_phantoms(source, target, dataset=layout, progress=None)
     return target
 
 

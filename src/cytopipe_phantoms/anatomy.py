@@ -134,10 +134,11 @@ def _draw_nucleus(spec: Nucleus, cytoplasm: Polygon, rng: np.random.Generator) -
     offset = spec.eccentricity.draw(rng) * radius * np.array([np.cos(direction), np.sin(direction)])
     for size in 0.93 ** np.arange(30):
         for share in (1.0, 0.7, 0.4, 0.0):
-            placed = nucleus * size + offset * share
+            placed: Polygon = nucleus * size + offset * share
             if outlines.clearance(cytoplasm, placed) >= CLEARANCE * radius:
                 return placed
-    return nucleus * (0.1 * radius / np.abs(nucleus).max())
+    smallest: Polygon = nucleus * (0.1 * radius / np.abs(nucleus).max())
+    return smallest
 
 
 def _between(
@@ -148,7 +149,8 @@ def _between(
     inner = outlines.reach_from(nucleus, middle, theta)
     outer = outlines.reach_from(cytoplasm, middle, theta)
     reach = inner + share * np.maximum(outer - inner, 0)
-    return middle + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+    result: Polygon = middle + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+    return result
 
 
 def _draw_halo(cytoplasm: Polygon, nucleus: Polygon, extent: float, rng: np.random.Generator) -> Polygon:

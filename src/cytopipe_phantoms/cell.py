@@ -74,7 +74,8 @@ def _cytoplasm(cell: Cell, corner: Polygon, whole: Plane, scale: float, rng: np.
         relief *= (1 - np.float32(look.halo) * clear) * (1 + np.float32(1.6 * look.halo) * packed)
     for vacuole in cell.vacuoles:
         relief *= 1 - np.float32(0.5) * blur(outlines.coverage(vacuole - corner, shape), 2 * scale)
-    return np.float32(look.density) * whole * np.maximum(relief, np.float32(0.05))
+    result: Plane = np.float32(look.density) * whole * np.maximum(relief, np.float32(0.05))
+    return result
 
 
 def _chromatin(cell: Cell, corner: Polygon, nucleus: Plane, scale: float, rng: np.random.Generator) -> Plane:

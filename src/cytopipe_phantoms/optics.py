@@ -46,7 +46,8 @@ class Microscope:
         light = np.float32(FLARE) + np.float32(1 - FLARE) * np.exp(density * np.float32(-np.log(10)))
         light = self._aberrate(blur(light, self.blur))
         light *= self._illumination(density.shape[:2])[..., None] * self.lamp.astype(np.float32)
-        return np.clip(np.rint(light + self._grain(light, rng)), 0, 255).astype(np.uint8)
+        result: NDArray[np.uint8] = np.clip(np.rint(light + self._grain(light, rng)), 0, 255).astype(np.uint8)
+        return result
 
     def _illumination(self, shape: tuple[int, int]) -> Plane:
         """Relative brightness of the lamp over the field, (H, W)."""

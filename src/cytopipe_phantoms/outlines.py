@@ -38,7 +38,8 @@ def wavy(count: int, amplitude: float, rng: np.random.Generator, orders: range =
         cosine, sine = rng.standard_normal(2) / order
         series += cosine * np.cos(order * theta) + sine * np.sin(order * theta)
     expected = np.sqrt(sum(1 / order**2 for order in orders))
-    return np.maximum(1 + series * (amplitude / expected), 0.3)
+    result: Radii = np.maximum(1 + series * (amplitude / expected), 0.3)
+    return result
 
 
 def cornered(count: int, corners: int, rng: np.random.Generator) -> Radii:
@@ -92,7 +93,8 @@ def trace(radii: Radii, elongation: float, turn: float) -> Polygon:
 
 def disc(centre: tuple[float, float], radius: float, count: int = 16) -> Polygon:
     """A regular polygon of `count` corners in place of a circle."""
-    return trace(np.full(count, radius), 1, 0) + np.asarray(centre)
+    result: Polygon = trace(np.full(count, radius), 1, 0) + np.asarray(centre)
+    return result
 
 
 def area(polygon: Polygon) -> float:
@@ -138,7 +140,8 @@ def reach_from(polygon: Polygon, point: Polygon, theta: Radii) -> Radii:
     arms = polygon - point
     at = np.arctan2(arms[:, 1], arms[:, 0]) % (2 * np.pi)
     order = np.argsort(at, kind="stable")
-    return np.interp(theta % (2 * np.pi), at[order], np.hypot(*arms.T)[order], period=2 * np.pi)
+    result: Radii = np.interp(theta % (2 * np.pi), at[order], np.hypot(*arms.T)[order], period=2 * np.pi)
+    return result
 
 
 def clearance(outer: Polygon, inner: Polygon) -> float:

@@ -34,7 +34,7 @@ class Layout:
 
 
 class Ground:
-    """What already covers the field, on a coarse map."""
+    """The part of the field that is covered already, on a coarse map."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height

@@ -16,7 +16,7 @@ from cytopipe_phantoms.textures import Plane
 
 @dataclass(frozen=True)
 class Preparation:
-    """What the pictures of one slide have in common.
+    """Properties that the pictures of one slide share.
 
     Attributes:
         bath: its staining.

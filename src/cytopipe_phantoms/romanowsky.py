@@ -26,7 +26,7 @@ ABSORPTION = np.array(
 
 
 class Smear(Section):
-    """What differs from smear to smear."""
+    """Properties that differ from smear to smear."""
 
     dye_gain_sd: Spread
     dye_hue_sd: Spread

@@ -138,7 +138,8 @@ def _scatter(count: int, ground: Ground, rng: np.random.Generator) -> NDArray[np
     alone = rng.uniform(0, size, (count, 2))
     centres = np.clip(np.where(rng.random((count, 1)) < 0.66, heaped, alone), 0, size - 1)
     columns, rows = (centres / COARSE).astype(int).T
-    return centres[ground.nuclei[rows, columns] == 0]
+    result: NDArray[np.float64] = centres[ground.nuclei[rows, columns] == 0]
+    return result
 
 
 def _paint_diathesis(amounts: Plane, scale: float, rng: np.random.Generator) -> None:

@@ -183,7 +183,7 @@ class FieldOfView(Section):
 
 
 class Slide(Section):
-    """What differs from slide to slide."""
+    """Properties that differ from slide to slide."""
 
     dye_gain_sd: Amount
     dye_hue_sd: Amount
@@ -199,7 +199,7 @@ class Slide(Section):
 
 
 class Clutter(Section):
-    """What lies between the annotated cells; mean numbers in a field."""
+    """Objects between the annotated cells; mean numbers in a field."""
 
     border_cells: Amount
     border_cells_of_own_class: Share

@@ -28,7 +28,8 @@ def gaussian_spots(at: Points, heights: Points, sigma: float, size: tuple[int, i
     columns = np.exp(-np.square(x - at[:, 0]) / width)
     rows = np.exp(-np.square(y - at[:, 1]) / width) * heights
     # A matrix product sums in an order that depends on the machine's threads; einsum does not.
-    return np.einsum("yn,xn->yx", rows, columns).astype(np.float32)
+    result: Plane = np.einsum("yn,xn->yx", rows, columns).astype(np.float32)
+    return result
 
 
 def uneven_disc(radius: float, rng: np.random.Generator, unevenness: float = 0.15) -> outlines.Polygon:

@@ -62,7 +62,8 @@ def fractal_noise(shape: tuple[int, int], length: float, rng: np.random.Generato
 
 def ridges(field: Plane, width: float) -> Plane:
     """Fibres along the zero crossings of a smooth field: 1 on the crossing, near 0 further than `width`."""
-    return np.exp(-np.square(field / np.float32(width)))
+    result: Plane = np.exp(-np.square(field / np.float32(width)))
+    return result
 
 
 def speckles(shape: tuple[int, int], length: float, share: float, rng: np.random.Generator) -> Plane:
@@ -72,4 +73,5 @@ def speckles(shape: tuple[int, int], length: float, share: float, rng: np.random
     """
     field = smooth_noise(shape, length, rng)
     level = float(np.quantile(field, 1 - share))
-    return np.clip((field - level) / np.float32(0.6), 0, 1)
+    result: Plane = np.clip((field - level) / np.float32(0.6), 0, 1)
+    return result

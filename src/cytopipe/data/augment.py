@@ -51,8 +51,9 @@ class Augmenter:
         # Colour steps refuse more than three channels: masks travel beside the image. (OpenCV's merge and split take a
         # fifth of the time of numpy's.)
         planes = cv2.split(sample)
-        result = self._compose(image=cv2.merge(planes[:RGB]), mask=cv2.merge(planes[RGB:]))
-        return cv2.merge([result["image"], result["mask"]])
+        changed = self._compose(image=cv2.merge(planes[:RGB]), mask=cv2.merge(planes[RGB:]))
+        merged: np.ndarray = cv2.merge([changed["image"], changed["mask"]])
+        return merged
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:
@@ -75,7 +76,8 @@ class Affine(A.Affine):
 
     def _warp(self, array: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], interpolation: int) -> np.ndarray:
         size = (shape[1], shape[0])
-        return cv2.warpAffine(array, matrix[:2], size, flags=interpolation, borderMode=self.border_mode)
+        result: np.ndarray = cv2.warpAffine(array, matrix[:2], size, flags=interpolation, borderMode=self.border_mode)
+        return result
 
 
 def _geometry(config: Augmentation) -> list[A.BasicTransform]:

@@ -1,4 +1,4 @@
-"""manifest.csv: the table that every stage after `organize` reads, one row an image, sorted by id."""
+"""manifest.csv: the table that every stage after `organize` reads, one row per image, sorted by id."""
 
 from __future__ import annotations
 

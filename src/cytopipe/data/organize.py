@@ -37,7 +37,7 @@ class Checked:
 
 @dataclass
 class Checks:
-    """What decoding every image of a dataset found."""
+    """Result of decoding every image of a dataset: those kept, those refused and the conversions."""
 
     kept: list[Checked] = field(default_factory=list)
     refused: list[dict[str, str]] = field(default_factory=list)

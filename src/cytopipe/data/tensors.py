@@ -1,4 +1,4 @@
-"""Memory-mapped uint8 arrays: one .npy a split, N x H x W x 5 (red, green, blue, cell, nucleus)."""
+"""Memory-mapped uint8 arrays: one .npy per split, N x H x W x 5 (red, green, blue, cell, nucleus)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -60,7 +61,7 @@ def open_array(path: Path) -> np.ndarray:
         CytopipeError: when it is missing, cut short, or not a .npy file of uint8.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise CytopipeError("no such array", where=path, hint="run the stage that writes it: dvc repro") from None
     except (ValueError, OSError, EOFError) as error:
@@ -83,7 +84,7 @@ def build_tensors(
     arrays: dict[str, Path],
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
 ) -> Iterable[Row]:
-    """Stream images and predicted masks into one array a split.
+    """Stream images and predicted masks into one array per split.
 
     Args:
         organized: folder of the organized dataset.
@@ -121,22 +122,26 @@ def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:
     Raises:
         CytopipeError: when the two do not have the same number of images.
     """
-    return load_splits(folder, [split])[split]
-
-
-def load_splits(folder: Path, splits: Sequence[str] = SPLITS) -> dict[str, tuple[np.ndarray, list[Row]]]:
-    """The array of each of some splits with its rows, as `load_split`; the manifest is read once."""
-    rows = read_manifest(folder / MANIFEST)
-    return {split: _matched(folder, split, [row for row in rows if row.split == split]) for split in splits}
-
-
-def _matched(folder: Path, split: str, rows: list[Row]) -> tuple[np.ndarray, list[Row]]:
+    rows = [row for row in _rows(folder / MANIFEST) if row.split == split]
     array = open_array(folder / f"{split}.npy")
     if len(rows) != len(array):
         raise CytopipeError(
             f"{len(array)} images, but the manifest lists {len(rows)}", where=folder, hint="rerun build_tensors"
         )
     return array, rows
+
+
+def _rows(manifest: Path) -> tuple[Row, ...]:
+    """Rows of the tensors' manifest, read once however many splits a stage asks for."""
+    found = manifest.stat() if manifest.is_file() else None
+    state = (found.st_ino, found.st_mtime_ns, found.st_size) if found else ()
+    return _read_rows(manifest.absolute(), *state)
+
+
+@lru_cache(maxsize=1)
+def _read_rows(manifest: Path, *state: int) -> tuple[Row, ...]:
+    """The rows of the file in this state: another inode, time or size is another file."""
+    return tuple(read_manifest(manifest))
 
 
 class Stack:
@@ -159,7 +164,8 @@ class Stack:
         if isinstance(which, slice):
             return np.stack([self.arrays[array][row] for array, row in self.places[which]])
         array, row = self.places[which]
-        return self.arrays[array][row]
+        item: np.ndarray = self.arrays[array][row]
+        return item
 
     def take(self, items: Sequence[int] | np.ndarray) -> Stack:
         """Some of the items."""
@@ -189,7 +195,7 @@ def _places(items: Items) -> np.ndarray:
 
 def load_all(folder: Path) -> tuple[Stack, list[Row]]:
     """The items of all splits in id order, and their rows."""
-    loaded = list(load_splits(folder).values())
+    loaded = [load_split(folder, split) for split in SPLITS]
     rows = [(row, (number, index)) for number, (_, part) in enumerate(loaded) for index, row in enumerate(part)]
     rows.sort(key=lambda pair: pair[0].id)
     return Stack([array for array, _ in loaded], np.array([place for _, place in rows])), [row for row, _ in rows]

@@ -142,7 +142,8 @@ def read_png(path: Path) -> np.ndarray:
     array = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if array is None:
         raise CytopipeError("the image cannot be decoded", where=path, hint="rerun the stage that writes it")
-    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    result: np.ndarray = cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    return result
 
 
 def resize_rgb(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -151,4 +152,7 @@ def resize_rgb(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == (height, width):
         return image
     shrinks = height < image.shape[0] and width < image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    result: np.ndarray = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return result

@@ -22,7 +22,8 @@ def heat(weights: np.ndarray) -> np.ndarray:
     """H x W attribution -> strength in [0, 1]: the positive part, clipped at its 99th percentile (system D)."""
     positive = np.maximum(weights, 0)
     limit = np.percentile(positive[positive > 0], CLIP) if (positive > 0).any() else 1.0
-    return np.minimum(positive / limit, 1).astype(np.float32)
+    result: np.ndarray = np.minimum(positive / limit, 1).astype(np.float32)
+    return result
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -45,7 +46,8 @@ def overlaid(grey: np.ndarray, strength: np.ndarray) -> np.ndarray:
 
 def coloured(strength: np.ndarray) -> np.ndarray:
     """Strength H x W in [0, 1] -> H x W x 3 uint8 RGB."""
-    return (matplotlib.colormaps["inferno"](strength)[..., :3] * 255).astype(np.uint8)
+    result: np.ndarray = (matplotlib.colormaps["inferno"](strength)[..., :3] * 255).astype(np.uint8)
+    return result
 
 
 def boxed(

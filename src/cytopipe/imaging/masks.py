@@ -105,7 +105,8 @@ def colours_to_palette(image: np.ndarray, meaning: Mapping[tuple[int, int, int],
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a palette mask to size = (height, width); no value between two others can arise."""
     height, width = size
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    result: np.ndarray = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return result
 
 
 def to_channels(mask: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 @dataclass(frozen=True)
 class Picture:
-    """What patches are cut from.
+    """A picture from which patches are cut.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.

@@ -86,7 +86,7 @@ class Hep2(Section):
 
 @dataclass(frozen=True)
 class Group:
-    """What the cells of one specimen share: how it was prepared, and their scores among all cells."""
+    """Properties that the cells of one specimen share: how it was prepared, and their scores among all cells."""
 
     photons: float
     blur: float
@@ -211,7 +211,8 @@ def _signed_depth(inside: Plane) -> Plane:
     """Distance in pixels from the rim, positive within the shape, negative without."""
     within = (inside > 0.5).astype(np.uint8)
     depth = cv2.distanceTransform(within, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - within, cv2.DIST_L2, 5)
-    return np.clip(depth, -max(inside.shape), max(inside.shape))  # a shape beyond the frame is infinitely far
+    bounded: Plane = np.clip(depth, -max(inside.shape), max(inside.shape))  # a shape beyond the frame is infinitely far
+    return bounded
 
 
 def _golgi(
@@ -240,7 +241,9 @@ def _photograph(glow: Plane, photons: float, rng: np.random.Generator) -> NDArra
     near = smooth_noise((glow.shape[0], glow.shape[1]), 1.0, rng)
     seen = glow + noise * (np.float32(0.8) * own + np.float32(0.6) * near)
     low, high = np.quantile(seen, [0.001, 0.9995])
-    return np.clip(np.rint((seen - low) * (255 / max(float(high - low), 1e-6))), 0, 255).astype(np.uint8)
+    levels = np.clip(np.rint((seen - low) * (255 / max(float(high - low), 1e-6))), 0, 255)
+    image: NDArray[np.uint8] = levels.astype(np.uint8)
+    return image
 
 
 WRITER = Writer(Hep2, draw_specimen, CLASSES, index=list_labels)

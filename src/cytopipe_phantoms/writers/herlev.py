@@ -1,7 +1,8 @@
 """Writes phantom cells in the layout in which the Herlev Pap smear data are distributed.
 
-Layout after Jantzen et al., "Pap-smear benchmark data for pattern classification" (NiSIS 2005): a folder a class,
-in it one picture of each single cell (`<slide>-<picture>-<cell>.BMP`) and its segmentation in colours (`...-d.bmp`).
+Layout after Jantzen et al., "Pap-smear benchmark data for pattern classification" (NiSIS 2005): a folder per
+class, in it one picture of each single cell (`<slide>-<picture>-<cell>.BMP`) and its segmentation in colours
+(`...-d.bmp`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Writes phantom red blood cells in the layout of the NLM's malaria cell images.
 
 Layout after Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors toward improved malaria
-parasite detection in thin blood smear images" (PeerJ 6:e4568, 2018): a folder a class with one cut-out cell on black
-an image, named by patient, field and cell, and a CSV a class that maps patients to their cells.
+parasite detection in thin blood smear images" (PeerJ 6:e4568, 2018): a folder per class, in it one
+cut-out cell on black per image, named by patient, field and cell, and a CSV per class that maps patients to their
+cells.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Parasites(Section):
 
 
 class Lookalikes(Section):
-    """What is no parasite: mean numbers in a cell's picture."""
+    """Structures that resemble parasites: mean numbers in a cell's picture."""
 
     platelets: Amount
     precipitate: Amount
@@ -97,7 +98,7 @@ class Malaria(Section):
 
 @dataclass(frozen=True)
 class Patient:
-    """What the cells of one patient share.
+    """Properties that the cells of one patient share.
 
     Attributes:
         name: as file names begin.

@@ -1,8 +1,8 @@
 """Writes phantom fields in the layout in which SIPaKMeD is distributed.
 
 Layout after Plissiti et al., "SIPaKMeD: a new dataset for feature and image based classification of normal
-and pathological cervical cells in Pap smear images" (ICIP 2018): a folder a class, in it a folder of the same
-name with fields as BMP and one .dat a contour, and CROPPED beside them with the single cells.
+and pathological cervical cells in Pap smear images" (ICIP 2018): a folder per class, in it a folder of the same
+name with fields as BMP and one .dat per contour, and CROPPED beside them with the single cells.
 """
 
 from __future__ import annotations

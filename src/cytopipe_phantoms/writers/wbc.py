@@ -54,7 +54,7 @@ class Wbc(Section):
 
 @dataclass(frozen=True)
 class Slide:
-    """What the cells of one smear share: stain and microscope, its red cells, and scores of each class."""
+    """Properties that the cells of one smear share: stain and microscope, its red cells, and scores of each class."""
 
     preparation: Preparation
     haemoglobin: float

@@ -1,4 +1,4 @@
-"""What every dataset adapter gives: samples of a publisher's layout, and how to find that layout."""
+"""The interface of dataset adapters: samples of a publisher's layout, and how to find that layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Your own images: a folder with a CSV of labels, or an ImageFolder (one sub-folder a class)."""
+"""Your own images: a folder with a CSV of labels, or an ImageFolder (one sub-folder per class)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
     home="README.md, 'Your own images'",
-    layout="a CSV with the columns image, label[, group][, split][, mask], or one sub-folder a class",
+    layout="a CSV with the columns image, label[, group][, split][, mask], or one sub-folder per class",
     group_key="options.group (a column) or options.group_pattern (of the path); otherwise each image is its own",
     classes=(),
     options=FolderOptions,

@@ -129,7 +129,7 @@ def class_folders(raw: Path, images: Sequence[PurePosixPath], labels: Mapping[st
 
 
 def missing_classes(folders: Collection[ClassFolder], classes: Sequence[str]) -> str | None:
-    """What to say where folders of some classes, but not of others, are there; None where all are, or none is."""
+    """The message about classes whose folders are missing while others are there; None where all are, or none is."""
     missing = [label for label in classes if label not in {found.label for found in folders}]
     if not missing or not folders:
         return None

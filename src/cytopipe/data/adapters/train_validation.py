@@ -1,4 +1,4 @@
-"""What DB_3 and DB_4 of the two-stage Pap smear CNN share: `{train,validation}/<class>/`, and no images for testing."""
+"""The layout of DB_3 and DB_4 of the two-stage Pap smear CNN: `{train,validation}/<class>/`, no images for testing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def group_by_number(label: str, stem: str) -> str:
 
 
 class ValidationOptions(Options):
-    """What the publisher's validation images are for, with `split.kind: published`."""
+    """How the publisher's validation images are used, with `split.kind: published`."""
 
     validation: Literal["val", "test"] = Field(
         "val",
@@ -41,7 +41,7 @@ def train_validation_samples(
     group_of: Callable[[str, str], str],
     validation: Literal["val", "test"],
 ) -> Iterator[Sample]:
-    """One sample an image; ids begin with the split, because a file's name can stand in both folders.
+    """One sample per image; ids begin with the split, because a file's name can stand in both folders.
 
     Args:
         raw: the dataset's files.

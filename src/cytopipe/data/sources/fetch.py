@@ -21,7 +21,7 @@ from cytopipe.params import PhantomSource
 
 
 class Source(Protocol):
-    """What `fetch` needs of a `source` section of params.yaml."""
+    """The part of a `source` section of params.yaml that `fetch` needs."""
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ from cytopipe.params import Section
 
 
 class _Recipe(Section):
-    """What every recipe tells."""
+    """The keys that every recipe has."""
 
     home: str = Field(description="the publisher's page")
     licence: str

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cytopipe.errors import CytopipeError
+from cytopipe_phantoms.registry import find_writer, layouts
+from cytopipe_phantoms.spec import Section
+from cytopipe_phantoms.writer import SPLIT, File, Request, Unit, Writer, split_of
+
+
+class Table(Section):
+    """Classes without traits."""
+
+    classes: dict[str, None]
+
+
+def draw(table: Table, request: Request, unit: Unit) -> Iterator[File]:
+    """As many images as the request says, and a note."""
+    for number in range(request.cells_per_field):
+        pixels = np.full((4, 5, 3), 10 * unit.index + unit.number, np.uint8)
+        yield File(f"{SPLIT}/{unit.label}/{unit.number}_{number}.png", pixels, unit.label or "any")
+    yield File(f"notes/{unit.label}{unit.number}.txt", "a\r\n")
+
+
+def write(folder: Path, writer: Writer[Table], **changes: int) -> list[tuple[int, int]]:
+    (folder / "table.yaml").write_text("classes: {b: null, a: null}\n")
+    seen: list[tuple[int, int]] = []
+    request = {"seed": 0, "fields_per_class": 3, "cells_per_field": 2, **changes}
+    report = lambda done, total: seen.append((done, total))  # noqa: E731
+    writer.write(folder / "out", folder / "table.yaml", **request, scale=1.0, progress=report)
+    return seen
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*") if path.is_file()}
+
+
+def test_each_class_has_units_of_its_own_and_every_fifth_of_its_images_is_for_validation(tmp_path: Path) -> None:
+    assert write(tmp_path, Writer(Table, draw)) == [(done, 6) for done in range(1, 7)]
+    images = {f"{unit}_{number}.png" for unit in range(3) for number in range(2)}
+    wanted = {f"train/{label}/{name}" for label in "ab" for name in images - {"2_0.png"}}
+    wanted |= {f"validation/{label}/2_0.png" for label in "ab"}
+    assert names(tmp_path) == wanted | {f"notes/{label}{number}.txt" for label in "ab" for number in range(3)}
+    pixels = np.asarray(Image.open(tmp_path / "out/train/a/1_0.png"))
+    assert pixels.shape == (4, 5, 3) and np.unique(pixels).tolist() == [11]  # `a` is the second class of the table
+    assert (tmp_path / "out/notes/a0.txt").read_bytes() == b"a\r\n"
+
+
+def test_units_of_all_classes_are_counted_over_the_dataset(tmp_path: Path) -> None:
+    assert write(tmp_path, Writer(Table, draw, mixed=True)) == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_index_is_told_the_images_in_the_order_of_drawing(tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    writer = Writer(Table, draw, index=lambda images: [told.extend(images), File("index.csv", "x")][1:])
+    write(tmp_path, writer, fields_per_class=1)
+    assert told == [(f"train/{label}/0_{number}.png", label) for label in "ba" for number in range(2)]
+    assert (tmp_path / "out/index.csv").read_text() == "x"
+
+
+def test_a_table_with_other_classes_or_in_another_order_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match="this layout has the classes a, b; the table has b, a"):
+        write(tmp_path, Writer(Table, draw, classes=("a", "b")))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", -1), ("fields_per_class", 0), ("cells_per_field", 0)])
+def test_numbers_out_of_range_are_named(name: str, value: int, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match=f"{name} must be at least"):
+        write(tmp_path, Writer(Table, draw), **{name: value})
+
+
+def test_every_fifth_image_is_for_validation() -> None:
+    assert [split_of(number) for number in (1, 4, 5, 6, 10)] == ["train", "train", "validation", "train", "validation"]
+
+
+def test_every_writer_is_found_by_its_layout() -> None:
+    assert len(layouts()) >= 7
+    for layout in layouts():
+        assert isinstance(find_writer(layout, "k"), Writer)
+    with pytest.raises(CytopipeError, match="k: no phantoms have the layout 'hep3'; did you mean: hep2"):
+        find_writer("hep3", "k")

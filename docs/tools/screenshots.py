@@ -109,10 +109,10 @@ def snakemake_report(page: Page) -> None:
             return
         page.goto(made.as_uri())
         page.wait_for_timeout(1500)
-        for text in ("Classifiers, test", CLASSIFIER):
+        for text in ("Evaluate a classifier on the test split, once", CLASSIFIER):
             page.get_by_text(text, exact=True).first.click()
             page.wait_for_timeout(1000)
-        page.locator("tr", has_text="ROC curves").first.locator("a").first.click()
+        page.locator("tr", has_text="ROC").first.locator("a").first.click()
         page.wait_for_timeout(1500)
         page.screenshot(path=IMAGES / "snakemake-report.png")
 

@@ -1,6 +1,6 @@
 """Every path of the pipeline, once. All are relative to the project's root, where the engines run.
 
-dvc.yaml names the same paths as outputs; `tests/unit/test_paths.py` checks that the two agree.
+dvc.yaml names the same paths, or the folders that hold them, as outputs; a test keeps the two in step.
 """
 
 from __future__ import annotations

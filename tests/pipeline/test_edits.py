@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from engine_projects import Project
@@ -19,7 +20,8 @@ RATE = "classifiers.masks.training.learning_rate"
 LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
 TEMPLATE = "src/cytopipe/report/templates/script.js"
 CURVES = ("confusion", "coverage", "decision", "pr", "reliability", "roc")
-COMMENTS = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n"}
+WEIGHTS = "workflow/weights/none"  # what `pretrained` of every network names
+ADDED = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n", WEIGHTS: "other weights\n"}
 
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
@@ -44,13 +46,21 @@ EDITS = {
     "tracking.experiment": ("another", set(), set()),
     LIBRARY: (None, {"compare"}, {"compare", "report"}),
     TEMPLATE: (None, {"report"}, {"report"}),
+    WEIGHTS: (
+        None,
+        {"train_segmenter@unet", *TRAINED},
+        {
+            *("train_segmenter@unet", "generate_masks@tiny", "build_tensors@tiny", "audit@tiny", "compare", "report"),
+            *(*TRAINED, *EVALUATED, *EXPLAINED, *SCREENED),
+        },
+    ),
 }
 
 
 def edit(project: Project, what: str) -> None:
-    if what in COMMENTS:
+    if what in ADDED:
         with (project.folder / what).open("a") as file:
-            file.write(COMMENTS[what])
+            file.write(ADDED[what])
     else:
         project.edit_params(what, EDITS[what][0])
 
@@ -60,7 +70,7 @@ def test_an_edit_concerns_exactly_the_stages_that_depend_on_it(dvc_copy: Project
     for what, (_, concerned, _) in EDITS.items():
         edit(dvc_copy, what)
         assert set(dvc_copy.dvc("repro", "--dry")) == concerned, what
-        dvc_copy.run("git", "checkout", "--quiet", "src", "params.yaml")
+        dvc_copy.run("git", "checkout", "--quiet", "src", "workflow", "params.yaml")
 
 
 @in_group_of_snakemake
@@ -68,7 +78,7 @@ def test_snakemake_foresees_all_that_an_edit_reruns(snakemake_copy: Project) -> 
     for what, (_, _, foreseen) in EDITS.items():
         edit(snakemake_copy, what)
         assert snakemake_copy.dry() == foreseen, what
-        snakemake_copy.run("git", "checkout", "--quiet", "src", "params.yaml")
+        snakemake_copy.run("git", "checkout", "--quiet", "src", "workflow", "params.yaml")
 
 
 @pytest.mark.xdist_group("experiments")
@@ -121,13 +131,31 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
     page = (snakemake_copy.folder / "report.html").read_text()
     categories = json.loads(page.partition("var categories = ")[2].partition(";\n")[0])
     figures = {
-        "Segmenters, training and test": ("unet", "segmenters/unet", ("plots/distribution", "training/curves")),
-        "Classifiers, training": ("masks", "classifiers/masks", ("training/curves",)),
-        "Classifiers, test": ("masks", "classifiers/masks", [f"plots/{name}" for name in CURVES]),
-        "Screening of whole fields": ("fields", "screenings/fields", ("plots/counts", "plots/precision_recall")),
-        "Classifiers, explanations": ("masks", "explanations/masks", ("plots/perturbation", "plots/shares")),
+        "train_segmenter": (
+            "unet",
+            "segmenters/unet",
+            ("plots/distribution", "training/curves"),
+        ),
+        "train_classifier": ("masks", "classifiers/masks", ("training/curves",)),
+        "evaluate": (
+            "masks",
+            "classifiers/masks",
+            [f"plots/{name}" for name in CURVES],
+        ),
+        "evaluate_screening": (
+            "fields",
+            "screenings/fields",
+            ("plots/counts", "plots/precision_recall"),
+        ),
+        "explain": (
+            "masks",
+            "explanations/masks",
+            ("plots/perturbation", "plots/shares"),
+        ),
     }
-    for heading, (item, folder, names) in figures.items():
+    stages = yaml.safe_load((snakemake_copy.folder / "dvc.yaml").read_text())["stages"]
+    for stage, (item, folder, names) in figures.items():
+        heading = stages[stage]["do"]["desc"]
         assert sorted(categories[heading][item]) == [f"results/{folder}/{name}.png" for name in names]
     assert snakemake_copy.run("git", "status", "--porcelain") == ""
 

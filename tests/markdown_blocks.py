@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 PROSE = frozenset({"text", "mermaid"})  # languages of what nobody runs
 FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\S*)[^\n]*\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+    r"^(?P<indent> *)```(?P<language>\S*)(?P<about>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
+A_FILE = "a file with a title, which tests/unit/test_extending.py puts in its place"
 REASON = re.compile(r"<!-- not run: (?P<reason>[^>]+\S) -->\n\Z")
 
 
@@ -39,5 +40,5 @@ def blocks(page: str) -> Iterator[Block]:
             line=page.count("\n", 0, found.start()) + 1,
             language=found["language"],
             code=textwrap.dedent(found["body"]),
-            reason=comment["reason"] if comment else None,
+            reason=comment["reason"] if comment else A_FILE if "title=" in found["about"] else None,
         )

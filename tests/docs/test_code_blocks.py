@@ -16,7 +16,7 @@ import yaml
 
 from cytopipe.params import parse_params
 from engine_projects import Finished, Project
-from markdown_blocks import PROSE, Block, blocks
+from markdown_blocks import A_FILE, PROSE, Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md"))]
@@ -122,6 +122,12 @@ def test_a_block_runs_or_says_why_it_does_not(page: Path) -> None:
     assert languages <= RUNNABLE | PROSE, "name a language that is run, or `text`"
     for block in page_blocks(page):
         assert block.reason is None or block.language in RUNNABLE, f"{page}:{block.line}: nobody would run it anyway"
+
+
+def test_only_the_worked_examples_have_titles() -> None:
+    """Blocks with a title are files, and tests/unit/test_extending.py follows those of one page."""
+    titled = {page.name for page in PAGES for block in page_blocks(page) if block.reason == A_FILE}
+    assert titled <= {"architecture.md"}
 
 
 def test_blocks_are_found_with_their_reasons() -> None:

@@ -77,4 +77,4 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     reference = site / "reference"
     assert "fields_per_class" in (reference / "params.html").read_text(encoding="utf-8")
     assert "--overlay" in (reference / "commands.html").read_text(encoding="utf-8")
-    assert "macro one-vs-rest" in (reference / "library/metrics.html").read_text(encoding="utf-8")
+    assert "mcnemar" in (reference / "library/metrics.html").read_text(encoding="utf-8")

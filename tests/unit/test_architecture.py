@@ -82,7 +82,7 @@ def in_cycles(edges: dict[str, set[str]]) -> list[str]:
 def test_every_module_has_its_layer() -> None:
     library = ROOT / "src/cytopipe"
     found = {path.relative_to(library).with_suffix("").parts[0] for path in modules("src/cytopipe")}
-    assert found - {"__init__"} == set(LAYERS) - {"results"}
+    assert found - {"__init__"} == set(LAYERS)
 
 
 def test_the_generator_of_phantoms_stands_on_the_ground_floor() -> None:

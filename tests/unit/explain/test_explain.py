@@ -171,5 +171,5 @@ def test_folds_of_other_images_are_an_error(tensors: Path, tmp_path: Path) -> No
     (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids, 0)))
     evaluate(model, tensors, "d", CPU).predictions.write(predictions)
     (model / FOLDS).write_text(json.dumps(dict.fromkeys(ids[1:], 0)))
-    with pytest.raises(CytopipeError, match=r"'000' is in no fold\n.*train the classifier again"):
+    with pytest.raises(CytopipeError, match=r"'000' is in no fold\n.*train the model again"):
         explain(model, tensors, predictions, ABOUT, OPTIONS, CPU)

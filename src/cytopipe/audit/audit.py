@@ -13,7 +13,7 @@ import numpy as np
 from cytopipe.audit import figures, leaks, patches, shortcuts
 from cytopipe.audit.findings import conclude, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
-from cytopipe.audit.label_permutation import shuffled_labels
+from cytopipe.audit.label_permutation import label_permutation
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.data.tensors import Stack, load_all
@@ -24,7 +24,7 @@ from cytopipe.results.audit import AuditReport, Finding
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 _SHOWN = 6  # images in a figure's row
-_TRAINED = ("shuffled_labels", "background_only", "low_frequency_colour", "image_statistics")
+_TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditedDataset:
     """A dataset under audit.
 
     Attributes:
@@ -73,7 +73,7 @@ class Subject:
     raw: Path
 
     @classmethod
-    def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> Subject:
+    def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> AuditedDataset:
         """Read manifests and map the arrays.
 
         Raises:
@@ -90,7 +90,7 @@ class Subject:
         return read_png(self.folder / self.rows[position].path)
 
 
-def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> AuditReport:
+def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progress) -> AuditReport:
     """Run every check.
 
     Args:
@@ -103,7 +103,7 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> A
         Every finding, and the verdict.
     """
     depth = LEVELS[level]
-    chosen = choose([row.class_index for row in subject.rows], depth.images)
+    chosen = sample_images([row.class_index for row in subject.rows], depth.images)
     wanted = set(chosen.tolist())
     prints, small, statistics = [], [], []
     for position in progress(range(len(subject.rows))):
@@ -116,14 +116,18 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> A
             statistics.append([measured[name] for name in NAMES])
     sides = np.array([min(row.width, row.height) for row in subject.rows])
     pairs = near_duplicates(np.stack(prints), np.stack(small), sides)
-    findings = [leaks.byte_duplicates(subject.rows), _near(subject, pairs, pictures), leaks.torn_groups(subject.rows)]
-    units = np.array(leaks.joined_units(subject.rows, pairs))[chosen]
+    findings = [
+        leaks.byte_duplicates(subject.rows),
+        _near(subject, pairs, pictures),
+        leaks.groups_across_splits(subject.rows),
+    ]
+    units = np.array(leaks.independent_units(subject.rows, pairs))[chosen]
     columns = dict(zip(NAMES, np.array(statistics).T, strict=True))
     findings += _train(subject, depth, chosen, units, columns, pictures)
     return report(subject.name, level, subject.rows, findings)
 
 
-def choose(labels: Sequence[int], most: int | None) -> np.ndarray:
+def sample_images(labels: Sequence[int], most: int | None) -> np.ndarray:
     """Positions of at most about `most` images, in order, drawn evenly from the classes."""
     if most is None or len(labels) <= most:
         return np.arange(len(labels))
@@ -140,7 +144,7 @@ def choose(labels: Sequence[int], most: int | None) -> np.ndarray:
     return np.array(sorted(chosen))
 
 
-def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
+def _near(subject: AuditedDataset, pairs: Sequence[Pair], pictures: Path) -> Finding:
     finding = leaks.near_duplicates(subject.rows, pairs)
     across, between, _ = leaks.sort_pairs(subject.rows, pairs)
     shown = [*across, *between][:12]
@@ -159,7 +163,7 @@ def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
 
 
 def _train(
-    subject: Subject,
+    subject: AuditedDataset,
     depth: Level,
     chosen: np.ndarray,
     units: np.ndarray,
@@ -171,7 +175,7 @@ def _train(
     items = subject.items.take(chosen)
     labels = np.array([row.class_index for row in rows])
     conditions = shortcuts.Conditions(labels, units, depth.permutations, depth.repeats)
-    dictionary = patches.learn(items, depth.side, depth.atoms, seed=0)
+    dictionary = patches.learn_dictionary(items, depth.side, depth.atoms, seed=0)
     whole, background, shown = patches.features(items, dictionary, depth.margin)
     everything = conditions.probe(whole)
     if everything is None:
@@ -182,7 +186,7 @@ def _train(
     families = shortcuts.probe_families(conditions, statistics)
     covered = _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth)
     return [
-        shuffled_labels(whole, splits, units.tolist(), len(set(labels.tolist()))),
+        label_permutation(whole, splits, units.tolist(), len(set(labels.tolist()))),
         _drawn(*shortcuts.background_only(conditions, background, whole, shown), pictures, covered),
         _drawn(*shortcuts.low_frequency_colour(conditions, colours, everything), pictures, _coarse(items)),
         _drawn(*shortcuts.image_statistics(families, everything), pictures),

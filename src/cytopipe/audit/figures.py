@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 
-from cytopipe.audit.linear_probe import Probe
+from cytopipe.audit.linear_probe import ProbeResult
 from cytopipe.plotting.figures import figure
 from cytopipe.results.audit import Verdict
 
@@ -38,7 +38,7 @@ def pairs_figure(path: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray, str, 
         axis.set_title("near-duplicates, the most alike first")
 
 
-def bars(axis: Axes, results: Mapping[str, tuple[Probe, Verdict | str]]) -> None:
+def bars(axis: Axes, results: Mapping[str, tuple[ProbeResult, Verdict | str]]) -> None:
     """Balanced accuracies with their intervals, against chance; red where the verdict is fail."""
     names = list(results)
     for place, (result, verdict) in enumerate(results.values()):
@@ -55,7 +55,10 @@ def bars(axis: Axes, results: Mapping[str, tuple[Probe, Verdict | str]]) -> None
 
 
 def probe_figure(
-    path: Path, results: Mapping[str, tuple[Probe, Verdict | str]], shown: np.ndarray | None = None, title: str = ""
+    path: Path,
+    results: Mapping[str, tuple[ProbeResult, Verdict | str]],
+    shown: np.ndarray | None = None,
+    title: str = "",
 ) -> None:
     """Bars, and beside them what the probe was shown."""
     height = 1.3 + 0.42 * len(results)

@@ -86,7 +86,7 @@ def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray, sides: np.
     Returns:
         The pairs, with copies of the same pixels among them. An even image has no detail, and no near-duplicate.
     """
-    details = Details(thumbnails)
+    details = WhitenedThumbnails(thumbnails)
     least = np.where(sides < THUMBNAIL_PX, LEAST_OF_SMALL, LEAST_CORRELATION)
     found: list[Pair] = []
     for first, second, orientation, distance in candidates(fingerprints):
@@ -119,7 +119,7 @@ def candidates(fingerprints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
             yield r + start, c + start, turned[r, c], best[r, c]
 
 
-class Details:
+class WhitenedThumbnails:
     """What tells images of one dataset apart: their cosine after whatever many share, as discs, is whitened away.
 
     In the whitened space the inner product of two images is x' (C + shrinkage)^-1 y. C is the covariance of all 8
@@ -148,7 +148,8 @@ class Details:
         others = np.take_along_axis(self.white[second], self.turned[orientation], axis=1)
         inner = np.einsum("nd,nd->n", self.plain[first], others)
         lengths = self.lengths[first] * self.lengths[second]
-        return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+        cosine: np.ndarray = np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+        return cosine
 
 
 def _standard(thumbnails: np.ndarray) -> np.ndarray:
@@ -156,4 +157,5 @@ def _standard(thumbnails: np.ndarray) -> np.ndarray:
     values = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     deviations = values.std(axis=1, keepdims=True)
-    return np.divide(values, deviations, out=np.zeros_like(values), where=deviations > _EVEN)
+    standard: np.ndarray = np.divide(values, deviations, out=np.zeros_like(values), where=deviations > _EVEN)
+    return standard

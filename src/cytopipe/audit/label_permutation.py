@@ -23,7 +23,7 @@ ALPHA = 0.001  # of a false alarm: two classifiers a dataset, on every dataset o
 LEAST_IMAGES = 10  # on each side
 
 
-def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence[str], classes: int) -> Finding:
+def label_permutation(features: np.ndarray, splits: Sequence[str], units: Sequence[str], classes: int) -> Finding:
     """Train on the train split with drawn labels, test on validation and test images with theirs.
 
     Two classifiers: one linear, and the nearest neighbour, which remembers every training image.
@@ -34,7 +34,7 @@ def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence
         units: of each image.
         classes: number of classes to draw from.
     """
-    check = "shuffled_labels"
+    check = "label_permutation"
     held_out = np.array(splits) != "train"
     if min(held_out.sum(), (~held_out).sum()) < LEAST_IMAGES or classes < 2:
         return conclude(check, "skipped", "too few images to train on", "A side of the split has too few images.")
@@ -70,7 +70,8 @@ def _linear(train: np.ndarray, test: np.ndarray, labels: np.ndarray, classes: in
     """Predicted classes, DRAWS x M."""
     indicators = np.concatenate([np.eye(classes, dtype=np.float32)[draw] for draw in labels], axis=1)
     scores = ridge(train, indicators, test).reshape(len(test), len(labels), classes)
-    return scores.argmax(axis=2).T
+    predicted: np.ndarray = scores.argmax(axis=2).T
+    return predicted
 
 
 def _nearest(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -110,7 +110,7 @@ def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
     )
 
 
-def torn_groups(rows: Sequence[Row]) -> Finding:
+def groups_across_splits(rows: Sequence[Row]) -> Finding:
     """Groups (patients, slides, fields) with images in several splits."""
     found = torn([row.group for row in rows], [row.split for row in rows])
     groups = len({row.group for row in rows})
@@ -139,7 +139,7 @@ def _in_two_splits(rows: Sequence[Row], group: str) -> Example:
     return example(*next(pair for pair in combinations(members, 2) if pair[0].split != pair[1].split))
 
 
-def joined_units(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[str]:
+def independent_units(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[str]:
     """The unit of each image that a fair cross-validation must not tear: its group with all that share copies."""
     ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(rows), len(rows)))

@@ -22,7 +22,7 @@ RIDGE = 1.0  # in units of the mean squared length of a training image's feature
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """Result of a probe.
 
     Attributes:
@@ -56,7 +56,9 @@ def probed_classes(labels: np.ndarray, units: np.ndarray) -> list[int]:
     return [int(k) for k in np.unique(labels) if len(set(units[labels == k])) >= LEAST_UNITS]
 
 
-def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1) -> Probe:
+def linear_probe(
+    features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1
+) -> ProbeResult:
     """Cross-validate over units and compare with permuted labels.
 
     Args:
@@ -81,7 +83,7 @@ def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permut
     accuracies = [balanced(target, predicted[:, k], len(classes)) for k, target in enumerate(targets)]
     better = sum(value >= accuracies[0] for value in accuracies[1:])
     limits = interval(drawn(truth, predicted[:, 0], unit, len(classes), rng)) or {"low": 0.0, "high": 1.0}
-    return Probe(
+    return ProbeResult(
         accuracy=float(accuracies[0]),
         low=limits["low"],
         high=limits["high"],

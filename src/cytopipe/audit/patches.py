@@ -40,7 +40,7 @@ class Dictionary:
         return (self.side - PATCH_PX) // STRIDE + 1
 
 
-def learn(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
+def learn_dictionary(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
     """Draw the dictionary from the images: no label, no training.
 
     Args:
@@ -66,7 +66,7 @@ def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndar
 
     Args:
         items: N x H x W x 5 uint8.
-        dictionary: of `learn`.
+        dictionary: of `learn_dictionary`.
         margin: pixels around the cell that do not count as background.
 
     Returns:
@@ -109,7 +109,8 @@ def _outside(cell: np.ndarray, margin: int) -> np.ndarray:
     """H x W float, above 0 in the cell -> P, 1 for patches that do not touch the covered cell."""
     widened = cover(cell, margin)
     windows = sliding_window_view(widened, (PATCH_PX, PATCH_PX))[::STRIDE, ::STRIDE]
-    return (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float64)
+    visible: np.ndarray = (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float64)
+    return visible
 
 
 def cover(cell: np.ndarray, margin: int) -> np.ndarray:

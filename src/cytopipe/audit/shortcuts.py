@@ -14,7 +14,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import StandardScaler
 
 from cytopipe.audit.findings import conclude
-from cytopipe.audit.linear_probe import Probe, probe, probed_classes
+from cytopipe.audit.linear_probe import ProbeResult, linear_probe, probed_classes
 from cytopipe.audit.statistics import FAMILIES
 from cytopipe.results.audit import Finding, Verdict
 
@@ -38,19 +38,19 @@ class Conditions:
     permutations: int
     repeats: int
 
-    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> Probe | None:
-        """Probe some images (a mask of N; by default all); None where too few images, groups or classes are left."""
+    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> ProbeResult | None:
+        """ProbeResult some images (a mask of N; by default all); None where too few images, groups or classes are left."""
         chosen = np.ones(len(self.labels), bool) if chosen is None else chosen.copy()
         known = probed_classes(self.labels[chosen], self.units[chosen])
         chosen &= np.isin(self.labels, known)
         if len(known) < 2 or chosen.sum() < LEAST_IMAGES:
             return None
-        return probe(
+        return linear_probe(
             features[chosen], self.labels[chosen], self.units[chosen].tolist(), self.permutations, self.repeats
         )
 
 
-def judge(result: Probe, enough: float) -> Verdict:
+def judge(result: ProbeResult, enough: float) -> Verdict:
     """The verdict on a probe that should be at chance.
 
     Args:
@@ -63,10 +63,10 @@ def judge(result: Probe, enough: float) -> Verdict:
     return "fail" if low >= enough else "warning"
 
 
-Bars = dict[str, tuple[Probe, str]]  # of a figure: a probe, and its verdict or "reference"
+Bars = dict[str, tuple[ProbeResult, str]]  # of a figure: a probe, and its verdict or "reference"
 
 
-def numbers_of(name: str, result: Probe | None) -> dict[str, float | int | None]:
+def numbers_of(name: str, result: ProbeResult | None) -> dict[str, float | int | None]:
     """A probe's numbers under its name."""
     keys = ("accuracy", "low", "high", "chance", "p", "images", "units")
     return {f"{name}_{key}": None if result is None else getattr(result, key) for key in keys}
@@ -109,7 +109,7 @@ def background_only(
     return conclude(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
 
 
-def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> tuple[Finding, Bars]:
+def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: ProbeResult) -> tuple[Finding, Bars]:
     """A probe of the mean colours of an image's quarters, N x 12, beside one of the whole images."""
     check, result = "low_frequency_colour", conditions.probe(kernel(colours))
     numbers = numbers_of("colour", result) | numbers_of("everything", everything)
@@ -130,11 +130,11 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
     return conclude(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
 
 
-def _bars(everything: Probe, results: Bars) -> Bars:
+def _bars(everything: ProbeResult, results: Bars) -> Bars:
     return {"everything": (everything, "reference"), **results}
 
 
-def _compared(result: Probe, everything: Probe) -> str:
+def _compared(result: ProbeResult, everything: ProbeResult) -> str:
     return (
         f"On groups that it had not seen it reached {result.accuracy:.1%} balanced accuracy ({result.low:.1%} to "
         f"{result.high:.1%}, {result.images} images); chance is {result.chance:.1%}, and with everything shown it is "
@@ -142,14 +142,14 @@ def _compared(result: Probe, everything: Probe) -> str:
     )
 
 
-def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray]) -> dict[str, Probe | None]:
-    """Probe each family of image statistics; None for one that is the same in all images.
+def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray]) -> dict[str, ProbeResult | None]:
+    """ProbeResult each family of image statistics; None for one that is the same in all images.
 
     Args:
         conditions: of all probes.
         statistics: N values of each name of `statistics.NAMES`.
     """
-    results: dict[str, Probe | None] = {}
+    results: dict[str, ProbeResult | None] = {}
     for family, names in FAMILIES.items():
         columns = np.stack([statistics[name] for name in names], axis=1)
         varied = columns[:, columns.std(axis=0) > 1e-9]
@@ -157,12 +157,12 @@ def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray])
     return results
 
 
-def judge_family(family: str, result: Probe) -> Verdict:
+def judge_family(family: str, result: ProbeResult) -> Verdict:
     """A file's format is never biology; size, light, contrast and sharpness can be."""
     return judge(result, NOTICEABLE if family == "file" else HALF)
 
 
-def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> tuple[Finding, Bars]:
+def image_statistics(results: Mapping[str, ProbeResult | None], everything: ProbeResult) -> tuple[Finding, Bars]:
     """The verdict on all families of `probe_families`."""
     check = "image_statistics"
     known = {family: result for family, result in results.items() if result is not None}

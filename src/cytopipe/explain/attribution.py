@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from cytopipe.explain.layers import NotExplained, last_map, require_relu
+from cytopipe.explain.layers import MethodNotApplicable, last_feature_map, require_relu
 
 RANDOM, BLACK, BLURRED = "integrated_gradients", "integrated_gradients_black", "integrated_gradients_blurred"
 GRAD_CAM, GUIDED = "grad_cam", "guided_backprop"
@@ -63,16 +63,16 @@ class Attribution:
             BLURRED: lambda images, targets, steps: self._from(blurred(images), images, targets, steps),
         }
         try:
-            self.layer, module = last_map(self.model, black)
+            self.layer, module = last_feature_map(self.model, black)
             self._grad_cam = LayerGradCam(self._log_odds, module)
             self._make[GRAD_CAM] = lambda images, targets, _: self._upscaled_cam(images, targets)
-        except NotExplained as reason:
+        except MethodNotApplicable as reason:
             self.skipped[GRAD_CAM] = str(reason)
         try:
             require_relu(self.model)
             self._guided = GuidedBackprop(_LogOdds(self.model))
             self._make[GUIDED] = lambda images, targets, _: self._guide(images, targets)
-        except NotExplained as reason:
+        except MethodNotApplicable as reason:
             self.skipped[GUIDED] = str(reason)
         self.methods = [method for method in self._make if method in wanted]
 
@@ -82,7 +82,7 @@ class Attribution:
         Integrated gradients explain the probability of the class. The random baselines share `steps` gradients an
         image, interleaved along the path, at least one each: how they are drawn changes a map more than how finely each
         is integrated does. Ten times the steps give each of ten baselines the steps that one alone would take. A path
-        from one baseline takes half of them, by the rule of Gauss and Legendre; `gaps` says how exact each map is.
+        from one baseline takes half of them, by the rule of Gauss and Legendre; `completeness_gaps` says how exact each map is.
         Grad-CAM and guided back-propagation explain the log-odds: the gradient is that of the probability but for a
         factor, which would vanish where the network is sure. Channels are summed.
         """
@@ -93,7 +93,7 @@ class Attribution:
                 found[method].append(self._make[method](some, classes, steps).detach().double().sum(dim=1).cpu())
         return {method: torch.cat(maps).numpy() for method, maps in found.items()}
 
-    def gaps(self, images: Tensor, targets: Tensor, maps: Maps) -> dict[str, np.ndarray]:
+    def completeness_gaps(self, images: Tensor, targets: Tensor, maps: Maps) -> dict[str, np.ndarray]:
         """How far each map of integrated gradients is from complete: its sum against the change of the probability.
 
         Returns:
@@ -130,13 +130,14 @@ class Attribution:
         return log_odds(self.model(images))
 
     def _from(self, baseline: Tensor, images: Tensor, targets: Tensor, steps: int) -> Tensor:
-        return IntegratedGradients(self._probability).attribute(
+        found: Tensor = IntegratedGradients(self._probability).attribute(
             images,
             baseline.expand_as(images).contiguous(),
             target=targets,
             n_steps=-(-steps // 2),
             internal_batch_size=max(self.at_once(images), len(images)),
         )
+        return found
 
     def _over_random(self, images: Tensor, targets: Tensor, steps: int) -> Tensor:
         """The paths from all baselines, cut into `steps` pieces; each piece is integrated for one baseline, in turn."""
@@ -154,8 +155,9 @@ class Attribution:
         """Integrated gradients of short paths by their midpoints, pieces * N x C x H x W, summed over the pieces."""
         pieces = len(ends) // len(targets)
         integrated = IntegratedGradients(self._probability)
-        found = integrated.attribute(ends, begins, target=targets.repeat(pieces), n_steps=1)
-        return found.unflatten(0, (pieces, len(targets))).sum(dim=0)
+        found: Tensor = integrated.attribute(ends, begins, target=targets.repeat(pieces), n_steps=1)
+        pieces_of_images: Tensor = found.unflatten(0, (pieces, len(targets)))
+        return pieces_of_images.sum(dim=0)
 
     def _upscaled_cam(self, images: Tensor, targets: Tensor) -> Tensor:
         coarse = self._grad_cam.attribute(_fresh(images), targets, relu_attributions=True)
@@ -164,7 +166,8 @@ class Attribution:
     def _guide(self, images: Tensor, targets: Tensor) -> Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")
-            return self._guided.attribute(_fresh(images), targets)
+            guided: Tensor = self._guided.attribute(_fresh(images), targets)
+        return guided
 
 
 class _LogOdds(nn.Module):
@@ -192,7 +195,8 @@ def blurred(images: Tensor) -> Tensor:
     """N x C x H x W without its details: a baseline that keeps the colours where they are."""
     side = min(images.shape[2:])
     radius = min(int(3 * BLUR * side + 0.5), side - 1)
-    return gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+    smooth: Tensor = gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+    return smooth
 
 
 def _fresh(images: Tensor) -> Tensor:

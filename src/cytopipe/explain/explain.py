@@ -13,9 +13,9 @@ import torch
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
-from cytopipe.explain.choose import MEASURED, measured, predictions_of, shown, spread
-from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
+from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
+from cytopipe.explain.selection import MEASURED, predictions_of, select_measured, select_shown, spread
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
@@ -28,7 +28,7 @@ TESTED = 8  # images for the curves and for the randomisation
 
 
 @dataclass
-class _Found:
+class _Results:
     """What each network of a model folder gave, by image."""
 
     maps: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Selection:
     """Images of one network: places in the predictions."""
 
     shown: list[int]
@@ -71,25 +71,25 @@ def explain(
     part = [folds.of(row.id) for row in rows]
     present = {row.label: row.class_index for row in rows}
     classes = sorted(present, key=present.__getitem__)
-    chosen = shown(predicted, classes, options.images)
-    sample = measured(predicted, classes, MEASURED * options.images)
+    chosen = select_shown(predicted, classes, options.images)
+    sample = select_measured(predicted, classes, MEASURED * options.images)
     tested = [sample[i] for i in spread(len(sample), TESTED)]
-    found = _Found()
+    found = _Results()
     for number, name in enumerate(folds.parts()):
-        job = _Job(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
+        job = _Selection(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
         if job.shown or job.measured:
             _explain_part(model_folder / name, items, predicted, job, options, device, found)
-    return _collect(found, items, predicted, classes, _Job(chosen, sample, tested), about, options)
+    return _collect(found, items, predicted, classes, _Selection(chosen, sample, tested), about, options)
 
 
 def _explain_part(
     folder: Path,
     items: Items,
     predicted: Sequence[Prediction],
-    job: _Job,
+    job: _Selection,
     options: Explain,
     device: torch.device,
-    found: _Found,
+    found: _Results,
 ) -> None:
     """Add to `found` what one network says about its images."""
     model, spec = load_model(folder, device)
@@ -108,14 +108,14 @@ def _explain_part(
         images, targets = seen(job.shown)
         maps = attribution(images, targets, options.steps)
         _by_image(maps, job.shown, found.maps)
-        for method, values in attribution.gaps(images, targets, maps).items():
+        for method, values in attribution.completeness_gaps(images, targets, maps).items():
             found.gaps[method] += values.tolist()
     if job.measured:
         _by_image(attribution(*seen(job.measured), min(COARSE, options.steps)), job.measured, found.coarse)
     if job.tested:
         images, targets = seen(job.tested)
         maps = {method: np.stack([found.coarse[i][method] for i in job.tested]) for method in attribution.methods}
-        for kind, curves in perturbation.curves(attribution.probability_of, images, targets, maps).items():
+        for kind, curves in perturbation.perturbation_curves(attribution.probability_of, images, targets, maps).items():
             for method, values in curves.items():
                 for i, curve in zip(job.tested, values, strict=True):
                     found.curves.setdefault(i, {}).setdefault(kind, {})[method] = curve
@@ -135,11 +135,11 @@ def _by_image(maps: Maps, places: Sequence[int], into: dict[int, dict[str, np.nd
 
 
 def _collect(
-    found: _Found,
+    found: _Results,
     items: Items,
     predicted: Sequence[Prediction],
     classes: Sequence[str],
-    job: _Job,
+    job: _Selection,
     about: dict[str, str],
     options: Explain,
 ) -> Explanations:
@@ -165,7 +165,7 @@ def _collect(
         below[kind] = {method: {"auc": means[k], **limits[k]} for k, method in enumerate(methods)}
     return Explanations(
         settings(about, found.methods, options),
-        [Shown(predicted[i], items[i], found.maps[i]) for i in job.shown],
+        [ShownImage(predicted[i], items[i], found.maps[i]) for i in job.shown],
         shares,
         area_shares,
         below,

@@ -20,7 +20,7 @@ POOLING = (
 SMALLEST = 3  # positions a side: a coarser map says nothing about where
 
 
-class NotExplained(Exception):  # noqa: N818  # it is an answer, not a fault
+class MethodNotApplicable(Exception):  # noqa: N818  # it is an answer, not a fault
     """A method does not apply to this network; the message is the reason, for the reader of the report."""
 
 
@@ -33,7 +33,7 @@ class _Call:
     output: Tensor
 
 
-def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
+def last_feature_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
     """The module that returns the last feature map of a network, for Grad-CAM, and its dotted name.
 
     The rule: in the order in which modules finish, the last that returns N x C x H x W with at least 3 x 3 positions,
@@ -47,7 +47,7 @@ def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
         images: N x C x H x W, as it takes them.
 
     Raises:
-        NotExplained: there is none, the network computes it several times an image, or its channels are last.
+        MethodNotApplicable: there is none, the network computes it several times an image, or its channels are last.
     """
     calls = _calls(model, images)
     pooled = {call.output.data_ptr() for call in calls if isinstance(call.module, POOLING)}
@@ -60,13 +60,15 @@ def last_map(model: nn.Module, images: Tensor) -> tuple[str, nn.Module]:
 
     fit = [call for call in maps if min(call.output.shape[2:]) >= SMALLEST and stays(call)]
     if not fit:
-        raise NotExplained(f"the network has no feature map of {SMALLEST} x {SMALLEST} positions or more")
+        raise MethodNotApplicable(f"the network has no feature map of {SMALLEST} x {SMALLEST} positions or more")
     chosen = fit[-1]
     if sum(call.module is chosen.module for call in calls) > 1:
-        raise NotExplained("the network computes its last feature map several times an image, once for each turn")
+        raise MethodNotApplicable(
+            "the network computes its last feature map several times an image, once for each turn"
+        )
     parts = dict(model.named_modules())
     if any(getattr(parts[name], "output_fmt", "NCHW") == "NHWC" for name in ("", *_around(chosen.name))):
-        raise NotExplained("the channels of its feature maps come last, which Grad-CAM does not know")
+        raise MethodNotApplicable("the channels of its feature maps come last, which Grad-CAM does not know")
     return chosen.name, chosen.module
 
 
@@ -101,14 +103,14 @@ def require_relu(model: nn.Module) -> None:
     They no longer work in place: a gradient cannot be replaced where its input was overwritten. Outputs stay the same.
 
     Raises:
-        NotExplained: the network has no ReLU, or other activations, through which nothing would be guided.
+        MethodNotApplicable: the network has no ReLU, or other activations, through which nothing would be guided.
     """
     others = sorted({type(part).__name__ for part in model.modules() if isinstance(part, REPLACED) and not _relu(part)})
     if others:
-        raise NotExplained(f"the method is defined for ReLU alone, and the network has {', '.join(others)}")
+        raise MethodNotApplicable(f"the method is defined for ReLU alone, and the network has {', '.join(others)}")
     found = [part for part in model.modules() if _relu(part)]
     if not found:
-        raise NotExplained("the method is defined for ReLU alone, and the network has none")
+        raise MethodNotApplicable("the method is defined for ReLU alone, and the network has none")
     for part in found:
         part.inplace = False  # type: ignore[assignment]  # nn.Module types its attributes as Tensor or Module
 

@@ -22,7 +22,7 @@ Summary = dict[str, dict[str, dict[str, float | None]]]  # class or method -> re
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImage:
     """An image that gets a panel: its prediction, its stored item S x S x 5 uint8, and an H x W map a method."""
 
     prediction: Prediction
@@ -105,7 +105,7 @@ class Explanations:
     """
 
     about: Mapping[str, Any]
-    shown: Sequence[Shown] = ()
+    shown: Sequence[ShownImage] = ()
     shares: Mapping[str, Summary] | None = None
     area_shares: Summary | None = None
     areas_below: Mapping[str, Mapping[str, Mapping[str, float | None]]] | None = None

@@ -1,4 +1,4 @@
-"""Pictures of predictions in a folder, each with a note of what it shows, so that a later run knows it."""
+"""OverlayFolder of predictions in a folder, each with a note of what it shows, so that a later run knows it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cytopipe.io.atomic import write_bytes
 _KEY = "cytopipe"  # of the text in a PNG that says what it shows
 
 
-class Pictures:
+class OverlayFolder:
     """Writes `<name>.png` of every image.
 
     Args:

@@ -22,7 +22,7 @@ RANDOM_ORDER = "random"
 Probability = Callable[[Tensor, Tensor], np.ndarray]
 
 
-def curves(
+def perturbation_curves(
     probability: Probability, images: Tensor, targets: Tensor, maps: Mapping[str, np.ndarray], seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
     """Probability of the class against the share of pixels that were deleted or inserted.
@@ -60,7 +60,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 def area(curve: np.ndarray) -> np.ndarray:
     """Area below curves N x POINTS, by the trapezoid rule: N values in [0, 1]."""
-    return np.trapezoid(curve, FRACTIONS, axis=1)
+    below: np.ndarray = np.trapezoid(curve, FRACTIONS, axis=1)
+    return below
 
 
 def _curve(probability: Probability, before: Tensor, after: Tensor, targets: Tensor, places: np.ndarray) -> np.ndarray:

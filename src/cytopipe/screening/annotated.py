@@ -28,7 +28,7 @@ from cytopipe.plotting.detection_figures import counts_figure, field_figure, pre
 from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
 
 
-def fields_of_the_test(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
+def held_out_fields(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
     """Fields all of whose cells, and at least one, are test images: no network saw anything of them.
 
     Args:

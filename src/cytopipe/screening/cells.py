@@ -10,7 +10,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last 
 
 
 @dataclass(frozen=True)
-class FoundCell:
+class DetectedCell:
     """Where a cell lies, in pixels of its field.
 
     Attributes:

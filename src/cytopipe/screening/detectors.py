@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.ndimage import find_objects
 from skimage.segmentation import watershed
 
-from cytopipe.screening.cells import Box, FoundCell, overlap
+from cytopipe.screening.cells import Box, DetectedCell, overlap
 from cytopipe.screening.fields import Field
 
 TILE = 2048  # side of a tile without its margin, points of a detector's grid
@@ -72,7 +72,7 @@ class Evidence:
     lone: bool
 
 
-Look = Callable[[Region], Evidence]
+EvidenceReader = Callable[[Region], Evidence]
 
 
 class CellDetector(Protocol):
@@ -83,17 +83,17 @@ class CellDetector(Protocol):
         radius: greatest distance of a cell's outline from its seed, in points of the grid.
         margin: points about a region beyond which nothing changes the cells in it: their seeds, their outlines, those
             of neighbours that compete for the same points, and their seeds.
-        least: smallest area of a cell, in points of the grid.
+        min_area: smallest area of a cell, in points of the grid.
         box: side in pixels of the square that stands for every cell; None where cells have outlines.
     """
 
     step: int
     radius: int
     margin: int
-    least: int
+    min_area: int
     box: int | None
 
-    def look_at(self, field: Field) -> Look:
+    def prepare(self, field: Field) -> EvidenceReader:
         """Take what needs the whole field, such as a threshold; the result gives the evidence of any region.
 
         The same point has the same evidence in whatever region, apart from seeds that the region's border cuts.
@@ -101,7 +101,7 @@ class CellDetector(Protocol):
         ...
 
 
-def find_cells(field: Field, detector: CellDetector, tile: int = TILE) -> Iterator[FoundCell]:
+def find_cells(field: Field, detector: CellDetector, tile: int = TILE) -> Iterator[DetectedCell]:
     """The cells of a field, each once: tiles in reading order, in a tile those with the uppermost seeds first.
 
     Args:
@@ -109,7 +109,7 @@ def find_cells(field: Field, detector: CellDetector, tile: int = TILE) -> Iterat
         detector: of the evidence.
         tile: side of a tile without its margin, in points of the detector's grid; changes memory and speed alone.
     """
-    look = detector.look_at(field)
+    look = detector.prepare(field)
     rows, columns = -(-field.height // detector.step), -(-field.width // detector.step)
     recent: deque[Box] = deque(maxlen=RECENT)
     for top, left in product(range(0, rows, tile), range(0, columns, tile)):
@@ -120,34 +120,36 @@ def find_cells(field: Field, detector: CellDetector, tile: int = TILE) -> Iterat
         yield from new
 
 
-def _in_tile(field: Field, detector: CellDetector, look: Look, core: Region, region: Region) -> Iterator[FoundCell]:
+def _in_tile(
+    field: Field, detector: CellDetector, look: EvidenceReader, core: Region, region: Region
+) -> Iterator[DetectedCell]:
     evidence = look(region)
     if detector.box is not None:
         yield from _squares(field, detector, evidence, core, region, detector.box)
         return
-    grown = grow(evidence.seeds, evidence.mask, detector.radius, region)
+    grown = grow_seeds(evidence.seeds, evidence.mask, detector.radius, region)
     count = int(evidence.seeds.max(initial=0))
     seeds = evidence.seeds
     if evidence.lone:
-        lone = lone_parts(evidence.mask, seeds, 2 * detector.radius)
+        lone = parts_without_seed(evidence.mask, seeds, 2 * detector.radius)
         seeds, grown = (np.where(lone > 0, lone + count, labels) for labels in (seeds, grown))
     for number, (seed, place) in enumerate(zip(find_objects(seeds), find_objects(grown), strict=True), start=1):
         if seed is None or place is None or not _owns(core, _middle(seeds[seed] == number, seed, region)):
             continue
         part = ndimage.binary_fill_holes(grown[place] == number)
-        if part.sum() < detector.least:
+        if part.sum() < detector.min_area:
             continue
         contour, box, area = _outline(part, place, field, detector.step, region)
         nucleus = None
         if evidence.nuclei and number <= count:
             nucleus = _outline(seeds[seed] == number, seed, field, detector.step, region)[0]
         score = float(evidence.probability[seed][seeds[seed] == number].mean())
-        yield FoundCell(box, contour, nucleus, area, score, _is_cut(box, field))
+        yield DetectedCell(box, contour, nucleus, area, score, _is_cut(box, field))
 
 
 def _squares(
     field: Field, detector: CellDetector, evidence: Evidence, core: Region, region: Region, side: int
-) -> Iterator[FoundCell]:
+) -> Iterator[DetectedCell]:
     """A square about the middle of every seed in the tile, clipped at the field's edge."""
     for number, seed in enumerate(find_objects(evidence.seeds), start=1):
         middle = _middle(evidence.seeds[seed] == number, seed, region)
@@ -158,7 +160,7 @@ def _squares(
         corners = [box[:2], (box[2] - 1, box[1]), (box[2] - 1, box[3] - 1), (box[0], box[3] - 1)]
         area = (box[2] - box[0]) * (box[3] - box[1])
         score = float(evidence.probability[seed][evidence.seeds[seed] == number].mean())
-        yield FoundCell(box, np.array(corners, np.int32), None, area, score, _is_cut(box, field))
+        yield DetectedCell(box, np.array(corners, np.int32), None, area, score, _is_cut(box, field))
 
 
 def _middle(seed: np.ndarray, place: Place, region: Region) -> tuple[float, float]:
@@ -175,7 +177,7 @@ def _is_cut(box: Box, field: Field) -> bool:
     return min(box[:2]) == 0 or box[2] == field.width or box[3] == field.height
 
 
-def grow(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np.ndarray:
+def grow_seeds(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np.ndarray:
     """Watershed of the distance to the nearest seed: H x W int32 of the seeds' numbers, seeds included.
 
     Args:
@@ -190,10 +192,12 @@ def grow(seeds: np.ndarray, mask: np.ndarray, radius: int, region: Region) -> np
     # Which of two equal points is flooded first would depend on the tile, so no two are quite equal.
     rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
     landscape = distance + 1e-4 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)
-    return watershed(landscape, seeds, mask=(mask & (distance <= radius)) | (seeds > 0))
+    allowed = (mask & (distance <= radius)) | (seeds > 0)
+    grown: np.ndarray = watershed(landscape, seeds, mask=allowed)  # type: ignore[no-untyped-call]  # as find_contours
+    return grown
 
 
-def lone_parts(mask: np.ndarray, seeds: np.ndarray, longest: int) -> np.ndarray:
+def parts_without_seed(mask: np.ndarray, seeds: np.ndarray, longest: int) -> np.ndarray:
     """Connected parts of the mask in which no seed lies and which are no longer than a cell: H x W int32, numbered.
 
     A part that the tile's border cuts is too long, or its middle lies in another tile: the margin is that wide.
@@ -201,12 +205,14 @@ def lone_parts(mask: np.ndarray, seeds: np.ndarray, longest: int) -> np.ndarray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     is_cell = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
     is_cell[[0, *np.unique(labels[seeds > 0])]] = False
-    return np.where(is_cell, np.cumsum(is_cell), 0).astype(np.int32)[labels]
+    numbers = np.where(is_cell, np.cumsum(is_cell), 0).astype(np.int32)
+    parts: np.ndarray = numbers[labels]
+    return parts
 
 
 def _outline(part: np.ndarray, place: Place, field: Field, step: int, region: Region) -> tuple[np.ndarray, Box, int]:
     """Contour, box and area in pixels of the field of a part of the grid, bool at this place of the region."""
-    padded = np.pad(part.astype(np.uint8) * 255, 1)
+    padded: np.ndarray = np.pad(part.astype(np.uint8) * 255, 1)
     top, left = ((axis.start + start - 1) * step for axis, start in zip(place, (region.top, region.left), strict=True))
     if step > 1:
         size = (padded.shape[1] * step, padded.shape[0] * step)

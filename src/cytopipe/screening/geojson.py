@@ -1,4 +1,4 @@
-"""Screened cells as GeoJSON that QuPath opens (File > Import objects from file, or dropped on the image).
+"""ScreenedCell cells as GeoJSON that QuPath opens (File > Import objects from file, or dropped on the image).
 
 Geometry is that of RFC 7946 with pixels in place of degrees; the other members are those that QuPath itself writes.
 https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from PIL import ImageColor
 
-from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.polygons import ring
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
 # Of the ids, which are the same for the same cell of a field of the same name.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://qupath.github.io/cytopipe/screen")
@@ -35,7 +35,7 @@ class GeoJsonWriter:
         self._first = True
         file.write('{"type": "FeatureCollection", "features": [')
 
-    def add(self, number: int, screened: Screened, classes: Sequence[str]) -> None:
+    def add(self, number: int, screened: ScreenedCell, classes: Sequence[str]) -> None:
         """Write a cell with its number in the field; `classes` in the order of its probabilities."""
         feature = self._feature(number, screened, classes)
         self._file.write("\n" if self._first else ",\n")
@@ -46,7 +46,7 @@ class GeoJsonWriter:
         """Write the end; the file stays open."""
         self._file.write("\n]}\n")
 
-    def _feature(self, number: int, screened: Screened, classes: Sequence[str]) -> dict[str, Any]:
+    def _feature(self, number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[str, Any]:
         cell, prediction = screened.cell, screened.prediction
         properties: dict[str, Any] = {
             "objectType": "detection" if cell.nucleus is None else "cell",
@@ -77,5 +77,5 @@ def _polygon(contour: Any) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [ring(contour)]}
 
 
-def _nucleus(cell: FoundCell) -> dict[str, Any]:
+def _nucleus(cell: DetectedCell) -> dict[str, Any]:
     return {} if cell.nucleus is None else {"nucleusGeometry": _polygon(cell.nucleus)}

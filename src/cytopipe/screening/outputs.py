@@ -15,7 +15,7 @@ from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
 SUFFIXES = (".csv", ".geojson", ".png")
 _PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
@@ -46,7 +46,7 @@ class Tally:
         """All."""
         return self.classes.total()
 
-    def add(self, screened: Screened) -> None:
+    def add(self, screened: ScreenedCell) -> None:
         """Count a cell."""
         prediction = screened.prediction
         self.classes[prediction.predicted if prediction else UNCLASSIFIED] += 1
@@ -60,7 +60,7 @@ class Tally:
         self.cut += other.cut
 
 
-def names_of(paths: Sequence[Path]) -> list[str]:
+def output_names(paths: Sequence[Path]) -> list[str]:
     """A name for the outputs of each field: its stem, after as many of its folders as tell it from the others.
 
     Fields of one folder and stem are told apart by their suffixes, and what is left by numbers.
@@ -85,7 +85,9 @@ def _repeated(names: Sequence[str]) -> list[int]:
     return [index for index, name in enumerate(names) if counts[name.casefold()] > 1]
 
 
-def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screened], classes: Sequence[str]) -> Tally:
+def write_field(
+    folder: Path, name: str, field: Field, screened: Iterable[ScreenedCell], classes: Sequence[str]
+) -> Tally:
     """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 as they come.
 
     Args:
@@ -128,7 +130,7 @@ def columns_of(classes: Sequence[str]) -> list[str]:
     return [*_PLACE, *((*_CLASS, *(f"p_{name}" for name in classes)) if classes else ()), *_OUTLINES]
 
 
-def row_of(number: int, screened: Screened, classes: Sequence[str]) -> dict[str, object]:
+def row_of(number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[str, object]:
     """A cell: box and area in pixels of the field, outlines as WKT, numbers with six significant digits."""
     cell, prediction = screened.cell, screened.prediction
     row: dict[str, object] = dict(

@@ -20,7 +20,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.folder import load_model
-from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
@@ -81,10 +81,10 @@ class PatchDetector:
         self.radius = max(1, round(reach * points))
         self._seed = max(1, round(points / 2))
         self.margin = 2 * (self.radius + self._seed) + 2 * (self._apart + int(3 * self._blur + 1)) + REACH + 2
-        self.least = max(1, round(least_cell * points**2))
+        self.min_area = max(1, round(least_cell * points**2))
         self.box = box
 
-    def look_at(self, field: Field) -> Look:
+    def prepare(self, field: Field) -> EvidenceReader:
         """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
         foreground = Foreground.of(field, self._likely(field) if self._dark is None else np.empty(0))
         if self._dark is not None:
@@ -136,10 +136,11 @@ class PatchDetector:
 
 def peaks(probability: np.ndarray, blur: float, apart: int, threshold: float, region: Region) -> np.ndarray:
     """Local maxima of a smoothed H x W map, at least `apart` points from any higher one: H x W bool."""
-    smooth = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
+    smooth: np.ndarray = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
     rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
     smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # of a plateau, one point
-    return (smooth >= ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")) & (smooth >= threshold)
+    highest: np.ndarray = ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")
+    return (smooth >= highest) & (smooth >= threshold)
 
 
 def discs(points: np.ndarray, side: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw
 from cytopipe.imaging.drawing import CLASS_COLOURS, boxed, font
 from cytopipe.screening.cells import Box
 from cytopipe.screening.fields import Field
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
 LONGEST = 4096  # pixels of the picture's longer side at most
 LEAST = 1200  # and at least: a small field is enlarged
@@ -43,7 +43,7 @@ class Picture:
         self._counts: Counter[str] = Counter()
         self._uncertain = 0
 
-    def add(self, number: int, screened: Screened) -> None:
+    def add(self, number: int, screened: ScreenedCell) -> None:
         """Draw a cell with its number in the field; a question mark says that its class is uncertain."""
         prediction = screened.prediction
         name = prediction.predicted if prediction else UNCLASSIFIED

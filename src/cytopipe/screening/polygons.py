@@ -24,8 +24,10 @@ def ring(contour: np.ndarray) -> Ring:
     width, height = (contour.max(axis=0) - low + 2).tolist()
     inside = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside, [contour - low], 1)
-    lines = find_contours(inside.astype(np.float32), 0.5, fully_connected="high")
-    longest = max(lines, key=len)  # y, x of pixels' middles
+    lines: list[np.ndarray] = find_contours(  # type: ignore[no-untyped-call]  # skimage annotates nothing here
+        inside.astype(np.float32), 0.5, fully_connected="high"
+    )
+    longest = max(lines, key=len)  # (y, x) of pixel centres
     points = [(x + 0.5, y + 0.5) for y, x in (longest + low[::-1]).tolist()]
     return _without_middles(points)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.screening.cells import FoundCell, with_margin
+from cytopipe.screening.cells import DetectedCell, with_margin
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
 from cytopipe.screening.fields import Field
 
@@ -15,10 +15,10 @@ MARGIN = 0.05  # share of a cell's longer side about its box, as the classifiers
 
 
 @dataclass(frozen=True)
-class Screened:
+class ScreenedCell:
     """A cell with what the classifier says of it; None where there was no classifier."""
 
-    cell: FoundCell
+    cell: DetectedCell
     prediction: Prediction | None
 
 
@@ -29,7 +29,7 @@ def screen(
     margin: float = MARGIN,
     tile: int = TILE,
     edge: bool = True,
-) -> Iterator[Screened]:
+) -> Iterator[ScreenedCell]:
     """Find the cells of a field, crop each with a margin about its box and classify it.
 
     Args:
@@ -42,9 +42,9 @@ def screen(
     """
     cells = (cell for cell in find_cells(field, detector, tile) if edge or not cell.cut)
     if predictor is None:
-        yield from (Screened(cell, None) for cell in cells)
+        yield from (ScreenedCell(cell, None) for cell in cells)
         return
     while some := list(islice(cells, predictor.batch_size)):
         boxes = (with_margin(cell.box, margin, field.height, field.width) for cell in some)
         crops = [field.read(top, left, bottom - top, right - left) for left, top, right, bottom in boxes]
-        yield from (Screened(*pair) for pair in zip(some, predictor(crops), strict=True))
+        yield from (ScreenedCell(*pair) for pair in zip(some, predictor(crops), strict=True))

@@ -20,7 +20,7 @@ from cytopipe.imaging.sliding_window import starts, stitch
 from cytopipe.inference.segment import HEADS, Segmentation
 from cytopipe.models.folder import load_model
 from cytopipe.results.model_spec import TypicalSizes
-from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
@@ -83,12 +83,12 @@ class SegmenterDetector:
         self.radius = max(1, round(reach * typical))
         self._longest = max(1, round(typical))  # of a nucleus
         self.margin = 2 * (self.radius + self._longest) + REACH + 2
-        self.least = max(1, round(least_cell * typical**2))
+        self.min_area = max(1, round(least_cell * typical**2))
         self._least_nucleus = max(1, round(least_nucleus * typical**2))
         self._foreground = crops if foreground is None else foreground
         self._lone = not self._foreground if lone is None else lone
 
-    def look_at(self, field: Field) -> Look:
+    def prepare(self, field: Field) -> EvidenceReader:
         """Evidence of regions of the field."""
         rows, columns = -(-field.height // self.step), -(-field.width // self.step)
         tops = starts(max(rows, self._side), self._side, self._overlap)
@@ -160,7 +160,9 @@ def large_parts(mask: np.ndarray, least: int, longest: int) -> np.ndarray:
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels]
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    parts: np.ndarray = numbers[labels]
+    return parts
 
 
 def _scale_of(sizes: TypicalSizes, input_size: int, folder: Path) -> float:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.findings import conclude, report, worst
-from cytopipe.audit.linear_probe import Probe
+from cytopipe.audit.linear_probe import ProbeResult
 from cytopipe.audit.shortcuts import Conditions, judge, judge_family, kernel, probe_families
 from cytopipe.audit.statistics import NAMES
 from cytopipe.results.audit import Finding
 
 
-def result(low: float, p: float = 0.005) -> Probe:
-    return Probe(accuracy=low + 0.05, low=low, high=low + 0.1, chance=0.5, p=p, images=100, units=20)
+def result(low: float, p: float = 0.005) -> ProbeResult:
+    return ProbeResult(accuracy=low + 0.05, low=low, high=low + 0.1, chance=0.5, p=p, images=100, units=20)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
+from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
 ABOUT = {"classifier": "c", "dataset": "d"}
 EMPTY = Explanations.nothing(ABOUT, Explain(images=0, steps=50, baselines=10))
 MEANS = {"nucleus": 0.2, "cytoplasm": 0.3, "background": 0.5}
-SHARE = {name: {"mean": mean, "low": 0.1, "high": 0.9} for name, mean in MEANS.items()}
+SHARE: dict[str, dict[str, float | None]] = {
+    name: {"mean": mean, "low": 0.1, "high": 0.9} for name, mean in MEANS.items()
+}
 
 
 def item() -> np.ndarray:
@@ -30,7 +32,7 @@ def full() -> Explanations:
     weights = np.zeros((8, 8))
     weights[7, 0], weights[0, 0] = 3.0, -1.0
     prediction = Prediction(id="x", group="g", label="a", predicted="b", probabilities=(0.25, 0.75))
-    shown = Shown(prediction, item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
+    shown = ShownImage(prediction, item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
     auc = {"auc": 0.4, "low": None, "high": None}
     kinds = ("deletion", "insertion")
     return Explanations(

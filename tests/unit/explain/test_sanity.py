@@ -40,7 +40,8 @@ def test_a_method_that_depends_on_the_weights_passes(images: Tensor, black: Tens
             self.fc = nn.Linear(768, 2)
 
         def forward(self, images: Tensor) -> Tensor:
-            return self.fc(images.flatten(1) / 20)
+            logits: Tensor = self.fc(images.flatten(1) / 20)
+            return logits
 
     targets = torch.zeros(3, dtype=torch.long)
     before, after = (Attribution(Weighted(), black, white, 2)(images, targets, 8)[BLACK] for _ in range(2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -15,9 +15,9 @@ from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.spec import read_spec
+from fixture_types import DrawField
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
-DrawField = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="session")
@@ -70,14 +70,14 @@ def bright_patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_patches(folder: Path, dark: bool) -> Path:
     model = build("cell_background", num_classes=2)
+    weights = dict(model.named_parameters())
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in weights.values():
             parameter.zero_()
-        model.features[0].weight[0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px, at every place
-        model.features[0].bias[0] = 1.0 if dark else 0.0
-        first, last = model.classifier[0], model.classifier[2]
-        first.weight[0].view(10, 5, 5)[0, 2, 2] = 1.0  # the middle place
-        last.weight[1, 0], last.bias[1] = 20.0, -14.0
+        weights["features.0.weight"][0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px everywhere
+        weights["features.0.bias"][0] = 1.0 if dark else 0.0
+        weights["classifier.0.weight"][0].view(10, 5, 5)[0, 2, 2] = 1.0  # the centre
+        weights["classifier.2.weight"][1, 0], weights["classifier.2.bias"][1] = 20.0, -14.0
     spec = ModelSpec(
         task="classification",
         architecture="cell_background",

@@ -10,7 +10,7 @@ from PIL import Image
 from cytopipe.data.adapters.base import AnnotatedField
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.screening.annotated import ScreeningResult, fields_of_the_test
+from cytopipe.screening.annotated import ScreeningResult, held_out_fields
 from made_fields import field, found, true
 
 HERE = Path("manifest.csv")
@@ -32,12 +32,12 @@ def rows(**splits: str) -> list[Row]:
 def test_only_fields_all_of_whose_cells_are_test_images_are_screened() -> None:
     fields = [annotated(name) for name in ("seen", "torn", "tested", "validated", "left_out")]
     manifest = rows(seen="train train", torn="test train test", tested="test test", validated="val")
-    assert [one.id for one in fields_of_the_test(fields, manifest, HERE)] == ["tested"]
+    assert [one.id for one in held_out_fields(fields, manifest, HERE)] == ["tested"]
 
 
 def test_a_split_that_tears_every_field_leaves_nothing_to_screen() -> None:
     with pytest.raises(CytopipeError, match=r"no field has all its cells among the test images.*\n.*kind: grouped"):
-        fields_of_the_test([annotated("torn")], rows(torn="test val"), HERE)
+        held_out_fields([annotated("torn")], rows(torn="test val"), HERE)
 
 
 @pytest.fixture

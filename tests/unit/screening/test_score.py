@@ -92,12 +92,12 @@ def test_discs_are_found_counted_and_named(fields: list[AnnotatedField]) -> None
     result = screen_fields(fields, detector, Predictor.load(paths.classifier("net").model, CPU), 0.05)
     assert [field.id for field in result.fields] == ["one", "two"]
     assert [(field.height, field.width) for field in result.fields] == [(SIDE, SIDE)] * 2
-    metrics = result.metrics
-    assert metrics["boxes"]["recall"] == metrics["contours"]["recall"] == 1
-    assert metrics["boxes"]["precision"] == pytest.approx(5 / 6)  # one is not annotated
-    assert metrics["contours"]["mean_iou"] > 0.9
-    assert metrics["count"]["mean_error"] == 0.5
-    assert metrics["naming"]["accuracy"] == 1 and metrics["per_class"]["bad"]["cells"] == 0
+    details = result.details
+    assert details.boxes["recall"].value == details.contours["recall"].value == 1
+    assert details.boxes["precision"].value == pytest.approx(5 / 6)  # one is not annotated
+    assert (details.contours["mean_iou"].value or 0) > 0.9
+    assert details.count["mean_error"].value == 0.5
+    assert details.naming["accuracy"].value == 1 and details.per_class["bad"].cells == 0
 
 
 @pytest.mark.usefixtures("models")

@@ -26,7 +26,7 @@ def predictions_of(path: Path, rows: Sequence[Row]) -> tuple[Prediction, ...]:
     return found
 
 
-def shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
+def select_shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
     """Images for panels: of each true class, right ones first, up to `count` right and `count` wrong.
 
     The most confident comes first, then the least confident, then the second most confident, and so on: an easy case,
@@ -45,7 +45,7 @@ def shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int)
     return chosen
 
 
-def measured(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
+def select_measured(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
     """Images for measures: up to `count` of each true class, evenly spread over its ids, right and wrong as they fall.
 
     Neighbouring ids are often of one group, so that the spread reaches as many groups as it can.

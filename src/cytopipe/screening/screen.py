@@ -1,4 +1,4 @@
-"""Cells of a field, found and classified."""
+"""Screening of a field: find its cells and classify them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cytopipe.screening.cells import DetectedCell, with_margin
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
 from cytopipe.screening.fields import Field
 
-MARGIN = 0.05  # share of a cell's longer side about its box, as the classifiers' training images have
+MARGIN = 0.05  # margin around a cell's box as a share of its longer side, as in the training images
 
 
 @dataclass(frozen=True)
 class ScreenedCell:
-    """A cell with what the classifier says of it; None where there was no classifier."""
+    """A detected cell and its predicted class; None without a classifier."""
 
     cell: DetectedCell
     prediction: Prediction | None
@@ -30,15 +30,15 @@ def screen(
     tile: int = TILE,
     edge: bool = True,
 ) -> Iterator[ScreenedCell]:
-    """Find the cells of a field, crop each with a margin about its box and classify it.
+    """Find the cells of a field, crop each with a margin around its box and classify it.
 
     Args:
-        field: of any size.
-        detector: of the cells.
-        predictor: of their classes, or None.
-        margin: share of a cell's longer side.
+        field: a field of any size.
+        detector: finds the cells.
+        predictor: classifies them; None leaves them without a class.
+        margin: margin as a share of the longer side of a cell's box.
         tile: see `find_cells`.
-        edge: whether cells that the field's edge cuts are kept.
+        edge: whether to keep cells that the edge of the field cuts.
     """
     cells = (cell for cell in find_cells(field, detector, tile) if edge or not cell.cut)
     if predictor is None:

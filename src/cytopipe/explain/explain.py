@@ -1,4 +1,4 @@
-"""The explanation of a trained classifier: maps of shown images, measures of more, sanity of the methods."""
+"""Explanation of a trained classifier: maps of some images, measures over more, and sanity checks of the methods."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
-COARSE = 10  # steps for measures, which are means over images
-TESTED = 8  # images for the curves and for the randomisation
+COARSE = 10  # steps for measures; they are means over images, so that fewer steps suffice
+TESTED = 8  # images for the deletion and insertion curves and for the randomisation test
 
 
 @dataclass
 class _Results:
-    """What each network of a model folder gave, by image."""
+    """Results of all networks of a model folder, by index of the image where they belong to one."""
 
     maps: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     coarse: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class _Results:
 
 @dataclass(frozen=True)
 class _Selection:
-    """Images of one network: places in the predictions."""
+    """Images to show, to measure and to test on: indices into the predictions."""
 
     shown: list[int]
     measured: list[int]
@@ -52,18 +52,18 @@ class _Selection:
 def explain(
     model_folder: Path, tensors: Path, predictions: Path, about: dict[str, str], options: Explain, device: torch.device
 ) -> Explanations:
-    """Explain the test images of a classifier, with folds each by the network that tested it.
+    """Explain a classifier on test images; with cross-validation, each image by the network that it was held out from.
 
     Args:
-        model_folder: with a network, or one a fold.
+        model_folder: model folder with one network, or one per fold.
         tensors: folder of the dataset's arrays and their manifest.
-        predictions: table that `evaluate` wrote; the predicted class is explained.
-        about: classifier and dataset, for the JSON.
-        options: how many images to show, above 0, and the effort.
-        device: to compute on.
+        predictions: predictions.csv of the stage `evaluate`; the predicted classes are explained.
+        about: names of the classifier and of the dataset, for explanations.json.
+        options: number of images to show, above 0, and the effort.
+        device: device to compute on.
 
     Raises:
-        CytopipeError: when model, tensors or predictions are damaged or of different images.
+        CytopipeError: the model, the arrays or the predictions are damaged or of different images.
     """
     folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
@@ -91,12 +91,12 @@ def _explain_part(
     device: torch.device,
     found: _Results,
 ) -> None:
-    """Add to `found` what one network says about its images."""
+    """Explain the images of one network and add the results to `found`."""
     model, spec = load_model(folder, device)
     transform = input_transform(spec, device)
     black, white = (transform(torch.full((1, *items.shape[1:]), value, dtype=torch.uint8)) for value in (0, 255))
     if spec.channels == "rgb+masks":
-        white[:, COLOURS:] = black[:, COLOURS:]  # noise is an image of something, but no mask
+        white[:, COLOURS:] = black[:, COLOURS:]  # random colours make an image, but random masks would make no mask
     attribution = Attribution(model, black, white, options.baselines)
     found.methods, found.skipped = attribution.methods, attribution.skipped
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,22 +21,23 @@ from cytopipe.imaging.decode import read_png
 from cytopipe.paths import MANIFEST
 from cytopipe.results.audit import AuditReport, Finding
 
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
-_SHOWN = 6  # images in a figure's row
+Progress = Callable[[Iterable[int]], Iterable[int]]
+_SHOWN = 6  # images in a row of a figure
 _TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics")
 
 
 @dataclass(frozen=True)
 class Level:
-    """How much is trained.
+    """The effort of an audit.
 
     Attributes:
-        images: that the probes see, drawn evenly from the classes; None for all. The leak search always sees all.
-        side: of an image that a classifier sees, pixels.
-        atoms: patches in its dictionary.
-        margin: pixels (of `side`) around a cell that are no background.
-        permutations: of labels, for each probe.
-        repeats: cross-validations of each probe.
+        images: number of images for the probes, drawn evenly from the classes; None for all. The search for leaks
+            always uses all images.
+        side: side of the images that the probes see, pixels.
+        atoms: number of patches in their dictionary.
+        margin: pixels (of an image of that side) around a cell that do not count as background.
+        permutations: permutations of the labels per probe.
+        repeats: cross-validations per probe.
     """
 
     images: int | None
@@ -56,14 +56,14 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class AuditedDataset:
-    """A dataset under audit.
+    """A dataset as the audit sees it.
 
     Attributes:
-        name: of the dataset.
-        folder: of the organized dataset.
-        rows: of its manifest, in id order.
-        items: N x H x W x 5 uint8 in the same order, the predicted masks among the channels.
-        raw: folder with the publisher's files.
+        name: name of the dataset.
+        folder: folder of the organized dataset.
+        rows: rows of its manifest, in the order of ids.
+        items: N x H x W x 5 uint8 in the same order, with the predicted masks as channels.
+        raw: folder of the publisher's files.
     """
 
     name: str
@@ -74,10 +74,10 @@ class AuditedDataset:
 
     @classmethod
     def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> AuditedDataset:
-        """Read manifests and map the arrays.
+        """Read the manifests and memory-map the arrays.
 
         Raises:
-            CytopipeError: when organized images and arrays are not of the same images.
+            CytopipeError: the organized dataset and the arrays are not of the same images.
         """
         rows = read_manifest(organized / MANIFEST)
         items, index = load_all(tensors)
@@ -86,7 +86,7 @@ class AuditedDataset:
         return cls(name, organized, rows, items, raw)
 
     def image(self, position: int) -> np.ndarray:
-        """H x W x 3 uint8 RGB, as organized."""
+        """The organized image at a position of `rows`, H x W x 3 uint8 RGB."""
         return read_png(self.folder / self.rows[position].path)
 
 
@@ -97,10 +97,10 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
         subject: the dataset.
         level: a key of LEVELS.
         pictures: existing folder for the figures.
-        progress: wraps the iteration over all images.
+        progress: wraps the iteration over all images, for a progress bar.
 
     Returns:
-        Every finding, and the verdict.
+        All findings and the overall verdict.
     """
     depth = LEVELS[level]
     chosen = sample_images([row.class_index for row in subject.rows], depth.images)
@@ -128,7 +128,7 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
 
 
 def sample_images(labels: Sequence[int], most: int | None) -> np.ndarray:
-    """Positions of at most about `most` images, in order, drawn evenly from the classes."""
+    """Positions of at most `most` images, sorted, drawn evenly from the classes; rare classes are taken whole."""
     if most is None or len(labels) <= most:
         return np.arange(len(labels))
     rng = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def sample_images(labels: Sequence[int], most: int | None) -> np.ndarray:
     classes = np.unique(values)
     left, chosen = most, list[int]()
     for rank, label in enumerate(sorted(classes, key=lambda k: int((values == k).sum()))):
-        share = left // (len(classes) - rank)  # what rare classes leave goes to the common ones
+        share = left // (len(classes) - rank)  # common classes get what rare ones leave
         taken = [int(k) for k in order if values[k] == label][:share]
         chosen += taken
         left -= len(taken)
@@ -170,7 +170,7 @@ def _train(
     statistics: Mapping[str, np.ndarray],
     pictures: Path,
 ) -> list[Finding]:
-    """The checks that train."""
+    """Run the checks that train classifiers."""
     rows = [subject.rows[k] for k in chosen]
     items = subject.items.take(chosen)
     labels = np.array([row.class_index for row in rows])
@@ -194,7 +194,7 @@ def _train(
 
 
 def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.ndarray | None = None) -> Finding:
-    """The finding with its figure: bars, and what the probe was shown."""
+    """Draw the figure of a finding (accuracies, and the images as the probe saw them) and add it to the finding."""
     if not bars:
         return finding
     figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
@@ -202,13 +202,13 @@ def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.nda
 
 
 def _spread(positions: np.ndarray) -> list[int]:
-    """A few of the positions, from first to last."""
+    """At most _SHOWN of the positions, evenly spread from first to last."""
     places = np.linspace(0, len(positions) - 1, min(_SHOWN, len(positions))).astype(int)
     return [int(positions[place]) for place in places]
 
 
 def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | None:
-    """Images, and below them what is left of them when their cells are covered by the background's mean colour."""
+    """A figure of images, and below them the same with their cells covered by the mean colour of the background."""
     above, below = [], []
     for position in _spread(positions) if len(positions) else []:
         image = (patches.scale(items[position], depth.side) * 255).round().astype(np.uint8)
@@ -222,7 +222,7 @@ def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | 
 
 
 def _coarse(items: Stack) -> np.ndarray:
-    """Images, and below them their mean colours."""
+    """A figure of images, and below them their mean colours."""
     above = [np.ascontiguousarray(items[position][..., :3]) for position in _spread(np.arange(len(items)))]
     coarse = [(patches.scale(image, shortcuts.COLOUR_PX) * 255).round().astype(np.uint8) for image in above]
     return figures.gallery([above, coarse])

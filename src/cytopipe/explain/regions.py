@@ -61,7 +61,7 @@ def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) 
 
 
 def with_interval(table: np.ndarray, groups: Sequence[str]) -> tuple[list[float], list[dict[str, Any]]]:
-    """Mean of each column of an images x columns table, and its 95 % confidence interval, by a bootstrap over groups."""
+    """Mean of each column of images x columns and its 95 % confidence interval, by a bootstrap over groups."""
     drawn = np.array([table[rows].mean(axis=0) for rows in group_draws(groups)])
     nothing = {"low": None, "high": None}
     limits = [interval(drawn[:, i].tolist()) if len(drawn) else None for i in range(table.shape[1])]

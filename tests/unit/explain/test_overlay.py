@@ -1,4 +1,4 @@
-"""OverlayFolder of predictions: what is drawn, what they are called, and how a later run knows them."""
+"""Pictures of predictions: their content, their names, and how a later run recognises them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try to prove a dataset's numbers wrong: leaks between splits, shuffled labels, shortcuts."""
+"""Audit a dataset: leaks between splits, predictable random labels, and shortcuts."""
 
 from __future__ import annotations
 

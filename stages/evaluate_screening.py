@@ -1,4 +1,4 @@
-"""Screen the test fields of a dataset: find their cells, name each, and score both against the annotated cells."""
+"""Screen the test fields of a dataset: detect and classify their cells, and compare with the annotated cells."""
 
 from __future__ import annotations
 

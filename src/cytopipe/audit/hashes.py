@@ -21,7 +21,7 @@ HASHED_PX = 64  # side of the image that is hashed
 THUMBNAIL_PX = 32  # side of the images that are compared pixel by pixel
 # Copies at JPEG quality 30, overexposed by a third or reduced to 60 % differ in up to 56 bits, mostly in less than 20.
 MOST_BITS = 56
-# 95 % of such copies correlate more strongly, for four kinds of phantoms and for real smears; for patches of 20 px fewer
+# 95 % of such copies correlate more strongly, for four kinds of phantoms and real smears; for patches of 20 px fewer
 # do. Unrelated images correlate less: 0.76 at most among phantoms of single cells, 0.73 among 22,684 real ones.
 LEAST_CORRELATION = 0.78
 # Images smaller than a thumbnail contain less that distinguishes them: two of 1,522 phantom patches of 20 px reach 0.8.

@@ -1,4 +1,4 @@
-"""A synthetic dataset of cells in slides, for tests of the audit; tests plant faults in it."""
+"""A synthetic dataset of cells on slides for tests of the audit, which plant faults in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ CLASSES = ("lying", "standing")
 
 @dataclass(frozen=True)
 class Cell:
-    """One image before it is written: H x W x 3 uint8, its palette mask, and how its file is stored."""
+    """An image before it is written.
+
+    Attributes:
+        row: its manifest row.
+        image: H x W x 3 uint8 RGB.
+        mask: H x W palette mask.
+        jpeg: JPEG quality of the publisher's file; None for a PNG.
+    """
 
     row: Row
     image: np.ndarray
@@ -32,7 +39,7 @@ class Cell:
 
 
 def draw_cell(label: int, rng: np.random.Generator, light: float) -> tuple[np.ndarray, np.ndarray]:
-    """A cell whose class is the direction of its stripes alone: as large, as dark and as sharp in both classes."""
+    """Draw a cell whose class is the direction of its stripes and nothing else; returns image and mask."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     centre = (int(rng.integers(20, 28)), int(rng.integers(20, 28)))
     cv2.circle(mask, centre, 10, 1, -1)
@@ -46,7 +53,7 @@ def draw_cell(label: int, rng: np.random.Generator, light: float) -> tuple[np.nd
 
 
 def make_cells(groups: int = 36, per_group: int = 8, seed: int = 0) -> list[Cell]:
-    """Slides of both classes, each with its own light, a quarter of them in validation and a quarter in test."""
+    """Cells of both classes on slides of different brightness: half of the slides train, a quarter val, a quarter test."""
     rng = np.random.default_rng(seed)
     found = []
     for group in range(groups):
@@ -63,7 +70,7 @@ def make_cells(groups: int = 36, per_group: int = 8, seed: int = 0) -> list[Cell
 
 
 def write_dataset(found: Sequence[Cell], folder: Path) -> AuditedDataset:
-    """Write what organize and build_tensors would, and the publisher's files, and load it for an audit."""
+    """Write the outputs of organize and build_tensors and the publisher's files, and load them for an audit."""
     organized, tensors, raw = (folder / name for name in ("organized", "tensors", "raw"))
     for made in (organized, tensors, raw):
         made.mkdir(parents=True)

@@ -36,7 +36,7 @@ def test_a_clean_dataset_passes_every_check(clean: list[Cell], audited: RunAudit
     assert verdicts(findings) == dict.fromkeys(CHECKS, "ok")
     assert all(finding["title"] and finding["text"] for finding in findings.values())
     everything = findings["background_only"]["numbers"]
-    assert everything["everything_accuracy"] > 0.8  # its classes can be learnt, so the probes are no blind ones
+    assert everything["everything_accuracy"] > 0.8  # the classes can be learnt, also by the probes
     assert everything["left_out"] == 0
 
 
@@ -73,7 +73,7 @@ def all_of_it(image: np.ndarray) -> np.ndarray:
 
 
 def copies(found: list[Cell], change: Callable[[np.ndarray], np.ndarray], source: str, target: str) -> list[Cell]:
-    """The first five images of one split, changed, as images of other groups in another."""
+    """Add changed copies of five images of one split to another split, in other groups."""
     chosen = [cell for cell in found if cell.row.split == source][::9][:5]
     hosts = [cell for cell in found if cell.row.split == target and cell.row.group != chosen[0].row.group][1::9]
     added = []
@@ -118,7 +118,7 @@ def test_changed_copies_in_two_groups_of_a_split_are_a_warning(clean: list[Cell]
 
 
 def test_groups_across_splits_are_caught_and_their_labels_learnt(clean: list[Cell], audited: RunAudit) -> None:
-    """A split by image: each slide, known by its stain, lies on both sides."""
+    """In a split by image, each slide has images on both sides and is recognised by its stain."""
     stains = np.random.default_rng(1).uniform(0.5, 1, (36, 3))
     torn = []
     for number, cell in enumerate(clean):
@@ -136,7 +136,7 @@ def test_groups_across_splits_are_caught_and_their_labels_learnt(clean: list[Cel
 
 
 def test_labels_leak_through_copies(clean: list[Cell], audited: RunAudit) -> None:
-    """No group is torn, but each test image is a training image, compressed again."""
+    """No group is split, but each test image is a recompressed training image."""
     train = [cell for cell in clean if cell.row.split == "train"]
     leaking = [cell for cell in clean if cell.row.split != "test"]
     for cell in train[::2]:
@@ -150,7 +150,7 @@ def test_labels_leak_through_copies(clean: list[Cell], audited: RunAudit) -> Non
 
 
 def with_background(cell: Cell) -> Cell:
-    """Class 1 lies on a striped background; a cell and its surroundings stay, and mean colours too."""
+    """Class 1 has a striped background; cells, their surroundings and mean colours do not change."""
     stripes = np.where(np.arange(cell.image.shape[1]) // 2 % 2, 14, -14)[None, :, None]
     near = cv2.dilate((cell.mask > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
     striped = np.where(near[..., None] > 0, cell.image, np.clip(cell.image + stripes, 0, 255))
@@ -158,13 +158,13 @@ def with_background(cell: Cell) -> Cell:
 
 
 def with_colour(cell: Cell) -> Cell:
-    """Class 1 is redder and less green, as bright as the other."""
+    """Class 1 is redder and less green, but as bright as the other class."""
     tint = np.array([1.08, 0.93, 1.0]) if cell.row.class_index else np.ones(3)
     return replace(cell, image=np.clip(cell.image * tint, 0, 255).astype(np.uint8))
 
 
 def with_size(cell: Cell) -> Cell:
-    """Class 1 was cut out with a wider window, and scaled."""
+    """Class 1 was enlarged."""
     side = 56 if cell.row.class_index else 48
     mask = cv2.resize(cell.mask, (side, side), interpolation=cv2.INTER_NEAREST)
     return replace(cell, image=cv2.resize(cell.image, (side, side)), mask=mask)
@@ -180,7 +180,7 @@ def with_jpeg(cell: Cell) -> Cell:
 
 
 def with_border(cell: Cell) -> Cell:
-    """Class 1 was turned after it was cut out: a line of its edge is black."""
+    """Class 1 was rotated after cropping, so that one line of its border is black."""
     image = cell.image.copy()
     if cell.row.class_index:
         image[:, 0] = 0
@@ -227,13 +227,13 @@ def test_classes_of_few_groups_are_not_trained_on(clean: list[Cell], audited: Ru
     assert [findings[check]["verdict"] for check in CHECKS[:3]] == ["ok"] * 3
 
 
-def test_cells_that_fill_their_image_leave_no_background_to_judge(clean: list[Cell], audited: RunAudit) -> None:
+def test_without_background_its_check_is_skipped(clean: list[Cell], audited: RunAudit) -> None:
     findings = audited([replace(cell, mask=np.ones_like(cell.mask)) for cell in clean])
     assert findings["background_only"]["verdict"] == "skipped"
     assert findings["background_only"]["numbers"]["left_out"] == len(clean)
 
 
-def test_images_are_chosen_evenly_from_classes_and_all_of_rare_ones() -> None:
+def test_images_are_drawn_evenly_from_classes_and_rare_classes_are_taken_whole() -> None:
     labels = [0] * 1000 + [1] * 30 + [2] * 500
     chosen = sample_images(labels, 300)
     assert np.bincount(np.array(labels)[chosen]).tolist() == [135, 30, 135]

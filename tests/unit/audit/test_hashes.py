@@ -29,7 +29,7 @@ def test_orientations_are_the_eight_of_a_square() -> None:
     assert np.array_equal(hashes.orient(image, 4), np.fliplr(image))
 
 
-def test_a_fingerprint_is_imagehash_s_of_every_orientation() -> None:
+def test_a_fingerprint_has_the_hashes_of_imagehash_for_every_orientation() -> None:
     image = grey(0)
     prints = hashes.fingerprint(image)
     assert prints.shape == (8, 4)
@@ -71,8 +71,8 @@ def test_candidates_are_those_of_a_plain_double_loop() -> None:
     assert len(got) == 50
 
 
-def test_discs_that_a_hash_takes_for_one_are_told_apart_by_pixels() -> None:
-    """Single cells: one disc each, and grain that differs."""
+def test_discs_that_a_hash_confuses_are_distinguished_by_pixels() -> None:
+    """Images of single cells: the same disc with different grain."""
     rng = np.random.default_rng(0)
     disc = cv2.circle(np.full((64, 64), 20, np.uint8), (32, 32), 24, 190, -1).astype(np.float32)
     noise = [np.asarray(rng.normal(0, 40, disc.shape)) for _ in range(60)]
@@ -84,14 +84,14 @@ def test_discs_that_a_hash_takes_for_one_are_told_apart_by_pixels() -> None:
     assert [(pair.first, pair.second) for pair in found([*images, copy])] == [(3, 60)]
 
 
-def test_small_images_must_be_more_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_images_must_be_more_similar(monkeypatch: pytest.MonkeyPatch) -> None:
     images = [grey(seed, 20) for seed in range(30)]
     assert [(pair.first, pair.second) for pair in found([*images, images[4][::-1].copy()])] == [(4, 30)]
     monkeypatch.setattr(hashes, "LEAST_OF_SMALL", 1.1)
     assert found([*images, images[4][::-1].copy()]) == []
 
 
-def test_even_images_have_no_near_duplicate() -> None:
+def test_constant_images_have_no_near_duplicate() -> None:
     assert found([np.full((40, 40), 90, np.uint8)] * 3 + [grey(1)]) == []
 
 

@@ -17,7 +17,7 @@ def names(unit: np.ndarray) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_units_on_one_side_leave_chance(seed: int) -> None:
+def test_units_on_one_side_give_chance(seed: int) -> None:
     unit = np.repeat(np.arange(40), 6)
     splits = ["train" if k < 24 else "test" for k in unit]
     finding = label_permutation(features(unit, seed), splits, names(unit), 4)
@@ -44,6 +44,6 @@ def test_a_few_copies_among_many_images_are_enough() -> None:
     assert (finding.numbers["nearest_accuracy"] or 0) == pytest.approx(0.5 + 0.5 * 6 / 300, abs=0.01)
 
 
-def test_images_of_one_side_alone_are_not_judged() -> None:
+def test_without_images_on_both_sides_the_check_is_skipped() -> None:
     unit = np.arange(30)
     assert label_permutation(features(unit), ["train"] * 30, names(unit), 2).verdict == "skipped"

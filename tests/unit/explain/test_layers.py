@@ -12,7 +12,7 @@ from cytopipe.models.registry import architectures, build
 
 DENSE = {"growth": 8, "blocks": [2, 2, 2, 2]}
 SIDES = {"cell_background": 20, "malaria_vgg": 64, "region_pooling": 64}
-# Of every classifier of the registry, made small: its arguments, the last map, and its side at 96 px (or SIDES).
+# For every classifier of the registry: arguments of a small version, its last map, and the map's side at 96 px or SIDES.
 CASES: dict[str, tuple[dict[str, Any], str | None, int]] = {
     "alexnet_hep2": ({"width": 4}, "features.11", 5),
     "cell_background": ({"width": 4, "hidden": 8}, "features.1", 11),
@@ -78,7 +78,7 @@ NARROW = {"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}
     ],
 )
 def test_a_coarse_last_map_gives_way_to_the_one_before(name: str, arguments: dict[str, Any], found: str) -> None:
-    # At 64 px the last stage has 2 x 2 positions; what its first block computes before it shrinks is no stage's result.
+    # At 64 px the last stage has 2 x 2 positions; maps inside its first block, before the reduction, do not count.
     assert last_feature_map(build(name, **arguments).eval(), torch.rand(1, 3, 64, 64))[0] == found
 
 
@@ -97,6 +97,6 @@ def test_relus_no_longer_work_in_place() -> None:
 @pytest.mark.parametrize(
     ("layer", "reason"), [(nn.Mish(), "has Mish"), (nn.ReLU6(), "has ReLU6"), (nn.Identity(), "has none")]
 )
-def test_networks_without_relu_are_told_apart(layer: nn.Module, reason: str) -> None:
+def test_networks_without_relu_are_rejected(layer: nn.Module, reason: str) -> None:
     with pytest.raises(MethodNotApplicable, match=reason):
         require_relu(nn.Sequential(nn.Conv2d(3, 2, 1), layer))

@@ -93,7 +93,7 @@ def test_tables_and_figures(tmp_path: Path) -> None:
             assert min(image.size) > 150
 
 
-def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) -> None:
+def test_without_images_there_are_nulls_empty_tables_and_a_note(tmp_path: Path) -> None:
     content = EMPTY.details.plain
     assert content["images"] == [] and content["methods"] == [] and content["steps"] == 50
     for name in ("shares", "area_shares", "deletion", "insertion", "random", "randomisation"):
@@ -106,7 +106,7 @@ def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) 
     assert len(list(tmp_path.glob("*.png"))) == 2
 
 
-def test_nothing_asked_for_needs_no_torch(tmp_path: Path) -> None:
+def test_without_images_torch_is_not_imported(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from cytopipe.params import Explain\n"
         "from cytopipe.explain.outputs import Explanations\n"
@@ -125,7 +125,7 @@ def test_panels_are_written_by_id_with_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a/x.png").read_bytes() == (tmp_path / "b/x.png").read_bytes()
 
 
-def test_maps_larger_than_the_stored_image_are_shared_out_too() -> None:
+def test_shares_of_maps_larger_than_the_stored_image() -> None:
     mask = full().shown[0].mask
     weights = np.ones((32, 32))
     assert region_shares(weights, mask) == pytest.approx({"nucleus": 0.25, "cytoplasm": 0.25, "background": 0.5})

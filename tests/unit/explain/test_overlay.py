@@ -30,7 +30,7 @@ def prediction(mask: np.ndarray | None, **changes: object) -> Prediction:
 
 
 def near(picture: np.ndarray, colour: str) -> np.ndarray:
-    """Pixels of this colour."""
+    """Mask of the pixels close to a colour."""
     distance: np.ndarray = np.abs(picture.astype(int) - ImageColor.getrgb(colour)).max(axis=-1)
     return distance < 30
 
@@ -65,7 +65,7 @@ def test_heat_lies_where_the_map_is_in_an_image_of_any_shape() -> None:
     assert coloured.tolist() == [[0, 1], [0, 0]]
 
 
-def test_words_of_any_length_stay_in_the_picture_and_doubt_is_seen() -> None:
+def test_long_names_stay_inside_the_picture_and_uncertainty_is_shown() -> None:
     long = prediction(None, predicted="good " * 40)
     sheet = overlay(PLAIN, long, ("bad", long.predicted), {}, "n\nä" * 100)
     assert (np.asarray(sheet)[:, -EDGE + 1 :] == 255).all()
@@ -75,7 +75,7 @@ def test_words_of_any_length_stay_in_the_picture_and_doubt_is_seen() -> None:
     assert near(doubt[:TOP], "#a04b00").any() and not near(sure[:TOP], "#a04b00").any()
 
 
-def test_names_tell_images_of_one_name_apart() -> None:
+def test_images_of_one_name_get_unique_names() -> None:
     images = ["p/1/a.png", "p/2/a.png", "b.png", "p_2/a.png", "p/2/A.jpg", "/p/2/a.bmp", "../p/2/a.tif", "é" * 240]
     names = overlay_names(images)
     assert list(names) == images and names["b.png"] == "b.png"

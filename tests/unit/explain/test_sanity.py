@@ -55,7 +55,7 @@ def test_correlation_is_of_ranks_of_absolute_values() -> None:
     assert rank_correlation(a, 1 / a).tolist() == [pytest.approx(-1.0)]
 
 
-def test_a_map_that_vanishes_has_lost_its_likeness_and_one_that_never_was_counts_for_nothing() -> None:
+def test_a_map_that_vanishes_has_correlation_zero_and_an_empty_one_is_ignored() -> None:
     a, even = RNG.random((1, 4, 4)), np.zeros((1, 4, 4))
     assert rank_correlation(a, even).tolist() == [0.0]
     assert np.isnan(rank_correlation(even, a)).all()

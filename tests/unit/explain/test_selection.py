@@ -20,7 +20,7 @@ def predictions(*cases: tuple[str, str, float]) -> list[Prediction]:
 MANY = predictions(*(("a", "a", p) for p in (0.5, 0.9, 0.7, 0.6)), ("b", "a", 0.8), ("a", "b", 0.51), ("b", "b", 1.0))
 
 
-def test_the_surest_and_the_least_sure_are_shown_right_ones_first() -> None:
+def test_the_most_and_the_least_confident_are_shown_correct_ones_first() -> None:
     assert select_shown(MANY, ("a", "b"), 1) == [1, 5, 6, 4]
     assert select_shown(MANY, ("a", "b"), 2) == [1, 0, 5, 6, 4]
     assert select_shown(MANY, ("a", "b"), 3) == [1, 0, 2, 5, 6, 4]

@@ -1,4 +1,4 @@
-"""Cells of whole fields: found once, wherever tiles end, and what counts as a cell."""
+"""Detection of cells in whole fields: each is found once, wherever tiles end."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_outline_nucleus_area_and_score(otsu_tiles: Path, draw_field: DrawField)
     assert 0.9 < cell.score <= 1 and not cell.cut
 
 
-def test_touching_cells_are_parted_between_their_nuclei(otsu_tiles: Path, draw_field: DrawField) -> None:
+def test_touching_cells_are_separated_between_their_nuclei(otsu_tiles: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(100, 120, [(40, 50), (66, 50)]))
     left, right = sorted(find_cells(field, SegmenterDetector(otsu_tiles, CPU)), key=lambda cell: cell.box)
     assert left.box[0] == 25 and right.box[2] == 82
@@ -112,7 +112,7 @@ def test_a_nucleus_without_a_body_is_no_cell(otsu_tiles: Path, draw_field: DrawF
     assert cell.box == (45, 45, 76, 76)
 
 
-def test_a_cell_that_the_field_cuts_says_so(otsu_tiles: Path, draw_field: DrawField) -> None:
+def test_a_cell_that_the_field_cuts_is_marked(otsu_tiles: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(150, 150, [(10, 75), (75, 75)]))
     cut, whole = sorted(find_cells(field, SegmenterDetector(otsu_tiles, CPU)), key=lambda cell: cell.box)
     assert cut.cut and cut.box[:3] == (0, 60, 26)
@@ -129,7 +129,7 @@ def test_a_cell_in_a_field_smaller_than_a_window(otsu_tiles: Path, draw_field: D
     assert cell.box == (5, 5, 36, 36)
 
 
-def test_patches_tell_whether_cells_are_darker_than_the_background(
+def test_the_patch_detector_finds_out_whether_cells_are_darker_than_the_background(
     patch_model: Path, bright_patch_model: Path, draw_field: DrawField
 ) -> None:
     middles = [(40, 60), (110, 70)]
@@ -140,7 +140,7 @@ def test_patches_tell_whether_cells_are_darker_than_the_background(
     assert np.abs(np.array([box for box, *_ in bright]) - [box for box, *_ in dark]).max() <= 2
 
 
-def test_squares_stand_about_nuclei_and_end_at_the_edge(patch_model: Path, draw_field: DrawField) -> None:
+def test_squares_surround_nuclei_and_end_at_the_edge(patch_model: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(120, 120, [(60, 60), (8, 60)]))
     detector = PatchDetector(patch_model, CPU, apart=0.5, box=40)
     cut, whole = sorted(find_cells(field, detector), key=lambda cell: cell.box)

@@ -1,4 +1,4 @@
-"""What is written of a field: valid polygons, QuPath's members, one name a field, all files or none."""
+"""Outputs of a field: valid polygons, the GeoJSON of QuPath, unique names, all files or none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def contour_of(mask: np.ndarray) -> np.ndarray:
 
 
 def crosses(points: list[tuple[float, float]]) -> bool:
-    """Whether a closed ring touches or crosses itself but where neighbours meet."""
+    """Whether a closed ring touches or crosses itself, apart from the ends of neighbouring edges."""
     edges = list(itertools.pairwise(points))
 
     def side(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
@@ -103,7 +103,7 @@ def test_every_contour_becomes_a_ring_that_does_not_cross_itself(shape: str) -> 
 
 
 def check_polygon(geometry: dict[str, Any], width: int, height: int) -> None:
-    """RFC 7946, section 3.1.6, and within the field."""
+    """Check a polygon against RFC 7946, section 3.1.6, and the limits of the field."""
     assert set(geometry) == {"type", "coordinates"} and geometry["type"] == "Polygon"
     for line in geometry["coordinates"]:
         assert len(line) >= 4 and line[0] == line[-1]
@@ -198,7 +198,7 @@ def test_nothing_changes_when_the_screening_fails(field: Field, screened: list[S
         (["a/1.png", "a/../a/1.png"], ["a_1", ".._a_1"]),
     ],
 )
-def test_fields_of_one_stem_have_names_of_their_own(paths: list[str], names: list[str]) -> None:
+def test_fields_of_one_stem_get_unique_names(paths: list[str], names: list[str]) -> None:
     found = output_names([Path(path) for path in paths])
     assert found == names
     assert len({name.casefold() for name in found}) == len(paths)

@@ -1,4 +1,4 @@
-"""Found cells are cropped as the training's cells were, and classified as `cytopipe predict` would."""
+"""Detected cells are cropped like training images and classified as by `cytopipe predict`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_cell_is_classified_as_its_crop(
         assert np.array_equal(one.prediction.probabilities, expected.probabilities)
 
 
-def test_crops_are_those_of_the_training() -> None:
+def test_crops_are_like_those_of_the_training_images() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     image[..., 0], image[..., 1] = np.arange(300)[:, None] % 256, np.arange(400) % 256
     angles = np.linspace(0, 2 * np.pi, 50, endpoint=False)

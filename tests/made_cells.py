@@ -53,7 +53,7 @@ def draw_cell(label: int, rng: np.random.Generator, light: float) -> tuple[np.nd
 
 
 def make_cells(groups: int = 36, per_group: int = 8, seed: int = 0) -> list[Cell]:
-    """Cells of both classes on slides of different brightness: half of the slides train, a quarter val, a quarter test."""
+    """Cells of both classes on slides of different brightness: half of them train, a quarter each val and test."""
     rng = np.random.default_rng(seed)
     found = []
     for group in range(groups):

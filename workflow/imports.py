@@ -2,10 +2,10 @@
 
 `python workflow/imports.py --write` updates dvc.yaml; without the option it prints the differences and exits with 1.
 
-A package is a folder directly inside src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it as a whole. The packages
-in SPLIT are exceptions: each of their modules and folders counts separately, because they serve different stages, and a
-new dataset or a change of the gate must not rerun any training. The two modules directly inside src/cytopipe do not
-count: errors.py does not affect outputs, and a path that changes in paths.py changes in dvc.yaml too.
+A package is a folder directly inside src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it as a whole. The folders
+inside the packages in SPLIT count separately: training logs models to MLflow, and a change of the ONNX export must not
+rerun it. The two modules directly inside src/cytopipe do not count: errors.py does not affect outputs, and a path that
+changes in paths.py changes in dvc.yaml too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cytopipe.pipeline.description import read_description
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Path("src")
 LIBRARY, PHANTOMS = SOURCE / "cytopipe", SOURCE / "cytopipe_phantoms"
-SPLIT = frozenset(LIBRARY / name for name in ("data", "deploy", "evaluation"))
+SPLIT = frozenset(LIBRARY / name for name in ("deploy",))
 
 
 def closure(script: Path, root: Path = ROOT) -> set[Path]:

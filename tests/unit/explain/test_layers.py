@@ -12,7 +12,7 @@ from cytopipe.models.registry import architectures, build
 
 DENSE = {"growth": 8, "blocks": [2, 2, 2, 2]}
 SIDES = {"cell_background": 20, "malaria_vgg": 64, "region_pooling": 64}
-# For every classifier of the registry: arguments of a small version, its last map, and the map's side at 96 px or SIDES.
+# For every classifier of the registry: arguments of a small version, its last map, and its side at 96 px (or SIDES).
 CASES: dict[str, tuple[dict[str, Any], str | None, int]] = {
     "alexnet_hep2": ({"width": 4}, "features.11", 5),
     "cell_background": ({"width": 4, "hidden": 8}, "features.1", 11),

@@ -169,13 +169,8 @@ class Explanations:
         for one in self.shown:
             one.write(folder)
 
-<<<<<<< HEAD
-    def write_plots(self, folder: Path) -> None:
-        """Write shares, deletion and insertion to an existing folder, as tables (for `dvc plots`) and as figures."""
-=======
     def write_plots(self, tables: Path, drawn: Path) -> None:
         """Write shares, deletion and insertion as tables (for `dvc plots`) and as figures, into existing folders."""
->>>>>>> main
         write_table(
             tables / "shares.csv",
             figures.share_rows(self.shares or {}, self.area_shares or {}),

@@ -35,7 +35,8 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W, recalibrated."""
-        return x * self.gate(x.mean((2, 3)))[:, :, None, None]
+        gate: Tensor = self.gate(x.mean((2, 3)))
+        return x * gate[:, :, None, None]
 
 
 class CBAM(nn.Module):

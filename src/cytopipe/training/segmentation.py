@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from monai.losses import DiceLoss
+from monai.losses.dice import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
@@ -104,7 +104,8 @@ class SegmentationTask:
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Sum over heads of BCE + soft Dice."""
         bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS)
-        return bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+        loss: torch.Tensor = bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+        return loss
 
 
 def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,9 @@ def columns(classes: Sequence[str], has_abnormal: bool) -> dict[str, str]:
 def signature(classes: Sequence[str], has_abnormal: bool) -> Any:
     """MLflow's `ModelSignature`; every column that comes out may be missing, as of an image that cannot be read."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
-    found = [ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal).items()]
-    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(found))
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal).items()
+    ]
+    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(outputs))

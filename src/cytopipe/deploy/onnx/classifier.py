@@ -101,7 +101,8 @@ class ClassifierSource:
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """N x classes -> N class indices."""
-        return probabilities.argmax(axis=1)
+        indices: np.ndarray = probabilities.argmax(axis=1)
+        return indices
 
 
 def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:

@@ -70,7 +70,8 @@ def to_onnx(
         raise CytopipeError(
             f"torch cannot translate this network to ONNX: {_first_line(error)}", hint="--debug shows where"
         ) from error
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _strip(model: ModelProto) -> None:

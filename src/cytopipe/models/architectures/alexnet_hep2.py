@@ -91,4 +91,5 @@ class AlexNetHEp2(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W of at least 63 px a side; else CytopipeError."""
         require_at_least(images, SMALLEST, "alexnet_hep2")
-        return self.head(adaptive_mean(self.features(images), MAP).flatten(1))
+        logits: Tensor = self.head(adaptive_mean(self.features(images), MAP).flatten(1))
+        return logits

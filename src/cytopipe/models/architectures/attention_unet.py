@@ -105,7 +105,8 @@ class Decoder(nn.Module):
         x = features[-1]
         for block, skip in zip(self.blocks, features[-2::-1], strict=True):
             x = block(x, skip)
-        return self.upsample(x)
+        upsampled: Tensor = self.upsample(x)
+        return upsampled
 
 
 class UpBlock(nn.Module):
@@ -128,7 +129,9 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """N x in_channels x H x W and N x skip_channels x 2H x 2W -> N x out_channels x 2H x 2W."""
         x = self.up(x)
-        return self.refine(self.attend(self.fuse(cat([x, self.gate(x, skip)], dim=1))))
+        fused = self.fuse(cat([x, self.gate(x, skip)], dim=1))
+        refined: Tensor = self.refine(self.attend(fused))
+        return refined
 
 
 def _conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -58,4 +58,5 @@ class CellBackgroundCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x input_size x input_size; other sizes: CytopipeError."""
         require_side(images, self.input_size, "cell_background")
-        return self.classifier(self.features(images).flatten(1))
+        logits: Tensor = self.classifier(self.features(images).flatten(1))
+        return logits

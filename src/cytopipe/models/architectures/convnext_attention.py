@@ -82,7 +82,8 @@ class ConvNeXtAttentionClassifier(nn.Module):
         # Batch normalisation counts each token as a sample of its own.
         tokens = self.embed(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
         attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
-        return self.classifier(self.norm(tokens + attended).mean(1))
+        logits: Tensor = self.classifier(self.norm(tokens + attended).mean(1))
+        return logits
 
 
 @register("convnext_token_attention", task="classification", paper=PAPER, input_size=256)

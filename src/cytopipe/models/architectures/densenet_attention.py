@@ -71,12 +71,14 @@ class DenseNetDropout(nn.Module):
     @property
     def timm_backbone(self) -> nn.Module:
         """The part that takes pretrained weights."""
-        return self.backbone
+        backbone: nn.Module = self.backbone
+        return backbone
 
     @property
     def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
-        return self.backbone.get_classifier()
+        head: nn.Module = self.backbone.get_classifier()
+        return head
 
     def make_attention(self, growth: int, channels: int) -> nn.Module:
         """The block that `attend` applies to the last block's `channels`; none here."""
@@ -84,7 +86,8 @@ class DenseNetDropout(nn.Module):
 
     def attend(self, features: Tensor) -> Tensor:
         """The last block's output, N x C x H x W, before it is normalised, recalibrated."""
-        return self.attention(features)
+        recalibrated: Tensor = self.attention(features)
+        return recalibrated
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W of at least 29 px a side; else CytopipeError."""
@@ -93,7 +96,8 @@ class DenseNetDropout(nn.Module):
         features = images
         for block in blocks:
             features = block(features)
-        return self.backbone.forward_head(norm(self.attend(features)))
+        logits: Tensor = self.backbone.forward_head(norm(self.attend(features)))
+        return logits
 
 
 @register("densenet_attention", task="classification", paper=PAPERS, input_size=224)

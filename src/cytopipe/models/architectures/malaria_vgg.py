@@ -81,7 +81,8 @@ class MalariaVGG(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [0, z], N x 2, for images N x in_channels x input_size x input_size; other sizes: CytopipeError."""
         require_side(images, self.input_size, "malaria_vgg")
-        return self.classifier(self.features(images).flatten(1))
+        logits: Tensor = self.classifier(self.features(images).flatten(1))
+        return logits
 
 
 class SigmoidAsSoftmax(nn.Module):

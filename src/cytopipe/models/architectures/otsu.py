@@ -40,7 +40,8 @@ class OtsuSegmenter(nn.Module):
         return dict(zip(("cyt", "nuc"), (part.to(image.device) for part in logits), strict=True))
 
     def _segment(self, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        levels = cv2.normalize(grey if self.dark_cells else -grey, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        darkness = grey if self.dark_cells else -grey
+        levels = cv2.normalize(darkness, np.empty_like(darkness), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
         cell = levels <= otsu_threshold(levels)
         return cell, levels <= otsu_threshold(levels[cell])
 

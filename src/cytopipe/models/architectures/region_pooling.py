@@ -88,7 +88,8 @@ class RegionPooling(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W; in training mode N must exceed 1."""
-        return self.classifier(self.features(images))
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
 
 
 def regions(images: Tensor) -> Tensor:

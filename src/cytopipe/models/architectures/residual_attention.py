@@ -71,7 +71,8 @@ class ResidualAttentionNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W; at 224 px the last map has 7 x 7 positions."""
-        return self.fc(self.norm(self.stages(self.stem(images))).mean((2, 3)))
+        logits: Tensor = self.fc(self.norm(self.stages(self.stem(images))).mean((2, 3)))
+        return logits
 
 
 class AttentionModule(nn.Module):
@@ -105,7 +106,8 @@ class AttentionModule(nn.Module):
         for features, skip, up in zip(encoded[::-1], reversed(self.skip), reversed(self.up), strict=True):
             x = up(_resize(x, features) + features + skip(features))
         mask = self.mask(_resize(x, trunk) + trunk)
-        return self.last((1 + mask) * trunk)
+        attended: Tensor = self.last((1 + mask) * trunk)
+        return attended
 
 
 class ResidualUnit(nn.Module):
@@ -137,7 +139,8 @@ class ResidualUnit(nn.Module):
         """N x in_channels x H x W -> N x out_channels x H / stride x W / stride."""
         activated = self.activate(x)
         shortcut = x if self.project is None else self.project(activated)
-        return shortcut + self.bottleneck(activated)
+        total: Tensor = shortcut + self.bottleneck(activated)
+        return total
 
 
 def _stage(in_channels: int, out_channels: int, modules: int, stride: int, depth: int) -> nn.Sequential:

@@ -46,16 +46,19 @@ class FrozenResNet(nn.Module):
     @property
     def timm_backbone(self) -> nn.Module:
         """The part that takes pretrained weights."""
-        return self.backbone
+        backbone: nn.Module = self.backbone
+        return backbone
 
     @property
     def classifier_head(self) -> nn.Module:
         """The part from pooled features to logits."""
-        return self.backbone.get_classifier()
+        head: nn.Module = self.backbone.get_classifier()
+        return head
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W."""
-        return self.backbone(images)
+        logits: Tensor = self.backbone(images)
+        return logits
 
 
 @register("resnet50_frozen_drifting", task="classification", paper=PAPER, input_size=224)

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from typer.testing import Result
 
+from cytopipe.pipeline.tracking.tracker import Tracker
+
 
 class Cytopipe(Protocol):
     """Runs `cytopipe` with some arguments."""
@@ -35,6 +37,14 @@ class SaveClassifier(Protocol):
     """
 
     def __call__(self, folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path: ...
+
+
+class Track(Protocol):
+    """Makes the tracker of a stage in a project whose MLflow database is empty at first."""
+
+    def __call__(
+        self, stage: str = "train_classifier", item: str | None = "first", enabled: bool = True
+    ) -> Tracker: ...
 
 
 class LeaveResults(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +91,12 @@ def test_memory_holds_few_images_of_a_batch(predictor: Predictor, images: list[s
             nonlocal alive
             alive -= self.base is None
 
-    def read() -> list[np.ndarray]:
+    def read() -> Iterator[np.ndarray]:
         nonlocal alive, most
         for _ in range(64):
             alive += 1
             most = max(most, alive)
-            yield Image((30, 30, 3), np.uint8)  # type: ignore[misc]
+            yield Image((30, 30, 3), np.uint8)
 
     assert len(list(predictor(read()))) == 64
     assert most < 20

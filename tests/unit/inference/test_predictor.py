@@ -85,7 +85,8 @@ def test_an_image_goes_the_way_of_the_pipeline(model: Path, images: list[np.ndar
     expected = class_probabilities(predictor.model, input_transform(predictor.spec, CPU), items)
     found = list(predictor(images))
     assert np.array_equal([one.probabilities for one in found], expected)
-    assert all(np.array_equal(one.mask, mask) for one, mask in zip(found, masks, strict=True))
+    for one, mask in zip(found, masks, strict=True):
+        assert one.mask is not None and np.array_equal(one.mask, mask)
     assert [one.predicted for one in found] == [("bad", "good")[row.argmax()] for row in expected]
 
 

@@ -13,6 +13,7 @@ import torchvision
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.models.architectures.densenet_attention import DenseNetDropout
 from cytopipe.models.architectures.residual_attention import AttentionModule, ResidualUnit
 from cytopipe.models.registry import architectures, build, count_parameters, find
 
@@ -144,7 +145,7 @@ def test_malaria_tells_no_three_classes_apart() -> None:
 
 def test_a_residual_unit_whose_last_convolution_is_zero_changes_nothing() -> None:
     unit = ResidualUnit(8, 8)
-    nn.init.zeros_(unit.bottleneck[-1].weight)
+    nn.init.zeros_(unit.get_parameter("bottleneck.5.weight"))
     x = rand(2, 8, 5, 5)
     assert torch.equal(unit(x), x)
     assert unit.project is None and ResidualUnit(8, 8, stride=2)(x).shape == (2, 8, 3, 3)
@@ -153,7 +154,7 @@ def test_a_residual_unit_whose_last_convolution_is_zero_changes_nothing() -> Non
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_an_even_mask_of_a_half_scales_the_trunk_by_three_halves(depth: int) -> None:
     module = AttentionModule(8, depth).eval()
-    nn.init.zeros_(module.mask[-2].weight)
+    nn.init.zeros_(module.get_parameter("mask.5.weight"))
     x = rand(2, 8, 13, 16)
     assert torch.allclose(module(x), module.last(1.5 * module.trunk(module.first(x))))
 
@@ -175,13 +176,14 @@ def test_densenet_is_timm_s_but_for_the_attention() -> None:
     torch.manual_seed(3)
     ours = build("densenet_dropout", growth=8, blocks=[2, 2, 2, 2]).eval()
     theirs = timm.create_model("densenet121", growth_rate=8, block_config=(2, 2, 2, 2), num_classes=5).eval()
-    theirs.load_state_dict(ours.backbone.state_dict())
+    theirs.load_state_dict(ours.get_submodule("backbone").state_dict())
     assert torch.equal(ours(rand(2, 3, 64, 64)), theirs(rand(2, 3, 64, 64)))
 
 
 @pytest.mark.parametrize(("name", "older"), [("densenet_attention", 24), ("densenet_full_attention", 0)])
 def test_attention_of_the_published_densenet_sees_the_newest_channels_alone(name: str, older: int) -> None:
     model = build(name, growth=8, blocks=[2, 2, 2, 2]).eval()
+    assert isinstance(model, DenseNetDropout)
     features = rand(2, model.backbone.num_features, 3, 3) + 0.1
     changed = (model.attend(features) != features).flatten(2).all(2).all(0)
     assert len(changed) == 24 + 8
@@ -191,6 +193,6 @@ def test_attention_of_the_published_densenet_sees_the_newest_channels_alone(name
 @pytest.mark.parametrize("name", ["densenet_attention", "densenet_full_attention"])
 def test_an_open_gate_leaves_the_densenet_as_it_is(name: str) -> None:
     model = build(name, growth=8, blocks=[2, 2, 2, 2]).eval()
-    nn.init.constant_(model.attention.gate[2].bias, 100)
+    nn.init.constant_(model.get_parameter("attention.gate.2.bias"), 100)
     images = rand(2, 3, 64, 64)
-    assert torch.allclose(model(images), model.backbone(images), atol=1e-6)
+    assert torch.allclose(model(images), model.get_submodule("backbone")(images), atol=1e-6)

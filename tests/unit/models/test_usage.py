@@ -14,19 +14,20 @@ from cytopipe.models.bundle import example_images
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.models.usage import README, usage
+from cytopipe.params import Channels
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def spec(channels: str = "rgb", threshold: float | None = 0.8765) -> ModelSpec:
+def spec(channels: Channels = "rgb", threshold: float | None = 0.8765) -> ModelSpec:
     count = 5 if channels == "rgb+masks" else 3
     return ModelSpec(
         task="classification",
         architecture="cell_background",
         arguments={"in_channels": count},
         classes=("background", "cell"),
-        channels=channels,  # type: ignore[arg-type]
+        channels=channels,
         input_size=20,
         mean=(0.5,) * count,
         std=(0.5,) * count,
@@ -36,7 +37,7 @@ def spec(channels: str = "rgb", threshold: float | None = 0.8765) -> ModelSpec:
 
 
 @pytest.mark.parametrize(("channels", "masks"), [("rgb", False), ("rgb+masks", True), ("masked", True)])
-def test_it_names_classes_size_and_segmenter(channels: str, masks: bool) -> None:
+def test_it_names_classes_size_and_segmenter(channels: Channels, masks: bool) -> None:
     text = usage("mine", spec(channels))
     assert "0. background\n1. cell" in text and "20 x 20 pixels" in text and "below 0.876" in text
     assert ("`segmenter/`" in text) == masks

@@ -80,7 +80,7 @@ def test_features_are_what_the_head_sees_of_every_image(tmp_path: Path) -> None:
     found = frozen_features(model, RGB, Labelled(ITEMS, labels), Labelled(ITEMS[:4], labels[:4]), tmp_path)
     assert found is not None and found.head is model.classifier_head
     assert found.train.items.shape == (9, 6) and found.validation.items.shape == (4, 6)
-    assert found.train.items.dtype == np.float32 and isinstance(found.train.items, np.memmap)
+    assert isinstance(found.train.items, np.memmap) and found.train.items.dtype == np.float32
     with torch.no_grad():
         logits = model.classifier_head(torch.from_numpy(found.train.items.copy()))
         assert torch.allclose(logits, model.eval()(RGB(torch.from_numpy(ITEMS))), atol=1e-6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from cytopipe.models.bundle import copy_segmenter, example_images
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.pipeline.tracking.tracker import Tracker
-
-MakeModel = Callable[..., Path]
-Track = Callable[..., Tracker]
+from fixture_types import SaveClassifier, Track
 
 
 def helpers(root: Path) -> Any:
@@ -32,12 +29,12 @@ def helpers(root: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def make_model(root: Path) -> MakeModel:
+def make_model(root: Path) -> SaveClassifier:
     """Write a classifier of bad and good 24 px images, other weights for each seed, and return its folder."""
     small = helpers(root)
 
-    def make(folder: Path, seed: int = 0, **changes: Any) -> Path:
-        spec = small.classifier_spec(**changes)
+    def make(folder: Path, channels: str = "rgb+masks", seed: int = 0, **changes: object) -> Path:
+        spec = small.classifier_spec(channels, **changes)
         torch.manual_seed(seed)
         items = np.random.default_rng(1).integers(0, 256, (2, small.SIDE, small.SIDE, 5), np.uint8)
         save_model(folder, build("cell_background", **spec.arguments), spec, example_images(items, [0, 1]))
@@ -49,7 +46,7 @@ def make_model(root: Path) -> MakeModel:
 
 
 @pytest.fixture
-def model(make_model: MakeModel, tmp_path: Path) -> Path:
+def model(make_model: SaveClassifier, tmp_path: Path) -> Path:
     """One that sees masks."""
     return make_model(tmp_path / "models/classifiers/first")
 

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,13 @@ from PIL import Image
 
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.inference.predictor import Predictor
-
-if TYPE_CHECKING:
-    from conftest import MakeModel
+from fixture_types import SaveClassifier
 
 COLUMNS = ["predicted", "p_bad", "p_good", "confidence", "uncertain", "abnormal", "error"]
 
 
 @pytest.fixture(scope="module")
-def folder(make_model: MakeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(make_model: SaveClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("served") / "model")
 
 
@@ -79,7 +77,9 @@ def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[byt
     assert not any("/tmp" in str(error) for error in errors)
 
 
-def test_batches_and_columns_are_those_of_predict(make_model: MakeModel, files: list[bytes], tmp_path: Path) -> None:
+def test_batches_and_columns_are_those_of_predict(
+    make_model: SaveClassifier, files: list[bytes], tmp_path: Path
+) -> None:
     """Small batches, one with a bad image: company decides the last digits, so the bits agree only in the same."""
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
     from cytopipe.inference.image_files import FilePredictor
@@ -109,7 +109,8 @@ def test_missing_values_are_null_in_json(served: Any, files: list[bytes]) -> Non
     from mlflow.pyfunc.scoring_server import predictions_to_json
 
     answer = io.StringIO()
-    predictions_to_json(served.predict(frame([files[0], b"no image"])), answer)
+    predicted = served.predict(frame([files[0], b"no image"]))
+    predictions_to_json(predicted, answer)  # type: ignore[no-untyped-call]  # MLflow leaves it unannotated
     rows = json.loads(answer.getvalue(), parse_constant=pytest.fail)["predictions"]
     assert rows[1]["p_bad"] is None and rows[1]["uncertain"] is None and rows[0]["error"] is None
     assert isinstance(rows[0]["uncertain"], bool) and isinstance(rows[0]["p_bad"], float)
@@ -130,7 +131,7 @@ def test_the_serving_example_is_answered_by_the_scoring_server(served: Any, fold
 
 
 def test_it_computes_with_the_threads_of_the_training_and_leaves_torch_as_it_was(
-    make_model: MakeModel, files: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_model: SaveClassifier, files: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
 

@@ -8,16 +8,14 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from cytopipe.deploy.mlflow.log import log_model
 from cytopipe.models.files import model_id
-
-if TYPE_CHECKING:
-    from conftest import MakeModel, Track
+from fixture_types import SaveClassifier, Track
 
 TAGS = {"dataset": "cells", "classifier": "first"}
 
@@ -68,7 +66,7 @@ def test_a_logged_model_predicts(track: Track, client: Any, model: Path, files: 
     assert len(loaded.predict(pd.DataFrame({"image": files}))) == len(files)
 
 
-def test_the_same_bytes_are_kept_once(track: Track, client: Any, model: Path, make_model: MakeModel) -> None:
+def test_the_same_bytes_are_kept_once(track: Track, client: Any, model: Path, make_model: SaveClassifier) -> None:
     for _ in range(2):
         with track() as tracker:
             log_model(tracker, model, "first", TAGS)
@@ -154,7 +152,7 @@ with Tracker(stage="train_classifier", item=name, experiment="cells", params={},
 """
 
 
-def test_stages_at_once_lose_no_model(client: Any, track: Track, make_model: MakeModel, tmp_path: Path) -> None:
+def test_stages_at_once_lose_no_model(client: Any, track: Track, make_model: SaveClassifier, tmp_path: Path) -> None:
     names = [f"net{number}" for number in range(4)]
     for number, name in enumerate(names):
         make_model(tmp_path / name, seed=number, channels="rgb")

@@ -6,16 +6,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from cytopipe.deploy.mlflow.log import log_model
 from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
 from cytopipe.models.files import model_id
-
-if TYPE_CHECKING:
-    from conftest import MakeModel, Track
+from fixture_types import SaveClassifier, Track
 
 NAME = "cells-smear"
 TAGS = {"accuracy": "0.9", "accuracy_low": "0.8", "test_images": "40"}
@@ -27,7 +25,7 @@ def _all_messages(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.fixture
-def second(make_model: MakeModel, model: Path) -> Path:
+def second(make_model: SaveClassifier, model: Path) -> Path:
     return make_model(model.with_name("second"), seed=1, channels="rgb")
 
 
@@ -94,7 +92,7 @@ def test_the_alias_follows_the_winner_there_and_back(track: Track, client: Any, 
 
 
 def test_the_version_is_of_the_bytes_that_were_tested_not_of_the_latest_training(
-    track: Track, client: Any, model: Path, make_model: MakeModel
+    track: Track, client: Any, model: Path, make_model: SaveClassifier
 ) -> None:
     train(track, model)
     tested = model_id(model)
@@ -179,7 +177,9 @@ assert "torch" not in sys.modules
 """
 
 
-def test_comparisons_at_once_lose_no_version(track: Track, client: Any, make_model: MakeModel, tmp_path: Path) -> None:
+def test_comparisons_at_once_lose_no_version(
+    track: Track, client: Any, make_model: SaveClassifier, tmp_path: Path
+) -> None:
     del track  # only its database is wanted
     names = [f"net{number}" for number in range(4)]
     for number, name in enumerate(names):

@@ -31,7 +31,7 @@ def lively(model: nn.Module, strength: float) -> nn.Module:
             part.running_var.uniform_(0.5, 1.5, generator=rng)  # type: ignore[union-attr]
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += strength * torch.randn(parameter.shape, generator=rng)
+            parameter.add_(strength * torch.randn(parameter.shape, generator=rng))
     return model
 
 
@@ -82,8 +82,8 @@ def images(tmp_path: Path) -> list[Path]:
         y, x = np.mgrid[:height, :width]
         distance = np.hypot(y - height / 2, x - width / 2) / min(height, width)
         colour = rng.integers(120, 256, 3)
-        pixels = colour * np.where(distance < 0.15 + 0.03 * number, 0.3, np.where(distance < 0.4, 0.6, 1.0))[..., None]
-        pixels = pixels + rng.normal(0, 6, pixels.shape)
+        shade = np.where(distance < 0.15 + 0.03 * number, 0.3, np.where(distance < 0.4, 0.6, 1.0))
+        pixels = colour * shade[..., None] + rng.normal(0, 6, (height, width, 3))
         paths.append(folder / f"{number}.png")
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
     return paths

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from cytopipe.cli import app
@@ -120,13 +121,13 @@ def test_somebody_without_cytopipe_gets_its_probabilities(
     folder = make_model(*PATCH, "masks", channels="rgb+masks")
     file = tmp_path / "masks.onnx"
     export(folder, "--images", images[0].parent, "--out", file)
-    segmentation = Segmentation.load(folder / "segmenter", "cpu")  # type: ignore[arg-type]
+    segmentation = Segmentation.load(folder / "segmenter", torch.device("cpu"))
     for path in images:
         predicted = json.loads(run("predict", folder, path, "--json", "--threads", "1"))
         (mask,) = segmentation.masks([read_rgb(path)[0]])
         (tmp_path / "mask.png").write_bytes(encode_mask(mask))
-        script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), file, path]
-        done = subprocess.run([*script, tmp_path / "mask.png"], capture_output=True, text=True, check=True)
+        script = [sys.executable, "-c", ELSEWHERE, *(str(one) for one in (root / "docs/onnx_example.py", file, path))]
+        done = subprocess.run([*script, str(tmp_path / "mask.png")], capture_output=True, text=True, check=True)
         said = {label: float(value) for label, value, _ in (line.split("\t") for line in done.stdout.splitlines())}
         assert said == {
             name: pytest.approx(float(predicted[f"p_{name}"]), abs=2e-6) for name in ("bad", "good", "große Zelle")
@@ -141,7 +142,7 @@ def test_somebody_without_cytopipe_needs_no_mask_where_the_model_sees_none(
     pixels = read_rgb(model / "example_1.png")[0]
     large.write_bytes(encode_png(pixels[:, :, ::-1].repeat(3, axis=0)))
     predicted = json.loads(run("predict", model, large, "--json", "--threads", "1"))
-    script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), "model.onnx", large]
+    script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), "model.onnx", str(large)]
     done = subprocess.run(script, capture_output=True, text=True, check=True)
     confidence = {label: float(value) for label, _, value in (line.split("\t") for line in done.stdout.splitlines())}
     assert max(confidence, key=confidence.__getitem__) == predicted["predicted"]

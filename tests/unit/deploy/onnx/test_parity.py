@@ -18,7 +18,8 @@ def of(values: np.ndarray) -> Mapping[str, np.ndarray]:
 
 
 def decide(values: np.ndarray) -> np.ndarray:
-    return values.argmax(axis=1)
+    indices: np.ndarray = values.argmax(axis=1)
+    return indices
 
 
 def test_the_largest_difference_of_any_value_counts() -> None:

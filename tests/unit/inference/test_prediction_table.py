@@ -101,8 +101,8 @@ def test_rows_with_an_error_are_not_taken_over(tmp_path: Path) -> None:
     [
         (to_csv([row("a.png", "other0000000")], COLUMNS, header=True), r"another model \(other0000000\)"),
         (to_csv([row("z.png")], COLUMNS, header=True), "holds 'z.png', which is not named now"),
-        ("name,age\nx,3\n", "no table of predictions by this model"),
-        ("\0\0", "no table of predictions by this model"),
+        ("name,age\nx,3\n", "not a table of predictions by this model"),
+        ("\0\0", "not a table of predictions by this model"),
     ],
 )
 def test_what_is_not_ours_is_refused_and_stays(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -163,5 +163,5 @@ def test_the_identity_is_of_both_models(tmp_path: Path) -> None:
     assert model_id(tmp_path / "a", segmenter) == both
     # A part is masked by the segmenter of the whole.
     assert model_id(write_classifier(tmp_path / "c/folds/0", None)) == both
-    with pytest.raises(CytopipeError, match="no model folder"):
+    with pytest.raises(CytopipeError, match="not a model folder"):
         model_id(tmp_path)

@@ -18,7 +18,7 @@ from cytopipe.models.heads import (
 )
 from cytopipe.models.registry import count_parameters
 
-# Features that the head of each network sees when it is narrow.
+# Number of features that the head of each narrow network takes.
 FEATURES = {"alexnet_hep2": 4 * 4 * 36, "cell_background": 4 * 25, "malaria_vgg": 16 * 9, "residual_attention": 32}
 
 
@@ -87,7 +87,7 @@ def test_without_changes_any_architecture_is_built_as_it_is() -> None:
 
 @pytest.mark.parametrize("change", [{"head": "linear"}, {"freeze": True}])
 def test_a_segmenter_has_no_head(change: dict[str, Any]) -> None:
-    with pytest.raises(CytopipeError, match="otsu: it is no classifier"):
+    with pytest.raises(CytopipeError, match="otsu: it is not a classifier"):
         build_classifier("otsu", {}, **change)
 
 
@@ -107,7 +107,7 @@ def test_a_network_with_two_heads_is_refused() -> None:
 
 
 def test_a_head_that_is_a_convolution_is_refused() -> None:
-    with torch.device("meta"), pytest.raises(CytopipeError, match=r"head\.fc takes no flat features"):
+    with torch.device("meta"), pytest.raises(CytopipeError, match=r"head\.fc does not take a flat feature vector"):
         replace_head(timm.create_model("resnetv2_50"), "linear", 2)
 
 

@@ -96,7 +96,7 @@ def test_images_that_would_be_pooled_away_are_refused(name: str, least: int) -> 
     with torch.device("meta"):
         model = build(name)
         model(torch.zeros(2, 3, least, least + 40))
-        with pytest.raises(CytopipeError, match=f"{least - 1} x {least} px is too small: it needs {least} px"):
+        with pytest.raises(CytopipeError, match=f"{least - 1} x {least} px is too small: each side needs {least} px"):
             model(torch.zeros(2, 3, least - 1, least))
 
 
@@ -145,7 +145,7 @@ def test_malaria_tells_no_three_classes_apart() -> None:
 
 def test_a_residual_unit_whose_last_convolution_is_zero_changes_nothing() -> None:
     unit = ResidualUnit(8, 8)
-    nn.init.zeros_(unit.get_parameter("bottleneck.5.weight"))
+    nn.init.zeros_(unit.get_parameter("bottleneck.6.weight"))
     x = rand(2, 8, 5, 5)
     assert torch.equal(unit(x), x)
     assert unit.project is None and ResidualUnit(8, 8, stride=2)(x).shape == (2, 8, 3, 3)

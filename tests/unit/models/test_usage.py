@@ -1,4 +1,4 @@
-"""The text that goes with a model: what it claims is in the model, and its Python runs."""
+"""The README of a model folder agrees with the model, and its Python code runs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_it_names_classes_size_and_segmenter(channels: Channels, masks: bool) ->
     assert ("`segmenter/`" in text) == masks
 
 
-def test_a_model_that_is_never_sure_says_so() -> None:
-    assert "Uncertain is any image" in usage("mine", spec(threshold=None))
+def test_a_model_that_is_never_certain_says_so() -> None:
+    assert "Every prediction is uncertain" in usage("mine", spec(threshold=None))
 
 
 def test_its_python_runs_in_the_folder(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_its_python_runs_in_the_folder(tmp_path: Path) -> None:
     items = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 5), np.uint8)
     save_model(tmp_path, build("cell_background"), spec(), example_images(items, [0, 1]))
     (tmp_path / README).write_text(usage("mine", spec()))
-    lines = (tmp_path / README).read_text().split("or in Python:")[1].split("Uncertain is")[0]
+    lines = (tmp_path / README).read_text().split("or in Python:")[1].split("A prediction is uncertain")[0]
     code = re.sub(r"^    ", "", lines, flags=re.MULTILINE)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(

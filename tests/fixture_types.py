@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from typer.testing import Result
 
+from cytopipe.params import Training
 from cytopipe.pipeline.tracking.tracker import Tracker
 
 
@@ -37,6 +38,29 @@ class SaveClassifier(Protocol):
     """
 
     def __call__(self, folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path: ...
+
+
+class SaveModel(Protocol):
+    """Writes the folder of a small network whose outputs depend on the image; returns the folder.
+
+    Args:
+        architecture: name in the registry.
+        arguments: arguments of its builder.
+        side: side of the stored images, pixels.
+        name: name of the folder.
+        changes: fields of model.json; with `view` the model is a segmenter. `strength` is the standard deviation of the
+            noise that is added to the initial weights.
+    """
+
+    def __call__(
+        self, architecture: str, arguments: dict[str, Any], side: int, name: str = "model", **changes: Any
+    ) -> Path: ...
+
+
+class Recipe(Protocol):
+    """Makes the parameters of a short training; any of them can be changed."""
+
+    def __call__(self, **changes: Any) -> Training: ...
 
 
 class Track(Protocol):

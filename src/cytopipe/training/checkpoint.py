@@ -39,7 +39,7 @@ class Checkpoint:
         write_bytes(self._file, hashlib.sha256(data).digest() + data)
 
     def load(self) -> dict[str, Any] | None:
-        """The last state; None if there is none, or its checksum is wrong (torch alone loads a flipped bit silently)."""
+        """The last state; None if there is none or its checksum is wrong (torch loads a flipped bit silently)."""
         if not self._file.is_file():
             return None
         content = self._file.read_bytes()

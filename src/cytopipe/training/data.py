@@ -63,7 +63,7 @@ class EpochSampler:
     """Shuffled batches of each epoch; the last, smaller batch of a pass is dropped if it holds a single image.
 
     A single image would break batch normalisation; it is kept only if `batch_size` is one, or the data are one image.
-    With `steps`, an epoch has that many batches, and passes over the data continue across epochs, each in its own order.
+    With `steps`, an epoch has that many batches; passes over the data continue across epochs, each in its own order.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0) -> None:
@@ -112,8 +112,8 @@ class TrainingLoader:
             persistent_workers=num_workers > 0,
             prefetch_factor=4 if num_workers else None,
             worker_init_fn=_single_thread,
-            # Its own generator: the loader draws a seed whenever its workers start. From the global generator, that would
-            # make dropout depend on the number of workers and on resumes.
+            # Its own generator, because the loader draws a seed whenever its workers start. From the global generator,
+            # that would make dropout depend on the number of workers and on resumes.
             generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
@@ -133,6 +133,6 @@ def _single_thread(worker: int) -> None:
 
 
 def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:
-    """Class weights, float32, inversely proportional to the class counts, with mean 1 over the images ("balanced")."""
+    """Class weights, float32, inversely proportional to the counts and with mean 1 over the images ("balanced")."""
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     return torch.tensor(len(labels) / (classes * np.maximum(counts, 1)), dtype=torch.float32)

@@ -14,9 +14,9 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Runtime
+from cytopipe.results.model_spec import Precision
 
 logger = logging.getLogger("cytopipe")
-Precision = Literal["fp32", "bf16"]
 _WORTH_IT = 1.15  # speed-up from which bf16 is worth its rounding errors
 
 

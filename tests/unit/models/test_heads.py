@@ -17,12 +17,14 @@ from cytopipe.models.heads import (
     train_mode,
 )
 from cytopipe.models.registry import count_parameters
+from cytopipe.params import Activation, Head
+from narrow_networks import Narrow
 
 # Number of features that the head of each narrow network takes.
 FEATURES = {"alexnet_hep2": 4 * 4 * 36, "cell_background": 4 * 25, "malaria_vgg": 16 * 9, "residual_attention": 32}
 
 
-def test_the_head_maps_features_to_logits_and_comes_last(narrow: Any) -> None:
+def test_the_head_maps_features_to_logits_and_comes_last(narrow: Narrow) -> None:
     model = narrow.build().eval()
     name, head = head_of(model)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -35,7 +37,7 @@ def test_the_head_maps_features_to_logits_and_comes_last(narrow: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "svm"])
-def test_a_linear_head_is_one_layer_on_the_same_features(narrow: Any, kind: Any) -> None:
+def test_a_linear_head_is_one_layer_on_the_same_features(narrow: Narrow, kind: Head) -> None:
     arguments = {**narrow.arguments, "num_classes": 2}
     model = build_classifier(narrow.name, arguments, head=kind)
     _, head = head_of(model)
@@ -45,7 +47,7 @@ def test_a_linear_head_is_one_layer_on_the_same_features(narrow: Any, kind: Any)
 
 
 @pytest.mark.parametrize("activation", ["relu", "mish"])
-def test_head_activation_and_freezing_go_together_on_every_network(narrow: Any, activation: Any) -> None:
+def test_head_activation_and_freezing_go_together_on_every_network(narrow: Narrow, activation: Activation) -> None:
     arguments = {**narrow.arguments, "num_classes": 2}
     model = build_classifier(narrow.name, arguments, head="mlp", activation=activation, freeze=True)
     _, head = head_of(model)

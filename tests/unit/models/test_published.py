@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
 
 import pytest
 import timm
@@ -16,6 +15,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.densenet_attention import DenseNetDropout
 from cytopipe.models.architectures.residual_attention import AttentionModule, ResidualUnit
 from cytopipe.models.registry import architectures, build, count_parameters, find
+from narrow_networks import Narrow
 
 # Parameters, trainable ones, classes, input size.
 PUBLISHED = {
@@ -47,7 +47,7 @@ def test_each_network_has_the_published_parameters_input_and_output(name: str) -
     assert find(name).input_size == side
 
 
-def test_every_published_network_can_be_made_narrow(narrow: Any) -> None:
+def test_every_published_network_can_be_made_narrow(narrow: Narrow) -> None:
     assert narrow.name in PUBLISHED
     model = narrow.build()
     assert count_parameters(model) == narrow.parameters
@@ -60,19 +60,19 @@ def test_every_classifier_takes_a_number_of_classes_and_of_channels() -> None:
             assert {"num_classes", "in_channels"} <= set(inspect.signature(entry.builder).parameters), entry.name
 
 
-def test_five_channels_and_another_number_of_classes_fit(narrow: Any) -> None:
+def test_five_channels_and_another_number_of_classes_fit(narrow: Narrow) -> None:
     classes = 2 if narrow.name == "malaria_vgg" else 3
     model = build(narrow.name, **narrow.arguments, num_classes=classes, in_channels=5)
     assert model(rand(2, 5, narrow.side, narrow.side)).shape == (2, classes)
 
 
-def test_the_gradient_reaches_every_trainable_parameter_and_no_frozen_one(narrow: Any) -> None:
+def test_the_gradient_reaches_every_trainable_parameter_and_no_frozen_one(narrow: Narrow) -> None:
     model = narrow.build()
     with torch.no_grad():  # timm starts each residual branch at zero, through which no gradient flows
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape)
+            parameter.add_(0.1 * torch.randn(parameter.shape))
         if narrow.name == "densenet_attention":  # of its one hidden unit, which could be 0 for all images
-            model.attention.gate[0].bias.fill_(1)
+            model.get_parameter("attention.gate.0.bias").fill_(1)
     nn.functional.cross_entropy(model(narrow.images(8)), torch.tensor([0, 1] * 4)).backward()
     for key, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -82,7 +82,7 @@ def test_the_gradient_reaches_every_trainable_parameter_and_no_frozen_one(narrow
     assert any(not p.requires_grad for p in model.parameters()) == (narrow.name in FROZEN)
 
 
-def test_evaluation_is_deterministic_and_treats_images_one_by_one(narrow: Any) -> None:
+def test_evaluation_is_deterministic_and_treats_images_one_by_one(narrow: Narrow) -> None:
     model, images = narrow.build().eval(), narrow.images()
     with torch.no_grad():
         assert torch.equal(model(images), model(images))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.losses import Loss
 from cytopipe.training.mixing import Mixer
-
-Recipe = Callable[..., Training]
+from fixture_types import Recipe
 
 
 class ByFirstPixel(nn.Module):

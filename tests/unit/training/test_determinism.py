@@ -9,7 +9,8 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Runtime
-from cytopipe.training.determinism import Precision, autocast, choose_device, choose_precision, prepare, seed_epoch
+from cytopipe.results.model_spec import Precision
+from cytopipe.training.determinism import autocast, choose_device, choose_precision, prepare, seed_epoch
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +98,8 @@ def test_a_named_precision_is_not_measured(named: Precision) -> None:
     assert choose_precision(named, step) == named
 
 
-def test_autocast_rounds_only_where_asked() -> None:
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast_rounds_only_in_bf16(precision: Precision, expected: torch.dtype) -> None:
     one = torch.ones(2, 2)
-    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with autocast(torch.device("cpu"), precision):  # type: ignore[arg-type]  # a literal in a loop
-            assert (one @ one).dtype == expected
+    with autocast(torch.device("cpu"), precision):
+        assert (one @ one).dtype == expected

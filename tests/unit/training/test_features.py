@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from cytopipe.training.features import fixed_head, frozen_features
 from cytopipe.training.loop import Epoch
 from cytopipe.training.train_classifier import ClassifierJob, fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 ITEMS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 5), dtype=np.uint8)
 RGB = InputTransform("rgb", (0.5,) * 3, (0.5,) * 3)
 

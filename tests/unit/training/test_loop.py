@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from cytopipe.params import Augmentation, Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.loop import Epoch, fit
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 CPU = torch.device("cpu")
 
 

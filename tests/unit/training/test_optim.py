@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,8 +8,7 @@ from torch import nn
 
 from cytopipe.params import Training
 from cytopipe.training.optim import Schedule, make_optimizer
-
-Recipe = Callable[..., Training]
+from fixture_types import Recipe
 
 
 def rates(recipe: Training, losses: list[float]) -> list[float]:

@@ -14,13 +14,14 @@ from torch.nn import functional as F
 
 from cytopipe.data.augment import Augmenter
 from cytopipe.params import Training
+from cytopipe.results.model_spec import Precision
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
-from cytopipe.training.determinism import Precision, seed_epoch
+from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 AUGMENT = {"flips": True, "rotation": 20, "brightness": 0.2}
 ITEMS = np.random.default_rng(0).integers(0, 256, (11, 16, 16, 5), dtype=np.uint8)
 

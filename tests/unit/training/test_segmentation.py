@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from cytopipe.params import Segmenter, Training, View
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.training.data import Batch
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
+from fixture_types import Recipe
 
 Organized = tuple[Path, list[Row]]
-Recipe = Callable[..., Training]
 
 
 def test_whole_images_become_one_window_each_with_their_mask(organized: Organized, tmp_path: Path) -> None:

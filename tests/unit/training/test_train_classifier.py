@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from cytopipe.training.train_classifier import (
 )
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 COUNT = 36
 CPU = torch.device("cpu")
 
@@ -55,7 +55,7 @@ def grouped(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(recipe: Callable[..., Training]) -> Classifier:
+def config(recipe: Recipe) -> Classifier:
     training = recipe(epochs=2).model_dump()
     return Classifier.model_validate(
         {"dataset": "d", "architecture": "timm/test_resnet", "channels": "rgb", "folds": 3, "training": training}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from cytopipe.training.segmentation import make_segmenter
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
 Organized = tuple[Path, list[Row]]
-Recipe = Callable[..., Training]
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,8 @@ from cytopipe.cli.export import default_name
 from cytopipe.imaging.decode import encode_png, read_rgb
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
+from fixture_types import SaveModel
 
-MakeModel = Callable[..., Path]
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)
 # A machine without cytopipe and torch, as far as Python can tell.
 ELSEWHERE = """
@@ -33,7 +32,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture
-def model(make_model: MakeModel, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def model(make_model: SaveModel, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a training leaves it, with examples; the current folder is empty but for it."""
     folder = make_model(*PATCH)
     for number, path in enumerate(images[:3]):
@@ -116,7 +115,7 @@ def test_another_process_writes_the_same_bytes(model: Path) -> None:
 
 
 def test_somebody_without_cytopipe_gets_its_probabilities(
-    root: Path, make_model: MakeModel, images: list[Path], tmp_path: Path
+    root: Path, make_model: SaveModel, images: list[Path], tmp_path: Path
 ) -> None:
     folder = make_model(*PATCH, "masks", channels="rgb+masks")
     file = tmp_path / "masks.onnx"

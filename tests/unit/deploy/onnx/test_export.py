@@ -7,7 +7,6 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +22,14 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import model_id
+from fixture_types import SaveModel
 
-MakeModel = Callable[..., Path]
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)
 UNET = ("attention_unet", {"encoder": "test_convnext", "decoder_widths": [8, 8, 4]}, 32)
 
 
 @pytest.fixture
-def model(make_model: MakeModel) -> Path:
+def model(make_model: SaveModel) -> Path:
     return make_model(*PATCH, channels="masked")
 
 
@@ -97,7 +96,7 @@ def test_outputs_are_the_predictors(model: Path, images: list[Path]) -> None:
 
 @pytest.mark.parametrize("temperature", [0.05, 30.0])
 def test_calibrated_probabilities_keep_to_extremes(
-    temperature: float, make_model: MakeModel, images: list[Path]
+    temperature: float, make_model: SaveModel, images: list[Path]
 ) -> None:
     decisions = {"temperature": temperature, "confidence_threshold": None}
     exported = export(make_model(*PATCH, decision_rule=decisions, strength=0.5), images)
@@ -108,7 +107,7 @@ def test_calibrated_probabilities_keep_to_extremes(
     assert np.allclose(calibrated, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_segmenters_file_holds_its_view(make_model: MakeModel, images: list[Path]) -> None:
+def test_a_segmenters_file_holds_its_view(make_model: SaveModel, images: list[Path]) -> None:
     view = {"view": "tiles", "scale": 0.5, "overlap": 0.25, "one_cell": True}
     folder = make_model(*UNET, view=view)
     session = session_of(export(folder, images))
@@ -145,7 +144,7 @@ def test_an_unreadable_image_is_named(model: Path, images: list[Path]) -> None:
         export(model, images)
 
 
-def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: MakeModel, tmp_path: Path) -> None:
+def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: SaveModel, tmp_path: Path) -> None:
     for number in (10, 2):
         shutil.copytree(make_model(*PATCH), tmp_path / f"folded/folds/{number}")
     (tmp_path / "folded/folds.json").write_text("{}")
@@ -154,13 +153,13 @@ def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: MakeModel, t
     assert open_source(tmp_path / "folded/folds/10").metadata["task"] == "classification"
 
 
-def test_a_segmenter_with_folds_is_its_own_network(make_model: MakeModel) -> None:
+def test_a_segmenter_with_folds_is_its_own_network(make_model: SaveModel) -> None:
     folder = make_model(*UNET, view={"view": "whole"})
     (folder / "folds.json").write_text("{}")
     assert open_source(folder).metadata["task"] == "segmentation"
 
 
-def test_otsus_threshold_is_no_network(make_model: MakeModel) -> None:
+def test_otsus_threshold_is_no_network(make_model: SaveModel) -> None:
     with pytest.raises(CytopipeError, match=r"otsu: this is no network.*OpenCV.*\n.*otsu\.py"):
         open_source(make_model("otsu", {}, 20, view={"view": "whole"}))
 
@@ -191,7 +190,7 @@ def test_a_missing_package_is_named_with_the_command(name: str, monkeypatch: pyt
         require_packages()
 
 
-def test_examples_come_from_the_whole_folder(make_model: MakeModel, images: list[Path], tmp_path: Path) -> None:
+def test_examples_come_from_the_whole_folder(make_model: SaveModel, images: list[Path], tmp_path: Path) -> None:
     folder = make_model(*PATCH)
     for part in ("segmenter", "folds/0", "seeds/1"):
         (folder / part).mkdir(parents=True)

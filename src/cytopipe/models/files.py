@@ -21,11 +21,15 @@ def examples_of(folder: Path) -> list[Path]:
     return sorted(folder.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
+def whole_folder(folder: Path) -> Path:
+    """The model folder as a whole, given the folder itself or one of its folds or seeds."""
+    folder = folder.resolve()
+    return folder.parent.parent if folder.parent.name in PARTS else folder
+
+
 def place_of_segmenter(classifier: Path) -> Path:
     """Path of a classifier's segmenter, whether or not it exists; folds and seeds share one segmenter."""
-    classifier = classifier.resolve()
-    whole = classifier.parent.parent if classifier.parent.name in PARTS else classifier
-    return whole / SEGMENTER
+    return whole_folder(classifier) / SEGMENTER
 
 
 def fold_part(fold: int) -> str:

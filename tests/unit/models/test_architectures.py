@@ -13,7 +13,7 @@ CLASSIFIERS = ("convnext_attention", "convnext_token_attention")
 
 
 def build_on_meta(name: str, **arguments: object) -> nn.Module:
-    """The same network without memory or initialisation, to count its parameters."""
+    """Build a network without memory or initialisation, to count its parameters."""
     with torch.device("meta"):
         return build(name, **arguments)
 
@@ -93,7 +93,7 @@ def test_segmenter_refuses_a_head_that_is_named_twice() -> None:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("channels", [3, 5])
-def test_classifier_returns_one_logit_a_class(name: str, channels: int) -> None:
+def test_classifier_returns_one_logit_per_class(name: str, channels: int) -> None:
     model = build(name, num_classes=7, in_channels=channels, backbone="test_convnext")
     assert model(images(channels)).shape == (2, 7)
 
@@ -116,7 +116,7 @@ def test_every_layer_of_the_classifier_is_in_use(name: str) -> None:
 
 
 def projection_gradients(name: str) -> dict[str, float]:
-    """Norm of the loss's gradient in the query, key and value projections."""
+    """Norm of the gradient of the loss with respect to the query, key and value projections."""
     torch.manual_seed(0)
     model = build(name, backbone="test_convnext", widths=[64, 32], dropout=[0, 0])
     nn.functional.cross_entropy(model(images(5)), torch.tensor([0, 3])).backward()

@@ -63,7 +63,7 @@ def test_head_activation_and_freezing_go_together_on_every_network(narrow: Narro
 
 
 @pytest.mark.parametrize("name", ["test_convnext", "test_vit", "test_efficientnet", "mobilenetv2_100"])
-def test_timm_s_classifiers_take_another_head(name: str) -> None:
+def test_classifiers_of_timm_take_another_head(name: str) -> None:
     model = build_classifier(name, {"num_classes": 3}, head="mlp", activation="mish", freeze=True).eval()
     assert model(torch.zeros(1, 3, 160, 160)).shape == (1, 3)
     assert count_parameters(model, trainable=True) == count_parameters(head_of(model)[1]) > 0

@@ -45,7 +45,7 @@ def mobilenet() -> Path:
     return path
 
 
-def test_false_leaves_the_weights_and_gives_the_architecture_s_normalisation() -> None:
+def test_random_weights_are_kept_with_the_normalisation_of_the_architecture() -> None:
     model = build("resnet18", num_classes=2)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     assert load_pretrained(model, RANDOM_WEIGHTS) == IMAGENET
@@ -170,7 +170,7 @@ class Bomb:
         ("model.pth", b"", "is not a .safetensors file"),
     ],
 )
-def test_a_file_that_is_none_is_refused(
+def test_a_file_in_another_format_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -298,7 +298,7 @@ def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: py
     assert asked[0]["weights_only"] is True and asked[0]["check_hash"] is True
 
 
-def test_a_network_of_its_own_takes_images_on_the_scale_of_0_to_1() -> None:
+def test_networks_without_pretrained_weights_take_images_on_the_0_to_1_scale() -> None:
     for name in ("cell_background", "malaria_vgg"):
         with torch.device("meta"):
             assert load_pretrained(build(name), RANDOM_WEIGHTS) == Normalisation((0, 0, 0), (1, 1, 1))

@@ -1,4 +1,4 @@
-"""The networks of the five published systems: sizes, wiring, and what each does differently."""
+"""The networks of the five published systems: sizes, connections and peculiarities."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_evaluation_is_deterministic_and_treats_images_one_by_one(narrow: Narrow
 @pytest.mark.parametrize(
     ("name", "least"), [("alexnet_hep2", 63), ("densenet_dropout", 29), ("densenet_full_attention", 29)]
 )
-def test_images_that_would_be_pooled_away_are_refused(name: str, least: int) -> None:
+def test_images_that_are_too_small_for_the_poolings_are_rejected(name: str, least: int) -> None:
     with torch.device("meta"):
         model = build(name)
         model(torch.zeros(2, 3, least, least + 40))
@@ -101,7 +101,7 @@ def test_images_that_would_be_pooled_away_are_refused(name: str, least: int) -> 
 
 
 @pytest.mark.parametrize(("name", "least"), [("cell_background", 11), ("malaria_vgg", 42)])
-def test_a_network_with_dense_layers_on_a_flat_map_takes_one_size_alone(name: str, least: int) -> None:
+def test_a_network_with_a_flattened_map_takes_only_one_image_size(name: str, least: int) -> None:
     with torch.device("meta"):
         model = build(name, input_size=least)
         assert model(torch.zeros(2, 3, least, least)).shape == (2, 2)
@@ -128,7 +128,7 @@ def test_alexnet_s_features_can_be_trained_too() -> None:
     assert count_parameters(model, trainable=True) == count_parameters(model)
 
 
-def test_malaria_s_two_logits_are_a_sigmoid_unit() -> None:
+def test_the_two_logits_of_malaria_vgg_are_a_sigmoid_unit() -> None:
     model = build("malaria_vgg", width=4, input_size=64).eval()
     logits = model(rand(4, 3, 64, 64) * 20)
     z, truth = logits[:, 1], torch.tensor([0, 1, 1, 0])
@@ -138,7 +138,7 @@ def test_malaria_s_two_logits_are_a_sigmoid_unit() -> None:
     assert torch.allclose(nn.functional.cross_entropy(logits, truth), binary)
 
 
-def test_malaria_tells_no_three_classes_apart() -> None:
+def test_malaria_vgg_rejects_three_classes() -> None:
     with pytest.raises(CytopipeError, match="malaria_vgg: one sigmoid unit tells 2 classes apart, not 3"):
         build("malaria_vgg", num_classes=3)
 

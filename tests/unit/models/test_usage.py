@@ -37,7 +37,7 @@ def spec(channels: Channels = "rgb", threshold: float | None = 0.8765) -> ModelS
 
 
 @pytest.mark.parametrize(("channels", "masks"), [("rgb", False), ("rgb+masks", True), ("masked", True)])
-def test_it_names_classes_size_and_segmenter(channels: Channels, masks: bool) -> None:
+def test_the_readme_names_classes_size_and_segmenter(channels: Channels, masks: bool) -> None:
     text = usage("mine", spec(channels))
     assert "0. background\n1. cell" in text and "20 x 20 pixels" in text and "below 0.876" in text
     assert ("`segmenter/`" in text) == masks
@@ -47,7 +47,7 @@ def test_a_model_that_is_never_certain_says_so() -> None:
     assert "Every prediction is uncertain" in usage("mine", spec(threshold=None))
 
 
-def test_its_python_runs_in_the_folder(tmp_path: Path) -> None:
+def test_the_python_code_of_the_readme_runs_in_the_folder(tmp_path: Path) -> None:
     import numpy as np
 
     items = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 5), np.uint8)

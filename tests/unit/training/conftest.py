@@ -52,7 +52,7 @@ def tensors(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def organized(tmp_path: Path) -> tuple[Path, list[Row]]:
-    """Images of dark discs with darker nuclei on white, 32 x 32 px, with their masks; four groups of two for training."""
+    """Images of dark discs with darker nuclei on white, 32 x 32 px, with their masks; 4 groups of 2 for training."""
     folder, rows = tmp_path / "organized", []
     folder.mkdir()
     for index, split in enumerate(["train"] * 8 + ["val"] * 2 + ["test"] * 2):

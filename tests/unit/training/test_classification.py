@@ -20,7 +20,7 @@ from fixture_types import Recipe
 
 
 class ByFirstPixel(nn.Module):
-    """Logits (0, first red value): 0 for an item of class 0, log 3 for one of class 1."""
+    """Logits are (0, z), where z is 0 for an item of class 0 and log 3 for an item of class 1."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         red = images[:, 0, 0, 0]

@@ -12,7 +12,7 @@ CLASSES = 4
 
 
 def plain(count: int = 4, side: int = 8, channels: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image i has the value i everywhere, and class i alone."""
+    """A batch in which image i has the value i everywhere and only class i, and its one-hot targets."""
     images = torch.arange(count).float().view(-1, 1, 1, 1).repeat(1, channels, side, side)
     return images.to(memory_format=torch.channels_last), torch.eye(CLASSES)[torch.arange(count) % CLASSES]
 
@@ -26,7 +26,7 @@ def mixed(one: Mixer, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor
 
 
 def areas(image: torch.Tensor) -> list[float]:
-    """Share of the pixels that hold each value, and so each class."""
+    """Share of the pixels with each value, which is the share of each class."""
     return [float(((image[0] - value).abs() < 1e-5).float().mean()) for value in range(CLASSES)]
 
 
@@ -105,7 +105,7 @@ def test_draws_depend_on_seed_epoch_and_step_alone(strengths: Mapping[str, float
         assert not torch.equal(mixed(other, epoch, step)[0], first[0])
 
 
-def test_the_global_generators_are_left_alone() -> None:
+def test_the_global_generator_is_not_advanced() -> None:
     torch.manual_seed(0)
     expected = torch.get_rng_state()
     mixed(mixer({"mixup": 1, "cutmix": 1, "mosaic": 0.5}), 0, 0)

@@ -21,7 +21,7 @@ from cytopipe.training.svm import GRID, Svm, fit_svm
 
 
 def blobs(count: int, classes: int, seed: int, apart: float = 4.0) -> Labelled:
-    """Classes at corners, on scales and offsets that differ between the eight features; one feature never changes."""
+    """Gaussian classes in eight features with different scales and offsets; the last feature is constant."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     items = rng.normal(size=(count, 8)) + apart * np.eye(8)[labels]
@@ -68,7 +68,7 @@ def test_c_rises_until_the_validation_accuracy_falls_and_the_smallest_of_the_bes
 
     def machines(items: np.ndarray, labels: np.ndarray, classes: int, c: float, *rest: object) -> tuple[Any, Any]:
         asked.append(c)
-        # Of ten images of class 0 so many get a feature that speaks for it.
+        # The bias is chosen so that this share of the ten images of class 0 is classified correctly.
         return np.array([[1.0], [0.0]]), np.array([0.0, 1 - 2 * accuracies[len(asked) - 1]])
 
     monkeypatch.setattr(svm_module, "_machines", machines)
@@ -101,7 +101,7 @@ def test_a_class_without_training_images_is_not_predicted() -> None:
         assert set(logits(svm, validation).argmax(axis=1)) == set(range(present))
 
 
-def test_balanced_classes_weigh_alike() -> None:
+def test_balanced_classes_have_equal_weight() -> None:
     data = blobs(120, 2, 0, apart=0.7)
     kept = np.flatnonzero((data.labels == 0) | (np.arange(120) % 20 == 1))
     rare, even = Labelled(np.asarray(data.items)[kept], data.labels[kept]), blobs(200, 2, 2, apart=0.7)
@@ -112,7 +112,7 @@ def test_balanced_classes_weigh_alike() -> None:
     assert predicted[0] < 0.2 < predicted[1]
 
 
-def test_a_layer_takes_the_machine() -> None:
+def test_a_machine_is_copied_into_a_layer() -> None:
     train, validation = blobs(60, 3, 0), blobs(30, 3, 1)
     svm = fit_svm(train, validation, 3, balanced=False, seed=0)
     layer = nn.Linear(8, 3)
@@ -127,13 +127,13 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert one.weight.tobytes() == two.weight.tobytes() and one.bias.tobytes() == two.bias.tobytes()
 
 
-def test_one_class_alone_is_refused() -> None:
+def test_a_single_class_is_rejected() -> None:
     data = blobs(20, 1, 0)
     with pytest.raises(CytopipeError, match="all training images are of one class"):
         fit_svm(data, data, 2, balanced=False, seed=0)
 
 
-def test_a_solver_that_stops_early_is_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_solver_that_stops_early_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = LinearSVC.fit
     monkeypatch.setattr(LinearSVC, "fit", lambda self, *data: fit(self.set_params(max_iter=1), *data))
     with caplog.at_level(logging.WARNING, "cytopipe"):

@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def grouped(tmp_path: Path) -> Path:
-    """36 images in 12 groups; the first pixel is the position in the manifest, the rest shows the class."""
+    """Tensors of 36 images in 12 groups: the first pixel is the row in the manifest, the others show the class."""
     folder = tmp_path / "grouped"
     folder.mkdir()
     rows = [
@@ -138,7 +138,7 @@ def test_folds_of_other_images_are_an_error(
         evaluate(folder, grouped, "d", CPU)
 
 
-def test_without_folds_one_network_is_trained_and_the_test_split_stays_closed(
+def test_without_folds_one_network_is_trained_and_the_test_split_is_not_read(
     grouped: Path, config: Classifier, workspace: Workspace
 ) -> None:
     (grouped / "test.npy").unlink()
@@ -220,7 +220,7 @@ def train(
 
 
 @pytest.mark.parametrize("channels", ["rgb", "rgb+masks"])
-def test_dark_and_bright_cells_are_told_apart_without_a_test_split(
+def test_dark_and_bright_cells_are_distinguished_without_a_test_split(
     recipe: Recipe, tensors: Path, tmp_path: Path, channels: str
 ) -> None:
     assert not (tensors / "test.npy").exists()
@@ -247,7 +247,7 @@ MIXING = {"flips": "mirror", "mixup": 0.4, "cutmix": 1.0, "mosaic": 0.4}
 
 
 @pytest.mark.parametrize("loss", ["ce", "bce", "smooth_l1", "focal"])
-def test_every_loss_learns_with_mixed_and_resized_images(
+def test_training_works_with_every_loss_on_mixed_and_resized_images(
     recipe: Recipe, tensors: Path, tmp_path: Path, loss: str
 ) -> None:
     asked = recipe(epochs=8, learning_rate=0.003, loss=loss, augment=MIXING, class_weights="balanced")

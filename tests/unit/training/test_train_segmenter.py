@@ -60,7 +60,7 @@ def test_otsu_is_set_up_without_training(organized: Organized, place: Workspace)
     assert trained.main.spec.architecture == "otsu"
 
 
-def test_a_segmenter_finds_dark_discs_and_its_folder_knows_the_view(
+def test_a_segmenter_finds_dark_discs_and_its_folder_contains_the_view(
     organized: Organized, place: Workspace, recipe: Recipe
 ) -> None:
     folder, rows = organized

@@ -20,7 +20,7 @@ from cytopipe.deploy.onnx.source import Source
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.files import FOLDS, PARTS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id
+from cytopipe.models.files import FOLDS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id, whole_folder
 from cytopipe.models.folder import load_model
 
 NOISE = 5  # number of random images; odd, so that the last pair is incomplete
@@ -74,8 +74,7 @@ def example_paths(folder: Path) -> list[Path]:
     Raises:
         CytopipeError: there are no example images.
     """
-    folder = folder.resolve()
-    whole = folder.parent.parent if folder.parent.name in PARTS else folder
+    whole = whole_folder(folder)
     found = examples_of(whole) or (examples_of(whole.parent) if whole.name == SEGMENTER else [])
     if not found:
         raise CytopipeError(

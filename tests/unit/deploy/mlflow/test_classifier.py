@@ -27,7 +27,7 @@ def folder(make_model: SaveClassifier, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Any:
-    """The model as a user of MLflow has it."""
+    """The model as MLflow loads it."""
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -43,7 +43,7 @@ def decoded(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def test_a_served_model_says_what_the_predictor_says(served: Any, folder: Path, files: list[bytes]) -> None:
+def test_a_served_model_gives_the_predictions_of_the_predictor(served: Any, folder: Path, files: list[bytes]) -> None:
     found = served.predict(frame(files))
     expected = list(Predictor.load(folder, torch.device("cpu"))(decoded(data) for data in files))
     assert list(found.columns) == COLUMNS
@@ -63,7 +63,7 @@ def test_images_may_come_as_rows_or_base64(served: Any, files: list[bytes]) -> N
     assert served.predict(frame(wrapped)).equals(found)
 
 
-def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[bytes], tmp_path: Path) -> None:
+def test_an_unreadable_image_gives_a_row_with_an_error(served: Any, files: list[bytes], tmp_path: Path) -> None:
     (tmp_path / "cell.png").write_bytes(files[0])
     bad: list[Any] = [b"", b"no image", files[0][:200], str(tmp_path / "cell.png"), None, 3]
     found = served.predict(frame([files[0], *bad, files[1]]))
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[byt
 def test_batches_and_columns_are_those_of_predict(
     make_model: SaveClassifier, files: list[bytes], tmp_path: Path
 ) -> None:
-    """Small batches, one with a bad image: company decides the last digits, so the bits agree only in the same."""
+    """Results depend slightly on batch composition, so equal results in small batches show that batches are equal."""
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
     from cytopipe.inference.image_files import FilePredictor
 
@@ -101,7 +101,7 @@ def test_batches_and_columns_are_those_of_predict(
             assert row[name] == ("" if served[name] is None else f"{served[name]:.6g}")
 
 
-def test_no_image_gives_no_row(served: Any) -> None:
+def test_an_empty_input_gives_an_empty_table(served: Any) -> None:
     assert served.predict(frame([])).shape == (0, len(COLUMNS))
 
 

@@ -45,7 +45,7 @@ def versions(client: Any) -> list[Any]:
 
 
 def the_best(client: Any, name: str = NAME) -> tuple[str, Any, Any]:
-    """Number and version under the alias, and the logged model that it is of."""
+    """Number and entry of the version under the alias, and its logged model."""
     best = client.get_model_version_by_alias(name, "best")
     experiment = client.get_experiment_by_name("cells")
     (logged,) = [
@@ -60,7 +60,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "cytopipe"]
 
 
-def test_the_winner_becomes_the_best_version_with_what_the_test_said(
+def test_the_winner_becomes_the_best_version_with_the_results_of_its_test(
     track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(track, model)
@@ -81,7 +81,7 @@ def test_the_same_winner_adds_no_version_but_brings_new_numbers(track: Track, cl
     assert version.tags["accuracy"] == "0.95"
 
 
-def test_the_alias_follows_the_winner_there_and_back(track: Track, client: Any, model: Path, second: Path) -> None:
+def test_the_alias_follows_the_winner_back_and_forth(track: Track, client: Any, model: Path, second: Path) -> None:
     train(track, model)
     train(track, second)
     for folder, expected in ((model, "1"), (second, "2"), (model, "1")):
@@ -121,7 +121,7 @@ def test_a_winner_that_mlflow_does_not_hold_is_logged_now(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_winner_that_is_nowhere_is_named_with_what_to_do(
+def test_a_missing_winner_is_named_with_a_remedy(
     track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture, there: bool
 ) -> None:
     if not there:
@@ -151,7 +151,7 @@ def test_artifacts_that_cannot_be_written_cost_one_warning(
     assert versions(client) == []
 
 
-def test_the_name_is_one_that_mlflow_accepts(track: Track, client: Any, model: Path) -> None:
+def test_the_registered_name_is_valid_for_mlflow(track: Track, client: Any, model: Path) -> None:
     name = registered_name("/Users/me@lab: cells", "smear")
     with track(stage="compare", item=None) as tracker:
         register(tracker, name, Winner("smear", "first", model_id(model), model, TAGS))
@@ -177,7 +177,7 @@ assert "torch" not in sys.modules
 """
 
 
-def test_comparisons_at_once_lose_no_version(
+def test_concurrent_comparisons_lose_no_version(
     track: Track, client: Any, make_model: SaveClassifier, tmp_path: Path
 ) -> None:
     del track  # only its database is wanted

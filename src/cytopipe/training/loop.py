@@ -25,7 +25,7 @@ Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
 
 
 class Task(Protocol):
-    """What is trained for: a loss, and the validation measures that rank epochs."""
+    """The objective of a training: its loss, and the validation measures that rank epochs."""
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss of a training batch (scalar tensor), and other measures (means over the batch)."""

@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cytopipe.data.augment import Augmenter
+from cytopipe.models.determinism import seed_epoch
 from cytopipe.params import Training
 from cytopipe.results.model_spec import Precision
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
-from cytopipe.training.determinism import seed_epoch
 from cytopipe.training.loop import Epoch, fit
 from fixture_types import Recipe
 

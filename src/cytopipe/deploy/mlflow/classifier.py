@@ -35,7 +35,7 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ce
         CytopipeError: the folder is damaged or not a classifier, or the device is not available.
     """
     from cytopipe.inference.predictor import Predictor
-    from cytopipe.training.determinism import choose_device
+    from cytopipe.models.determinism import choose_device
 
     device = choose_device((model_config or {}).get("device", "auto"))
     return CellClassifier(Predictor.load(Path(path), device))
@@ -116,7 +116,7 @@ def _as_trained(num_threads: int | None) -> Iterator[None]:
     """Use the torch settings of the training, so that results are equal to the bit; restore the caller's afterwards."""
     import torch
 
-    from cytopipe.training.determinism import make_deterministic
+    from cytopipe.models.determinism import make_deterministic
 
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     make_deterministic(num_threads or before[0])

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from typer.testing import Result
 
+from cytopipe.params import Training
+from cytopipe.pipeline.tracking.tracker import Tracker
+
 if TYPE_CHECKING:
     from cytopipe.audit.audit import AuditedDataset
     from made_cells import Cell
@@ -39,6 +42,37 @@ class SaveClassifier(Protocol):
     """
 
     def __call__(self, folder: Path, channels: str = "rgb+masks", seed: int = 3, **changes: object) -> Path: ...
+
+
+class SaveModel(Protocol):
+    """Writes the folder of a small network whose outputs depend on the image; returns the folder.
+
+    Args:
+        architecture: name in the registry.
+        arguments: arguments of its builder.
+        side: side of the stored images, pixels.
+        name: name of the folder.
+        changes: fields of model.json; with `view` the model is a segmenter. `strength` is the standard deviation of the
+            noise that is added to the initial weights.
+    """
+
+    def __call__(
+        self, architecture: str, arguments: dict[str, Any], side: int, name: str = "model", **changes: Any
+    ) -> Path: ...
+
+
+class Recipe(Protocol):
+    """Makes the parameters of a short training; any of them can be changed."""
+
+    def __call__(self, **changes: Any) -> Training: ...
+
+
+class Track(Protocol):
+    """Makes the tracker of a stage in a project whose MLflow database is empty at first."""
+
+    def __call__(
+        self, stage: str = "train_classifier", item: str | None = "first", enabled: bool = True
+    ) -> Tracker: ...
 
 
 class LeaveResults(Protocol):

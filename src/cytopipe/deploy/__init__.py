@@ -1,1 +1,1 @@
-"""Trained models for other programs: ONNX files and MLflow models."""
+"""Export trained models to other programs: ONNX files and MLflow models."""

@@ -1,1 +1,1 @@
-"""The one inference engine: masks and classes of images, from model folders alone."""
+"""Inference from model folders: masks and class probabilities of images, for every stage, command and the app."""

@@ -1,4 +1,4 @@
-"""Class probabilities of stored items by a classifier's model folder."""
+"""Class probabilities of stored items."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import ModelSpec
 
-BATCH = 64  # images of a forward pass; with another number the last digits may differ
+BATCH = 64  # images per forward pass; results depend slightly on it
 
 
 def input_transform(spec: ModelSpec, device: torch.device) -> InputTransform:
-    """From stored items to what the classifier of this specification sees."""
+    """The transform from stored items to the input of the classifier that `spec` describes."""
     return InputTransform(spec.channels, spec.mean, spec.std, device, spec.network_size)
 
 
 def class_probabilities(
     model: nn.Module, transform: InputTransform, items: Items, batch_size: int = BATCH, tta: int = 1
 ) -> np.ndarray:
-    """N x S x S x 5 uint8 -> N x classes float64; rows sum to 1. Always in fp32 and evaluation mode.
+    """Predict class probabilities, in fp32 and evaluation mode.
 
     Args:
-        model: returns N x classes logits.
-        transform: of stored items.
-        items: in any order; the result has the same.
-        batch_size: images of a forward pass.
-        tta: 8 takes the mean over the turned and mirrored images.
+        model: returns N x classes logits; left in evaluation mode.
+        transform: transform of stored items to the model's input.
+        items: N x S x S x 5 uint8.
+        batch_size: images per forward pass.
+        tta: 1, or 8 to average over all quarter turns and reflections.
+
+    Returns:
+        N x classes float64 in the order of the items; rows sum to 1.
     """
     model.eval()
     results = []

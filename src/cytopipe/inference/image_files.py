@@ -1,4 +1,4 @@
-"""Predictions of image files, batch after batch; what cannot be read becomes a row that says why."""
+"""Predictions of image files in batches; a file that cannot be read becomes a row with an error."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from cytopipe.inference.prediction_table import Row, columns_of, failed_row, pre
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.io.hashing import sha256_file
 
-OnPredicted = Callable[[str, str, Prediction], None]  # image, its sha256, what was found
+OnPredicted = Callable[[str, str, Prediction], None]  # path of the image, its SHA-256, its prediction
 
 
 class FilePredictor:
-    """Rows of image files by one model.
+    """Predicts image files with one model, and reuses the rows of an earlier run.
 
-    Batches are cut at fixed places of the list, and one that lacks a single row is computed whole: results depend
-    slightly on batch composition, and a resumed run must write the bytes that an undisturbed one would have written.
+    Batches are fixed slices of the list of images, and a batch that lacks a single row is computed as a whole: results
+    depend slightly on batch composition, and a resumed run must write the same bytes as an uninterrupted one.
 
     Args:
-        predictor: of the model.
-        model: its identity.
-        done: rows of an earlier run by image; used where the file is the same.
-        complete: whether what else is made of an image (given it and its sha256) is there already.
-        on_predicted: is told every image that was predicted.
+        predictor: classifier to use.
+        model: identity of the model, for the rows.
+        done: rows of an earlier run by path; reused if the file is unchanged.
+        complete: given path and SHA-256 of an image, whether its other outputs (overlays) exist already.
+        on_predicted: called for every image that was predicted.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FilePredictor:
         self.columns = columns_of(predictor.classes, bool(predictor.rule.abnormal))
 
     def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:
-        """The rows of each batch, in order, and whether they are new."""
+        """Yield the rows of each batch, in order, and whether they were computed now."""
         size = self.predictor.batch_size
         for start in range(0, len(images), size):
             some = images[start : start + size]
@@ -53,7 +53,7 @@ class FilePredictor:
                 yield self._predict(some), True
 
     def _kept(self, images: Sequence[str]) -> list[Row]:
-        """The rows of an earlier run; none where one is missing or its file has changed."""
+        """The rows of an earlier run; empty if a row is missing or a file has changed."""
         rows = [self.done[image] for image in images if image in self.done]
         if len(rows) == len(images) and all(map(self._still_holds, rows)):
             return rows
@@ -96,10 +96,10 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a regular file.
 
     Raises:
-        CytopipeError: it is none, or cannot be read.
+        CytopipeError: the path is not a regular file, or it cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # reading a pipe would block
             raise CytopipeError("this is no file", where=path)
         return sha256_file(path)
     except FileNotFoundError:

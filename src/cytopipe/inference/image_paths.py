@@ -1,4 +1,4 @@
-"""Images that a command line names: files, folders, patterns and tables, as one list in the order given."""
+"""The images named on a command line: files, folders, patterns and tables, as one list in the given order."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import SUFFIXES
 from cytopipe.io.folders import is_junk
 
-COLUMNS = ("image", "path")  # of a table, the first that is there
-_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of a formula
+COLUMNS = ("image", "path")  # column of the paths in a table; the first that exists
+_FORMULA = tuple("=+-@\t\r")  # characters at which a spreadsheet begins a formula
 
 
 def list_images(named: Iterable[str], column: str | None = None) -> list[str]:
-    """Paths of the images, each once, in the order in which they are named.
+    """List the paths of the images, without duplicates, in the order in which they are named.
 
     Args:
-        named: each an image file; a folder, whose images of any depth come sorted; a pattern (`*`, `?`, `[...]`, `**`),
-            whose matches are taken as if each were named; or a CSV, whose paths start at its own folder.
-        column: of the CSV's paths; None takes the first of COLUMNS.
+        named: image files; folders, whose images at any depth are sorted; patterns (`*`, `?`, `[...]`, `**`), whose
+            matches are treated as if each were named; or CSV tables with paths relative to their own folder.
+        column: column of the paths in CSV tables; None takes the first of COLUMNS.
 
     Returns:
-        Paths as they can be opened from here. One that a spreadsheet would take for a formula begins with `./`.
+        Paths relative to the current folder, or absolute. A path that a spreadsheet would take for a formula begins
+        with `./`.
 
     Raises:
-        CytopipeError: nothing is there by a name, a folder or pattern holds no image, or a table lacks the column.
+        CytopipeError: a name does not exist, a folder or pattern has no image, or a table lacks the column.
     """
     found: dict[str, str] = {}
     for name in named:
@@ -36,7 +37,7 @@ def list_images(named: Iterable[str], column: str | None = None) -> list[str]:
         if not paths:
             raise CytopipeError("no image here", where=name, hint=f"images end in {', '.join(SUFFIXES)}")
         for path in paths:
-            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100  # a link is an image of its own: not resolved
+            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100  # not resolved: a link is a separate image
     return [f"./{path}" if path.startswith(_FORMULA) else path for path in found.values()]
 
 
@@ -56,7 +57,7 @@ def _of(name: str, column: str | None) -> Iterator[str]:
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
-    """Images below a folder, sorted by path; links are followed but for those that lead in a circle."""
+    """Images below a folder, sorted by path; links are followed unless they form a cycle."""
     names = []
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         here = Path(root)

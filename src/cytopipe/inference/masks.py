@@ -1,4 +1,4 @@
-"""Predicted masks of a whole dataset; with folds, no training image is segmented by a model trained on it."""
+"""Predict the masks of a dataset; with folds, no training image is segmented by a model trained on it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def generate_masks(
     device: torch.device,
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
 ) -> list[Row]:
-    """Write `<id>.png` palette masks of every image, in the image's own size.
+    """Write the palette mask of every image as `<id>.png`, in the size of the image.
 
     Args:
         organized: folder of the images.
-        rows: its manifest.
-        segmenter: model folder, with its folds.
-        trained_on_it: whether the segmenter was trained on this dataset, so that its folds are of these images.
+        rows: manifest of the images.
+        segmenter: model folder, with its folds if it has any.
+        trained_on_it: whether the segmenter was trained on this dataset, so that its folds are folds of these images.
         target: existing empty folder.
-        device: to predict on.
-        progress: wraps the iteration, given the number of images.
+        device: device to predict on.
+        progress: wraps the iteration over a number of images, to show progress.
 
     Returns:
-        The manifest of the predicted masks, in id order.
+        The manifest with the predicted masks, in the order of `rows`.
     """
     done: dict[str, Row] = {}
     for model_folder, chosen in models_of(rows, segmenter, trained_on_it).items():
@@ -55,10 +55,10 @@ def generate_masks(
 
 
 def models_of(rows: Sequence[Row], segmenter: Path, trained_on_it: bool) -> dict[Path, list[Row]]:
-    """The model folder that segments each row: never one that was trained on the row, where there are folds.
+    """Group images by the model folder that segments them: with folds, never by a model that was trained on them.
 
     Raises:
-        CytopipeError: the folds are of other images.
+        CytopipeError: a training image is in no fold.
     """
     folds = Folds.read(segmenter) if trained_on_it else Folds({}, segmenter)
     chosen: dict[Path, list[Row]] = defaultdict(list)

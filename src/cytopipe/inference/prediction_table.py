@@ -1,4 +1,4 @@
-"""Rows of a table of predictions, and a table that an interrupted run leaves and the next one completes."""
+"""The table of predictions of image files; an interrupted run leaves a part that the next run completes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from cytopipe.inference.predictor import Prediction
 from cytopipe.io.atomic import write_bytes
 from cytopipe.io.tables import plain
 
-Row = dict[str, str]  # by column; empty where there is no value
+Row = dict[str, str]  # value by column; an empty string for a missing value
 
 _YES_NO = {True: "true", False: "false"}
-_ANOTHER = "name another --out, or add --force to lose it"
+_ANOTHER = "name another --out, or add --force to overwrite it"
 
 
 def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
     """Columns of the table of a classifier.
 
-    `p_<class>` are the probabilities that `evaluate` writes, `confidence` is the calibrated one of the predicted
-    class, `uncertain` says that a person should look, `abnormal` is the calibrated probability of the abnormal classes.
+    `p_<class>` are the probabilities as `evaluate` writes them; `confidence` is the calibrated probability of the
+    predicted class; `uncertain` is true if it is below the confidence threshold, so that a person should review the
+    image; `abnormal` is the calibrated probability of the abnormal classes together.
+
+    Args:
+        classes: names of the classes in the order of the probabilities.
+        has_abnormal: whether some classes are abnormal.
     """
     abnormal = ["abnormal"] if has_abnormal else []
     probabilities = [f"p_{label}" for label in classes]
@@ -36,7 +41,7 @@ def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
 def predicted_row(
     columns: Sequence[str], image: str, sha256: str, model: str, classes: Sequence[str], found: Prediction
 ) -> Row:
-    """The row of an image; numbers as every table shows them."""
+    """The row of an image that was predicted; numbers have six significant digits."""
     values: dict[str, object] = {
         "image": image,
         "predicted": found.predicted,
@@ -51,13 +56,13 @@ def predicted_row(
 
 
 def failed_row(columns: Sequence[str], image: str, sha256: str, model: str, error: str) -> Row:
-    """The row of an image that cannot be read; the error stands in one line."""
+    """The row of an image that cannot be read; the error is reduced to one line."""
     values = {"image": image, "sha256": sha256, "model": model, "error": " ".join(error.split())}
     return {name: values.get(name, "") for name in columns}
 
 
 def to_csv(rows: Iterable[Row], columns: Sequence[str], header: bool = False) -> str:
-    """Lines of CSV."""
+    """Rows as CSV text."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     if header:
@@ -67,7 +72,7 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str], header: bool = False) ->
 
 
 def to_json(row: Row) -> str:
-    """One line of JSON in ASCII: the numbers of the CSV, true or false, null for what is not there."""
+    """A row as one line of ASCII JSON: the numbers of the CSV, true or false, null for missing values."""
 
     def value(name: str, text: str) -> object:
         if text == "":
@@ -80,21 +85,21 @@ def to_json(row: Row) -> str:
 
 
 class Table:
-    """A CSV of predictions that grows as `<name>.part` and takes its name when it is whole.
+    """A CSV of predictions that grows as `<name>.part` and is renamed when it is complete.
 
-    What an earlier run left under either name is taken over where it is of the same model, so that an interrupted run
-    goes on; a last line that a kill tore is dropped. Whether the images are still the same is for the caller to ask.
+    Rows that an earlier run of the same model left under either name are reused, so that an interrupted run continues;
+    an incomplete last line is dropped. The caller checks whether the images are unchanged.
 
     Args:
-        path: of the finished table.
-        columns: of its rows.
+        path: path of the finished table.
+        columns: names of the columns.
         model: identity of the model.
-        images: all that the table will hold.
-        force: overwrite what is there, in the end; only rows of an interrupted run are taken over.
+        images: paths of all images that the table will hold.
+        force: overwrite the finished table; only rows of an interrupted run are reused.
 
     Raises:
-        CytopipeError: on entering, when what is there is no table of this model, holds other images, which would be
-            lost, or is being written by another process.
+        CytopipeError: on entering the context, if an existing file is not a table of this model, holds other images
+            (which would be lost), or is being written by another process.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], model: str, images: Collection[str], force: bool) -> None:
@@ -140,18 +145,18 @@ class Table:
         file.flush()
 
     def _rows(self, text: str, where: Path) -> list[Row]:
-        """Whole rows without an error; none of a file that ends in its header."""
+        """The complete rows without an error; none if the file ends within its header."""
         if to_csv([], self.columns, header=True).startswith(text):
             return []
         try:
             header, *lines = csv.reader(io.StringIO(text, newline=""))
         except csv.Error:
             header, lines = [], []
-        # Only the image, which comes first, may hold line ends: a torn row lacks columns, or the end of its line.
+        # Only the first column, the image, can hold line breaks: an incomplete row lacks columns or its line break.
         if not text.endswith("\n"):
             lines = lines[:-1]
         if header != list(self.columns):
-            raise CytopipeError("this is no table of predictions by this model", where=where, hint=_ANOTHER)
+            raise CytopipeError("this is not a table of predictions by this model", where=where, hint=_ANOTHER)
         rows = [dict(zip(self.columns, line, strict=True)) for line in lines if len(line) == len(self.columns)]
         for row in rows:
             if row["model"] != self.model:
@@ -161,14 +166,14 @@ class Table:
         return [row for row in rows if not row["error"]]
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Add rows, which a killed process leaves behind."""
+        """Append rows and flush them, so that they survive if the process is killed."""
         assert self._file is not None, "the table is not open"
         self.rows.update((row["image"], row) for row in rows)
         self._file.write(to_csv(rows, self.columns))
         self._file.flush()
 
     def finish(self, images: Iterable[str]) -> None:
-        """Write the table under its name, rows in this order, and remove what it grew in."""
+        """Write the finished table, with rows in the order of the images, and remove the partial one."""
         text = to_csv((self.rows[image] for image in images), self.columns, header=True)
         write_bytes(self.path, text.encode("utf-8", "surrogateescape"))
         self.part.unlink()

@@ -1,6 +1,6 @@
-"""Classes of images of any size, from a classifier's model folder alone: predict, screen and the app share it.
+"""Classify images of any size with a model folder; `cytopipe predict`, `cytopipe screen` and the app share this code.
 
-An image goes the way that it went in the pipeline: masked in its own size, resized to the stored size, classified.
+An image is processed as in the pipeline: segmented in its own size, resized to the stored size, classified.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from cytopipe.results.model_spec import ModelSpec
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer of a classifier to one image.
+    """The prediction of a classifier for one image.
 
     Attributes:
         predicted: the most probable class.
-        probabilities: of the classes in the model's order, float64, as `evaluate` writes them.
-        confidence: calibrated probability of that class.
-        uncertain: whether the confidence is below the threshold chosen on validation images: a person should look.
-        abnormal: calibrated probability of the abnormal classes together; None where no class counts as normal.
-        item: S x S x 5 uint8, what the network was given.
-        mask: H x W palette in the image's own size, or None for a classifier that sees none.
+        probabilities: probabilities of all classes in the model's order, float64, as `evaluate` writes them.
+        confidence: calibrated probability of the predicted class.
+        uncertain: whether the confidence is below the confidence threshold, so that a person should review the image.
+        abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
+        item: S x S x 5 uint8, the stored image with its masks.
+        mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
     """
 
     predicted: str
@@ -55,10 +55,10 @@ class Predictor:
 
     Args:
         model: returns N x classes logits.
-        spec: its own.
-        segmentation: masks images; needed where the classifier sees masks.
-        device: where the model is.
-        batch_size: images of a forward pass.
+        spec: specification of the model.
+        segmentation: segmenter; required if the classifier takes masks.
+        device: device of the model.
+        batch_size: images per forward pass.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, segmenter: Path | None = None) -> Predictor:
-        """From a classifier's model folder, and the segmenter in it unless another is named.
+        """Load a classifier's model folder, with the segmenter in it unless another is given.
 
         Raises:
-            CytopipeError: a folder is damaged, no classifier, holds one network per fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, is not a classifier, holds one network per fold, or lacks a segmenter.
         """
         if Folds.read(folder):
             raise CytopipeError(
@@ -94,26 +94,26 @@ class Predictor:
 
     @property
     def classes(self) -> Sequence[str]:
-        """In the order of the probabilities."""
+        """Names of the classes, in the order of the probabilities."""
         return self.spec.classes
 
     def __call__(self, images: Iterable[np.ndarray]) -> Iterator[Prediction]:
-        """Predictions of H x W x 3 uint8 images, in order; `batch_size` of them are read ahead.
+        """Yield the predictions of H x W x 3 uint8 images, in order; `batch_size` images are read ahead.
 
-        The same images in the same batches give the same bits; results depend slightly (1e-7) on batch composition.
+        Equal images in equal batches give equal bits; results depend slightly (1e-7) on batch composition.
         """
         waiting = iter(images)
         while some := list(self._items(islice(waiting, self.batch_size))):
             yield from self._predict(np.stack([item for item, _ in some]), [mask for _, mask in some])
 
     def _items(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Stored items and masks; only as many images are held in memory as the segmenter takes at once."""
+        """Stored items and masks; only the images of one forward pass of the segmenter are held in memory."""
         size = self.spec.input_size
         if self.segmentation is None:
             for image in images:
                 yield make_item(image, np.zeros(image.shape[:2], np.uint8), size), None
             return
-        waiting = deque[np.ndarray]()  # for their masks; itertools.tee would hold 57
+        waiting = deque[np.ndarray]()  # waiting for their masks; itertools.tee would hold 57
 
         def passing() -> Iterator[np.ndarray]:
             for image in images:

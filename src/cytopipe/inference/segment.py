@@ -1,4 +1,4 @@
-"""Masks of images by a segmenter: cut into windows, predicted, stitched together, decided."""
+"""Segment images: cut them into windows, predict, stitch the probabilities together, decide on masks."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from cytopipe.models.transforms import InputTransform
 from cytopipe.params import View
 from cytopipe.results.model_spec import ModelSpec
 
-HEADS = ("cyt", "nuc")  # of a segmenter: the whole cell, its nucleus
-BATCH = 8  # windows of a forward pass
+HEADS = ("cyt", "nuc")  # outputs of a segmenter: the whole cell, the nucleus
+BATCH = 8  # windows per forward pass
 Size = tuple[int, int]  # height, width
 
 
 def join_heads(logits: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """The output of a segmenter, N x 1 x H x W for each of HEADS -> N x 2 x H x W float32: cell, nucleus."""
+    """Concatenate the logits of a segmenter's HEADS, N x 1 x H x W each, to N x 2 x H x W float32: cell, nucleus."""
     return torch.cat([logits[head] for head in HEADS], dim=1).float()
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one image, as a segmenter sees them.
+    """The windows of one image, as a segmenter takes them.
 
     Attributes:
         pixels: N x S x S x 3 uint8.
-        corners: (top, left) of each in the scaled image.
-        scaled: size of that image.
-        native: size of the image itself.
+        corners: (top, left) of each window in the scaled image, pixels.
+        scaled: (height, width) of the scaled image.
+        native: (height, width) of the original image.
     """
 
     pixels: np.ndarray
@@ -49,26 +49,26 @@ class Windows:
 
     @classmethod
     def of(cls, image: np.ndarray, view: View) -> Windows:
-        """Scale H x W x 3 uint8 as the view says, and cut it."""
+        """Scale an H x W x 3 uint8 image according to the view, and cut it into windows."""
         native = image.shape[0], image.shape[1]
         scaled = view.size_of(*native)
         pixels, corners = cut(resize_rgb(image, scaled), view.input_size, view.overlap)
         return cls(pixels, corners, scaled, native)
 
     def stitch(self, values: np.ndarray) -> np.ndarray:
-        """Values of the windows, N x S x S x C float32 -> those of the image in its own size, H x W x C."""
+        """Merge values of the windows, N x S x S x C float32, into values of the image in its own size, H x W x C."""
         stitched = stitch(values, self.corners, (*self.scaled, values.shape[3]))
         return cv2.resize(stitched, (self.native[1], self.native[0]), interpolation=cv2.INTER_LINEAR)
 
 
 class Segmentation:
-    """A network with its view and input transform.
+    """A segmenter with its view of the images and its input transform.
 
     Args:
         model: returns logits for each of HEADS, N x 1 x S x S.
-        transform: of N x S x S x 3 uint8.
-        view: of the images.
-        batch_size: windows of a forward pass.
+        transform: transform of windows, N x S x S x 3 uint8.
+        view: how an image is scaled and cut into windows.
+        batch_size: windows per forward pass.
     """
 
     def __init__(self, model: nn.Module, transform: InputTransform, view: View, batch_size: int = BATCH) -> None:
@@ -76,31 +76,31 @@ class Segmentation:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, batch_size: int = BATCH) -> Segmentation:
-        """From a model folder.
+        """Load a model folder.
 
         Raises:
-            CytopipeError: the folder is damaged or incomplete, or holds no segmenter.
+            CytopipeError: the folder is damaged or incomplete, or does not hold a segmenter.
         """
         return cls.of(*load_model(folder, device), device, batch_size)
 
     @classmethod
     def of(cls, model: nn.Module, spec: ModelSpec, device: torch.device, batch_size: int = BATCH) -> Segmentation:
-        """From a network and its specification.
+        """Combine a network with its specification.
 
         Raises:
-            CytopipeError: it is no segmenter.
+            CytopipeError: the network is not a segmenter.
         """
         if spec.view is None:
             raise CytopipeError("this model is a classifier, not a segmenter", where=spec.architecture)
         return cls(model, InputTransform("rgb", spec.mean, spec.std, device), spec.view, batch_size)
 
     def probabilities(self, windows: np.ndarray) -> np.ndarray:
-        """N x S x S x 3 uint8 -> N x S x S x 2 float32: cell, nucleus."""
+        """Predict the probabilities of cell and nucleus: N x S x S x 3 uint8 -> N x S x S x 2 float32."""
         results = []
         with torch.inference_mode():
             for start in range(0, len(windows), self.batch_size):
                 some = windows[start : start + self.batch_size]
-                # Kernels differ with the number of windows: filled up, an image has one mask whatever the batch.
+                # Kernels depend on the batch size: with padded batches, an image gets the same mask in any batch.
                 items = torch.from_numpy(np.pad(some, ((0, self.batch_size - len(some)), *[(0, 0)] * 3), mode="edge"))
                 turned = [turn(self._forward(turn(items, *by)), *by, back=True) for by in ORIENTED[self.view.tta]]
                 results.append(torch.stack(turned).mean(dim=0)[: len(some)].cpu().numpy())
@@ -110,9 +110,9 @@ class Segmentation:
         return torch.sigmoid(join_heads(self.model(self.transform(items)))).permute(0, 2, 3, 1)
 
     def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Palette masks of H x W x 3 uint8 images, each in its image's own size, in order.
+        """Yield the palette masks (H x W uint8) of H x W x 3 uint8 images, each in the size of its image, in order.
 
-        Windows of neighbouring images share a forward pass; no more images than fill one are held in memory.
+        Windows of consecutive images share a forward pass; only the images of one pass are held in memory.
         """
         group: list[Windows] = []
         for image in images:

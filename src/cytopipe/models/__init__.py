@@ -1,1 +1,1 @@
-"""Networks: one file per architecture, one registry, one folder format for a trained model."""
+"""Networks: architectures and their registry, pretrained weights, determinism, and the folder of a trained model."""

@@ -1,4 +1,4 @@
-"""A classifier's folder, useful alone: its networks, its segmenter, an example image of each class, and a README."""
+"""A self-contained classifier folder: networks, segmenter, an example image of each class, and a README."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def save_classifier(
     examples: Mapping[str, bytes],
     segmenter: Path | None,
 ) -> None:
-    """Write all that a classifier needs into an existing folder.
+    """Write everything that a classifier needs into an existing folder.
 
     Args:
-        folder: of the classifier.
-        name: of the classifier.
-        networks: by the part of the folder that holds them.
-        folds: the fold that tests each image; empty without cross-validation.
-        examples: PNG files by name, as from `example_images`.
-        segmenter: model folder, for a classifier that sees masks.
+        folder: the classifier's folder.
+        name: the classifier's name, for its README.
+        networks: network and specification by subfolder (`MAIN`, `folds/0`, `seeds/1`).
+        folds: fold in which each image is tested, by image id; empty without cross-validation.
+        examples: PNG files by name, as returned by `example_images`.
+        segmenter: model folder to copy, for a classifier that takes masks; otherwise None.
     """
     for part, (model, spec) in networks.items():
         save_model(folder / part, model, spec, examples)
@@ -48,22 +48,22 @@ def save_classifier(
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:
-    """Copy the one model of a segmenter's folder that segments images of no fold into the new folder `target`."""
+    """Copy the main model of a segmenter, without those of its folds, into the new folder `target`."""
     target.mkdir(parents=True)
     for name in (WEIGHTS, SPEC, SUMS):
         shutil.copyfile(segmenter / name, target / name)
 
 
 def segmenter_of(classifier: Path) -> Path:
-    """The segmenter that predicts masks for a classifier; parts of a folder (folds, seeds) share that of the whole.
+    """Folder of the segmenter that predicts masks for a classifier; its folds and seeds share one segmenter.
 
     Raises:
-        CytopipeError: the folder has none.
+        CytopipeError: the classifier's folder has no segmenter.
     """
     segmenter = place_of_segmenter(classifier)
     if not segmenter.is_dir():
         raise CytopipeError(
-            "the classifier sees masks, but its folder holds no segmenter",
+            "the classifier takes masks, but its folder holds no segmenter",
             where=segmenter.parent,
             hint="name one: --segmenter models/segmenters/NAME",
         )
@@ -71,11 +71,14 @@ def segmenter_of(classifier: Path) -> Path:
 
 
 def example_images(items: Items, labels: Sequence[int] | np.ndarray) -> dict[str, bytes]:
-    """PNG files of the first image of each class, to go with a model.
+    """The first image of each class, to be stored with a model.
 
     Args:
         items: N x S x S x 5 uint8.
         labels: N class indices.
+
+    Returns:
+        PNG files by name, such as `example_0.png`.
     """
     firsts = {int(label): place for place, label in reversed(list(enumerate(labels)))}
     return {EXAMPLE.format(label): encode_png(np.asarray(items[firsts[label]])[..., :3]) for label in sorted(firsts)}

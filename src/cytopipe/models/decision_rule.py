@@ -1,7 +1,7 @@
-"""The decision rule of a classifier: how probabilities become calibrated, certain or uncertain, normal or abnormal.
+"""Apply the decision rule of a classifier: calibrate, find uncertain predictions, score abnormality.
 
-`results.model_spec.DecisionRule` says what it holds; here it is applied. `training.decision_rule` chooses it on
-validation images, `evaluation.decision_rule` judges it on test images.
+`results.model_spec.DecisionRule` defines its fields; `training.decision_rule` chooses it on validation images and
+`evaluation.decision_rule` measures it on test images.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from cytopipe.errors import CytopipeError
 from cytopipe.metrics.temperature import sharpen
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
-WANTED_ERROR = 0.05  # of the images that are not left to a person
+WANTED_ERROR = 0.05  # error rate among the images that are not referred to a person
 
 
 def rule_of(spec: ModelSpec) -> DecisionRule:
     """The decision rule of a trained classifier.
 
     Raises:
-        CytopipeError: the model holds none.
+        CytopipeError: the model has none.
     """
     if spec.decision_rule is None:
         raise CytopipeError(
@@ -31,16 +31,16 @@ def rule_of(spec: ModelSpec) -> DecisionRule:
 
 
 def calibrate(rule: DecisionRule, probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities, N x classes, as the network gives them -> calibrated ones."""
+    """Calibrated probabilities, N x classes float64, from the network's own (temperature scaling)."""
     return sharpen(probabilities, rule.temperature)
 
 
 def confidence_threshold(rule: DecisionRule) -> float:
-    """The confidence from which an answer needs no person; infinite where every answer needs one."""
+    """The confidence from which a prediction counts as certain; infinite if the rule calls every one uncertain."""
     return np.inf if rule.confidence_threshold is None else rule.confidence_threshold
 
 
 def abnormality(probabilities: np.ndarray, classes: Sequence[str], abnormal: Sequence[str]) -> np.ndarray:
-    """The score of abnormality of each image, N: the share of probability on abnormal classes."""
+    """Abnormality score of each image, N float64: the total probability of the abnormal classes."""
     share: np.ndarray = probabilities[:, [label in abnormal for label in classes]].sum(axis=1)
     return share

@@ -1,4 +1,4 @@
-"""The same bytes every time: fixed threads, seeds and kernels, and the precision that a training runs in."""
+"""Reproducible training: fixed threads, seeds and deterministic kernels; device and numerical precision."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Runtime
+from cytopipe.results.model_spec import Precision
 
 logger = logging.getLogger("cytopipe")
-Precision = Literal["fp32", "bf16"]
-_WORTH_IT = 1.15  # bf16 must be this much faster: its rounding is not free
+_WORTH_IT = 1.15  # speed-up from which bf16 is worth its rounding errors
 
 
 def choose_device(device: str, where: str = "runtime.device") -> torch.device:
-    """The device of this name; auto takes CUDA where there is one. `where` it was named is for the message.
+    """The device of this name.
+
+    Args:
+        device: auto (CUDA if available), cpu or cuda.
+        where: option that names it, for the message.
 
     Raises:
-        CytopipeError: when CUDA is asked for and there is none.
+        CytopipeError: CUDA is requested but not available.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -34,9 +38,9 @@ def choose_device(device: str, where: str = "runtime.device") -> torch.device:
 
 
 def make_deterministic(num_threads: int) -> None:
-    """Fix the threads (results depend on their number) and refuse nondeterministic kernels.
+    """Set the number of threads, on which results depend, and forbid nondeterministic kernels.
 
-    Call before CUDA starts: the cuBLAS workspace is read once.
+    Call this before CUDA is initialised: cuBLAS reads its workspace setting only once.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(num_threads)
@@ -45,35 +49,35 @@ def make_deterministic(num_threads: int) -> None:
 
 
 def prepare(runtime: Runtime) -> torch.device:
-    """Fix what determines torch's results and return the device to compute on.
+    """Make torch deterministic and return the device to compute on.
 
     Raises:
-        CytopipeError: as `choose_device`.
+        CytopipeError: CUDA is requested but not available.
     """
     make_deterministic(runtime.num_threads)
     return choose_device(runtime.device)
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
-    """Seed torch for one epoch, so that a resumed training draws what an undisturbed one would."""
+    """Seed torch for one epoch, so that a resumed training draws the same numbers as an uninterrupted one."""
     torch.manual_seed(int(np.random.SeedSequence([seed, epoch, 0x5EED]).generate_state(1)[0]))
 
 
 @contextlib.contextmanager
 def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
-    """Run the forward pass in this precision; weights stay fp32."""
+    """Run forward passes in this precision; weights stay in fp32."""
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         yield
 
 
-def choose_precision(asked: str, step: Callable[[Precision], None]) -> Precision:
-    """Resolve `precision: auto` by measuring `step`, a forward and backward pass without an update.
+def choose_precision(asked: Literal["auto", "fp32", "bf16"], step: Callable[[Precision], None]) -> Precision:
+    """Resolve `precision: auto` by timing `step`, a forward and backward pass without an update.
 
-    bf16 more than halves the time of some networks on a CPU and doubles that of others, so it is measured. The
-    choice can differ between machines and even runs: where bytes must not, name the precision.
+    On a CPU, bf16 more than halves the time of some networks and doubles that of others, so it is measured. The choice
+    can differ between machines and even between runs: to get the same bytes everywhere, set the precision.
     """
-    if asked == "fp32" or asked == "bf16":
-        return asked  # type: ignore[return-value]  # Literal narrowing of a str
+    if asked != "auto":
+        return asked
     seconds: dict[Precision, float] = {"fp32": float("inf"), "bf16": float("inf")}
     for _ in range(3):
         for precision in seconds:

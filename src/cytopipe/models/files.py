@@ -1,4 +1,4 @@
-"""The files of a model folder, for those who need no torch: their names, the examples, an identity."""
+"""The layout of a model folder: file names, subfolders, example images and identity. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,47 +9,51 @@ from cytopipe.errors import CytopipeError
 from cytopipe.results.model_spec import RESTORE
 
 WEIGHTS, SUMS = "weights.safetensors", "SHA256SUMS"
-SEGMENTER = "segmenter"  # folder below a classifier's, where it sees masks
+SEGMENTER = "segmenter"  # subfolder of a classifier that takes masks
 EXAMPLE = "example_{}.png"  # one image per class
-FOLDS = "folds.json"  # which fold each image belongs to, where a folder holds one network per fold
-MAIN = ""  # the part of a folder that holds the network of the folder itself
-PARTS = ("folds", "seeds")  # folders below a classifier's, of more than one network
+FOLDS = "folds.json"  # the fold of each image, in a folder with one network per fold
+MAIN = ""  # the part that is the folder itself, as opposed to a subfolder
+PARTS = ("folds", "seeds")  # subfolders with further networks
 
 
 def examples_of(folder: Path) -> list[Path]:
-    """The example images of a model folder, in the order of their classes; none for a folder without."""
+    """The example images of a model folder, in the order of their classes; an empty list if there are none."""
     return sorted(folder.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
+def whole_folder(folder: Path) -> Path:
+    """The model folder as a whole, given the folder itself or one of its folds or seeds."""
+    folder = folder.resolve()
+    return folder.parent.parent if folder.parent.name in PARTS else folder
+
+
 def place_of_segmenter(classifier: Path) -> Path:
-    """Where a classifier's segmenter lies, if it has one; parts of a folder (folds, seeds) share that of the whole."""
-    classifier = classifier.resolve()
-    whole = classifier.parent.parent if classifier.parent.name in PARTS else classifier
-    return whole / SEGMENTER
+    """Path of a classifier's segmenter, whether or not it exists; folds and seeds share one segmenter."""
+    return whole_folder(classifier) / SEGMENTER
 
 
 def fold_part(fold: int) -> str:
-    """Where the network of a fold lies below the folder."""
+    """Subfolder with the network of a fold."""
     return f"folds/{fold}"
 
 
 def seed_part(number: int) -> str:
-    """Where the network of a further seed lies below the folder; that of the first is the folder's own."""
+    """Subfolder with the network of a further seed; the first seed (0) has the folder itself."""
     return f"seeds/{number}" if number else MAIN
 
 
 def model_id(folder: Path, segmenter: Path | None = None) -> str:
-    """12 hexadecimal digits that tell a model from every other: of its checksums and those of its segmenter.
+    """Identity of a model: 12 hexadecimal digits of a hash over its checksums and those of its segmenter.
 
     Args:
-        folder: of the model.
-        segmenter: that takes the place of its own.
+        folder: the model folder.
+        segmenter: segmenter folder used instead of the model's own.
 
     Raises:
-        CytopipeError: for a folder that is no model.
+        CytopipeError: the folder is not a model folder.
     """
     if not (folder / SUMS).is_file():
-        raise CytopipeError(f"there is no {SUMS} here, so it is no model folder", where=folder, hint=RESTORE)
+        raise CytopipeError(f"there is no {SUMS} here, so this is not a model folder", where=folder, hint=RESTORE)
     digest = hashlib.sha256((folder / SUMS).read_bytes())
     sums = (segmenter or place_of_segmenter(folder)) / SUMS
     if sums.is_file():

@@ -1,6 +1,6 @@
 """A trained model as a folder: weights.safetensors, model.json, SHA256SUMS. Inference needs nothing else.
 
-Equal models give equal bytes. Nothing is used before its checksum is verified, and no pickle is ever loaded.
+Equal models give equal bytes. Every file is verified against its checksum before it is used, and no pickle is loaded.
 """
 
 from __future__ import annotations
@@ -22,16 +22,22 @@ from cytopipe.results.model_spec import RESTORE, SPEC, ModelSpec
 
 
 def save_model(folder: Path, model: nn.Module, spec: ModelSpec, more: Mapping[str, bytes] | None = None) -> None:
-    """Write weights.safetensors, model.json, SHA256SUMS and `more` files by name into a folder, made if need be.
+    """Write a model folder, which is created if necessary.
 
-    They are overwritten in place; a caller that needs all or nothing writes to a temporary folder.
+    Existing files are overwritten in place; a caller that needs all or nothing writes to a temporary folder.
+
+    Args:
+        folder: target folder.
+        model: network to save, with all its buffers.
+        spec: specification from which `load_model` rebuilds it.
+        more: further files by name, listed in SHA256SUMS too.
     """
-    # Clones, because tied weights share memory and channels_last ones are strided: safetensors refuses both.
+    # Clones, because tied weights share memory and channels-last weights are strided: safetensors rejects both.
     state = {
         key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for key, tensor in model.state_dict().items()
     }
-    # One metadata key: several would be written in random order.
+    # A single metadata key: several would be written in random order.
     files = {
         SPEC: spec.to_json(),
         WEIGHTS: safetensors.save(state, metadata={"format": "pt"}),
@@ -48,11 +54,11 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
     """Rebuild a saved model.
 
     Returns:
-        The network in eval mode on the device, and its specification. torch's generator is left as it was.
+        The network in evaluation mode on the device, and its specification. torch's random generator is not advanced.
 
     Raises:
-        CytopipeError: a file is missing, changed or not what it should be, or the weights do not fit the
-            architecture (the first key is named).
+        CytopipeError: a file is missing, changed or invalid, or the weights do not fit the architecture (the message
+            names the first key).
     """
     files = _verified_files(folder)
     spec = ModelSpec.parse(files[SPEC], folder / SPEC)
@@ -67,7 +73,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
 
 
 def _verified_files(folder: Path) -> dict[str, bytes]:
-    """Bytes of every file that SHA256SUMS lists, each read once and equal to its checksum."""
+    """Contents of every file listed in SHA256SUMS, each read once and checked against its checksum."""
     if not folder.is_dir():
         raise CytopipeError("there is no such model folder", where=folder, hint="train the model first")
     files = {}
@@ -89,7 +95,7 @@ def _verified_files(folder: Path) -> dict[str, bytes]:
 
 
 def _read(path: Path) -> bytes:
-    """A regular file, or what a link leads to: DVC may link to its cache. Its checksum judges the content."""
+    """Contents of a regular file. Links are followed, because DVC may link to its cache."""
     try:
         if not S_ISREG(path.stat().st_mode):
             raise CytopipeError("this is no file", where=path, hint=RESTORE)  # a pipe or device may never end

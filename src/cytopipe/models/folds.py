@@ -1,4 +1,4 @@
-"""folds.json: which fold each image belongs to, where a model folder holds one network per fold."""
+"""folds.json: the fold of each image, in a model folder with one network per fold."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BY_IMAGE = TypeAdapter(dict[str, NonNegativeInt])
 
 @dataclass(frozen=True)
 class Folds:
-    """The fold of each image, by id. The network of a fold has seen no image of that fold.
+    """The fold of each image. The network of a fold was trained without the images of that fold.
 
     Attributes:
-        by_image: empty for a folder with one network alone.
-        folder: of the model, for messages.
+        by_image: fold number by image id; empty for a folder with a single network.
+        folder: the model folder, for messages.
     """
 
     by_image: Mapping[str, int]
@@ -30,7 +30,7 @@ class Folds:
 
     @classmethod
     def read(cls, folder: Path) -> Folds:
-        """The folds of a model folder; none where it holds one network alone.
+        """Read the folds of a model folder; empty if it holds a single network.
 
         Raises:
             CytopipeError: folds.json is damaged.
@@ -39,7 +39,7 @@ class Folds:
         try:
             return cls(_BY_IMAGE.validate_json(file.read_bytes()) if file.is_file() else {}, folder)
         except ValidationError as error:
-            raise CytopipeError(f"no folds of images ({error.errors()[0]['msg']})", where=file, hint=RESTORE) from None
+            raise CytopipeError(f"is not valid ({error.errors()[0]['msg']})", where=file, hint=RESTORE) from None
 
     def write(self) -> None:
         """Write folds.json into the model folder."""
@@ -49,10 +49,10 @@ class Folds:
         return bool(self.by_image)
 
     def of(self, image: str) -> int:
-        """The fold of an image: the number of the network that may judge it; 0 where there is one network alone.
+        """The fold of an image, whose network may predict it; 0 for a folder with a single network.
 
         Raises:
-            CytopipeError: the folds are of other images.
+            CytopipeError: the image is in no fold.
         """
         if not self.by_image:
             return 0
@@ -61,7 +61,7 @@ class Folds:
         return self.by_image[image]
 
     def parts(self) -> Iterator[str]:
-        """Where the networks lie below the folder, in the order of their numbers."""
+        """Subfolders of the networks, in the order of the folds."""
         if not self.by_image:
             yield MAIN
         else:

@@ -1,4 +1,4 @@
-"""Changes that every classifier takes: another head, other activations, a frozen backbone.
+"""Changes that apply to every classifier: another head, other activations, a frozen backbone.
 
 A classifier is a backbone, from images to features, and a head, from features to logits.
 """
@@ -15,8 +15,8 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import build, find
 from cytopipe.params import Activation, Head
 
-HIDDEN = 512  # units of the mlp head
-DROPOUT = 0.5  # of the mlp head, as in AlexNet's
+HIDDEN = 512  # units of the MLP head's hidden layer
+DROPOUT = 0.5  # of the MLP head, as in AlexNet
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "mish": nn.Mish}
 REPLACED = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
@@ -33,21 +33,21 @@ def build_classifier(
     activation: Activation | None = None,
     freeze: bool = False,
 ) -> nn.Module:
-    """Build a network of the registry, then change it; without changes any architecture, as `build` does.
+    """Build a network of the registry and apply changes; without changes, the same as `build`.
 
     Args:
-        architecture: its name.
-        arguments: of its builder.
-        head: own (the architecture's), or as `replace_head` says.
-        activation: of all layers, or None for the architecture's own.
+        architecture: name in the registry.
+        arguments: arguments of its builder.
+        head: "own" keeps the architecture's head; for the others see `replace_head`.
+        activation: activation of all layers; None keeps the architecture's own.
         freeze: leave only the head trainable.
 
     Raises:
-        CytopipeError: as `build`, or a change that this network does not take.
+        CytopipeError: as for `build`, or the network does not support a change.
     """
     entry = find(architecture)
     if (head != "own" or freeze) and entry.task != "classification":
-        raise CytopipeError("it is no classifier, so it has no head to replace or to train alone", where=architecture)
+        raise CytopipeError("it is not a classifier, so it has no head to replace or train alone", where=architecture)
     model = build(architecture, **arguments)
     if head != "own":
         replace_head(model, head, {**entry.defaults, **arguments}["num_classes"])
@@ -59,12 +59,12 @@ def build_classifier(
 
 
 def head_of(model: nn.Module) -> tuple[str, nn.Module]:
-    """The part of a classifier that maps features to logits, and its dotted name.
+    """Dotted name and module of a classifier's head, the part that maps features to logits.
 
-    It is the model's `classifier_head` property, else what timm calls its classifier, else its last linear layer.
+    This is the model's `classifier_head` property, else timm's `get_classifier()`, else the last linear layer.
 
     Raises:
-        CytopipeError: there is none, or several (timm's distilled models).
+        CytopipeError: the model has no head, or several (timm's distilled models).
     """
     head = getattr(model, "classifier_head", None)
     if head is None and callable(classifier := getattr(model, "get_classifier", None)):
@@ -80,17 +80,17 @@ def head_of(model: nn.Module) -> tuple[str, nn.Module]:
 
 
 def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float = DROPOUT) -> None:
-    """Put another head in place of the model's; it is trainable, whatever else is frozen.
+    """Replace the model's head by a new one, which is trainable even if the rest is frozen.
 
     Args:
         model: changed in place.
-        kind: linear (one linear layer), svm (the same layer, to be filled by a linear support vector machine), or mlp
-            (512 units, ReLU, dropout, a linear layer).
+        kind: "own" (no change), "linear" (one linear layer), "svm" (the same layer, whose weights come from a linear
+            support vector machine) or "mlp" (512 units, ReLU, dropout, linear layer).
         num_classes: number of logits.
-        dropout: of mlp.
+        dropout: dropout probability of the MLP.
 
     Raises:
-        CytopipeError: the head is none that takes flat features.
+        CytopipeError: the model's head does not take a flat feature vector.
     """
     if kind == "own":
         return
@@ -98,7 +98,7 @@ def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float 
     first = next((part for part in head.modules() if isinstance(part, nn.Linear | nn.Conv2d)), None)
     if not isinstance(first, nn.Linear):
         raise CytopipeError(
-            f"its head {name} takes no flat features, so no other head fits",
+            f"its head {name} does not take a flat feature vector, so no other head fits",
             where=type(model).__name__,
             hint="leave head: own, or choose another architecture",
         )
@@ -111,12 +111,12 @@ def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float 
 
 
 def replace_activations(model: nn.Module, kind: Activation) -> None:
-    """Replace every activation module by another; gates (sigmoid, softmax) stay.
+    """Replace every activation module; gates (sigmoid, softmax) stay.
 
     Mish: Misra 2020, "Mish: A Self Regularized Non-Monotonic Activation Function", arXiv:1908.08681.
 
     Raises:
-        CytopipeError: unknown kind, or the model has no activation module.
+        CytopipeError: the kind is unknown, or the model has no activation module.
     """
     if kind not in ACTIVATIONS:
         raise CytopipeError(f"there is no activation '{kind}'", hint=f"one of {', '.join(get_args(Activation))}")
@@ -128,17 +128,17 @@ def replace_activations(model: nn.Module, kind: Activation) -> None:
 
 
 def freeze_backbone(model: nn.Module, head: nn.Module) -> None:
-    """Leave only `head`, a part of `model`, trainable."""
+    """Freeze all parameters of `model` except those of its submodule `head`."""
     model.requires_grad_(False)
     head.requires_grad_(True)
 
 
 def train_mode(model: nn.Module) -> None:
-    """`model.train()`, but frozen parts stay in evaluation mode.
+    """Like `model.train()`, but frozen modules stay in evaluation mode.
 
-    Frozen is a module that has parameters, none of them trainable. Training mode would let the running statistics of
-    its batch normalisation drift to those of the new images, although its weights no longer adapt to them, and would
-    drop its units at random. A model with `statistics_drift = True` reproduces that published defect.
+    A module is frozen if it has parameters and none of them is trainable. In training mode, the running statistics of
+    its batch normalisation would drift to those of the new images, although its weights cannot adapt to them, and its
+    dropout would be active. A model with `statistics_drift = True` reproduces this published defect.
     """
     model.train()
     if getattr(model, "statistics_drift", False):

@@ -1,7 +1,7 @@
-"""Blocks that several architectures share, each with its paper, and checks of the size of their images.
+"""Blocks shared by several architectures, each with its paper, and checks of the image size.
 
-All take and return float tensors N x C x H x W. Pooling uses `mean`, `amax` and products, whose gradients are
-deterministic on CUDA, unlike those of the adaptive pooling modules.
+All blocks take and return float tensors N x C x H x W. Pooling uses `mean`, `amax` and matrix products, whose gradients
+are deterministic on CUDA, unlike those of the adaptive pooling modules.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from cytopipe.errors import CytopipeError
 
 
 class SqueezeExcitation(nn.Module):
-    """Squeeze-and-excitation: scales each channel by a gate computed from all channels' means.
+    """Squeeze-and-excitation: scales each channel by a gate that is computed from the means of all channels.
 
     Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507.
 
     Args:
         channels: C.
         reduction: the hidden layer has max(C // reduction, 1) units.
-        bias: whether its two linear layers have biases.
+        bias: whether the two linear layers have biases.
     """
 
     def __init__(self, channels: int, reduction: int = 16, bias: bool = False) -> None:
@@ -34,15 +34,16 @@ class SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """N x C x H x W, recalibrated."""
-        return x * self.gate(x.mean((2, 3)))[:, :, None, None]
+        """Rescale each channel of N x C x H x W features."""
+        gate: Tensor = self.gate(x.mean((2, 3)))
+        return x * gate[:, :, None, None]
 
 
 class CBAM(nn.Module):
-    """Convolutional block attention: a gate for each channel, then one for each position.
+    """Convolutional block attention module: a gate for each channel, then a gate for each position.
 
-    Woo et al. 2018, "CBAM: Convolutional Block Attention Module", arXiv:1807.06521. The channel gate's
-    multi-layer perceptron is shared by the average and the maximum; all its layers have biases.
+    Woo et al. 2018, "CBAM: Convolutional Block Attention Module", arXiv:1807.06521. The average and the
+    maximum share the multi-layer perceptron of the channel gate, whose layers all have biases.
 
     Args:
         channels: C.
@@ -56,7 +57,7 @@ class CBAM(nn.Module):
         self.spatial = nn.Conv2d(2, 1, kernel_size=7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """N x C x H x W, gated twice."""
+        """Gate N x C x H x W features by channel, then by position."""
         channel = torch.sigmoid(self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3))))
         x = x * channel[:, :, None, None]
         pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
@@ -64,10 +65,10 @@ class CBAM(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    """Additive attention gate: lets through the positions of a skip connection that the decoder asks for.
+    """Additive attention gate: weights the positions of a skip connection by their relevance to the decoder.
 
-    Oktay et al. 2018, "Attention U-Net: Learning Where to Look for the Pancreas", arXiv:1804.03999, with
-    the gating signal already at the skip's resolution and without batch normalisation.
+    Oktay et al. 2018, "Attention U-Net: Learning Where to Look for the Pancreas", arXiv:1804.03999, but
+    with the gating signal at the resolution of the skip connection and without batch normalisation.
 
     Args:
         gating_channels: channels of the decoder's features.
@@ -82,25 +83,25 @@ class AttentionGate(nn.Module):
         self.psi = nn.Conv2d(hidden, 1, kernel_size=1)
 
     def forward(self, gating: Tensor, skip: Tensor) -> Tensor:
-        """Skip features N x C x H x W times a gate N x 1 x H x W; both inputs have the same H and W."""
+        """Multiply skip features N x C x H x W by a gate N x 1 x H x W; `gating` has the same H and W."""
         return skip * torch.sigmoid(self.psi(torch.relu(self.gating(gating) + self.skip(skip))))
 
 
 def adaptive_mean(x: Tensor, side: int) -> Tensor:
-    """Mean over side x side windows, N x C x H x W -> N x C x side x side, equal to `nn.AdaptiveAvgPool2d(side)`."""
+    """Adaptive average pooling, N x C x H x W -> N x C x side x side, as `nn.AdaptiveAvgPool2d(side)`."""
     rows, columns = (_windows(size, side).to(x) for size in x.shape[-2:])
     return rows @ x @ columns.T
 
 
 def _windows(size: int, side: int) -> Tensor:
-    """side x size: the share of each of `size` positions in the mean of each of `side` windows."""
+    """Weights, side x size, of each of `size` positions in the mean of each of `side` windows."""
     window, position = torch.arange(side)[:, None], torch.arange(size)
     inside = (position >= window * size // side) & (position < -(-(window + 1) * size // side))
     return inside / inside.sum(1, keepdim=True)
 
 
 def glorot(module: nn.Module) -> None:
-    """Initialise a convolution or a linear layer as Keras does, for `nn.Module.apply`: uniform weights, biases 0.
+    """Initialise a convolution or linear layer as Keras does (Glorot uniform, zero bias); for `nn.Module.apply`.
 
     Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
     """
@@ -111,7 +112,7 @@ def glorot(module: nn.Module) -> None:
 
 
 def require_side(images: Tensor, side: int, network: str) -> None:
-    """CytopipeError unless images N x C x H x W are squares of `side` pixels, as dense layers on a flat map need."""
+    """Raise CytopipeError unless images N x C x H x W have H = W = side, as a network with flattened maps needs."""
     height, width = images.shape[-2:]
     if (height, width) != (side, side):
         raise CytopipeError(
@@ -122,11 +123,11 @@ def require_side(images: Tensor, side: int, network: str) -> None:
 
 
 def require_at_least(images: Tensor, side: int, network: str) -> None:
-    """CytopipeError where images N x C x H x W are so small that nothing is left after the last pooling."""
+    """Raise CytopipeError if a side of the images N x C x H x W is below `side` px, so that pooling leaves nothing."""
     height, width = images.shape[-2:]
     if min(height, width) < side:
         raise CytopipeError(
-            f"an image of {height} x {width} px is too small: it needs {side} px a side",
+            f"an image of {height} x {width} px is too small: each side needs {side} px",
             where=network,
             hint=f"set the classifier's input_size to {side} or more",
         )

@@ -1,8 +1,8 @@
-"""Pretrained weights: from timm's hub or from a local safetensors file, into a model or its backbone.
+"""Load pretrained weights from timm's hub or a local safetensors file into a model or its backbone.
 
-One way in for both sources: a state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
-backbone's keys, its stem is adapted to the number of input channels, a head of another size is left alone, the rest
-must fit.
+Both sources are treated alike: the state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
+keys of the backbone, the stem is adapted to the number of input channels, a head of another size is skipped, and
+everything else must fit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 
 
 class Normalisation(NamedTuple):
-    """Mean and standard deviation of each channel; images are uint8 / 255, then (x - mean) / std."""
+    """Mean and standard deviation of each channel, on the 0-1 scale: an input x is (uint8 / 255 - mean) / std."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -40,17 +40,17 @@ def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisat
 
     Args:
         model: a timm model, a timm feature encoder, or a model whose `timm_backbone` is one.
-        source: as `pretrained` in params.yaml: RANDOM_WEIGHTS (keep the random ones), HUB_WEIGHTS (timm's hub) or a
+        source: `pretrained` of params.yaml: RANDOM_WEIGHTS (keep the random weights), HUB_WEIGHTS (timm's hub) or a
             .safetensors file with the keys of the plain timm model.
-        normalisation: what the weights were trained with; timm's configuration of the architecture by
-            default, which need not be right for a local file.
+        normalisation: normalisation with which the weights were trained. The default is timm's configuration of the
+            architecture, which need not be right for a local file.
 
     Returns:
-        The normalisation of the three colour channels that goes with the weights.
+        The normalisation of the three colour channels to use with the weights.
 
     Raises:
-        CytopipeError: unreadable file, weights that do not fit (the first key is named), no hub, or a
-            model without a timm backbone.
+        CytopipeError: the file cannot be read, the weights do not fit (the message names the first key), the hub cannot
+            be reached, or the model has no timm backbone.
     """
     backbone: Any = getattr(model, "timm_backbone", model)
     config: dict[str, Any] = getattr(backbone, "pretrained_cfg", {})
@@ -71,11 +71,14 @@ def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisat
 
 
 def read_tensors(source: Path, data: bytes | None = None) -> State:
-    """Tensors of a safetensors file, or of its bytes where these were read (and verified) before.
+    """Read the tensors of a safetensors file; a pickle with this suffix is never unpickled.
+
+    Args:
+        source: path of the file.
+        data: its contents, if they were already read (and verified).
 
     Raises:
-        CytopipeError: the file is missing, has another suffix, is truncated, or holds something
-            else. A pickle under this name is never unpickled.
+        CytopipeError: the file is missing, has another suffix, is truncated, or is not in the safetensors format.
     """
     if source.suffix != ".safetensors":
         raise CytopipeError("is not a .safetensors file", where=source, hint="no other format is loaded")
@@ -86,7 +89,7 @@ def read_tensors(source: Path, data: bytes | None = None) -> State:
     try:
         return safetensors.load(data)
     except SafetensorError as error:
-        # A zip (torch.save) or a pickle; not asked before, as a good file can begin with these bytes too.
+        # A zip (torch.save) or a pickle; checked only now, because a valid file can begin with these bytes too.
         if data.startswith((b"PK", b"\x80")):
             raise CytopipeError(
                 "holds a pickle, not safetensors; it is not loaded, because a pickle can run any program",
@@ -97,7 +100,7 @@ def read_tensors(source: Path, data: bytes | None = None) -> State:
 
 
 def check_fit(tensors: Mapping[str, Tensor], model: Mapping[str, Tensor], where: str | Path) -> None:
-    """CytopipeError for the first key that is missing, left over, or of another shape; the model's order."""
+    """Raise CytopipeError for the first key, in the model's order, that is missing, unexpected or of another shape."""
     for key in [*model, *(key for key in tensors if key not in model)]:
         found, wanted = _shape(tensors.get(key)), _shape(model.get(key))
         if found != wanted:
@@ -120,7 +123,7 @@ def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
             return dict(weights.get_state_dict(weights_only=True, check_hash=True, progress=False)), name
         with torch.random.fork_rng(devices=[]):
             return timm.create_model(name, pretrained=True).state_dict(), name
-    except Exception as error:  # the hub's client raises its transport's own errors, of no common type
+    except Exception as error:  # the hub's client raises errors of its transport, without a common type
         raise CytopipeError(
             f"the hub's weights could not be fetched ({error})",
             where=name,
@@ -129,7 +132,7 @@ def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
 
 
 def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -> None:
-    # A feature encoder has lost the model's head, so keys of parts that it never built may be left over.
+    # A feature encoder has no head, so keys of parts that it never built are ignored.
     is_encoder = isinstance(getattr(backbone, "feature_info", None), FeatureInfo)
     # timm's FeatureGetterNet keeps the model whole, as a child of this name.
     inner = getattr(backbone, "model", backbone) if is_encoder else backbone
@@ -163,13 +166,13 @@ def _names(value: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
 
 
 def _rename(key: str, built: set[str]) -> str:
-    """timm's feature encoders flatten the first level of containers: stages.0.x becomes stages_0.x."""
+    """Key in a timm feature encoder, which flattens the first level of containers: stages.0.x becomes stages_0.x."""
     first, _, rest = key.partition(".")
     return f"{first}_{rest}" if f"{first}_{rest.partition('.')[0]}" in built else key
 
 
 def _adapt(stem: Tensor, in_channels: int) -> Tensor:
-    """An RGB stem for another number of input channels; unchanged where it is none or already fits."""
+    """Adapt an RGB stem to another number of input channels; a tensor that is not an RGB stem is unchanged."""
     if stem.ndim != 4 or stem.shape[1] != 3 or in_channels == 3:
         return stem
     return adapt_input_conv(in_channels, stem)

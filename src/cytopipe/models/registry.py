@@ -1,11 +1,11 @@
-"""The one registry of architectures: a name, a task, a paper and a builder whose signature is the schema.
+"""The registry of architectures: a name, a task, a paper and a builder whose signature is the schema.
 
-An architecture registers itself where it is defined:
+An architecture is registered where it is defined:
 
     @register("attention_unet", task="segmentation", paper="...", input_size=256)
     class DualHeadAttConvNeXtUNet(nn.Module): ...
 
-Every classification model of timm is known too, as `timm/<name>` or by its plain name.
+Every classification model of timm is available too, as `timm/<name>` or by its plain name.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Architecture:
     """One entry of the registry.
 
     Attributes:
-        name: what params.yaml calls it.
-        task: what its output means.
-        paper: the source it follows.
+        name: its name in params.yaml.
+        task: segmentation or classification.
+        paper: the source that it follows.
         description: first line of the builder's docstring.
-        input_size: side in pixels of the square images that its source uses.
-        builder: class or function; its annotated signature says which arguments exist.
+        input_size: side of the square images in its source, pixels.
+        builder: class or function; its annotated signature defines the arguments.
     """
 
     name: str
@@ -56,22 +56,30 @@ class Architecture:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Arguments that may be left out, with their values."""
+        """Default values of the optional arguments."""
         parameters = inspect.signature(self.builder, eval_str=True).parameters.values()
         return {p.name: p.default for p in parameters if p.default is not p.empty}
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Arguments with the builder's types; raises as `validate_arguments`."""
+        """Validate arguments as `validate_arguments` does; raises CytopipeError."""
         return validate_arguments(self.builder, arguments, self.name)
 
 
 def validate_arguments(builder: Callable[..., Any], arguments: dict[str, Any], where: str) -> dict[str, Any]:
-    """All arguments that a function takes, given or by default, of its annotated types.
+    """Validate arguments against the annotated signature of a function, and fill in its defaults.
 
-    They are judged as JSON, the form in which model.json keeps them: a list is a tuple, "5" is no number.
+    They are validated as JSON, the form in which model.json stores them: a list becomes a tuple, "5" is not a number.
+
+    Args:
+        builder: the function.
+        arguments: values by name.
+        where: name of the function in messages.
+
+    Returns:
+        A value for every argument, of its annotated type.
 
     Raises:
-        CytopipeError: one is unknown, missing or ill-typed; `where` names the function to people.
+        CytopipeError: an argument is unknown, missing, or of the wrong type or range.
     """
     parameters = inspect.signature(builder, eval_str=True).parameters.values()
     fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
@@ -79,7 +87,7 @@ def validate_arguments(builder: Callable[..., Any], arguments: dict[str, Any], w
     try:
         valid = schema.model_validate_json(json.dumps(arguments, default=repr))
     except ValidationError as error:
-        # A misspelt argument is also a missing one; the misspelling explains both.
+        # A misspelt argument is reported as unknown and as missing; the misspelling explains both.
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
         raise _fault(faults[0], list(fields), where) from None
     return {name: getattr(valid, name) for name in fields}
@@ -98,14 +106,17 @@ def _fault(fault: Any, known: list[str], where: str) -> CytopipeError:
 
 
 def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[[Builder], Builder]:
-    """Decorator that enters a builder, unchanged, into the registry.
+    """Decorator that adds a builder, unchanged, to the registry.
 
     Args:
-        name: unique name; ValueError if it is taken.
+        name: unique name.
         task: "segmentation" (the model returns a dict of logits N x 1 x H x W) or "classification"
             (logits N x classes).
         paper: author, year and identifier of the source.
-        input_size: side in pixels of the square images that the source uses.
+        input_size: side of the square images in the source, pixels.
+
+    Raises:
+        ValueError: the name is taken.
     """
 
     def enter(builder: Builder) -> Builder:
@@ -120,7 +131,7 @@ def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[
 
 @functools.cache
 def _entries() -> dict[str, Architecture]:
-    """The registry, filled by importing every module of `architectures` once."""
+    """The registry, filled by importing every module of `architectures`."""
     from cytopipe.models import architectures
 
     for module in pkgutil.iter_modules(architectures.__path__):
@@ -129,12 +140,16 @@ def _entries() -> dict[str, Architecture]:
 
 
 def architectures() -> list[Architecture]:
-    """All entries, sorted by name; `timm/<name>` stands for timm's own list."""
+    """All entries, sorted by name; the entry `timm/<name>` stands for all models of timm."""
     return sorted(_entries().values(), key=lambda entry: entry.name)
 
 
 def find(name: str) -> Architecture:
-    """The entry of a name; CytopipeError with the nearest known names if there is none."""
+    """Look up an architecture by name.
+
+    Raises:
+        CytopipeError: there is no such architecture; the hint lists similar names.
+    """
     entries = _entries()
     if name in entries and name != TIMM:
         return entries[name]
@@ -152,22 +167,22 @@ def find(name: str) -> Architecture:
 def build(name: str, /, **arguments: Any) -> nn.Module:
     """Build a network with random weights, in training mode, on the CPU.
 
-    The weights are drawn from torch's generator: call `torch.manual_seed` first. Nothing is downloaded;
-    pretrained weights come from `cytopipe.models.pretrained.load_pretrained`.
+    The weights are drawn from torch's global generator: call `torch.manual_seed` first. Nothing is downloaded; for
+    pretrained weights see `cytopipe.models.pretrained.load_pretrained`.
 
     Raises:
-        CytopipeError: unknown name, unknown argument, or argument of the wrong type or range.
+        CytopipeError: the name or an argument is unknown, or an argument is missing or of the wrong type or range.
     """
     entry = find(name)
     return entry.builder(**entry.validate(arguments))
 
 
 def count_parameters(model: nn.Module, *, trainable: bool = False) -> int:
-    """Number of parameters, all or only the trainable ones; buffers do not count."""
+    """Number of parameters, or of trainable parameters; buffers are not counted."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The words "did you mean ...?" with up to three names that resemble `name`, or None."""
+    """A hint "did you mean ...?" with up to three names similar to `name`, or None if there are none."""
     near = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else None

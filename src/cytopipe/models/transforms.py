@@ -1,6 +1,6 @@
-"""From stored uint8 images to what a network sees: channels chosen, resized, scaled, normalised.
+"""From stored uint8 images to network input: select channels, resize, scale, normalise.
 
-Training and inference share it, so that the two cannot differ.
+Training and inference share this code, so that their inputs cannot differ.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from cytopipe.data.tensors import Items
 from cytopipe.params import Channels
 from cytopipe.results.model_spec import CHANNEL_COUNT
 
-COLOURS = 3  # the first channels of an image; masks follow
-CELL = 3  # position of the whole-cell mask in a stored item
-_NEEDED: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": CELL + 1}  # channels of a stored item
+COLOURS = 3  # number of colour channels of an image; masks follow
+CELL = 3  # channel of the whole-cell mask in a stored item
+_NEEDED: dict[Channels, int] = {"rgb": 3, "rgb+masks": 5, "masked": CELL + 1}  # leading channels of a stored item
 
 
 class InputTransform:
-    """Stored items -> network input.
+    """The transform from stored items to network input.
 
     Args:
         channels: "rgb" (the image), "rgb+masks" (the image, cell and nucleus masks) or "masked" (the image with
             everything outside the cell set to 0).
-        mean, std: of each input channel, on the 0-1 scale.
-        device: where the network is.
-        size: side of the network's input, pixels; None leaves items in theirs.
+        mean, std: mean and standard deviation of each input channel, on the 0-1 scale.
+        device: device of the network.
+        size: side of the network's input, pixels; None keeps the size of the items.
+
+    Raises:
+        ValueError: mean or std does not have one value per input channel.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class InputTransform:
         self._shift = (-torch.tensor(mean, device=device) / torch.tensor(std, device=device)).view(1, -1, 1, 1)
 
     def __call__(self, items: torch.Tensor) -> torch.Tensor:
-        """N x H x W x (3 or 5) uint8 -> N x C x H x W float32, channels last in memory."""
+        """N x H x W x (3 or 5) uint8 -> N x C x H x W float32 in channels-last memory format."""
         stored = items.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         if self.size is not None and stored.shape[2:] != (self.size, self.size):
             stored = resize(stored[:, : _NEEDED[self.channels]].float(), (self.size, self.size))
@@ -58,9 +61,9 @@ class InputTransform:
 
 
 def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """N x C x H x W float to another height and width: colours bilinear, masks nearest, so that they keep their values.
+    """Resize N x C x H x W float images to (height, width): colours bilinearly, masks by nearest neighbour.
 
-    Both take the centre of a pixel for its place, as OpenCV does; nothing is smoothed before images shrink.
+    Pixel centres are aligned as in OpenCV; there is no antialiasing when images shrink.
     """
     colours = F.interpolate(images[:, :COLOURS], size, mode="bilinear", align_corners=False, antialias=False)
     if images.shape[1] == COLOURS:
@@ -69,7 +72,7 @@ def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def batches(array: Items, batch_size: int) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Stored items in order, as they are: (rows, N x H x W x C uint8)."""
+    """Batches of stored items in order, as (rows, items): items are unchanged, N x H x W x C uint8."""
     for start in range(0, len(array), batch_size):
         rows = slice(start, min(start + batch_size, len(array)))
-        yield rows, torch.from_numpy(array[rows].copy())  # a read-only map is no tensor
+        yield rows, torch.from_numpy(array[rows].copy())  # torch does not take a read-only memory map

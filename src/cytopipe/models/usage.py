@@ -1,4 +1,4 @@
-"""The README.md of a classifier's folder: for somebody who was given the folder and has never seen the pipeline."""
+"""The README.md of a classifier's folder, written for somebody who has the folder but not the pipeline."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from cytopipe.results.model_spec import ModelSpec
 README = "README.md"
 _SEES = {
     "rgb": "the image",
-    "rgb+masks": f"the image and two masks, cell and nucleus, which `{SEGMENTER}/` predicts",
-    "masked": f"the image with everything outside the cell black; `{SEGMENTER}/` predicts the cell",
+    "rgb+masks": f"the image and the masks of cell and nucleus, predicted by the model in `{SEGMENTER}/`",
+    "masked": f"the image with everything outside the cell black; the model in `{SEGMENTER}/` predicts the cell",
 }
 
 
 def usage(name: str, spec: ModelSpec) -> str:
-    """Markdown that says what a classifier is and how to use it.
+    """Describe a classifier and its use, in Markdown.
 
     Args:
-        name: of the classifier.
-        spec: its own, with its decision rule.
+        name: name of the classifier.
+        spec: its specification, with a decision rule.
 
     Raises:
-        CytopipeError: it holds no decision rule.
+        CytopipeError: the specification has no decision rule.
     """
     paper = find(spec.architecture).paper
     classes = "\n".join(f"{index}. {label}" for index, label in enumerate(spec.classes))
     confidence_threshold = rule_of(spec).confidence_threshold
     uncertain = (
-        "any image"
+        "Every prediction is uncertain: no threshold reached 5 % errors among the certain ones on validation images."
         if confidence_threshold is None
-        else f"an image whose calibrated confidence is below {confidence_threshold:.3f}"
+        else f"A prediction is uncertain if its calibrated confidence is below {confidence_threshold:.3f}, a threshold "
+        "chosen on validation images for 5 % errors among the certain ones."
     )
     return f"""# {name}
 
-A classifier of single cells, trained by cytopipe. Architecture: `{spec.architecture}` ({paper}).
+A classifier of single cells, trained with cytopipe. Architecture: `{spec.architecture}` ({paper}).
 
-Input: one cell per image, in colour, of any size; it is resized to {spec.input_size} x {spec.input_size} pixels. The
-network sees {_SEES[spec.channels]}. Classes, in the order of the probabilities:
+Input: colour images of one cell each, of any size; they are resized to {spec.input_size} x {spec.input_size} pixels.
+The network takes {_SEES[spec.channels]}. Classes, in the order of the probabilities:
 
 {classes}
 
@@ -61,14 +62,15 @@ or in Python:
     for prediction in predictor([image]):
         print(prediction.predicted, prediction.confidence, prediction.uncertain)
 
-Uncertain is {uncertain}: the threshold was chosen on validation images for 5 % errors among the others. It holds for
-images like those of the training; other stains, microscopes and preparations need a test of their own. This is a
-research model and not for diagnosis.
+{uncertain}
 
-| file | what |
+Threshold and probabilities hold for images like those of the training: test the model on your own images before you use
+it with another stain, microscope or preparation. This is a research model and not for diagnosis.
+
+| file | contents |
 |---|---|
-| `weights.safetensors` | the weights; no pickle |
+| `weights.safetensors` | weights; not a pickle |
 | `model.json` | architecture, classes, normalisation, thresholds, hash of the training data |
-| `SHA256SUMS` | checked before anything is used |
-| `example_*.png` | a validation image of each class, in the stored size |
+| `SHA256SUMS` | checksums, verified before the model is loaded |
+| `example_*.png` | one validation image of each class, in the stored size |
 """

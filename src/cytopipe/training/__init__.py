@@ -1,1 +1,1 @@
-"""Training: one loop for segmenters and classifiers, its data, losses, optimisers, checkpoints and determinism."""
+"""Training: one loop for segmenters and classifiers, its data, losses, optimisers and checkpoints."""

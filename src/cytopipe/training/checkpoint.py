@@ -1,6 +1,6 @@
-"""Crash-safe checkpoints, outside a stage's outputs and keyed by all that determines the training.
+"""Crash-safe checkpoints, stored outside the outputs of a stage and keyed by everything that determines the training.
 
-DVC deletes a stage's outputs before it reruns it, so a checkpoint inside them would not survive.
+DVC deletes the outputs of a stage before it reruns it, so a checkpoint among them would not survive.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ logger = logging.getLogger("cytopipe")
 
 
 class Checkpoint:
-    """The last finished epoch of one training.
+    """The checkpoint of one training, after its last finished epoch.
 
     Args:
-        folder: of this training, keyed by the hash of its inputs, parameters and code, so that another training can
-            never continue from it.
+        folder: folder of this training, keyed by the hash of its inputs, parameters and code, so that no other training
+            can continue from it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Checkpoint:
         self._file = folder / "last.pt"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint; a crash leaves the old one whole."""
+        """Replace the checkpoint atomically: a crash leaves the old one intact."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         data = buffer.getvalue()
@@ -39,7 +39,7 @@ class Checkpoint:
         write_bytes(self._file, hashlib.sha256(data).digest() + data)
 
     def load(self) -> dict[str, Any] | None:
-        """The last state, or None where there is none or its checksum does not fit (a flipped bit loads silently)."""
+        """The last state; None if there is none or its checksum is wrong (torch loads a flipped bit silently)."""
         if not self._file.is_file():
             return None
         content = self._file.read_bytes()

@@ -1,4 +1,4 @@
-"""A classifier before its training, and the task that it is trained for: best epoch by validation accuracy."""
+"""Set up a classifier, and define its training task: the best epoch is that of the highest validation accuracy."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from cytopipe.training.mixing import Mixer
 
 
 class ClassificationTask:
-    """A loss of the classes; validation accuracy chooses the epoch, the loss breaks ties.
+    """Classification; the best epoch has the highest validation accuracy, and among equals the lowest validation loss.
 
     Args:
         model: returns N x classes logits.
-        transform: of stored items.
-        labels: class index of every training image.
+        transform: transform of stored items, or of features, to the model's input.
+        labels: class index of every training image, N int64.
         validation: stored items (N x H x W x 5 uint8, or features) and their class indices.
-        loss: smoothed in training only.
-        batch_size: of the validation.
-        mixer: of training batches; None leaves them as they are.
-        last_epoch: take the last epoch, as the validation images are trained on.
+        loss: training loss; validation is measured without label smoothing.
+        batch_size: images per forward pass of the validation.
+        mixer: mixes the images of training batches; None leaves them unchanged.
+        last_epoch: choose the last epoch, because the validation images are trained on too.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ClassificationTask:
         self.mixer = None if mixer is None or mixer.idle else mixer
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a batch, and its accuracy (where images are mixed: against the larger label)."""
+        """Loss of a batch (scalar tensor) and its accuracy; mixed images count with their larger label."""
         target = truth = self.labels[batch.indices].to(self.transform.device)
         images = self.transform(batch.items)
         if self.mixer is not None:
@@ -60,11 +60,11 @@ class ClassificationTask:
         return self.loss(logits, target), {"accuracy": float((logits.detach().argmax(dim=1) == truth).float().mean())}
 
     def validate(self) -> dict[str, float]:
-        """Loss (unsmoothed), accuracy and macro F1."""
+        """Loss (without label smoothing), accuracy and macro F1 of the validation images."""
         return self.measure(self.validation)
 
     def measure(self, data: Labelled) -> dict[str, float]:
-        """The validation's measures, of any images."""
+        """The measures of `validate`, for any images."""
         items, truth = data
         logits = torch.cat([self.model(self.transform(part)).float() for _, part in batches(items, self.batch_size)])
         target = torch.from_numpy(truth).to(logits.device)
@@ -76,14 +76,27 @@ class ClassificationTask:
         }
 
     def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
-        """By accuracy, then by loss."""
+        """Rank by accuracy, then by loss; with `last_epoch` by the epoch number."""
         return (measures["epoch"],) if self.last_epoch else (measures["accuracy"], -measures["loss"])
 
 
 def make_classifier(
     config: Classifier, classes: tuple[str, ...], input_size: int, data_hash: str
 ) -> tuple[nn.Module, ModelSpec]:
-    """An initialised network and the specification of its folder; `input_size` is that of the stored images."""
+    """Build and initialise a classifier.
+
+    Args:
+        config: parameters of the classifier.
+        classes: names of the classes, in the order of their indices.
+        input_size: side of the stored images, pixels.
+        data_hash: SHA-256 of the training data.
+
+    Returns:
+        The network, on the CPU, and the specification for its model folder.
+
+    Raises:
+        CytopipeError: the architecture does not take these arguments, or the pretrained weights do not fit.
+    """
     seed_epoch(config.training.seed, -1 % 2**32)
     count = CHANNEL_COUNT[config.channels]
     arguments = {**config.arguments, "num_classes": len(classes), "in_channels": count}
@@ -93,7 +106,7 @@ def make_classifier(
     chosen = config.normalisation
     given = Normalisation(chosen.mean, chosen.std) if chosen else None
     colours = load_pretrained(model, config.pretrained, normalisation=given)
-    # Mask channels are 0 or 1; centred like the colours, they keep the scale that the stem expects.
+    # Mask channels are 0 or 1; normalised to -1 or 1, they have the scale that the stem expects.
     masks = count - len(colours.mean)
     spec = ModelSpec(
         task="classification",

@@ -1,4 +1,4 @@
-"""Batches of augmented samples, in an order and with draws that depend on (seed, epoch, index) alone."""
+"""Batches of augmented images; their order and all random draws depend only on (seed, epoch, index)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cytopipe.data.tensors import Items
 
 
 class Labelled(NamedTuple):
-    """Images with their classes: N items of any one shape, and N class indices (int64)."""
+    """Images with their classes: N items of equal shape, and N class indices (int64)."""
 
     items: Items
     labels: np.ndarray
@@ -26,8 +26,8 @@ class Batch(NamedTuple):
 
     Attributes:
         items: N x H x W x C, as stored.
-        indices: N, int64.
-        epoch, step: when it is used, counted from 0; they seed what is drawn for the whole batch.
+        indices: indices of the items in the training set, N int64.
+        epoch, step: epoch and step in which the batch is used, from 0; they seed draws for the whole batch.
     """
 
     items: torch.Tensor
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """A batch that is asked for: which items, in which pass over the data, for which epoch and step."""
+    """A request for a batch: indices of the items, number of the pass over the data, epoch and step."""
 
     indices: np.ndarray
     turn: int
@@ -46,7 +46,7 @@ class Draw(NamedTuple):
 
 
 class ArrayDataset(Dataset[Batch]):
-    """Items of a memory-mapped array, one batch at a time."""
+    """Augmented items of a memory-mapped array, by batch."""
 
     def __init__(self, array: Items, augmenter: Augmenter) -> None:
         self.array, self.augmenter = array, augmenter
@@ -60,10 +60,10 @@ class ArrayDataset(Dataset[Batch]):
 
 
 class EpochSampler:
-    """Shuffled batches of each epoch. The last, smaller batch of a pass is kept unless it holds one image.
+    """Shuffled batches of each epoch; the last, smaller batch of a pass is dropped if it holds a single image.
 
-    A batch of one would break batch normalisation; a `batch_size` of one asks for it. With `steps`, epochs are that
-    long and passes over the data follow each other without regard to them, each in an order of its own.
+    A single image would break batch normalisation; it is kept only if `batch_size` is one, or the data are one image.
+    With `steps`, an epoch has that many batches; passes over the data continue across epochs, each in its own order.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0) -> None:
@@ -83,20 +83,20 @@ class EpochSampler:
 
     @property
     def _batches(self) -> int:
-        """Of one pass over the data."""
+        """Number of batches in one pass over the data."""
         full, rest = divmod(self.count, self.batch_size)
         return full + (rest > 1 or rest == self.count)
 
 
 class TrainingLoader:
-    """Iterates over the batches of one epoch after another.
+    """Loads the training batches of each epoch.
 
     Args:
-        array: N items of any shape; uint8 images, H x W x C, where the augmenter is not idle.
-        augmenter: of the samples.
+        array: N items of any shape; uint8 images H x W x C unless the augmenter is idle.
+        augmenter: augments each item.
         batch_size: images per step.
-        seed: of the order.
-        num_workers: loader processes; 0 loads in this one. The result is the same.
+        seed: seed of the order.
+        num_workers: number of loader processes; 0 loads in this process. The batches are the same.
         steps: batches per epoch; 0 for one pass over the array.
     """
 
@@ -112,8 +112,8 @@ class TrainingLoader:
             persistent_workers=num_workers > 0,
             prefetch_factor=4 if num_workers else None,
             worker_init_fn=_single_thread,
-            # Of its own: a loader draws a seed whenever its workers start, and drawn from the global generator it would
-            # make dropout depend on the number of workers and on a resume.
+            # Its own generator, because the loader draws a seed whenever its workers start. From the global generator,
+            # that would make dropout depend on the number of workers and on resumes.
             generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
@@ -122,7 +122,7 @@ class TrainingLoader:
         return len(self.sampler)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of this epoch."""
+        """The batches of an epoch, counted from 0."""
         self.sampler.epoch = epoch
         return iter(self._loader)
 
@@ -133,6 +133,6 @@ def _single_thread(worker: int) -> None:
 
 
 def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:
-    """Weight of each class, inverse to its count, with mean 1 over the images ("balanced")."""
+    """Class weights, float32, inversely proportional to the counts and with mean 1 over the images ("balanced")."""
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     return torch.tensor(len(labels) / (classes * np.maximum(counts, 1)), dtype=torch.float32)

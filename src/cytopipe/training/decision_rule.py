@@ -1,4 +1,4 @@
-"""The decision rule of a classifier, chosen on validation images: the test would be judged by its own choice."""
+"""Choose the decision rule of a classifier on validation images, never on the test images that evaluate it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def choose_rule(
 
     Args:
         truth: N class indices.
-        probabilities: N x classes, as the network gives them.
-        classes: their names.
-        normal: those without disease; none leaves the question of abnormality out.
+        probabilities: N x classes, uncalibrated.
+        classes: names of the classes.
+        normal: names of the classes without disease; if empty, the rule has no thresholds for abnormality.
     """
     temperature = fit_temperature(logits_of(probabilities), truth)
     calibrated = sharpen(probabilities, temperature)

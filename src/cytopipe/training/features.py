@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once where nothing before the head changes while the head is trained."""
+"""Features of a frozen backbone, computed once if nothing before the head changes during training."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.training.data import Labelled
 
 logger = logging.getLogger("cytopipe")
-PROBE = 4  # images on which training and evaluation are compared
-BATCH = 64  # images of a forward pass
+PROBE = 4  # images on which training and evaluation mode are compared
+BATCH = 64  # images per forward pass
 
 
 class Features(NamedTuple):
-    """The head, and what it sees of both splits: items are N x ... float32, memory-mapped."""
+    """The head, and its inputs for both splits, memory-mapped N x ... float32."""
 
     head: nn.Module
     train: Labelled
@@ -31,26 +31,26 @@ class Features(NamedTuple):
 
 
 class ToDevice:
-    """The transform of features: they need none."""
+    """The transform of features, which only moves them to the device."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def __call__(self, items: torch.Tensor) -> torch.Tensor:
-        """The same on the device."""
+        """The items on the device."""
         return items.to(self.device, non_blocking=True)
 
 
 def frozen_features(
     model: nn.Module, transform: InputTransform, train: Labelled, validation: Labelled, folder: Path
 ) -> Features | None:
-    """The features of both splits that the head sees, or None where they are not the same in every epoch.
+    """Compute the inputs of the head for both splits; None if they differ between epochs.
 
     Args:
-        model: on the transform's device.
-        transform: of stored items.
-        train, validation: N x H x W x 5 uint8 and labels.
-        folder: existing; the features are written here.
+        model: classifier on the device of the transform.
+        transform: transform of stored items.
+        train, validation: N x H x W x 5 uint8 items and class indices.
+        folder: existing folder for the features.
     """
     head = fixed_head(model, transform, train.items)
     if head is None:
@@ -65,10 +65,10 @@ def frozen_features(
 
 
 def fixed_head(model: nn.Module, transform: InputTransform, items: Items) -> nn.Module | None:
-    """The head, if the backbone is frozen and gives the same in training as in evaluation, to the bit.
+    """The head, if the backbone is frozen and bitwise equal in training and evaluation mode; otherwise None.
 
-    Tried out on some of the items, as dropout before the head or batch statistics that drift would have it differ;
-    so would anything between the head and the logits. The model's weights and statistics are left as they were.
+    This is tested on the first items: dropout before the head, drifting batch statistics or an operation after the head
+    make a difference. The weights and statistics of the model are restored.
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
         return None
@@ -90,7 +90,14 @@ def fixed_head(model: nn.Module, transform: InputTransform, items: Items) -> nn.
 
 
 def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, items: Items, path: Path) -> np.ndarray:
-    """Features of N x H x W x 5 uint8 in evaluation mode: N x ... float32, written to `path` and memory-mapped."""
+    """Compute the inputs of the head in evaluation mode, from N x H x W x 5 uint8 items.
+
+    Returns:
+        N x ... float32, written to `path` and memory-mapped.
+
+    Raises:
+        ValueError: there are no items.
+    """
     written: np.memmap | None = None
     model.eval()
     with torch.inference_mode(), _inputs_of(head) as seen:
@@ -102,7 +109,7 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
                 written = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
             written[rows] = values
     if written is None:
-        raise ValueError("there are no images to see")
+        raise ValueError("there are no images")
     written.flush()
     features: np.ndarray = np.load(path, mmap_mode="r")
     return features
@@ -110,7 +117,7 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
 
 @contextmanager
 def _inputs_of(module: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Collects what the module is called with."""
+    """Collects the inputs of every call of the module."""
     seen: list[torch.Tensor] = []
     handle = module.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
     try:

@@ -1,4 +1,4 @@
-"""Folds of whole groups: of all images for the test of a classifier, of training images for cross-fitted segmenters."""
+"""Folds of whole groups: for the cross-validation of classifiers, and for cross-fitted segmenters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cytopipe.data.manifest import Row
 from cytopipe.data.splits import divide, join_copies
 from cytopipe.errors import CytopipeError
 
-VALIDATION = 0.15  # of the images that a fold does not test on
+VALIDATION = 0.15  # share of validation images among those that a fold does not test
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions of a fold's images in the manifest: to train on, to choose the epoch by, and to test on."""
+    """Row indices, in the manifest, of the training, validation and test images of one fold."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -25,16 +25,16 @@ class Fold:
 
 
 def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[Fold]:
-    """Divide images into folds of whole groups with the classes spread, and what remains into train and validation.
+    """Divide images into stratified folds of whole groups; the images outside a fold into training and validation.
 
     Args:
-        rows: of all images; those with the same pixels (`sha256`) stay together, as do groups.
-        count: of folds.
-        seed: of the draw.
-        where: key of params.yaml, for errors.
+        rows: manifest of all images; groups stay together, and so do images with equal pixels (`sha256`).
+        count: number of folds.
+        seed: seed of the random division.
+        where: key of params.yaml, for messages.
 
     Raises:
-        CytopipeError: for too few groups, or a fold without one of the classes to train on, to validate or to test.
+        CytopipeError: there are too few groups, or a class is missing in a part of a fold.
     """
     units = join_copies([row.group for row in rows], [row.sha256 for row in rows])
     labels = [row.label for row in rows]
@@ -56,10 +56,13 @@ def draw_folds(rows: Sequence[Row], count: int, seed: int, where: str) -> list[F
 
 
 def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
-    """Fold of each training image; groups stay together and classes are spread. Empty for count 0.
+    """Assign each training image to one of `count` stratified folds of whole groups.
+
+    Returns:
+        Fold by image id; empty if `count` is 0.
 
     Raises:
-        CytopipeError: when there are too few groups for so many folds.
+        CytopipeError: there are too few groups for so many folds.
     """
     if not count:
         return {}

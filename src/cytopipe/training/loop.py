@@ -1,4 +1,4 @@
-"""The training loop of every network of cytopipe: read it top to bottom."""
+"""The training loop shared by all networks; read it from top to bottom."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.determinism import Precision, autocast, choose_precision, seed_epoch
+from cytopipe.models.determinism import autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
 from cytopipe.params import Training
+from cytopipe.results.model_spec import Precision
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.optim import Schedule, make_optimizer
@@ -24,16 +25,16 @@ Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
 
 
 class Task(Protocol):
-    """The purpose of a training: a loss, and measures that rank epochs."""
+    """The objective of a training: its loss, and the validation measures that rank epochs."""
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a training batch (scalar tensor), and its other measures (means over the batch)."""
+        """Loss of a training batch (scalar tensor), and other measures (means over the batch)."""
 
     def validate(self) -> dict[str, float]:
-        """Measures on the validation split, the loss among them."""
+        """Measures on the validation images, including `loss`."""
 
     def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
-        """Sorts epochs by their number and validation measures; the largest is the best."""
+        """Sort key of an epoch, from its number (`epoch`) and validation measures; the largest key is the best."""
 
 
 def fit(
@@ -45,22 +46,22 @@ def fit(
     checkpoint: Checkpoint,
     on_epoch: Callable[[Epoch], None],
 ) -> tuple[list[Epoch], Precision]:
-    """Train `model` in place and leave the weights of its best epoch in it.
+    """Train `model` in place; in the end it holds the weights of its best epoch and is in evaluation mode.
 
     Args:
-        model: on `device`, in channels-last memory.
-        task: gives the loss and the validation measures; the validation split alone chooses the best epoch.
+        model: network on `device`, in channels-last memory format.
+        task: loss and validation measures; only the validation measures choose the best epoch.
         loader: training batches.
-        recipe: epochs, optimiser, schedule and the rest.
-        device: of the model.
-        checkpoint: continued from where it exists, and saved after every epoch.
-        on_epoch: told of every finished epoch, of those before a resume too.
+        recipe: epochs, optimiser, schedule and the other parameters of the training.
+        device: device of the model.
+        checkpoint: training resumes from it if it exists; it is saved after every epoch.
+        on_epoch: called after every epoch, and on a resume for the earlier epochs too.
 
     Returns:
-        The history, one entry an epoch, and the precision that was used.
+        The history, one entry per epoch, and the precision that was used.
 
     Raises:
-        CytopipeError: when a loss or a gradient is not finite; no step is taken with it.
+        CytopipeError: a loss or a gradient is not finite; no optimiser step is taken with it.
     """
     optimizer = make_optimizer(model.parameters(), recipe)
     schedule = Schedule(optimizer, recipe)
@@ -137,7 +138,7 @@ def _train_epoch(
     for number, batch in enumerate(loader.epoch(epoch)):
         with autocast(device, precision):
             loss, measures = task.step(batch)
-        # Checked before the step: one NaN makes every weight NaN.
+        # Checked before the step, because a single NaN would make every weight NaN.
         value = loss.item()
         _require_finite(value, "loss", f"epoch {epoch + 1}, step {number + 1}")
         optimizer.zero_grad(set_to_none=True)
@@ -182,7 +183,7 @@ def _precision(
         model.zero_grad(set_to_none=True)
 
     chosen = choose_precision(recipe.precision, step)
-    model.load_state_dict(before)  # the measured passes moved the batch statistics
+    model.load_state_dict(before)  # the timed passes changed the batch statistics
     return chosen
 
 

@@ -1,6 +1,7 @@
-"""Losses of classifiers, for class indices and for soft targets alike, weighted by class and smoothed.
+"""Losses of classifiers for class indices and soft targets, with class weights and label smoothing.
 
-Each is a mean over images; an image weighs as much as its class (of a soft target: the mean of its classes' weights).
+Each loss is a weighted mean over images. The weight of an image is the weight of its class; for a soft target, the mean
+of the class weights under the target.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ class Loss:
 
     Attributes:
         name: "ce": cross-entropy. "bce": binary cross-entropy of every class against the rest, summed over classes;
-            a binary network with logits (0, z) trains as with the binary cross-entropy of z. "smooth_l1": of the
-            softmax probabilities (Huber 1964, beta 1), summed over classes. "focal": cross-entropy times
-            (1 - p)^gamma (Lin 2017, arXiv:1708.02002).
-        weights: of the classes (C), on the logits' device; None weighs all alike.
+            for a binary network with logits (0, z), the gradients are those of the binary cross-entropy of z.
+            "smooth_l1": smooth L1 distance of the softmax probabilities (Huber 1964, beta 1), summed over classes.
+            "focal": cross-entropy times (1 - p)^gamma (Lin 2017, arXiv:1708.02002).
+        weights: class weights, C float32, on the device of the logits; None weights all classes equally.
         label_smoothing: share of the target that is spread evenly over all classes (Szegedy 2016, arXiv:1512.00567).
-        gamma: of the focal loss.
+        gamma: exponent of the focal loss.
     """
 
     name: Name = "ce"
@@ -42,10 +43,10 @@ class Loss:
 
         Args:
             logits: N x C, float32.
-            target: N class indices (int64), or the shares of all classes, N x C float32 with rows that sum to 1.
+            target: N class indices (int64), or soft targets, N x C float32 with rows that sum to 1.
         """
         if self.name == "ce" and not target.is_floating_point():
-            # torch's own, to the bit: what is trained on plain labels keeps its results.
+            # torch's own implementation, so that trainings on plain labels keep their results to the bit.
             return F.cross_entropy(logits, target, weight=self.weights, label_smoothing=self.label_smoothing)
         classes = logits.shape[1]
         shares = target if target.is_floating_point() else F.one_hot(target, classes).to(logits.dtype)
@@ -60,26 +61,26 @@ class Loss:
 
     @property
     def unsmoothed(self) -> Loss:
-        """The same for validation."""
+        """The same loss without label smoothing, for validation."""
         return replace(self, label_smoothing=0.0)
 
     def _surprise(self, logits: torch.Tensor) -> torch.Tensor:
-        """N x C: what an image of this class alone costs."""
+        """Loss of each image for each class as its true class, N x C."""
         logs = F.log_softmax(logits, dim=1)
         if self.name == "ce":
             return -logs
-        # 1 - p of a certain class is 0, where a power below 1 has an infinite slope.
+        # For p = 1, the base 1 - p is 0, where a power below 1 has an infinite derivative.
         missing = (1 - logs.exp()).clamp(min=torch.finfo(logs.dtype).eps)
         return -logs * missing**self.gamma
 
     def _distance(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """N: from the target's shares, summed over classes."""
+        """Loss of each image for a soft target, summed over classes, N."""
         if self.name == "bce":
             return F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=1)
         return F.smooth_l1_loss(torch.softmax(logits, dim=1), target, reduction="none").sum(dim=1)
 
 
 def make_loss(recipe: Training, labels: np.ndarray, classes: int, device: torch.device) -> Loss:
-    """The recipe's loss; balanced weights are those of these training labels."""
+    """The loss of a recipe; balanced class weights are computed from the training labels (N class indices)."""
     weights = class_weights(labels.tolist(), classes).to(device) if recipe.class_weights == "balanced" else None
     return Loss(recipe.loss, weights, recipe.label_smoothing, recipe.focal_gamma)

@@ -1,8 +1,8 @@
-"""Several training images made one, with labels in proportion: MixUp, CutMix and mosaic.
+"""MixUp, CutMix and mosaic: combine training images, and their labels in proportion.
 
-Each batch is mixed with itself, shifted by one image (mosaic: by one, two and three): batches are shuffled, so that is
-as good as any partner. What is drawn depends on (seed, epoch, step) alone, so a resumed training continues exactly.
-(torchvision's MixUp and CutMix draw from the global generator.)
+Each batch is mixed with itself, shifted by one image (mosaic: by one, two and three); since batches are shuffled, this
+is as good as random partners. Random draws depend only on (seed, epoch, step), so a resumed training continues exactly;
+MixUp and CutMix of torchvision draw from the global generator.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from cytopipe.models.transforms import resize
 from cytopipe.params import Augmentation
 
 Mixed = tuple[torch.Tensor, torch.Tensor]  # N x C x H x W images, N x classes targets
-_STREAM = 0x313  # keeps the draws apart from those of other generators with the same seed
+_STREAM = 0x313  # separates the draws from those of other generators with the same seed
 
 
 class Mixer:
-    """Mix a batch by the strengths of a recipe: a mosaic with its probability, else MixUp or CutMix, evenly.
+    """Mixes each batch by a mosaic, with its probability, or else by MixUp or CutMix with equal probability.
 
     Args:
-        config: `mosaic`, `mixup` and `cutmix`.
-        seed: of the training.
-        classes: their number.
+        config: `mosaic` is a probability; `mixup` and `cutmix` are the parameters of their beta distributions. 0 turns
+            each of them off.
+        seed: seed of the training.
+        classes: number of classes.
     """
 
     def __init__(self, config: Augmentation, seed: int, classes: int) -> None:
@@ -35,11 +36,20 @@ class Mixer:
 
     @property
     def idle(self) -> bool:
-        """Whether it leaves every batch as it is."""
+        """True if no batch is ever changed."""
         return not (self.config.mosaic or self._pairwise)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor, epoch: int, step: int) -> Mixed:
-        """Mix network inputs, and labels (N class indices) to shares; the same for the same (seed, epoch, step)."""
+        """Mix a batch; equal (seed, epoch, step) give equal results.
+
+        Args:
+            images: network inputs, N x C x H x W float32.
+            labels: N class indices, int64.
+            epoch, step: counted from 0.
+
+        Returns:
+            Mixed images, and soft targets N x classes float32.
+        """
         targets = F.one_hot(labels, self.classes).float()
         rng = np.random.default_rng([self.seed, epoch, step, _STREAM])
         if rng.random() < self.config.mosaic:
@@ -57,7 +67,7 @@ def mixup(images: torch.Tensor, targets: torch.Tensor, share: float) -> Mixed:
     Args:
         images: N x C x H x W.
         targets: N x classes.
-        share: of the image's own, 0 to 1.
+        share: weight of the image itself, 0 to 1.
     """
     other = 1 - share
     return images.lerp(images.roll(1, 0), other), targets.lerp(targets.roll(1, 0), other)
@@ -68,9 +78,9 @@ def cutmix(images: torch.Tensor, targets: torch.Tensor, share: float, y: float, 
 
     Args:
         images: N x C x H x W.
-        targets: N x classes; weighted by the area that is left once the box is cut off at the border.
-        share: of the image's own area, 0 to 1, where the box lies inside.
-        y, x: centre of the box, as fractions of the sides.
+        targets: N x classes; weighted by the area of the box after it is clipped at the border.
+        share: share of the image's own area, 0 to 1, if the box is not clipped.
+        y, x: centre of the box, as fractions of height and width.
     """
     height, width = images.shape[2:]
     top, bottom = _span(y * height, height * math.sqrt(1 - share), height)
@@ -82,12 +92,12 @@ def cutmix(images: torch.Tensor, targets: torch.Tensor, share: float, y: float, 
 
 
 def mosaic(images: torch.Tensor, targets: torch.Tensor, y: float, x: float) -> Mixed:
-    """Shrink four images, whole, into a 2 x 2 collage (after Bochkovskiy 2020, arXiv:2004.10934).
+    """Shrink four whole images into a 2 x 2 mosaic (after Bochkovskiy 2020, arXiv:2004.10934).
 
     Args:
-        images: N x C x H x W; the first three channels are colours, the others masks (which stay two-valued).
+        images: N x C x H x W; the first three channels are colours, the others masks, which stay binary.
         targets: N x classes; weighted by area.
-        y, x: where the four meet, as fractions of the sides, above 0 and below 1.
+        y, x: point where the four images meet, as fractions of height and width, between 0 and 1.
     """
     height, width = images.shape[2:]
     row, column = _inside(y, height), _inside(x, width)
@@ -101,10 +111,10 @@ def mosaic(images: torch.Tensor, targets: torch.Tensor, y: float, x: float) -> M
 
 
 def _span(centre: float, length: float, side: int) -> tuple[int, int]:
-    """First and last pixel (excluded) of a stretch, within the side."""
+    """Start and end (exclusive) of an interval, clipped to the side, pixels."""
     return max(0, round(centre - length / 2)), min(side, round(centre + length / 2))
 
 
 def _inside(fraction: float, side: int) -> int:
-    """A cut that leaves a pixel on both sides."""
+    """Position of a cut that leaves at least one pixel on both sides."""
     return min(max(1, round(fraction * side)), side - 1)

@@ -11,7 +11,7 @@ from cytopipe.params import Training
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the parameters that are trained."""
+    """The optimiser of a recipe, for the trainable parameters."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -21,24 +21,24 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -
 
 
 class Schedule:
-    """Learning rate by epoch. Stepped once an epoch, `plateau` with the validation loss (never a training batch's)."""
+    """The learning-rate schedule, stepped once per epoch; `plateau` follows the validation loss."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, recipe: Training) -> None:
         self._scheduler = _scheduler(optimizer, recipe)
 
     def step(self, validation_loss: float) -> None:
-        """Call after each epoch."""
+        """Advance by one epoch; to be called after each epoch."""
         if isinstance(self._scheduler, ReduceLROnPlateau):
             self._scheduler.step(validation_loss)
         else:
             self._scheduler.step()
 
     def state_dict(self) -> dict[str, object]:
-        """For checkpoints."""
+        """State to store in a checkpoint."""
         return self._scheduler.state_dict()
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Continue where a checkpoint stopped."""
+        """Restore the state from a checkpoint."""
         self._scheduler.load_state_dict(state)
 
 

@@ -1,4 +1,4 @@
-"""A segmenter before its training, its training windows, and its task: Dice + BCE of each head, best epoch by Dice."""
+"""Set up a segmenter, cut its training windows, and define its training task: Dice + BCE, best epoch by Dice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from monai.losses import DiceLoss
+from monai.losses.dice import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
@@ -27,14 +27,23 @@ from cytopipe.params import Segmenter, View
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
 from cytopipe.training.data import Batch
 
-CHANNELS = 4  # red, green, blue, palette mask
+CHANNELS = 4  # of a training window: red, green, blue, palette mask
 
 
 def write_windows(path: Path, organized: Path, rows: Sequence[Row], view: View) -> np.ndarray:
-    """Cut images and their true masks into one memory-mapped array, N x S x S x 4 uint8.
+    """Cut images and their ground-truth masks into windows.
+
+    Args:
+        path: file of the array to write.
+        organized: folder of the organized dataset.
+        rows: manifest of the images.
+        view: how an image is scaled and cut into windows.
+
+    Returns:
+        N x S x S x 4 uint8 (red, green, blue, palette mask), memory-mapped.
 
     Raises:
-        CytopipeError: when an image has no true mask.
+        CytopipeError: an image has no ground-truth mask.
     """
     if unmasked := [row.id for row in rows if not row.mask_path]:
         raise CytopipeError(
@@ -58,13 +67,13 @@ def _cut(organized: Path, row: Row, view: View) -> np.ndarray:
 
 
 class SegmentationTask:
-    """Dice + BCE of both heads; Dice over the validation windows chooses the epoch.
+    """Segmentation by Dice + BCE of both heads; the best epoch has the highest mean Dice of the validation windows.
 
     Args:
-        model: returns logits for each of HEADS.
-        transform: of the windows' colours.
-        validation: N x S x S x 4 uint8.
-        batch_size: of the validation.
+        model: returns logits for each of HEADS, N x 1 x S x S.
+        transform: transform of the windows to the model's input.
+        validation: windows, N x S x S x 4 uint8.
+        batch_size: windows per forward pass of the validation.
     """
 
     def __init__(self, model: nn.Module, transform: InputTransform, validation: np.ndarray, batch_size: int) -> None:
@@ -72,14 +81,14 @@ class SegmentationTask:
         self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a batch, and its Dice."""
+        """Loss of a batch (scalar tensor) and its mean Dice."""
         logits, truth = self._forward(batch[0])
         with torch.no_grad():
             dice = float(_dice_per_image(logits > 0, truth > 0).mean())
         return self._loss(logits, truth), {"dice": dice}
 
     def validate(self) -> dict[str, float]:
-        """Loss, Dice and the Dice of each head: means over windows."""
+        """Loss, Dice and the Dice of each head, as means over the validation windows."""
         losses, dices = [], []
         for rows, items in batches(self.validation, self.batch_size):
             logits, truth = self._forward(items)
@@ -94,7 +103,7 @@ class SegmentationTask:
         }
 
     def rank(self, measures: dict[str, float]) -> tuple[float, ...]:
-        """By Dice."""
+        """Rank by mean Dice."""
         return (measures["dice"],)
 
     def _forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,20 +111,33 @@ class SegmentationTask:
         return join_heads(self.model(self.transform(items))), truth.permute(0, 3, 1, 2).float() / 255
 
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        """Sum over heads of BCE + soft Dice."""
+        """Sum over the heads of BCE + soft Dice loss."""
         bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS)
-        return bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+        loss: torch.Tensor = bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
+        return loss
 
 
 def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """N x heads; two empty masks agree."""
+    """Dice of each image and head, N x heads; 1 if both masks are empty."""
     both = (predicted & truth).sum(dim=(2, 3)).double()
     total = (predicted.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))).double()
     return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(both))
 
 
 def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None = None) -> tuple[nn.Module, ModelSpec]:
-    """An initialised network and the specification of its folder, which keeps the typical sizes."""
+    """Build and initialise a segmenter.
+
+    Args:
+        config: parameters of the segmenter.
+        data_hash: SHA-256 of the training data.
+        sizes: typical sizes of its images and cells, for the specification.
+
+    Returns:
+        The network, on the CPU, and the specification for its model folder.
+
+    Raises:
+        CytopipeError: the architecture does not take these arguments, or the pretrained weights do not fit.
+    """
     seed_epoch(config.training.seed if config.training else 0, -1 % 2**32)
     model = build(config.architecture, **config.arguments)
     chosen = config.normalisation
@@ -138,9 +160,9 @@ def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None
 
 
 def typical_sizes(organized: Path, rows: Sequence[Row]) -> TypicalSizes:
-    """Median longer sides in pixels of the images of the training split, and of the cells in their true masks.
+    """Median longer side, in pixels, of the training images and of the cells in their ground-truth masks.
 
-    Cells that touch count as one; without masks, or without images, there is no such size.
+    Cells that touch count as one. A size is None if there are no training images, or no masks.
     """
     train = [row for row in rows if row.split == "train"]
     images = [max(row.width, row.height) for row in train]

@@ -1,6 +1,6 @@
 """A linear support vector machine on frozen features, as the last linear layer of a network.
 
-Standardisation and temperature are folded into the layer, so that a trained network holds nothing else.
+Standardisation and temperature are folded into the layer, so that the network needs nothing else.
 """
 
 from __future__ import annotations
@@ -31,9 +31,13 @@ GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True)
 class Svm:
-    """Logits `features @ weight.T + bias`, whose softmax is calibrated.
+    """A fitted machine; the softmax of its logits `features @ weight.T + bias` is calibrated.
 
-    `weight`: classes x D float64; `bias`: classes; `c` and `temperature`: as chosen on the validation split.
+    Attributes:
+        weight: classes x D float64.
+        bias: classes float64.
+        c: regularisation parameter C, chosen on validation images.
+        temperature: temperature of the calibration, fitted on validation images; already divided out.
     """
 
     weight: np.ndarray
@@ -42,25 +46,26 @@ class Svm:
     temperature: float
 
     def copy_into(self, layer: nn.Linear) -> None:
-        """Make these the weights of a layer of the same shape."""
+        """Copy weight and bias into a layer of the same shape."""
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.weight))
             layer.bias.copy_(torch.from_numpy(self.bias))
 
 
 def fit_svm(train: Labelled, validation: Labelled, classes: int, balanced: bool, seed: int) -> Svm:
-    """One-against-the-rest machines with squared hinge loss (Fan 2008, LIBLINEAR).
+    """Fit one-versus-rest machines with squared hinge loss (Fan 2008, LIBLINEAR).
 
     Args:
-        train: N x D features and labels; standardised with their own mean and deviation.
-        validation: the same; its accuracy chooses C (of equals the smallest), its likelihood the temperature. C rises
-            until the accuracy falls, as a large C takes by far the longest.
-        classes: number of all classes; one without training images is never predicted before another.
-        balanced: weigh classes inversely to their counts.
-        seed: of the solver.
+        train: N x D features and class indices; features are standardised by their own mean and standard deviation.
+        validation: the same for validation images. Their accuracy chooses C, the smallest among equals; the search goes
+            up the grid until accuracy falls, because a large C takes by far the longest. Their likelihood chooses the
+            temperature.
+        classes: number of classes; a class without training images always ranks last.
+        balanced: weight classes inversely to their counts.
+        seed: seed of the solver.
 
     Raises:
-        CytopipeError: when all training images are of one class.
+        CytopipeError: all training images are of one class.
     """
     if len(np.unique(train.labels)) < 2:
         raise CytopipeError("all training images are of one class", hint="head: svm needs at least two")
@@ -88,14 +93,14 @@ def fit_svm(train: Labelled, validation: Labelled, classes: int, balanced: bool,
 def _machines(
     items: np.ndarray, labels: np.ndarray, classes: int, c: float, balanced: bool, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights, classes x D, and biases of a machine for each class."""
+    """Weights, classes x D, and biases of the one-versus-rest machines."""
     machine = LinearSVC(C=c, dual="auto", class_weight="balanced" if balanced else None, random_state=seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         machine.fit(items, labels)
     if caught:
         logger.warning("svm: the solver stopped at C %g before it converged", c)
-    # Two classes share one machine; one without images is always turned away.
+    # Two classes share one machine; a class without images keeps weight 0 and bias -1.
     pair = len(machine.classes_) == 2
     weight, bias = np.zeros((classes, items.shape[1])), np.full(classes, -1.0)
     weight[machine.classes_] = np.concatenate([-machine.coef_, machine.coef_]) if pair else machine.coef_
@@ -106,17 +111,17 @@ def _machines(
 def fit_svm_head(
     features: Features | None, recipe: Training, loss: Loss, classes: int, device: torch.device
 ) -> tuple[SvmChoice, list[Epoch]]:
-    """Fill the linear head of a network with a frozen backbone.
+    """Fit the linear head of a network with a frozen backbone.
 
     Args:
-        features: the head and what it sees; None where that changes from epoch to epoch.
-        recipe: `class_weights`, `seed` and `batch_size`.
-        loss: for the history.
-        classes: number of all classes.
-        device: of the head.
+        features: the head and its inputs; None if these change from epoch to epoch.
+        recipe: supplies `class_weights`, `seed` and `batch_size`.
+        loss: loss to report in the history.
+        classes: number of classes.
+        device: device of the head.
 
     Returns:
-        The choice made on validation images, and a history of one epoch.
+        C and temperature as chosen on validation images, and a history of one epoch.
 
     Raises:
         CytopipeError: the features change from epoch to epoch, or all training images are of one class.

@@ -1,4 +1,4 @@
-"""Train a classifier: once, once per seed with `seeds: K`, or once per fold with `folds: K`. Read it top to bottom."""
+"""Train a classifier: once, once per seed (`seeds: K`) or once per fold (`folds: K`); read it from top to bottom."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from cytopipe.training.workspace import Workspace
 
 @dataclass(frozen=True)
 class ClassifierJob:
-    """A classifier to train: all that its trainings share.
+    """A classifier to train; its trainings share these fields.
 
     Attributes:
-        config: of the classifier.
-        classes: in the order of their indices.
-        normal: classes without disease.
+        config: parameters of the classifier.
+        classes: names of the classes, in the order of their indices.
+        normal: names of the classes without disease.
         tensors: folder of the dataset's tensors.
         data_hash: SHA-256 of the training data, for the model folders.
-        workspace: device, folders and progress.
+        workspace: device, folders and progress reports.
     """
 
     config: Classifier
@@ -52,7 +52,7 @@ class ClassifierJob:
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One network of a classifier: its part of the model folder, its seed, its images, and the ids that test it."""
+    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images."""
 
     part: str
     seed: int
@@ -63,24 +63,24 @@ class NetworkJob:
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """Networks by part of the model folder, and the fold that tests each image (none without folds)."""
+    """Networks by part of the model folder, and the fold in which each image is tested (empty without folds)."""
 
     networks: Mapping[str, Trained]
     folds: Mapping[str, int]
 
     @property
     def history(self) -> Sequence[Epoch]:
-        """The history of the first training."""
+        """The history of the first network."""
         return next(iter(self.networks.values())).history
 
 
 def train_classifier(job: ClassifierJob) -> TrainedClassifier:
     """Train every network of a classifier.
 
-    The validation images alone choose the epoch and the decision rule; no network sees an image that tests it.
+    Only validation images choose the epoch and the decision rule; no network sees the images that it is tested on.
 
     Raises:
-        CytopipeError: for too few groups, a fold that lacks a class, or a loss that is not finite.
+        CytopipeError: there are too few groups, a fold lacks a class, or a loss is not finite.
     """
     networks, folds = dict[str, Trained](), dict[str, int]()
     for number, network in enumerate(network_jobs(job)):
@@ -90,7 +90,7 @@ def train_classifier(job: ClassifierJob) -> TrainedClassifier:
 
 
 def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
-    """The networks of a job: one, one per seed (the first is the one in use, whatever it reaches), or one per fold."""
+    """The networks to train: one, one per seed (the first is always the one in use), or one per fold."""
     seed = job.config.training.seed
     if not job.config.folds:
         train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
@@ -105,15 +105,15 @@ def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
 
 
 def labelled(tensors: Path, split: str) -> Labelled:
-    """Items and class indices of a split."""
+    """Stored items (N x S x S x 5 uint8) and class indices of a split."""
     items, rows = load_split(tensors, split)
     return Labelled(items, np.array([row.class_index for row in rows]))
 
 
 def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
-    """One network and its decision rule; with `refit` the network is then trained anew on the validation images too.
+    """Train one network and choose its decision rule; with `refit`, train it again on the validation images too.
 
-    The rule stays that of the first network, as the second has seen the images that would choose it.
+    The refitted network keeps the rule of the first one, because it has seen the images that choose the rule.
     """
     recipe = job.config.training.model_copy(update={"seed": network.seed})
     config = job.config.model_copy(update={"training": recipe})
@@ -131,28 +131,28 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
 
 
 def rule_for(trained: Trained, validation: Labelled, job: ClassifierJob) -> DecisionRule:
-    """The decision rule of a network, chosen on its validation images."""
+    """Choose the decision rule of a network on its validation images."""
     transform = input_transform(trained.spec, job.workspace.device)
     probabilities = class_probabilities(trained.model, transform, validation.items, tta=trained.spec.tta)
     return choose_rule(validation.labels, probabilities, job.classes, job.normal)
 
 
 def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, last_epoch: bool = False) -> Trained:
-    """Train a network on some images; others choose the epoch.
+    """Train a network on training images; validation images choose the epoch.
 
-    Where nothing but the head changes from epoch to epoch, the features that it sees are computed once.
+    If only the head changes during training, its input features are computed once.
 
     Args:
-        job: its recipe and seed, classes, and workspace.
+        job: supplies the recipe with its seed, the classes and the workspace.
         train, validation: N x S x S x 5 uint8 items and class indices.
-        last_epoch: take the last epoch, as the validation images are trained on.
+        last_epoch: keep the last epoch, because the validation images are trained on too.
 
     Raises:
         CytopipeError: a loss is not finite; or, for `head: svm`, images or backbone change from epoch to epoch.
     """
     config, recipe, place = job.config, job.config.training, job.workspace
     model, spec = make_classifier(config, job.classes, train.items.shape[1], job.data_hash)
-    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     transform = input_transform(spec, place.device)
     augmenter, mixer = Augmenter(recipe.augment, recipe.seed), Mixer(recipe.augment, recipe.seed, len(job.classes))
     loss = make_loss(recipe, train.labels, len(job.classes), place.device)

@@ -1,6 +1,6 @@
-"""Train a segmenter; with `cross_fit: K` also one per fold: no training image is segmented by a model trained on it.
+"""Train a segmenter, and with `cross_fit: K` one more per fold, to segment each training image without having seen it.
 
-A classifier that trains on masks better than those it will meet at test time learns to trust them too much.
+A classifier that is trained on better masks than it gets at test time learns to rely on them too much.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from cytopipe.training.workspace import Workspace
 
 @dataclass(frozen=True)
 class SegmenterJob:
-    """A segmenter to train: all that its trainings share.
+    """A segmenter to train; its trainings share these fields.
 
     Attributes:
-        config: of the segmenter.
+        config: parameters of the segmenter.
         organized: folder of the organized dataset.
         data_hash: SHA-256 of the training data, for the model folders.
-        workspace: device, folders and progress.
+        workspace: device, folders and progress reports.
     """
 
     config: Segmenter
@@ -43,7 +43,7 @@ class SegmenterJob:
 
 @dataclass(frozen=True)
 class TrainedSegmenter:
-    """Networks by part ("" is the main one, "folds/0" the first fold), and the fold of each training image."""
+    """Networks by part of the model folder (MAIN, "folds/0", ...), and the fold of each training image."""
 
     networks: Mapping[str, Trained]
     folds: Mapping[str, int]
@@ -55,16 +55,16 @@ class TrainedSegmenter:
 
 
 def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
-    """Train the main segmenter and one per fold, each fold's without that fold's groups.
+    """Train the main segmenter, and one per fold on the images outside this fold.
 
-    An architecture without a training (`otsu`) is only set up.
+    An architecture that needs no training (`otsu`) is only set up.
 
     Args:
-        job: what to train, and where.
-        rows: of the dataset's manifest.
+        job: the segmenter and its surroundings.
+        rows: manifest of the dataset.
 
     Raises:
-        CytopipeError: for too few groups, an image without a true mask, or a loss that is not finite.
+        CytopipeError: there are too few groups, an image has no ground-truth mask, or a loss is not finite.
     """
     config = job.config
     if config.training is None:
@@ -79,21 +79,21 @@ def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
 
 
 def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part: str) -> Trained:
-    """Train one network on the rows of the training split; those of the validation split choose the epoch.
+    """Train one network on the training split; the validation split chooses the epoch.
 
     Args:
-        job: what to train, and where.
-        recipe: its training.
-        rows: of the manifest; test rows are not used.
-        part: of the model folder.
+        job: the segmenter and its surroundings.
+        recipe: parameters of the training.
+        rows: manifest of the images; those of the test split are ignored.
+        part: part of the model folder.
 
     Raises:
-        CytopipeError: for an image without a true mask, or a loss that is not finite.
+        CytopipeError: an image has no ground-truth mask, or a loss is not finite.
     """
     place = job.workspace.of(part)
     model, spec = make_segmenter(job.config, job.data_hash, typical_sizes(job.organized, rows))
     assert spec.view is not None  # every segmenter has one
-    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     train, validation = (
         write_windows(
             place.scratch / f"{split}.npy", job.organized, [row for row in rows if row.split == split], spec.view

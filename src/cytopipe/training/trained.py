@@ -1,4 +1,4 @@
-"""The outcome of a training: a network, its specification, and its history as tables and curves."""
+"""The result of a training: a network, its specification, and its history as tables and curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cytopipe.training.loop import Epoch
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, its specification and the history of its training, which is empty where there was none."""
+    """A network, its specification, and the history of its training, which is empty if it needs no training."""
 
     model: nn.Module
     spec: ModelSpec
@@ -28,9 +28,9 @@ def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:
     """Write history.csv, loss.csv and <measure>.csv (long form: epoch, split, value, best) and curves.png.
 
     Args:
-        folder: existing.
-        history: of `fit`; empty where nothing was trained.
-        measure: plotted beside the loss, such as "accuracy".
+        folder: existing folder.
+        history: history returned by `fit`; empty if nothing was trained.
+        measure: measure to plot beside the loss, such as "accuracy".
     """
     History.of(history).write(folder / "history.csv")
     for name in ("loss", measure):

@@ -1,4 +1,4 @@
-"""The surroundings of a training: a device, loader processes, folders, and someone to tell."""
+"""The surroundings of a training: device, loader processes, folders and progress reports."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Workspace:
     """Surroundings of one or several trainings.
 
     Attributes:
-        device: to train on.
-        num_workers: loader processes.
-        scratch: empty folder for memory-mapped windows.
-        checkpoints: folder that outlives a crash.
-        on_epoch: told the part ("" or the name of a fold) and the measures of every epoch.
-        part: which of several trainings this is.
+        device: device to train on.
+        num_workers: number of loader processes.
+        scratch: empty folder for memory-mapped arrays.
+        checkpoints: folder that survives a crash.
+        on_epoch: called with the part and the measures of every epoch.
+        part: which of several trainings this is, such as "folds/0"; "" for the main one.
     """
 
     device: torch.device

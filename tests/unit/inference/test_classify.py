@@ -16,7 +16,7 @@ RGB = InputTransform("rgb", (0, 0, 0), (1, 1, 1))
 
 
 class Colours(nn.Module):
-    """Logits: the mean red, green and blue, times log 3; with a dropout that must not work."""
+    """Logits are the mean red, green and blue times log 3; a dropout must be inactive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def test_a_read_only_memory_map_is_left_as_it_is() -> None:
 
 
 class Place(nn.Module):
-    """Logits: the red of the upper left pixel, and of the one to its right, times log 3."""
+    """Logits are the red of the upper left pixel and of the one to its right, times log 3."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images[:, 0, 0, :2] * math.log(3)
@@ -69,7 +69,7 @@ def test_eight_orientations_are_averaged_as_probabilities() -> None:
     assert class_probabilities(Place(), RGB, items, tta=8)[0, 1] == pytest.approx((3 / 4 + 7 * 1 / 2) / 8)
 
 
-def test_turned_and_mirrored_images_get_the_same_probabilities() -> None:
+def test_with_tta_turned_and_mirrored_images_get_the_same_probabilities() -> None:
     torch.manual_seed(0)
     model = build("timm/test_resnet", num_classes=4)
     item = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 5), dtype=np.uint8)
@@ -79,7 +79,7 @@ def test_turned_and_mirrored_images_get_the_same_probabilities() -> None:
     assert class_probabilities(model, RGB, turned).std(axis=0).max() > 1e-4
 
 
-def test_a_specification_says_what_its_network_sees() -> None:
+def test_a_specification_determines_the_input_of_the_network() -> None:
     spec = ModelSpec(
         task="classification",
         architecture="timm/test_resnet",

@@ -1,9 +1,9 @@
-"""Rows of image files: what is kept of an earlier run, what is computed anew, what cannot be read."""
+"""Rows of image files: reused from an earlier run, computed anew, or with an error."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,9 @@ def test_rows_are_the_predictions_of_the_images(predictor: Predictor, images: li
     assert [row["sha256"] for row in rows] == [sha256_file(Path(name)) for name in images]
 
 
-def test_an_unreadable_image_is_a_row_and_the_others_are_as_without_it(predictor: Predictor, images: list[str]) -> None:
+def test_an_unreadable_image_gives_a_row_and_does_not_change_the_others(
+    predictor: Predictor, images: list[str]
+) -> None:
     broken = images[1]
     Path(broken).write_bytes(b"no image")
     rows = rows_of(FilePredictor(predictor, "m"), [*images, "gone.png"])
@@ -58,7 +60,7 @@ def test_an_unreadable_image_is_a_row_and_the_others_are_as_without_it(predictor
     assert [rows[place]["p_bad"] for place in (0, 2, 3)] == [f"{one.probabilities[0]:.6g}" for one in found]
 
 
-def test_whole_batches_of_unchanged_files_are_kept(predictor: Predictor, images: list[str]) -> None:
+def test_complete_batches_of_unchanged_files_are_reused(predictor: Predictor, images: list[str]) -> None:
     earlier = {row["image"]: {**row, "predicted": "earlier"} for row in rows_of(FilePredictor(predictor, "m"), images)}
     del earlier[images[9]]  # of the third batch
     shutil.copy(images[0], images[5])  # of the second
@@ -76,7 +78,7 @@ def test_whole_batches_of_unchanged_files_are_kept(predictor: Predictor, images:
     assert rows_of(work, images)[2]["error"] == "no such image"
 
 
-def test_a_batch_whose_pictures_are_missing_is_computed(predictor: Predictor, images: list[str]) -> None:
+def test_a_batch_without_its_overlays_is_computed_again(predictor: Predictor, images: list[str]) -> None:
     earlier = {row["image"]: row for row in rows_of(FilePredictor(predictor, "m"), images)}
     work = FilePredictor(predictor, "m", earlier, complete=lambda image, sha256: image != images[4])
     assert [is_new for _, is_new in work(images)] == [False, True, False]
@@ -91,12 +93,12 @@ def test_memory_holds_few_images_of_a_batch(predictor: Predictor, images: list[s
             nonlocal alive
             alive -= self.base is None
 
-    def read() -> list[np.ndarray]:
+    def read() -> Iterator[np.ndarray]:
         nonlocal alive, most
         for _ in range(64):
             alive += 1
             most = max(most, alive)
-            yield Image((30, 30, 3), np.uint8)  # type: ignore[misc]
+            yield Image((30, 30, 3), np.uint8)
 
     assert len(list(predictor(read()))) == 64
     assert most < 20

@@ -1,4 +1,4 @@
-"""Images that a command line names: which, in which order, and what is refused."""
+"""The images named on a command line, their order, and names that are rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def touch(here: Path) -> Callable[..., None]:
-    """Make empty files: names are listed, nothing is opened."""
+    """Creates empty files; images are listed without being opened."""
 
     def make(*names: str) -> None:
         for name in names:
@@ -42,7 +42,7 @@ def test_order_is_kept_and_an_image_named_twice_comes_once(touch: Callable[..., 
     assert list_images(named) == ["z.png", "cells/b.png", "cells/a.png"]
 
 
-def test_patterns_take_what_a_shell_would(touch: Callable[..., None], here: Path) -> None:
+def test_patterns_match_like_those_of_a_shell(touch: Callable[..., None], here: Path) -> None:
     touch("c/1.png", "c/10.png", "c/2.bmp", "c/deep/3.png", "c/x.gif")
     assert list_images(["c/?.*"]) == ["c/1.png", "c/2.bmp", "c/x.gif"]
     assert list_images(["c/**/*.png"]) == ["c/1.png", "c/10.png", "c/deep/3.png"]
@@ -50,12 +50,12 @@ def test_patterns_take_what_a_shell_would(touch: Callable[..., None], here: Path
     assert list_images(["c/d*"]) == ["c/deep/3.png"]
 
 
-def test_a_name_that_looks_like_a_pattern_is_itself_first(touch: Callable[..., None]) -> None:
+def test_an_existing_file_that_looks_like_a_pattern_is_that_file(touch: Callable[..., None]) -> None:
     touch("a[1].png", "a1.png")
     assert list_images(["a[1].png"]) == ["a[1].png"]
 
 
-def test_a_link_is_an_image_of_its_own_and_circles_end(touch: Callable[..., None], here: Path) -> None:
+def test_a_link_is_a_separate_image_and_cycles_end(touch: Callable[..., None], here: Path) -> None:
     touch("cells/a.png", "elsewhere/b.png")
     (here / "cells/same.png").symlink_to("a.png")
     (here / "cells/circle").symlink_to(here / "cells", target_is_directory=True)
@@ -71,7 +71,7 @@ def test_a_table_names_images_from_its_own_folder(touch: Callable[..., None], he
         values["path"] = "cells/b.png"
     line = ",".join(values[name] for name in header.split(","))
     (here / "t/list.csv").write_text(f"\ufeff{header}\r\n{line}\r\n{line}\r\n{line.replace('b.png', 'gone.png')}\r\n")
-    # A file that is missing is a row with an error later on: the others go on.
+    # A missing file is listed too: later it becomes a row with an error.
     assert list_images(["t/list.csv"]) == ["t/cells/b.png", "t/cells/gone.png"]
 
 
@@ -99,7 +99,7 @@ def test_no_name_is_a_formula_in_a_spreadsheet(touch: Callable[..., None]) -> No
         ("header.csv", None, "the table has no rows"),
     ],
 )
-def test_what_names_no_image_is_refused(here: Path, named: str, column: str | None, message: str) -> None:
+def test_a_name_without_an_image_is_rejected(here: Path, named: str, column: str | None, message: str) -> None:
     (here / "empty").mkdir()
     (here / "t.csv").write_text("file,label\na.png,x\nb.png,\n")
     (here / "header.csv").write_text("image\n")

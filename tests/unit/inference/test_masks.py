@@ -32,7 +32,7 @@ ROWS = rows(["train"] * 6 + ["val", "test"])
 
 
 def otsu(folder: Path, *, dark_cells: bool) -> None:
-    """A model folder that finds what is dark, or what is bright."""
+    """Write a model folder that segments the dark, or the bright part of an image."""
     spec = ModelSpec(
         task="segmentation",
         architecture="otsu",
@@ -50,7 +50,7 @@ def otsu(folder: Path, *, dark_cells: bool) -> None:
 
 @pytest.fixture
 def segmenter(tmp_path: Path) -> Path:
-    """Fold 0 finds the bright half of an image, the main model and fold 1 the dark one."""
+    """A segmenter whose fold 0 finds the bright half of an image; the main model and fold 1 find the dark half."""
     folder = tmp_path / "segmenter"
     otsu(folder, dark_cells=True)
     otsu(folder / "folds" / "0", dark_cells=False)

@@ -1,4 +1,4 @@
-"""Rows of predictions, and a table that is torn, resumed, or another's."""
+"""Rows of predictions, and tables that are incomplete, resumed, or of another model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_row_shows_six_digits_and_every_column() -> None:
     assert "abnormal" not in columns_of(CLASSES, has_abnormal=False)
 
 
-def test_an_error_stands_in_one_line_and_leaves_the_rest_empty() -> None:
+def test_an_error_is_one_line_and_the_other_columns_are_empty() -> None:
     failed = failed_row(COLUMNS, "a.png", "", MODEL, "cannot\n be  read")
     assert failed["error"] == "cannot be read"
     assert {name for name, value in failed.items() if value} == {"image", "model", "error"}
@@ -62,7 +62,7 @@ def test_csv_and_json_hold_the_same() -> None:
     assert [json.loads(line)["image"] for line in lines[:4]] == list(NAMES)
 
 
-def test_a_table_appears_when_it_is_whole_in_the_order_of_the_images(tmp_path: Path) -> None:
+def test_a_complete_table_appears_in_the_order_of_the_images(tmp_path: Path) -> None:
     out = tmp_path / "new/preds.csv"
     with opened(out) as table:
         table.append([row(NAMES[2]), row(NAMES[0])])
@@ -73,7 +73,7 @@ def test_a_table_appears_when_it_is_whole_in_the_order_of_the_images(tmp_path: P
     assert [path.name for path in out.parent.iterdir()] == ["preds.csv"]
 
 
-def test_every_place_where_a_kill_may_tear_the_file_leaves_whole_rows(tmp_path: Path) -> None:
+def test_complete_rows_survive_a_kill_at_any_byte(tmp_path: Path) -> None:
     part = tmp_path / "p.csv.part"
     lines = [to_csv([row(name)], COLUMNS) for name in NAMES]
     head = to_csv([], COLUMNS, header=True)
@@ -88,7 +88,7 @@ def test_every_place_where_a_kill_may_tear_the_file_leaves_whole_rows(tmp_path: 
         assert part.read_bytes() == whole, cut
 
 
-def test_rows_with_an_error_are_not_taken_over(tmp_path: Path) -> None:
+def test_rows_with_an_error_are_not_reused(tmp_path: Path) -> None:
     bad = failed_row(COLUMNS, NAMES[1], "", MODEL, "empty")
     (tmp_path / "p.csv").write_text(to_csv([row(NAMES[0]), bad], COLUMNS, header=True))
     with opened(tmp_path / "p.csv") as table:
@@ -101,11 +101,11 @@ def test_rows_with_an_error_are_not_taken_over(tmp_path: Path) -> None:
     [
         (to_csv([row("a.png", "other0000000")], COLUMNS, header=True), r"another model \(other0000000\)"),
         (to_csv([row("z.png")], COLUMNS, header=True), "holds 'z.png', which is not named now"),
-        ("name,age\nx,3\n", "no table of predictions by this model"),
-        ("\0\0", "no table of predictions by this model"),
+        ("name,age\nx,3\n", "not a table of predictions by this model"),
+        ("\0\0", "not a table of predictions by this model"),
     ],
 )
-def test_what_is_not_ours_is_refused_and_stays(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_a_foreign_file_is_rejected_and_kept(tmp_path: Path, name: str, text: str, message: str) -> None:
     file = tmp_path / name
     file.write_text(text)
     with pytest.raises(CytopipeError, match=rf"{name}.*{message}[\s\S]*--force"), opened(tmp_path / "p.csv"):
@@ -118,7 +118,7 @@ def test_what_is_not_ours_is_refused_and_stays(tmp_path: Path, name: str, text: 
     assert (tmp_path / "p.csv").read_text() == to_csv([row("a.png")], COLUMNS, header=True)
 
 
-def test_two_at_once_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_second_writer_and_a_folder_are_rejected(tmp_path: Path) -> None:
     with (
         opened(tmp_path / "p.csv") as table,
         pytest.raises(CytopipeError, match="another process is writing"),

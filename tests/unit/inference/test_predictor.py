@@ -1,4 +1,4 @@
-"""Predictions from a model folder alone, against what the pipeline's own stages would have computed."""
+"""Predictions from a model folder equal those of the stages of the pipeline."""
 
 from __future__ import annotations
 
@@ -78,18 +78,19 @@ def model(tmp_path: Path) -> Path:
     return write_classifier(tmp_path / "model", write_segmenter(tmp_path / "otsu"))
 
 
-def test_an_image_goes_the_way_of_the_pipeline(model: Path, images: list[np.ndarray]) -> None:
+def test_an_image_is_processed_as_in_the_pipeline(model: Path, images: list[np.ndarray]) -> None:
     predictor = Predictor.load(model, CPU)
     masks = list(Segmentation.load(model / "segmenter", CPU).masks(images))
     items = np.stack([make_item(image, mask, SIDE) for image, mask in zip(images, masks, strict=True)])
     expected = class_probabilities(predictor.model, input_transform(predictor.spec, CPU), items)
     found = list(predictor(images))
     assert np.array_equal([one.probabilities for one in found], expected)
-    assert all(np.array_equal(one.mask, mask) for one, mask in zip(found, masks, strict=True))
+    for one, mask in zip(found, masks, strict=True):
+        assert one.mask is not None and np.array_equal(one.mask, mask)
     assert [one.predicted for one in found] == [("bad", "good")[row.argmax()] for row in expected]
 
 
-def test_confidence_is_calibrated_and_judged_by_the_chosen_threshold(model: Path, images: list[np.ndarray]) -> None:
+def test_confidence_is_calibrated_and_compared_with_the_threshold(model: Path, images: list[np.ndarray]) -> None:
     for one in Predictor.load(model, CPU)(images):
         roots = np.sqrt(one.probabilities)  # a temperature of 2
         assert one.confidence == pytest.approx((roots / roots.sum()).max())
@@ -103,7 +104,7 @@ def test_without_a_threshold_every_image_is_uncertain(tmp_path: Path, images: li
     assert all(one.uncertain and one.mask is None and one.abnormal is None for one in found)
 
 
-def test_batches_keep_the_order_and_do_not_change_the_answer(model: Path, images: list[np.ndarray]) -> None:
+def test_batches_keep_the_order_and_do_not_change_the_predictions(model: Path, images: list[np.ndarray]) -> None:
     predictor = Predictor.load(model, CPU)
     whole = [one.probabilities for one in predictor(images)]
     predictor.batch_size = 2
@@ -113,26 +114,25 @@ def test_batches_keep_the_order_and_do_not_change_the_answer(model: Path, images
 def test_few_images_are_read_ahead(model: Path, images: list[np.ndarray]) -> None:
     predictor = Predictor.load(model, CPU)
     predictor.batch_size = 2
-    read = []
-    results = predictor(read.append(number) or image for number, image in enumerate(images))  # type: ignore[func-returns-value]
-    next(results)
-    assert len(read) == 2
+    waiting = iter(images)
+    next(predictor(waiting))
+    assert len(list(waiting)) == len(images) - 2
 
 
-def test_a_folder_without_its_segmenter_says_what_to_name(tmp_path: Path) -> None:
+def test_a_folder_without_its_segmenter_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     folder = write_classifier(tmp_path / "m", None)
     with pytest.raises(CytopipeError, match=r"holds no segmenter\n.*--segmenter"):
         Predictor.load(folder, CPU)
     assert Predictor.load(folder, CPU, write_segmenter(tmp_path / "s")).segmentation
 
 
-def test_a_part_takes_the_segmenter_of_the_whole(tmp_path: Path, images: list[np.ndarray]) -> None:
+def test_a_fold_uses_the_segmenter_of_the_whole_folder(tmp_path: Path, images: list[np.ndarray]) -> None:
     write_classifier(tmp_path / "m/folds/0", None)
     copy_segmenter(write_segmenter(tmp_path / "s"), tmp_path / "m/segmenter")
     assert len(list(Predictor.load(tmp_path / "m/folds/0", CPU)(images))) == len(images)
 
 
-def test_a_folder_with_a_network_per_fold_and_a_segmenter_are_refused(tmp_path: Path) -> None:
+def test_folders_with_one_network_per_fold_and_segmenters_are_rejected(tmp_path: Path) -> None:
     segmenter = write_segmenter(tmp_path / "s")
     with pytest.raises(CytopipeError, match="is a segmenter, not a classifier"):
         Predictor.load(segmenter, CPU)
@@ -142,7 +142,7 @@ def test_a_folder_with_a_network_per_fold_and_a_segmenter_are_refused(tmp_path: 
         Predictor.load(tmp_path / "m", CPU)
 
 
-def test_examples_are_the_first_of_each_class_and_go_with_the_model(tmp_path: Path) -> None:
+def test_examples_are_the_first_image_of_each_class_and_stored_with_the_model(tmp_path: Path) -> None:
     items = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, SIDE, SIDE, 5), np.uint8)
     examples = example_images(items, [1, 0, 1, 0])
     spec = classifier_spec()
@@ -153,7 +153,7 @@ def test_examples_are_the_first_of_each_class_and_go_with_the_model(tmp_path: Pa
     assert "example_1.png" in (tmp_path / "SHA256SUMS").read_text()
 
 
-def test_the_identity_is_of_both_models(tmp_path: Path) -> None:
+def test_the_identity_covers_classifier_and_segmenter(tmp_path: Path) -> None:
     segmenter = write_segmenter(tmp_path / "s")
     alone = model_id(write_classifier(tmp_path / "a", None))
     assert model_id(write_classifier(tmp_path / "b", None)) == alone
@@ -162,5 +162,5 @@ def test_the_identity_is_of_both_models(tmp_path: Path) -> None:
     assert model_id(tmp_path / "a", segmenter) == both
     # A part is masked by the segmenter of the whole.
     assert model_id(write_classifier(tmp_path / "c/folds/0", None)) == both
-    with pytest.raises(CytopipeError, match="no model folder"):
+    with pytest.raises(CytopipeError, match="not a model folder"):
         model_id(tmp_path)

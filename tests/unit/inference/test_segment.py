@@ -21,7 +21,7 @@ TILES = View(view="tiles", input_size=32, scale=1.0, overlap=0.5)
 
 
 class Threshold(nn.Module):
-    """The cell is darker than 200, the nucleus darker than 90; sure of each pixel by itself."""
+    """A segmenter for which the cell is darker than 200 and the nucleus darker than 90, with extreme logits."""
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         grey = images.mean(dim=1, keepdim=True) * 255
@@ -29,7 +29,7 @@ class Threshold(nn.Module):
 
 
 def picture(height: int, width: int, shift: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """An image of a disc with a nucleus, and its mask."""
+    """An image of a disc with a nucleus (H x W x 3), and its palette mask (H x W)."""
     mask = np.zeros((height, width), np.uint8)
     cv2.circle(mask, (width // 2 + shift, height // 2), 12, 1, -1)
     cv2.circle(mask, (width // 2 + shift, height // 2), 5, 2, -1)
@@ -122,7 +122,7 @@ def test_probabilities_are_of_cell_and_nucleus() -> None:
     assert np.array_equal(values[0, ..., 1], mask == 2)
 
 
-def test_a_model_folder_knows_its_view_and_normalisation(tmp_path: Path) -> None:
+def test_a_model_folder_contains_view_and_normalisation(tmp_path: Path) -> None:
     view = {"view": "tiles", "input_size": 32, "scale": 1.0, "overlap": 0.5}
     spec = ModelSpec(
         task="segmentation",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ CLASSIFIERS = ("convnext_attention", "convnext_token_attention")
 
 
 def build_on_meta(name: str, **arguments: object) -> nn.Module:
-    """The same network without memory or initialisation, to count its parameters."""
+    """Build a network without memory or initialisation, to count its parameters."""
     with torch.device("meta"):
         return build(name, **arguments)
 
@@ -23,15 +25,15 @@ def images(channels: int, height: int = 64, width: int = 64) -> Tensor:
 def test_segmenter_has_the_published_number_of_parameters() -> None:
     model = build_on_meta("attention_unet")
     assert count_parameters(model) == 35_515_442
-    assert [count_parameters(d) for d in model.decoders.values()] == [3_848_360, 3_848_360]
-    assert [count_parameters(h) for h in model.heads.values()] == [65, 65]
+    assert [count_parameters(one) for one in model.get_submodule("decoders").children()] == [3_848_360, 3_848_360]
+    assert [count_parameters(one) for one in model.get_submodule("heads").children()] == [65, 65]
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifier_has_the_published_number_of_parameters(name: str) -> None:
     model = build_on_meta(name, num_classes=5, in_channels=5)
     assert count_parameters(model) == 29_474_917
-    assert count_parameters(model.backbone) == 27_821_664
+    assert count_parameters(model.get_submodule("backbone")) == 27_821_664
 
 
 def test_segmenter_returns_logits_of_each_head_at_input_resolution() -> None:
@@ -43,9 +45,9 @@ def test_segmenter_returns_logits_of_each_head_at_input_resolution() -> None:
 
 def test_segmenter_returns_logits_not_probabilities() -> None:
     model = build("attention_unet", encoder="test_convnext", decoder_widths=[16, 8, 8]).eval()
-    for value, head in zip((-7.0, 7.0), model.heads.values(), strict=True):
-        nn.init.zeros_(head.weight)
-        nn.init.constant_(head.bias, value)
+    for value, head in ((-7.0, "cyt"), (7.0, "nuc")):
+        nn.init.zeros_(model.get_parameter(f"heads.{head}.weight"))
+        nn.init.constant_(model.get_parameter(f"heads.{head}.bias"), value)
     logits = model(images(3))
     assert (logits["cyt"] == -7).all() and (logits["nuc"] == 7).all()
 
@@ -53,15 +55,16 @@ def test_segmenter_returns_logits_not_probabilities() -> None:
 def test_each_head_has_a_decoder_of_its_own_on_a_shared_encoder() -> None:
     model = build("attention_unet", encoder="test_convnext", decoder_widths=[16, 8, 8])
     model(images(3))["nuc"].sum().backward()
-    assert all(p.grad is None for p in model.decoders["cyt"].parameters())
-    for part in (model.decoders["nuc"], model.heads["nuc"], model.encoder):
-        assert all(p.grad is not None for p in part.parameters())
+    assert all(p.grad is None for p in model.get_submodule("decoders.cyt").parameters())
+    for part in ("decoders.nuc", "heads.nuc", "encoder"):
+        assert all(p.grad is not None for p in model.get_submodule(part).parameters())
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "mobilenetv2_100"])
 def test_segmenter_leaves_out_feature_maps_that_the_decoder_does_not_use(encoder: str) -> None:
     model = build("attention_unet", encoder=encoder, heads=["cell"], in_channels=1).eval()
-    assert model.encoder.feature_info.reduction() == [4, 8, 16, 32]
+    features: Any = model.get_submodule("encoder").feature_info
+    assert features.reduction() == [4, 8, 16, 32]
     assert model(images(1, 32, 32))["cell"].shape == (2, 1, 32, 32)
 
 
@@ -90,7 +93,7 @@ def test_segmenter_refuses_a_head_that_is_named_twice() -> None:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("channels", [3, 5])
-def test_classifier_returns_one_logit_a_class(name: str, channels: int) -> None:
+def test_classifier_returns_one_logit_per_class(name: str, channels: int) -> None:
     model = build(name, num_classes=7, in_channels=channels, backbone="test_convnext")
     assert model(images(channels)).shape == (2, 7)
 
@@ -113,11 +116,13 @@ def test_every_layer_of_the_classifier_is_in_use(name: str) -> None:
 
 
 def projection_gradients(name: str) -> dict[str, float]:
-    """Norm of the loss's gradient in the query, key and value projections."""
+    """Norm of the gradient of the loss with respect to the query, key and value projections."""
     torch.manual_seed(0)
     model = build(name, backbone="test_convnext", widths=[64, 32], dropout=[0, 0])
     nn.functional.cross_entropy(model(images(5)), torch.tensor([0, 3])).backward()
-    parts = model.attention.in_proj_weight.grad.chunk(3)
+    gradient = model.get_parameter("attention.in_proj_weight").grad
+    assert gradient is not None
+    parts = gradient.chunk(3)
     return {key: float(part.norm()) for key, part in zip(("query", "key", "value"), parts, strict=True)}
 
 
@@ -135,8 +140,8 @@ def test_attention_over_positions_trains_query_and_key() -> None:
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_attention_is_residual(name: str) -> None:
     model = build(name, backbone="test_convnext").eval()
-    nn.init.zeros_(model.attention.out_proj.weight)
-    nn.init.zeros_(model.attention.out_proj.bias)
+    nn.init.zeros_(model.get_parameter("attention.out_proj.weight"))
+    nn.init.zeros_(model.get_parameter("attention.out_proj.bias"))
     first, second = model(images(5))
     assert not torch.allclose(first, second, atol=1e-6)
 

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.determinism import Precision, autocast, choose_device, choose_precision, prepare, seed_epoch
+from cytopipe.models.determinism import autocast, choose_device, choose_precision, prepare, seed_epoch
 from cytopipe.params import Runtime
+from cytopipe.results.model_spec import Precision
 
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """torch's global settings, as they were."""
+    """Restore the global settings of torch after each test."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     yield
@@ -27,20 +28,20 @@ def runtime(threads: int = 1) -> Runtime:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_threads_are_the_parameters(threads: int) -> None:
+def test_the_number_of_threads_is_set(threads: int) -> None:
     torch.set_num_threads(3 - threads)
     assert prepare(runtime(threads)) == torch.device("cpu")
     assert torch.get_num_threads() == threads
 
 
-def test_kernels_that_differ_from_run_to_run_are_refused() -> None:
+def test_nondeterministic_kernels_are_rejected() -> None:
     prepare(runtime())
     assert torch.are_deterministic_algorithms_enabled()
     with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
 
 
-def test_the_cublas_workspace_is_set_unless_the_user_did(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cublas_workspace_is_set_unless_the_user_has_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(runtime())
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
@@ -59,13 +60,13 @@ def test_an_epoch_seeds_torch_by_seed_and_number_alone() -> None:
     assert first not in (draw(0, 0), draw(1, 1), draw(1, 0))
 
 
-def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_cuda_if_it_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
     assert choose_device("cpu").type == "cpu"
 
 
-def test_cuda_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cuda_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto").type == "cpu"
     with pytest.raises(CytopipeError, match=r"runtime.device: no CUDA device.*\n.*use auto or cpu"):
@@ -90,15 +91,15 @@ def test_auto_takes_bf16_only_where_it_is_measured_to_be_clearly_faster(
 
 
 @pytest.mark.parametrize("named", ["fp32", "bf16"])
-def test_a_named_precision_is_not_measured(named: Precision) -> None:
+def test_an_explicit_precision_is_not_measured(named: Precision) -> None:
     def step(precision: Precision) -> None:
         raise AssertionError
 
     assert choose_precision(named, step) == named
 
 
-def test_autocast_rounds_only_where_asked() -> None:
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast_rounds_only_in_bf16(precision: Precision, expected: torch.dtype) -> None:
     one = torch.ones(2, 2)
-    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with autocast(torch.device("cpu"), precision):  # type: ignore[arg-type]  # a literal in a loop
-            assert (one @ one).dtype == expected
+    with autocast(torch.device("cpu"), precision):
+        assert (one @ one).dtype == expected

@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rewrite(folder: Path, name: str, data: bytes) -> None:
-    """Replace a file and its checksum, as one who wants it loaded would."""
+    """Replace a file and its checksum, so that the checksum is right."""
     (folder / name).write_bytes(data)
     lines = [f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in FILES]
     (folder / "SHA256SUMS").write_text("".join(lines))
@@ -69,7 +69,7 @@ def test_a_loaded_model_gives_equal_outputs_and_has_every_buffer(folder: Path) -
     expected = original.state_dict()
     assert list(loaded.state_dict()) == list(expected)
     assert all(torch.equal(expected[key], tensor) for key, tensor in loaded.state_dict().items())
-    assert int(loaded.embed[1].num_batches_tracked) == 1
+    assert int(loaded.get_buffer("embed.1.num_batches_tracked")) == 1
     assert torch.equal(loaded(images()), original.eval()(images()))
 
 
@@ -106,7 +106,7 @@ def test_tied_weights_are_saved(tmp_path: Path) -> None:
     assert len(load_file(tmp_path / "weights.safetensors")) == 4
 
 
-def test_loading_leaves_the_random_generator_alone(folder: Path) -> None:
+def test_loading_does_not_advance_the_random_generator(folder: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -126,7 +126,7 @@ def test_head_activation_and_freezing_survive_the_folder(tmp_path: Path) -> None
     assert count_parameters(loaded, trainable=True) == count_parameters(head_of(loaded)[1])
 
 
-def test_what_has_a_default_may_be_left_out(folder: Path) -> None:
+def test_fields_with_a_default_are_optional(folder: Path) -> None:
     content = json.loads((folder / "model.json").read_bytes())
     for key in ("head", "freeze", "tta"):
         del content[key]

@@ -85,4 +85,4 @@ def test_glorot_draws_weights_within_its_bound_and_sets_biases_to_zero() -> None
     for layer, bound in ((nn.Conv2d(2, 4, 3), math.sqrt(6 / (18 + 36))), (nn.Linear(10, 5), math.sqrt(6 / 15))):
         layer.apply(glorot)
         assert 0.8 * bound < layer.weight.abs().max() <= bound
-        assert (layer.bias == 0).all()
+        assert layer.bias is not None and not layer.bias.any()

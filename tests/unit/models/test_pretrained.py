@@ -3,7 +3,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -43,7 +45,7 @@ def mobilenet() -> Path:
     return path
 
 
-def test_false_leaves_the_weights_and_gives_the_architecture_s_normalisation() -> None:
+def test_random_weights_are_kept_with_the_normalisation_of_the_architecture() -> None:
     model = build("resnet18", num_classes=2)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     assert load_pretrained(model, RANDOM_WEIGHTS) == IMAGENET
@@ -54,20 +56,19 @@ def test_false_leaves_the_weights_and_gives_the_architecture_s_normalisation() -
 def test_a_plain_classifier_takes_a_file_of_its_own_size_whole(tmp_path: Path) -> None:
     state = plain_state()
     model = build("test_convnext", num_classes=10)
-    assert load_pretrained(model, saved(tmp_path, state)) == Normalisation(
-        model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
-    )
+    config: Any = model.pretrained_cfg
+    assert load_pretrained(model, saved(tmp_path, state)) == Normalisation(config["mean"], config["std"])
     assert all(torch.equal(state[key], tensor) for key, tensor in model.state_dict().items())
 
 
 def test_a_head_of_another_size_is_left_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state = plain_state()
     model = build("test_convnext", num_classes=4)
-    head = model.head.fc.weight.detach().clone()
+    head = model.get_parameter("head.fc.weight").detach().clone()
     with caplog.at_level(logging.INFO, logger="cytopipe"):
         load_pretrained(model, saved(tmp_path, state))
-    assert torch.equal(model.head.fc.weight, head)
-    assert torch.equal(model.head.norm.weight, state["head.norm.weight"])
+    assert torch.equal(model.get_parameter("head.fc.weight"), head)
+    assert torch.equal(model.get_parameter("head.norm.weight"), state["head.norm.weight"])
     assert "head.fc.weight is left as it is ((10, 64) in the file, (4, 64) in the model)" in caplog.text
 
 
@@ -88,7 +89,7 @@ def test_every_weight_of_the_encoder_comes_from_the_plain_model_s_file(
 
 @pytest.mark.parametrize("name", ["test_convnext", "test_vit"])
 def test_a_bare_encoder_gives_the_plain_model_s_features(tmp_path: Path, name: str) -> None:
-    plain = timm.create_model(name).eval()
+    plain: Any = timm.create_model(name).eval()
     encoder = timm.create_model(name, features_only=True).eval()
     load_pretrained(encoder, saved(tmp_path, dict(plain.state_dict())))
     x = torch.rand(1, 3, 160, 160, generator=torch.Generator().manual_seed(0))
@@ -100,16 +101,16 @@ def test_five_channel_stem_repeats_the_rgb_weights_scaled_by_three_fifths(tmp_pa
     state = plain_state()
     model = build("convnext_attention", backbone="test_convnext", in_channels=5)
     load_pretrained(model, saved(tmp_path, state))
-    rgb, stem = state["stem.0.weight"], model.backbone.stem_0.weight
+    rgb, stem = state["stem.0.weight"], model.get_parameter("backbone.stem_0.weight")
     assert torch.allclose(stem, rgb[:, [0, 1, 2, 0, 1]] * 0.6)
-    assert torch.equal(model.backbone.stem_0.bias, state["stem.0.bias"])
+    assert torch.equal(model.get_parameter("backbone.stem_0.bias"), state["stem.0.bias"])
 
 
 def test_one_channel_stem_sums_the_rgb_weights(tmp_path: Path) -> None:
     state = plain_state()
     model = build("test_convnext", num_classes=10, in_channels=1)
     load_pretrained(model, saved(tmp_path, state))
-    assert torch.allclose(model.stem[0].weight, state["stem.0.weight"].sum(1, keepdim=True))
+    assert torch.allclose(model.get_parameter("stem.0.weight"), state["stem.0.weight"].sum(1, keepdim=True))
 
 
 def mismatch(tmp_path: Path, model: nn.Module, state: dict[str, Tensor]) -> str:
@@ -155,7 +156,7 @@ def test_a_stem_of_other_than_three_channels_is_not_adapted(tmp_path: Path) -> N
 
 
 class Bomb:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
         return (Path.touch, (Path("exploded"),))
 
 
@@ -169,7 +170,7 @@ class Bomb:
         ("model.pth", b"", "is not a .safetensors file"),
     ],
 )
-def test_a_file_that_is_none_is_refused(
+def test_a_file_in_another_format_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -220,8 +221,9 @@ def test_hub_weights_come_through_timm_s_own_loader(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(timm, "create_model", create_model)
     load_pretrained(model, HUB_WEIGHTS)
-    assert asked == [(f"test_convnext.{model.encoder.pretrained_cfg['tag']}", True)]
-    assert torch.equal(model.encoder.stem_0.weight, plain.stem[0].weight)
+    config: Any = model.get_submodule("encoder").pretrained_cfg
+    assert asked == [(f"test_convnext.{config['tag']}", True)]
+    assert torch.equal(model.get_parameter("encoder.stem_0.weight"), plain.get_parameter("stem.0.weight"))
 
 
 def test_an_unreachable_hub_is_an_error_that_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +262,7 @@ def test_weights_fit_where_the_head_was_replaced(tmp_path: Path) -> None:
     state = plain_state("test_resnet")
     model = build_classifier("test_resnet", {"num_classes": 10}, head="mlp", activation="mish", freeze=True)
     load_pretrained(model, saved(tmp_path, state))
-    assert torch.equal(model.layer4[0].conv1.weight, state["layer4.0.conv1.weight"])
+    assert torch.equal(model.get_parameter("layer4.0.conv1.weight"), state["layer4.0.conv1.weight"])
 
 
 def torchvision_alexnet() -> dict[str, Tensor]:
@@ -273,12 +275,13 @@ def torchvision_alexnet() -> dict[str, Tensor]:
 def test_alexnet_takes_torchvision_s_features_and_keeps_its_head(tmp_path: Path) -> None:
     with torch.device("cpu"):
         model = build("alexnet_hep2", in_channels=5)
-    head = model.head[9].weight.detach().clone()
+    first, last = model.get_parameter("head.4.weight"), model.get_parameter("head.9.weight")
+    before = last.detach().clone()
     assert load_pretrained(model, saved(tmp_path, torchvision_alexnet())) == IMAGENET
-    features = model.features.state_dict()
+    features = model.get_submodule("features").state_dict()
     assert all((tensor == 0.5).all() for key, tensor in features.items() if key != "0.weight")
     assert torch.allclose(features["0.weight"], torch.tensor(0.3))
-    assert torch.equal(model.head[9].weight, head) and not (model.head[4].weight == 0.5).any()
+    assert torch.equal(last, before) and not (first == 0.5).any()
 
 
 def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,11 +294,11 @@ def test_alexnet_s_hub_is_torchvision_s_and_no_pickle_is_trusted(monkeypatch: py
     monkeypatch.setattr(torchvision.models.AlexNet_Weights, "get_state_dict", get_state_dict)
     model = build("alexnet_hep2")
     load_pretrained(model, HUB_WEIGHTS)
-    assert (model.features[0].weight == 0.5).all()
+    assert (model.get_parameter("features.0.weight") == 0.5).all()
     assert asked[0]["weights_only"] is True and asked[0]["check_hash"] is True
 
 
-def test_a_network_of_its_own_takes_images_on_the_scale_of_0_to_1() -> None:
+def test_networks_without_pretrained_weights_take_images_on_the_0_to_1_scale() -> None:
     for name in ("cell_background", "malaria_vgg"):
         with torch.device("meta"):
             assert load_pretrained(build(name), RANDOM_WEIGHTS) == Normalisation((0, 0, 0), (1, 1, 1))

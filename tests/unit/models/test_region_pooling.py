@@ -1,4 +1,4 @@
-"""Regions, their means and the network on top, on feature maps with known answers."""
+"""Regions, the pooling over them, and the network on top, on feature maps with known results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cytopipe.models.registry import build, count_parameters
 
 
 def cell() -> torch.Tensor:
-    """One 4 x 4 image of 5 channels: a cell of the left half whose top left quarter is nucleus; masks are -1 or 1."""
+    """One image, 1 x 5 x 4 x 4: the cell is the left half, its nucleus the top left quarter; masks are -1 or 1."""
     image = torch.zeros(1, 5, 4, 4)
     image[:, 3:] = -1
     image[:, 3, :, :2] = 1
@@ -35,7 +35,7 @@ def test_regions_are_the_image_the_nucleus_and_the_cytoplasm_without_it() -> Non
     assert regions(cell()[:, :3]).shape == (1, 1, 4, 4)
 
 
-def test_a_region_s_mean_counts_its_pixels_alone_and_that_of_none_is_zero() -> None:
+def test_the_mean_of_a_region_is_over_its_pixels_and_that_of_an_empty_one_is_zero() -> None:
     features = torch.arange(16.0).view(1, 1, 4, 4)
     assert pool(features, regions(cell())).flatten().tolist() == [7.5, 2.5, 10.5]
     bare = torch.full((1, 5, 4, 4), -1.0)
@@ -48,7 +48,7 @@ def test_a_coarse_map_weighs_its_pixels_by_the_share_of_the_region() -> None:
     assert pool(features, weights).item() == pytest.approx((1 * 1 + 0.5 * 3) / 1.5)
 
 
-def test_features_stand_in_the_order_of_the_strides_and_do_not_change_when_the_image_is_turned() -> None:
+def test_features_are_in_the_order_of_the_strides_and_invariant_to_quarter_turns() -> None:
     model = network(strides=(8, 16))
     images = torch.rand(2, 5, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     seen = model.features(images)
@@ -58,13 +58,13 @@ def test_features_stand_in_the_order_of_the_strides_and_do_not_change_when_the_i
     assert not torch.allclose(network(turns=1).features(images), network(turns=1).features(images.rot90(1, (2, 3))))
 
 
-def test_without_masks_the_image_alone_is_averaged() -> None:
+def test_without_masks_only_the_image_is_pooled() -> None:
     model = network(in_channels=3)
     assert model.features(torch.rand(2, 3, 64, 64)).shape == (2, 128 + 256)
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 3)
 
 
-def test_frozen_it_trains_the_small_network_alone() -> None:
+def test_a_frozen_backbone_leaves_only_the_small_network_trainable() -> None:
     model = build_classifier("region_pooling", {"num_classes": 3, "hidden": 8}, freeze=True)
     width = 3 * (32 + 96)
     assert count_parameters(model, trainable=True) == width * 8 + 8 + 8 * 3 + 3
@@ -79,6 +79,6 @@ def test_another_head_replaces_the_small_network() -> None:
     ("arguments", "words"),
     [({"in_channels": 4}, "neither RGB nor RGB with two masks"), ({"turns": 5}, "four quarter turns, not 5")],
 )
-def test_what_it_does_not_take_is_named(arguments: dict[str, int], words: str) -> None:
+def test_invalid_arguments_are_named(arguments: dict[str, int], words: str) -> None:
     with pytest.raises(CytopipeError, match=words):
         build("region_pooling", **arguments)

@@ -61,7 +61,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, nearest: str) -
     assert nearest in (caught.value.hint or "")
 
 
-def test_a_name_like_no_other_is_answered_with_the_list() -> None:
+def test_a_name_without_similar_ones_is_answered_with_the_list() -> None:
     with pytest.raises(CytopipeError, match="alexnet_hep2, attention_unet, cell_background"):
         build("§§§")
 

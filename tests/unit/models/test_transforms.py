@@ -12,7 +12,7 @@ HALF = (0.5,) * 5
 
 
 def pixels(channels: Channels, mean: tuple[float, ...], std: tuple[float, ...]) -> list[list[float]]:
-    """The pixels that a network sees."""
+    """Network input for the three pixels of ITEMS."""
     seen = InputTransform(channels, mean, std)(ITEMS)
     assert seen.dtype == torch.float32 and seen.shape[0] == 1 and seen.shape[2:] == (1, 3)
     found: list[list[float]] = seen[0, :, 0].T.tolist()
@@ -82,7 +82,7 @@ def test_masks_keep_their_values_at_any_size(size: int) -> None:
     assert set(resize(images, (size, size + 1))[:, 3:].unique().tolist()) == {0, 1}
 
 
-def test_images_of_the_networks_size_are_not_touched() -> None:
+def test_images_of_the_size_of_the_network_are_not_resized() -> None:
     plain, sized = (InputTransform("rgb", (0.1,) * 3, (0.3,) * 3, size=size)(STORED) for size in (None, 4))
     assert torch.equal(plain, sized)
 

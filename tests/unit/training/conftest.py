@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.params import Training
+from fixture_types import Recipe
 
 RECIPE = {"epochs": 4, "batch_size": 4, "learning_rate": 0.01, "precision": "fp32"}
 
@@ -25,8 +26,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def recipe() -> Callable[..., Training]:
-    """A short training; any parameter can be changed."""
+def recipe() -> Recipe:
     return lambda **changes: Training.model_validate({**RECIPE, **changes})
 
 
@@ -36,7 +36,7 @@ def row(name: str, label: str, index: int, split: str, group: str, **paths: str)
 
 @pytest.fixture
 def tensors(tmp_path: Path) -> Path:
-    """Cells that differ in brightness alone: class 0 dark, class 1 bright. There is no test.npy."""
+    """Tensors of cells that differ only in brightness: class 0 is dark, class 1 bright. There is no test.npy."""
     folder, rng, rows = tmp_path / "tensors", np.random.default_rng(0), []
     folder.mkdir()
     for split, count in (("train", 12), ("val", 6)):
@@ -52,7 +52,7 @@ def tensors(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def organized(tmp_path: Path) -> tuple[Path, list[Row]]:
-    """Dark discs with darker nuclei on white, 32 x 32 px, true masks beside them; four groups of two train."""
+    """Images of dark discs with darker nuclei on white, 32 x 32 px, with their masks; 4 groups of 2 for training."""
     folder, rows = tmp_path / "organized", []
     folder.mkdir()
     for index, split in enumerate(["train"] * 8 + ["val"] * 2 + ["test"] * 2):

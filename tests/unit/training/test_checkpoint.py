@@ -31,18 +31,18 @@ def file_of(checkpoint: Checkpoint) -> Path:
     return file
 
 
-def test_a_state_comes_back_as_it_was(saved: Checkpoint) -> None:
+def test_a_saved_state_is_loaded_unchanged(saved: Checkpoint) -> None:
     state = saved.load()
     assert state is not None
     assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
     assert state["history"] == STATE["history"]
 
 
-def test_there_is_none_before_the_first(tmp_path: Path) -> None:
+def test_there_is_no_state_before_the_first_save(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path / "none").load() is None
 
 
-def test_torch_alone_loads_a_flipped_bit() -> None:
+def test_torch_loads_a_flipped_bit_without_an_error() -> None:
     buffer = io.BytesIO()
     torch.save(STATE, buffer)
     data = bytearray(buffer.getvalue())
@@ -61,12 +61,12 @@ def test_a_flipped_bit_is_noticed_and_training_starts_over(
 
 
 @pytest.mark.parametrize("size", [0, 10, 32, 1000])
-def test_a_cut_file_is_noticed(saved: Checkpoint, size: int) -> None:
+def test_a_truncated_file_is_noticed(saved: Checkpoint, size: int) -> None:
     os.truncate(file_of(saved), size)
     assert saved.load() is None
 
 
-def test_a_fault_while_saving_leaves_the_last_one(saved: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_saving_keeps_the_last_checkpoint(saved: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError("No space left on device")
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.losses import Loss
 from cytopipe.training.mixing import Mixer
-
-Recipe = Callable[..., Training]
+from fixture_types import Recipe
 
 
 class ByFirstPixel(nn.Module):
-    """Logits (0, first red value): 0 for an item of class 0, log 3 for one of class 1."""
+    """Logits are (0, z), where z is 0 for an item of class 0 and log 3 for an item of class 1."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         red = images[:, 0, 0, 0]

@@ -16,7 +16,7 @@ STRONG = Augmentation(flips=True, rotation=30, zoom=0.1, brightness=0.3, hue=0.1
 
 
 def numbered(count: int, size: int = 16) -> np.ndarray:
-    """Items whose first value is their index."""
+    """Random items, N x S x S x 5 uint8, whose first value is their index."""
     items = np.random.default_rng(0).integers(0, 256, (count, size, size, 5), dtype=np.uint8)
     items[:, 0, 0, 0] = np.arange(count)
     return items
@@ -58,7 +58,7 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     ("count", "batch_size", "sizes"),
     [(8, 4, [4, 4]), (10, 4, [4, 4, 2]), (9, 4, [4, 4]), (3, 4, [3]), (1, 4, [1]), (3, 1, [1, 1, 1]), (1, 1, [1])],
 )
-def test_a_last_batch_of_one_is_dropped_unless_one_is_all_there_is_or_asked_for(
+def test_a_single_last_image_is_dropped_unless_it_is_the_only_one_or_the_batch_size_is_one(
     count: int, batch_size: int, sizes: list[int]
 ) -> None:
     one = loader(count, batch_size)
@@ -66,13 +66,13 @@ def test_a_last_batch_of_one_is_dropped_unless_one_is_all_there_is_or_asked_for(
     assert len(one) == len(sizes)
 
 
-def test_batches_know_when_they_are_used() -> None:
+def test_batches_hold_their_epoch_and_step() -> None:
     one = loader(10, 4)
     assert [(batch.epoch, batch.step) for batch in one.epoch(3)] == [(3, 0), (3, 1), (3, 2)]
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 6), (2, 3), (4, 3), (7, 2)])
-def test_epochs_of_given_steps_go_through_the_passes_one_after_another(steps: int, epochs: int) -> None:
+def test_with_a_number_of_steps_passes_continue_across_epochs(steps: int, epochs: int) -> None:
     passes = [batch.indices.tolist() for epoch in range(8) for batch in loader(6, 2).epoch(epoch)]
     counted = loader(6, 2, steps=steps)
     found = [[batch.indices.tolist() for batch in counted.epoch(epoch)] for epoch in range(epochs)]
@@ -92,7 +92,7 @@ def test_the_image_that_is_dropped_changes_with_the_epoch() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_loader_processes_change_nothing(workers: int) -> None:
+def test_loader_processes_do_not_change_the_batches(workers: int) -> None:
     here = loader(10, 4, augmentation=STRONG)
     there = loader(10, 4, augmentation=STRONG, workers=workers)
     for epoch in range(2):
@@ -102,13 +102,13 @@ def test_loader_processes_change_nothing(workers: int) -> None:
             assert one[2:] == other[2:]
 
 
-def test_an_epoch_left_early_leaves_nothing_in_the_next() -> None:
+def test_an_abandoned_epoch_does_not_affect_the_next() -> None:
     one = loader(20, 2, workers=2)
     next(iter(one.epoch(0)))  # as the measurement of precision: auto does; the workers have fetched more
     assert order(one.epoch(3)) == order(loader(20, 2).epoch(3))
 
 
-def test_the_global_generator_is_left_alone() -> None:
+def test_the_global_generator_is_not_advanced() -> None:
     torch.manual_seed(0)
     expected = torch.get_rng_state()
     list(DataLoader(numbered(2), batch_size=None))  # type: ignore[arg-type]  # an array is a dataset

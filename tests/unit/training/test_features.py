@@ -1,8 +1,8 @@
-"""Frozen backbones: features are computed once, and the result is that of training the whole network."""
+"""Training on the features of a frozen backbone gives the same result as training the whole network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ from cytopipe.training.features import fixed_head, frozen_features
 from cytopipe.training.loop import Epoch
 from cytopipe.training.train_classifier import ClassifierJob, fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 ITEMS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 5), dtype=np.uint8)
 RGB = InputTransform("rgb", (0.5,) * 3, (0.5,) * 3)
 
 
 class Small(nn.Module):
-    """Convolution, batch statistics, pool and a linear head; what comes in between can be made random."""
+    """Convolution, batch normalisation, pooling and a linear head; dropout before the head is optional."""
 
     statistics_drift = False
 
@@ -53,7 +53,7 @@ def frozen(model: Small, drift: bool = False) -> Small:
     return model
 
 
-def test_a_frozen_backbone_leaves_its_head() -> None:
+def test_the_head_of_a_frozen_backbone_is_found() -> None:
     model = frozen(Small())
     assert fixed_head(model, RGB, ITEMS) is model.classifier_head
 
@@ -63,24 +63,24 @@ def test_a_frozen_backbone_leaves_its_head() -> None:
     [Small(), frozen(Small(dropout=0.5)), frozen(Small(), drift=True), frozen(Small(after=2.0))],
     ids=["trained", "dropout before the head", "drifting statistics", "a factor after the head"],
 )
-def test_a_head_that_sees_something_else_in_training_is_not_fixed(model: nn.Module) -> None:
+def test_a_head_whose_inputs_or_outputs_differ_in_training_is_not_fixed(model: nn.Module) -> None:
     assert fixed_head(model, RGB, ITEMS) is None
 
 
-def test_trying_out_leaves_weights_and_statistics_alone() -> None:
+def test_the_search_for_a_fixed_head_changes_neither_weights_nor_statistics() -> None:
     for model in (frozen(Small()), frozen(Small(), drift=True)):
         before = {name: value.clone() for name, value in model.state_dict().items()}
         fixed_head(model, RGB, ITEMS)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_features_are_what_the_head_sees_of_every_image(tmp_path: Path) -> None:
+def test_features_are_the_inputs_of_the_head(tmp_path: Path) -> None:
     model = frozen(Small())
     labels = np.arange(9) % 2
     found = frozen_features(model, RGB, Labelled(ITEMS, labels), Labelled(ITEMS[:4], labels[:4]), tmp_path)
     assert found is not None and found.head is model.classifier_head
     assert found.train.items.shape == (9, 6) and found.validation.items.shape == (4, 6)
-    assert found.train.items.dtype == np.float32 and isinstance(found.train.items, np.memmap)
+    assert isinstance(found.train.items, np.memmap) and found.train.items.dtype == np.float32
     with torch.no_grad():
         logits = model.classifier_head(torch.from_numpy(found.train.items.copy()))
         assert torch.allclose(logits, model.eval()(RGB(torch.from_numpy(ITEMS))), atol=1e-6)
@@ -124,7 +124,7 @@ def test_training_on_features_gives_the_weights_of_training_the_whole_network(
 
 
 @pytest.mark.parametrize("change", [{"flips": True}, {"mosaic": 0.5}])
-def test_images_that_change_are_seen_by_the_whole_network(
+def test_augmented_images_pass_through_the_whole_network(
     recipe: Recipe, tensors: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     _, _, history = train(recipe(epochs=1, augment=change), tensors, tmp_path)

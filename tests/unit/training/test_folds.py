@@ -13,7 +13,7 @@ Organized = tuple[Path, list[Row]]
 
 
 def rows(groups: int, per_group: int = 4, classes: str = "ab") -> list[Row]:
-    """Each group holds images of every class."""
+    """Rows in which each group has images of every class."""
     return [
         Row(f"{g:02}-{i}", "", classes[i % len(classes)], i % len(classes), "train", f"g{g}", 8, 8, f"{g}-{i}")
         for g in range(groups)
@@ -21,7 +21,7 @@ def rows(groups: int, per_group: int = 4, classes: str = "ab") -> list[Row]:
     ]
 
 
-def test_every_image_is_tested_once_and_no_group_is_torn() -> None:
+def test_every_image_is_tested_once_and_no_group_is_split() -> None:
     images = rows(20)
     folds = draw_folds(images, 5, 0, "classifiers.c.folds")
     assert sorted(index for fold in folds for index in fold.test) == list(range(80))
@@ -39,7 +39,7 @@ def test_the_seed_draws_other_folds_and_the_same_seed_the_same() -> None:
     assert [fold.test.tolist() for fold in one] != [fold.test.tolist() for fold in other]
 
 
-def test_a_class_that_a_fold_would_lack_is_an_error() -> None:
+def test_a_class_that_is_missing_in_a_fold_is_an_error() -> None:
     images = [*rows(12, per_group=1, classes="a"), Row("zz", "", "b", 1, "train", "last", 8, 8, "z")]
     with pytest.raises(CytopipeError, match="class 'b' has no image to") as error:
         draw_folds(images, 3, 0, "classifiers.c.folds")
@@ -74,7 +74,7 @@ def test_classes_are_spread_over_the_folds(organized: Organized) -> None:
         assert sorted(row.label for row in rows if folds.get(row.id) == fold) == ["a", "a", "b", "b"]
 
 
-def test_no_folds_are_asked_for_by_zero(organized: Organized) -> None:
+def test_zero_folds_assign_no_image(organized: Organized) -> None:
     assert assign_folds(organized[1], 0, seed=0) == {}
 
 

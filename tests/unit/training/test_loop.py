@@ -1,9 +1,9 @@
-"""The loop's rules, with validation measures that are written down."""
+"""The rules of the training loop, tested with predefined validation measures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ from cytopipe.params import Augmentation, Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.loop import Epoch, fit
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 CPU = torch.device("cpu")
 
 
 class Scripted:
-    """A loss of the one weight, and validation measures from a list; remembers the weights that it validated."""
+    """A task with predefined validation measures; it records the weights at each validation."""
 
     def __init__(self, model: nn.Linear, ranks: Sequence[float], losses: Sequence[float] | None = None) -> None:
         self.model, self.ranks, self.losses = model, ranks, losses or [1.0] * len(ranks)
@@ -49,7 +49,7 @@ def loader(count: int = 8, batch_size: int = 4) -> TrainingLoader:
 def run(
     task: Scripted, recipe: Training, folder: Path, batches: TrainingLoader | None = None
 ) -> tuple[list[Epoch], list[Epoch]]:
-    """The history, and the epochs that were told one by one."""
+    """Train, and return the history and the epochs that were reported one by one."""
     told: list[Epoch] = []
     history, _ = fit(task.model, task, batches or loader(), recipe, CPU, Checkpoint(folder), told.append)
     return history, told
@@ -74,7 +74,7 @@ def test_the_first_best_validation_chooses_the_epoch_and_its_weights(
     ("patience", "epochs"),
     [(0, 8), (1, 3), (2, 4), (3, 8), (9, 8)],  # the best is epoch 2, then 5
 )
-def test_early_stopping_counts_the_epochs_without_a_better_one(
+def test_early_stopping_counts_epochs_without_improvement(
     recipe: Recipe, tmp_path: Path, patience: int, epochs: int
 ) -> None:
     task = Scripted(nn.Linear(1, 1), [0.5, 0.6, 0.6, 0.1, 0.7, 0.2, 0.2, 0.2])
@@ -82,7 +82,7 @@ def test_early_stopping_counts_the_epochs_without_a_better_one(
     assert len(history) == epochs
 
 
-def test_early_stopping_does_not_run_on_when_resumed(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_training_that_stopped_early_does_not_continue_when_resumed(recipe: Recipe, tmp_path: Path) -> None:
     stopped = recipe(epochs=8, early_stopping=1)
     first, _ = run(Scripted(nn.Linear(1, 1), [0.5, 0.4, 0.9, 0.9]), stopped, tmp_path)
     again = Scripted(nn.Linear(1, 1), [])
@@ -91,7 +91,7 @@ def test_early_stopping_does_not_run_on_when_resumed(recipe: Recipe, tmp_path: P
     assert again.seen == []
 
 
-def test_the_best_epoch_before_a_resume_stands_until_a_better_one(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_best_epoch_before_a_resume_stays_the_best(recipe: Recipe, tmp_path: Path) -> None:
     first = Scripted(nn.Linear(1, 1), [0.5, 0.9, 0.7])
     run(first, recipe(epochs=3, scheduler="none"), tmp_path)
     again = Scripted(nn.Linear(1, 1), [0.8])
@@ -147,7 +147,7 @@ def test_one_nan_loss_makes_every_weight_nan_in_a_plain_loop() -> None:
 
 
 class Faulty(Scripted):
-    """Its loss, the gradient of it or the validation is wrong in the last step of the second epoch."""
+    """A task whose loss, gradient or validation loss is not finite in the last step of the second epoch."""
 
     def __init__(self, model: nn.Linear, what: str) -> None:
         self.what, self.steps, self.before = what, 0, torch.zeros(0)
@@ -167,7 +167,7 @@ class Faulty(Scripted):
 
 
 def stopped(task: Faulty, recipe: Training, folder: Path, message: str) -> None:
-    """The training ends with this message, and only the first epoch is in its checkpoint."""
+    """Assert that the training ends with this message, and that only the first epoch is in its checkpoint."""
     with pytest.raises(CytopipeError, match=f"^{message}.*lower learning_rate"):
         run(task, recipe, folder)
     state = Checkpoint(folder).load()

@@ -49,7 +49,7 @@ def test_a_loss_of_one_image_is_exact(loss: Loss, logits: torch.Tensor, label: i
         (Loss("focal", gamma=2), 0.25 * 0.5**2 * math.log(2) + 0.75 * 0.75**2 * math.log(4)),
     ],
 )
-def test_a_loss_of_soft_shares_is_exact(loss: Loss, expected: float) -> None:
+def test_a_loss_of_soft_targets_is_exact(loss: Loss, expected: float) -> None:
     assert float(loss(HALF, shares(0.25, 0.75, 0.0))) == pytest.approx(expected)
 
 
@@ -62,7 +62,7 @@ def test_smoothing_spreads_a_share_of_the_target_over_all_classes() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_cross_entropy_of_shares_is_torchs_own_of_indices(smoothing: float, weighted: bool) -> None:
+def test_cross_entropy_of_one_hot_targets_equals_that_of_indices(smoothing: float, weighted: bool) -> None:
     rng = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(7, 4, generator=rng), torch.randint(4, (7,), generator=rng)
     weights = torch.tensor([0.5, 1.0, 2.0, 4.0]) if weighted else None
@@ -73,7 +73,7 @@ def test_cross_entropy_of_shares_is_torchs_own_of_indices(smoothing: float, weig
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_image_weighs_as_much_as_its_class(name: Name) -> None:
+def test_an_image_has_the_weight_of_its_class(name: Name) -> None:
     logits, labels = torch.tensor([[1.0, 0.0], [0.5, -1.0]]), torch.tensor([0, 1])
     first, second = (float(Loss(name)(logits[[i]], labels[[i]])) for i in (0, 1))
     weighted = Loss(name, torch.tensor([1.0, 3.0]))(logits, labels)
@@ -94,7 +94,7 @@ def test_a_binary_network_of_one_unit_trains_as_with_binary_cross_entropy() -> N
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_focal_has_a_finite_gradient_where_the_network_is_certain(gamma: float) -> None:
+def test_focal_loss_has_a_finite_gradient_for_a_certain_network(gamma: float) -> None:
     logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
     Loss("focal", gamma=gamma)(logits, torch.tensor([0])).backward()
     assert logits.grad is not None and logits.grad.isfinite().all()

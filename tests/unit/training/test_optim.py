@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,12 +8,11 @@ from torch import nn
 
 from cytopipe.params import Training
 from cytopipe.training.optim import Schedule, make_optimizer
-
-Recipe = Callable[..., Training]
+from fixture_types import Recipe
 
 
 def rates(recipe: Training, losses: list[float]) -> list[float]:
-    """Learning rate of each epoch, given the validation loss at its end."""
+    """Learning rate of each epoch, given the validation losses."""
     optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], recipe)
     schedule = Schedule(optimizer, recipe)
     found = []
@@ -25,7 +23,7 @@ def rates(recipe: Training, losses: list[float]) -> list[float]:
     return found
 
 
-def test_none_keeps_the_rate(recipe: Recipe) -> None:
+def test_no_scheduler_keeps_the_learning_rate(recipe: Recipe) -> None:
     assert rates(recipe(scheduler="none"), [1, 2, 3, 4]) == [0.01] * 4
 
 
@@ -63,7 +61,7 @@ def test_plateau_has_its_own_factor_patience_and_threshold(recipe: Recipe) -> No
         ("sgd", torch.optim.SGD, {"lr": 0.01, "weight_decay": 0.05, "momentum": 0.8}),
     ],
 )
-def test_an_optimiser_has_the_recipe_and_only_what_is_trained(
+def test_an_optimiser_follows_the_recipe_and_gets_only_trainable_parameters(
     recipe: Recipe, name: str, kind: type, options: dict[str, float]
 ) -> None:
     frozen = nn.Parameter(torch.zeros(1), requires_grad=False)

@@ -1,4 +1,4 @@
-"""The same bits from the same seed: twice, after a kill at any epoch, and with any number of loader processes."""
+"""Equal seeds give equal bits: in repeated and resumed trainings, and with any number of loader processes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from cytopipe.data.augment import Augmenter
-from cytopipe.models.determinism import Precision, seed_epoch
+from cytopipe.models.determinism import seed_epoch
 from cytopipe.params import Training
+from cytopipe.results.model_spec import Precision
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.loop import Epoch, fit
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 AUGMENT = {"flips": True, "rotation": 20, "brightness": 0.2}
 ITEMS = np.random.default_rng(0).integers(0, 256, (11, 16, 16, 5), dtype=np.uint8)
 
@@ -30,7 +31,7 @@ class KillError(Exception):
 
 
 class Brightness:
-    """Whether an item is brighter than the median, by a network with batch statistics and dropout."""
+    """Classify items as brighter or darker than the median, by a network with batch normalisation and dropout."""
 
     def __init__(self) -> None:
         seed_epoch(0, 0)
@@ -113,7 +114,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(recipe: Recip
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_measuring_the_precision_leaves_no_trace(
+def test_measuring_the_precision_has_no_side_effects(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     expected = train(recipe(augment=AUGMENT), tmp_path / "named", workers=workers)

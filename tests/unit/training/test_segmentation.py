@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from cytopipe.params import Segmenter, Training, View
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.training.data import Batch
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
+from fixture_types import Recipe
 
 Organized = tuple[Path, list[Row]]
-Recipe = Callable[..., Training]
 
 
 def test_whole_images_become_one_window_each_with_their_mask(organized: Organized, tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_tiles_cover_the_scaled_image_to_its_edges(organized: Organized, tmp_pat
     assert np.array_equal(windows[-1, ..., 3], mask[32:, 32:])
 
 
-def test_no_value_between_two_others_arises_when_a_mask_is_scaled(organized: Organized, tmp_path: Path) -> None:
+def test_scaling_a_mask_creates_no_new_values(organized: Organized, tmp_path: Path) -> None:
     folder, rows = organized
     nucleus_alone = read_mask(folder / rows[0].mask_path) // 2 * 2
     (folder / rows[0].mask_path).write_bytes(encode_mask(nucleus_alone))
@@ -51,7 +50,7 @@ def test_no_value_between_two_others_arises_when_a_mask_is_scaled(organized: Org
     assert set(np.unique(windows[..., 3])) == {0, 2}
 
 
-def test_an_image_without_a_true_mask_is_named(organized: Organized, tmp_path: Path) -> None:
+def test_an_image_without_a_ground_truth_mask_is_named(organized: Organized, tmp_path: Path) -> None:
     folder, rows = organized
     rows[2:4] = [replace(row, mask_path="") for row in rows[2:4]]
     with pytest.raises(CytopipeError, match=r"2 images have no true mask.*'02'\n.*otsu"):
@@ -59,7 +58,7 @@ def test_an_image_without_a_true_mask_is_named(organized: Organized, tmp_path: P
 
 
 class FromRed(nn.Module):
-    """Both heads are sure: inside where red is 1."""
+    """A segmenter whose heads have extreme logits: a pixel is inside if red is 1."""
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         logits = (images[:, :1] * 2 - 1) * 100
@@ -97,7 +96,7 @@ def test_dice_and_loss_of_half_a_cell_are_exact() -> None:
     assert measures["dice_cell"] == pytest.approx(np.mean(dice_cell))
     assert measures["dice_nucleus"] == pytest.approx(np.mean(dice_nucleus))
     assert measures["dice"] == pytest.approx((5 / 6 + 1 / 2) / 2)
-    # A sure logit of 100 costs 100 a wrong pixel: 16 of 64 and 32 of 64; Dice losses 1 - 2/3 and 1 - 0.
+    # A logit of 100 costs 100 per wrong pixel: 16 of 64 and 32 of 64; Dice losses 1 - 2/3 and 1 - 0.
     assert measures["loss"] == pytest.approx((100 * 16 / 64 + 1 / 3 + 100 * 32 / 64 + 1) / 2)
 
 
@@ -158,6 +157,6 @@ def test_sizes_of_training_images_and_of_their_cells(tmp_path: Path) -> None:
     assert typical_sizes(tmp_path, rows) == TypicalSizes(image_side=60, cell_side=20)
 
 
-def test_without_masks_or_images_there_are_no_such_sizes(tmp_path: Path) -> None:
+def test_without_masks_or_images_sizes_are_none(tmp_path: Path) -> None:
     assert typical_sizes(tmp_path, [sized("a", "train", 60, 50, mask=False)]) == TypicalSizes(image_side=60)
     assert typical_sizes(tmp_path, [sized("a", "test", 60, 50)]) == TypicalSizes()

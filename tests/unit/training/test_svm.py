@@ -14,13 +14,14 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.metrics.temperature import fit_temperature
 from cytopipe.training import svm as svm_module
 from cytopipe.training.data import Labelled
-from cytopipe.training.svm import GRID, fit_svm, fit_temperature
+from cytopipe.training.svm import GRID, Svm, fit_svm
 
 
 def blobs(count: int, classes: int, seed: int, apart: float = 4.0) -> Labelled:
-    """Classes at corners, on scales and offsets that differ between the eight features; one feature never changes."""
+    """Gaussian classes in eight features with different scales and offsets; the last feature is constant."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     items = rng.normal(size=(count, 8)) + apart * np.eye(8)[labels]
@@ -29,8 +30,13 @@ def blobs(count: int, classes: int, seed: int, apart: float = 4.0) -> Labelled:
     return Labelled(items.astype(np.float32), labels)
 
 
-def logits(weight: np.ndarray, bias: np.ndarray, items: np.ndarray) -> np.ndarray:
-    return items.astype(np.float64) @ weight.T + bias
+def features(data: Labelled) -> np.ndarray:
+    return np.asarray(data.items, np.float64)
+
+
+def logits(svm: Svm, data: Labelled) -> np.ndarray:
+    found: np.ndarray = features(data) @ svm.weight.T + svm.bias
+    return found
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
@@ -38,9 +44,9 @@ def test_the_folded_machine_decides_as_scikit_learns_does_on_standardised_featur
     train, validation = blobs(90, classes, 0, apart=2), blobs(30, classes, 1, apart=2)
     svm = fit_svm(train, validation, classes, balanced=False, seed=0)
     pipeline = make_pipeline(StandardScaler(), LinearSVC(C=svm.c, dual="auto", random_state=0))
-    pipeline.fit(train.items.astype(np.float64), train.labels)
-    found = logits(svm.weight, svm.bias, validation.items) * svm.temperature
-    expected = pipeline.decision_function(validation.items.astype(np.float64))
+    pipeline.fit(features(train), train.labels)
+    found = logits(svm, validation) * svm.temperature
+    expected = pipeline.decision_function(features(validation))
     if classes == 2:
         expected = np.stack([-expected, expected], axis=1)
     assert found == pytest.approx(expected, abs=1e-6)
@@ -62,7 +68,7 @@ def test_c_rises_until_the_validation_accuracy_falls_and_the_smallest_of_the_bes
 
     def machines(items: np.ndarray, labels: np.ndarray, classes: int, c: float, *rest: object) -> tuple[Any, Any]:
         asked.append(c)
-        # Of ten images of class 0 so many get a feature that speaks for it.
+        # The bias is chosen so that this share of the ten images of class 0 is classified correctly.
         return np.array([[1.0], [0.0]]), np.array([0.0, 1 - 2 * accuracies[len(asked) - 1]])
 
     monkeypatch.setattr(svm_module, "_machines", machines)
@@ -82,7 +88,7 @@ def test_the_temperature_makes_the_labels_most_likely() -> None:
 def test_probabilities_of_separable_data_are_high_and_finite() -> None:
     train, validation = blobs(60, 3, 0, apart=50), blobs(30, 3, 1, apart=50)
     svm = fit_svm(train, validation, 3, balanced=False, seed=0)
-    probabilities = softmax(logits(svm.weight, svm.bias, validation.items), axis=1)
+    probabilities = softmax(logits(svm, validation), axis=1)
     assert np.isfinite(svm.weight).all() and (probabilities.argmax(axis=1) == validation.labels).all()
     assert 0.9 < probabilities.max(axis=1).mean() < 0.99  # 31/33 with the extra counts
 
@@ -92,28 +98,28 @@ def test_a_class_without_training_images_is_not_predicted() -> None:
         train, validation = blobs(60, present, 0), blobs(30, present, 1)
         svm = fit_svm(train, validation, 5, balanced=False, seed=0)
         assert svm.weight.shape == (5, 8) and svm.bias.shape == (5,)
-        assert set(logits(svm.weight, svm.bias, validation.items).argmax(axis=1)) == set(range(present))
+        assert set(logits(svm, validation).argmax(axis=1)) == set(range(present))
 
 
-def test_balanced_classes_weigh_alike() -> None:
+def test_balanced_classes_have_equal_weight() -> None:
     data = blobs(120, 2, 0, apart=0.7)
     kept = np.flatnonzero((data.labels == 0) | (np.arange(120) % 20 == 1))
-    rare, even = Labelled(data.items[kept], data.labels[kept]), blobs(200, 2, 2, apart=0.7)
+    rare, even = Labelled(np.asarray(data.items)[kept], data.labels[kept]), blobs(200, 2, 2, apart=0.7)
     predicted = []
     for balanced in (False, True):
         svm = fit_svm(rare, even, 2, balanced=balanced, seed=0)
-        predicted.append(logits(svm.weight, svm.bias, even.items).argmax(axis=1).mean())
+        predicted.append(logits(svm, even).argmax(axis=1).mean())
     assert predicted[0] < 0.2 < predicted[1]
 
 
-def test_a_layer_takes_the_machine() -> None:
+def test_a_machine_is_copied_into_a_layer() -> None:
     train, validation = blobs(60, 3, 0), blobs(30, 3, 1)
     svm = fit_svm(train, validation, 3, balanced=False, seed=0)
     layer = nn.Linear(8, 3)
     svm.copy_into(layer)
     with torch.no_grad():
-        found = layer(torch.from_numpy(validation.items)).numpy()
-    assert found == pytest.approx(logits(svm.weight, svm.bias, validation.items), abs=1e-3)
+        found = layer(torch.from_numpy(np.asarray(validation.items))).numpy()
+    assert found == pytest.approx(logits(svm, validation), abs=1e-3)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -121,13 +127,13 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert one.weight.tobytes() == two.weight.tobytes() and one.bias.tobytes() == two.bias.tobytes()
 
 
-def test_one_class_alone_is_refused() -> None:
+def test_a_single_class_is_rejected() -> None:
     data = blobs(20, 1, 0)
     with pytest.raises(CytopipeError, match="all training images are of one class"):
         fit_svm(data, data, 2, balanced=False, seed=0)
 
 
-def test_a_solver_that_stops_early_is_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_solver_that_stops_early_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = LinearSVC.fit
     monkeypatch.setattr(LinearSVC, "fit", lambda self, *data: fit(self.set_params(max_iter=1), *data))
     with caplog.at_level(logging.WARNING, "cytopipe"):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,22 @@ from cytopipe.training.data import Labelled
 from cytopipe.training.loop import Epoch
 from cytopipe.training.train_classifier import (
     ClassifierJob,
-    Trained,
     TrainedClassifier,
     fit_classifier,
     labelled,
     train_classifier,
 )
+from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
-Recipe = Callable[..., Training]
 COUNT = 36
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def grouped(tmp_path: Path) -> Path:
-    """36 images in 12 groups; the first pixel is the position in the manifest, the rest shows the class."""
+    """Tensors of 36 images in 12 groups: the first pixel is the row in the manifest, the others show the class."""
     folder = tmp_path / "grouped"
     folder.mkdir()
     rows = [
@@ -55,7 +55,7 @@ def grouped(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(recipe: Callable[..., Training]) -> Classifier:
+def config(recipe: Recipe) -> Classifier:
     training = recipe(epochs=2).model_dump()
     return Classifier.model_validate(
         {"dataset": "d", "architecture": "timm/test_resnet", "channels": "rgb", "folds": 3, "training": training}
@@ -109,21 +109,23 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     trained = train_classifier(job(config, grouped, workspace))
     folder = save(trained, tmp_path / "model")
     Folds(trained.folds, folder).write()
-    found = evaluate(folder, grouped, CPU)
-    assert found.about["model"] is None  # no network alone is the classifier
+    found = evaluate(folder, grouped, "d", CPU)
+    assert found.details.model is None  # no network alone is the classifier
     assert [row.id for row in found.rows] == list(trained.folds)
     items = load_all(grouped)[0]
     for index in (0, 17, 35):
         one = trained.networks[f"folds/{trained.folds[f'{index:02}']}"]
         alone = class_probabilities(one.model, input_transform(one.spec, CPU), items.take([index]))
         assert found.probabilities[index] == pytest.approx(alone[0], abs=1e-6)
-    folds = found.metrics["folds"]
-    assert folds["count"] == 3 and len(folds["accuracy"]["values"]) == 3
-    assert np.mean(folds["accuracy"]["values"]) == pytest.approx(folds["accuracy"]["mean"])
-    assert found.metrics["images"] == COUNT and found.metrics["groups"] == 12
-    assert set(found.about["test_sha256"]) == set(SPLITS)
+    details = found.details
+    assert details.folds is not None and details.folds.count == 3
+    accuracy = details.folds.metrics["accuracy"]
+    values = [value for value in accuracy.values if value is not None]
+    assert len(values) == 3 and np.mean(values) == pytest.approx(accuracy.mean)
+    assert details.images == COUNT and details.groups == 12
+    assert set(details.test_sha256) == set(SPLITS)
     chosen = [rule_of(one.spec).temperature for one in trained.networks.values()]
-    assert found.metrics["calibration"]["temperature"] == chosen
+    assert list(details.calibration.temperature) == chosen
 
 
 def test_folds_of_other_images_are_an_error(
@@ -133,10 +135,10 @@ def test_folds_of_other_images_are_an_error(
     folder = save(trained, tmp_path / "model")
     Folds({name: fold for name, fold in trained.folds.items() if name != "07"}, folder).write()
     with pytest.raises(CytopipeError, match="'07' is in no fold"):
-        evaluate(folder, grouped, CPU)
+        evaluate(folder, grouped, "d", CPU)
 
 
-def test_without_folds_one_network_is_trained_and_the_test_split_stays_closed(
+def test_without_folds_one_network_is_trained_and_the_test_split_is_not_read(
     grouped: Path, config: Classifier, workspace: Workspace
 ) -> None:
     (grouped / "test.npy").unlink()
@@ -159,11 +161,12 @@ def test_each_seed_is_a_training_of_its_own_and_the_first_is_the_one_without_see
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2]) and not torch.equal(weights[2], weights[3])
 
-    found = evaluate(save(trained, tmp_path / "model"), grouped, CPU)
-    accuracies = found.metrics["seeds"]["accuracy"]["values"]
-    assert found.metrics["seeds"]["count"] == len(accuracies) == 3
-    assert accuracies[0] == found.metrics["accuracy"]
-    assert found.metrics["seeds"]["accuracy"]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    details = evaluate(save(trained, tmp_path / "model"), grouped, "d", CPU).details
+    assert details.seeds is not None and details.seeds.count == 3
+    accuracy = details.seeds.metrics["accuracy"]
+    accuracies = [value for value in accuracy.values if value is not None]
+    assert len(accuracies) == 3 and accuracies[0] == details.metrics["accuracy"].value
+    assert accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))
 
 
 @pytest.mark.parametrize("folds", [0, 3])
@@ -217,7 +220,7 @@ def train(
 
 
 @pytest.mark.parametrize("channels", ["rgb", "rgb+masks"])
-def test_dark_and_bright_cells_are_told_apart_without_a_test_split(
+def test_dark_and_bright_cells_are_distinguished_without_a_test_split(
     recipe: Recipe, tensors: Path, tmp_path: Path, channels: str
 ) -> None:
     assert not (tensors / "test.npy").exists()
@@ -244,7 +247,7 @@ MIXING = {"flips": "mirror", "mixup": 0.4, "cutmix": 1.0, "mosaic": 0.4}
 
 
 @pytest.mark.parametrize("loss", ["ce", "bce", "smooth_l1", "focal"])
-def test_every_loss_learns_with_mixed_and_resized_images(
+def test_training_works_with_every_loss_on_mixed_and_resized_images(
     recipe: Recipe, tensors: Path, tmp_path: Path, loss: str
 ) -> None:
     asked = recipe(epochs=8, learning_rate=0.003, loss=loss, augment=MIXING, class_weights="balanced")

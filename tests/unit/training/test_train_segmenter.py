@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from cytopipe.training.segmentation import make_segmenter
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
+from fixture_types import Recipe
 
 Organized = tuple[Path, list[Row]]
-Recipe = Callable[..., Training]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_otsu_is_set_up_without_training(organized: Organized, place: Workspace)
     assert trained.main.spec.architecture == "otsu"
 
 
-def test_a_segmenter_finds_dark_discs_and_its_folder_knows_the_view(
+def test_a_segmenter_finds_dark_discs_and_its_folder_contains_the_view(
     organized: Organized, place: Workspace, recipe: Recipe
 ) -> None:
     folder, rows = organized

@@ -18,7 +18,7 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_history_is_written_wide_and_the_curves_long(tmp_path: Path) -> None:
+def test_the_history_is_a_wide_table_and_the_curves_are_long_ones(tmp_path: Path) -> None:
     write_history(tmp_path, MARKED, "dice")
     assert sorted(file.name for file in tmp_path.iterdir()) == FILES
     assert [list(row) for row in table(tmp_path / "history.csv")] == [list(epoch) for epoch in MARKED]
@@ -39,7 +39,7 @@ def test_the_same_history_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_nothing_trained_leaves_the_same_files_without_rows(tmp_path: Path) -> None:
+def test_an_empty_history_gives_the_same_files_without_rows(tmp_path: Path) -> None:
     write_history(tmp_path, [], "dice")
     assert sorted(file.name for file in tmp_path.iterdir()) == FILES
     assert table(tmp_path / "history.csv") == table(tmp_path / "loss.csv") == []

@@ -14,14 +14,16 @@ from cytopipe.training.workspace import Workspace
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """torch's global settings, as they were."""
+    """Restore the global settings of torch after each test."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(strict)
 
 
-def test_a_workspace_has_the_stages_folders_and_listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workspace_has_the_folders_and_the_callback_of_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[tuple[str, dict[str, float]]] = []
 

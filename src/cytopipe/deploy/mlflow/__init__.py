@@ -1,4 +1,4 @@
-"""Classifiers as models of MLflow: logged where they are trained, the best of each dataset registered.
+"""Classifiers as MLflow models: logged when they are trained; the best one of each dataset is registered.
 
-Nothing here imports torch before a model is loaded: `compare` runs without it.
+Nothing here imports torch before a model is loaded, because the stage `compare` runs without it.
 """

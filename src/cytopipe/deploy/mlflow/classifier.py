@@ -1,6 +1,6 @@
-"""A classifier as MLflow loads it: image files in, the rows of `cytopipe predict` out.
+"""A classifier behind MLflow's interface: image files in, the rows of `cytopipe predict` out.
 
-A logged model names this module and holds data alone: loading one runs no code and opens no pickle that came with it.
+A logged model names this module and contains only data: loading it runs no code of its own and opens no pickle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ce
 
     Args:
         path: a classifier's model folder.
-        model_config: `device`: auto, cpu or cuda.
+        model_config: may set `device` to auto, cpu or cuda.
+
+    Raises:
+        CytopipeError: the folder is damaged or not a classifier, or the device is not available.
     """
     from cytopipe.inference.predictor import Predictor
     from cytopipe.models.determinism import choose_device
@@ -50,20 +53,21 @@ class CellClassifier:
         """Classify image files.
 
         Args:
-            model_input: N rows; `image` holds the bytes of a file of any kind that `cytopipe predict` reads, or these
-                as base64 text. A path is refused: a served model must not open its host's files for a client.
+            model_input: N rows; the column `image` holds the contents of an image file in any format that
+                `cytopipe predict` reads, as bytes or base64 text. Paths are rejected: a served model must not open
+                files of its host for a client.
 
         Returns:
-            N rows: predicted, p_<class>, confidence, uncertain, abnormal (where some classes are), error. Of an image
-            that cannot be read, all but the error is missing.
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (if some classes are abnormal), error. For an
+            image that cannot be read, only `error` is set.
         """
         with _as_trained(self.num_threads):
             images, size = model_input[IMAGE].tolist(), self.predictor.batch_size
-            # Cut as `cytopipe predict` cuts its list: results depend slightly on batch composition.
+            # The batches of `cytopipe predict`, because results depend slightly on batch composition.
             rows = [row for start in range(0, len(images), size) for row in self._rows(images[start : start + size])]
         found = pd.DataFrame(rows, columns=self.columns)
         gaps = found.columns[found.isna().any()]
-        # None, not NaN, which JSON does not know; columns without a gap keep their types.
+        # None, because JSON has no NaN; columns without missing values keep their types.
         return found.assign(**{name: found[name].astype(object).where(found[name].notna(), None) for name in gaps})
 
     def _rows(self, images: Sequence[object]) -> list[dict[str, object]]:
@@ -93,8 +97,8 @@ class CellClassifier:
 
 
 def _decoded(image: object) -> np.ndarray:
-    """H x W x 3 uint8; CytopipeError for what is no image file's content."""
-    if isinstance(image, str):  # of CSV, and of clients that send no base64 of their own
+    """Decode an image file's contents, bytes or base64 text, to H x W x 3 uint8; others raise CytopipeError."""
+    if isinstance(image, str):  # from CSV, and from clients for which MLflow does not decode base64
         try:
             image = base64.b64decode("".join(image.split()), validate=True)
         except (binascii.Error, ValueError):
@@ -109,7 +113,7 @@ def _decoded(image: object) -> np.ndarray:
 
 @contextmanager
 def _as_trained(num_threads: int | None) -> Iterator[None]:
-    """Compute as the training did, so that bits agree; the caller's own settings of torch come back."""
+    """Use the torch settings of the training, so that results are equal to the bit; restore the caller's afterwards."""
     import torch
 
     from cytopipe.models.determinism import make_deterministic

@@ -1,15 +1,18 @@
-"""The columns of a served classifier: what goes in and what comes out."""
+"""Input and output columns of a served classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
 
 IMAGE = "image"
 
 
 def columns(classes: Sequence[str], has_abnormal: bool) -> dict[str, str]:
-    """Name and MLflow type of every column that comes out, in order: those of `cytopipe predict` about an image."""
+    """MLflow type of every output column by name, in the order of `cytopipe predict`."""
     return {
         "predicted": "string",
         **{f"p_{label}": "double" for label in classes},
@@ -20,10 +23,12 @@ def columns(classes: Sequence[str], has_abnormal: bool) -> dict[str, str]:
     }
 
 
-def signature(classes: Sequence[str], has_abnormal: bool) -> Any:
-    """MLflow's `ModelSignature`; every column that comes out may be missing, as of an image that cannot be read."""
+def signature(classes: Sequence[str], has_abnormal: bool) -> ModelSignature:
+    """Signature of the model; every output is optional, because it is missing for an image that cannot be read."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
-    found = [ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal).items()]
-    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(found))
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal).items()
+    ]
+    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(outputs))

@@ -1,4 +1,4 @@
-"""Log a trained classifier as a model of the run that trained it, and find it again."""
+"""Log a trained classifier in the MLflow run that trained it, and find it again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cytopipe.pipeline.tracking.tracker import Run, Tracker
 from cytopipe.results.model_spec import SPEC
 
 IDENTITY = "identity"  # tag: `model_id` of the folder
-_SLOWEST = 1_000_000  # bytes a second to a store that is worth waiting for
+_SLOWEST = 1_000_000  # lowest upload speed to wait for, bytes per second
 
 
 def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
-    """Log a model folder with signature and input example in the tracker's run; the same bytes are kept once.
+    """Log a model folder with signature and input example in the tracker's run; equal models are stored only once.
 
-    A fault of MLflow costs one warning. A folder of cross-validation holds one network per fold, none of which is the
-    classifier: it is not logged.
+    If MLflow fails, a single warning is logged. The result of a cross-validation is not logged, because none of its
+    networks is the classifier.
 
     Args:
-        tracker: of the stage.
+        tracker: tracker of the stage.
         folder: a classifier's model folder.
-        name: of the logged model.
-        tags: besides the identity and the commit.
+        name: name of the logged model.
+        tags: tags in addition to the identity and the commit.
     """
     if (folder / SPEC).is_file():
         tracker.attempt(lambda run: _log(run, folder, name, tags))
@@ -45,7 +45,7 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
     """Log a model folder in an open run; returns MLflow's `LoggedModel`.
 
     Raises:
-        Exception: whatever MLflow raises; a model that could not be sent wholly is marked as failed.
+        Exception: any exception of MLflow; the incomplete model is then marked as failed.
     """
     from mlflow.entities import LoggedModelStatus
     from mlflow.models import Model
@@ -74,7 +74,7 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
             bounded(lambda: client.log_model_artifacts(number, str(package)), CALL_S + size / _SLOWEST)
         _name_as_output(run, logged)
         return bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.READY), CALL_S)
-    except BaseException:  # an interrupt as well: nothing half-sent may look like a model
+    except BaseException:  # also an interrupt: an incomplete upload must not look like a model
         bounded(lambda: client.finalize_logged_model(number, LoggedModelStatus.FAILED), CALL_S)
         raise
 
@@ -86,7 +86,7 @@ def _name_as_output(run: Run, logged: Any) -> None:
 
 
 def find_logged(run: Run, identity: str) -> list[Any]:
-    """The `LoggedModel`s of a model folder, newest first, whose files are there."""
+    """The `LoggedModel`s with this identity whose files still exist, newest first."""
     found = bounded(
         lambda: run.client.search_logged_models(
             [run.experiment_id],
@@ -99,6 +99,6 @@ def find_logged(run: Run, identity: str) -> list[Any]:
 
 
 def _has_files(run: Run, logged: Any) -> bool:
-    """Whether a logged model still has its MLmodel: mlruns/ may have been deleted beside the database."""
+    """True if the file MLmodel of a logged model exists; mlruns/ may have been deleted beside the database."""
     files = bounded(lambda: run.client.list_logged_model_artifacts(logged.model_id), CALL_S)
     return any(file.path == "MLmodel" for file in files)

@@ -1,4 +1,4 @@
-"""A classifier's model folder as a folder that MLflow loads and serves."""
+"""Package a classifier's model folder for MLflow to load and serve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cytopipe import __version__
 from cytopipe.deploy.mlflow.columns import IMAGE, signature
@@ -14,8 +14,11 @@ from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import PARTS, examples_of
 from cytopipe.results.model_spec import SPEC, ModelSpec
 
+if TYPE_CHECKING:
+    from mlflow.models import Model
+
 LOADER = "cytopipe.deploy.mlflow.classifier"
-# What the code of inference imports; tests/unit/serving/test_package.py derives the list.
+# The imports of the inference code; tests/unit/deploy/mlflow/test_package.py derives this list.
 RUNTIME = (
     "numpy",
     "opencv-python-headless",
@@ -33,20 +36,23 @@ RUNTIME = (
 
 
 def requirements() -> list[str]:
-    """cytopipe and what it computes with, in the versions that run now."""
+    """Pip requirements: cytopipe and its runtime dependencies, in the installed versions."""
     return [f"cytopipe=={__version__}", *(f"{name}=={metadata.version(name).partition('+')[0]}" for name in RUNTIME)]
 
 
-def write_package(model: Path, target: Path, about: Any) -> None:
-    """Write MLflow's folder of a classifier.
+def write_package(model: Path, target: Path, about: Model) -> None:
+    """Write a classifier as an MLflow model folder.
 
-    It holds one copy of the weights, of the first network where further seeds were trained. MLflow infers nothing:
-    it neither loads the model nor asks a package index.
+    It contains one copy of the weights; networks of further seeds are left out. Everything is passed to MLflow, so that
+    it neither loads the model nor queries a package index to infer it.
 
     Args:
         model: a classifier's model folder.
         target: new folder.
-        about: MLflow's `Model`, which becomes the file MLmodel.
+        about: MLflow's description of the model, which becomes the file MLmodel.
+
+    Raises:
+        CytopipeError: model.json is damaged or has no decision rule.
     """
     import mlflow.pyfunc
     import pandas as pd

@@ -1,4 +1,4 @@
-"""The best classifier of each dataset, in MLflow's model registry under the alias `best`."""
+"""Register the best classifier of each dataset in MLflow's model registry, under the alias `best`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from cytopipe.pipeline.tracking.tracker import Run, Tracker
 
 BEST = "best"
 _EXISTS = ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS")
-_VERSIONS = "mlflow.modelVersions"  # tag by which MLflow's pages lead from a logged model to its versions
+_VERSIONS = "mlflow.modelVersions"  # tag with which MLflow's interface links a logged model to its versions
 
 log = logging.getLogger("cytopipe")
 
@@ -27,11 +28,11 @@ class Winner:
     """The best classifier of a dataset.
 
     Attributes:
-        dataset: whose test images chose it.
-        classifier: its name.
-        identity: `model_id` of the folder that was tested.
-        folder: where it lies, if it is still that one.
-        tags: what the test said.
+        dataset: name of the dataset whose test images chose it.
+        classifier: name of the classifier.
+        identity: `model_id` of the tested model folder.
+        folder: path of this folder; it may have changed since the test.
+        tags: results of the test, as tags of the version.
     """
 
     dataset: str
@@ -42,16 +43,21 @@ class Winner:
 
 
 def registered_name(experiment: str, dataset: str) -> str:
-    """`<experiment>-<dataset>` without the two characters that MLflow refuses in the name of a registered model."""
+    """`<experiment>-<dataset>`, with the two characters that MLflow rejects in such names replaced."""
     return re.sub("[/:]", "_", f"{experiment}-{dataset}")
 
 
 def register(tracker: Tracker, name: str, winner: Winner) -> None:
-    """Point `models:/<name>@best` at the winner; a new version only for a model that has none.
+    """Point `models:/<name>@best` at the winner; a version is created only for a model that has none.
 
-    The version is of a logged model with the winner's identity, whichever run trained it: not of the latest. Where
-    MLflow holds none (tracking was off, the database is new, the outputs came from a cache), the folder is logged now,
-    if it is still the one that was tested. One line says how it went; nothing fails.
+    The version belongs to the logged model with the winner's identity, whichever run trained it. If MLflow has no such
+    model (tracking was off, the database is new, the outputs came from a cache), the folder is logged now, provided
+    that it is still the tested one. The outcome is logged in one line; a failure of MLflow is only a warning.
+
+    Args:
+        tracker: tracker of the stage.
+        name: name of the registered model.
+        winner: the best classifier.
     """
     if not tracker.enabled:
         log.info("%s: not registered, as tracking is off", name)
@@ -67,7 +73,7 @@ def _register(run: Run, name: str, winner: Winner) -> str:
         if not (winner.folder / SUMS).is_file() or model_id(winner.folder) != winner.identity:
             return (
                 f"not registered: MLflow holds no model {winner.identity} of {winner.classifier}, and "
-                f"{winner.folder} is another or missing. Bring it back (dvc checkout {winner.folder}), then: "
+                f"{winner.folder} is another or missing. Restore it (dvc checkout {winner.folder}), then run: "
                 "dvc repro -sf compare"
             )
         tags = {"classifier": winner.classifier, "dataset": winner.dataset}
@@ -76,22 +82,22 @@ def _register(run: Run, name: str, winner: Winner) -> str:
     commit = {"commit": logged[0].tags["commit"]} if "commit" in logged[0].tags else {}
     tags = {IDENTITY: winner.identity, "classifier": winner.classifier, **winner.tags, **commit}
     for key, value in tags.items():
-        bounded(lambda key=key, value=value: run.client.set_model_version_tag(name, version, key, value), CALL_S)  # type: ignore[misc]
+        bounded(partial(run.client.set_model_version_tag, name, version, key, value), CALL_S)
     _set_alias(run.client, name, version)
     return f"version {version}, {winner.classifier}, is models:/{name}@{BEST}"
 
 
 def _version(run: Run, name: str, logged: list[Any]) -> str:
-    """The version of one of these logged models; created for the newest where none has one."""
+    """The latest version of these logged models; if there is none, it is created for the newest of them."""
     client = run.client
     _create_registered(client, name)
-    places = {one.artifact_location for one in logged}  # a database keeps no other link to the logged model
+    places = {one.artifact_location for one in logged}  # the database has no other link to the logged model
     versions = bounded(lambda: list(client.search_model_versions(f"name = '{name}'")), CALL_S)
     mine = [int(one.version) for one in versions if one.source in places]
     if mine:
         return str(max(mine))
     newest = logged[0]
-    # By its place: a source `models:/m-...` is looked up in the store of the environment, which may be another.
+    # By location, because a source `models:/m-...` is looked up in the store of the environment, which may differ.
     made = bounded(
         lambda: client.create_model_version(
             name, newest.artifact_location, run_id=newest.source_run_id, model_id=newest.model_id
@@ -104,7 +110,7 @@ def _version(run: Run, name: str, logged: list[Any]) -> str:
 
 
 def _set_alias(client: Any, name: str, version: str) -> None:
-    """Point the alias at a version; once more where another process made the alias at the same moment."""
+    """Point the alias at a version; try again if another process created the alias at the same moment."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -114,7 +120,7 @@ def _set_alias(client: Any, name: str, version: str) -> None:
 
 
 def _create_registered(client: Any, name: str) -> None:
-    """The registered model, made if need be; another process may have been first."""
+    """Create the registered model unless it exists; another process may create it at the same moment."""
     from mlflow.exceptions import MlflowException
 
     try:

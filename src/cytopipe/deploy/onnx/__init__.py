@@ -1,4 +1,4 @@
-"""Trained models as ONNX, checked against torch before they are written."""
+"""Export trained models to ONNX, checked against torch before they are written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import importlib.util
 from cytopipe.errors import CytopipeError
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")  # of the optional extra `export`
-TOLERANCE = 1e-4  # of a probability, unless another is asked for
+TOLERANCE = 1e-4  # default for the largest difference of a probability
 
 
 def require_packages() -> None:
-    """CytopipeError unless all packages of the extra are installed."""
+    """Raise CytopipeError unless all packages of the extra `export` are installed."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise CytopipeError(

@@ -1,4 +1,4 @@
-"""A classifier with all that surrounds it: normalised, resized, averaged over orientations, calibrated."""
+"""Export of a classifier, including resizing, normalisation, test-time augmentation and calibration."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from cytopipe.results.model_spec import DecisionRule, ModelSpec
 CALIBRATED = "calibrated"
 CPU = torch.device("cpu")
 MASKS = 2  # whole cell, nucleus
-COVERED = 0.5  # share of noise that a mask covers
+COVERED = 0.5  # share of pixels in a random mask
 
 
 class ClassifierGraph(nn.Module):
-    """From stored images to probabilities, in single precision; `evaluate` takes the softmax in double.
+    """The computation from stored images to probabilities, in single precision (`evaluate` uses a float64 softmax).
 
     Args:
         model: returns N x classes logits.
-        spec: its own.
-        temperature: of the calibrated probabilities.
+        spec: specification of the model.
+        temperature: temperature of the calibrated probabilities.
     """
 
     def __init__(self, model: nn.Module, spec: ModelSpec, temperature: float) -> None:
@@ -42,9 +42,9 @@ class ClassifierGraph(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """N x S x S x C uint8 -> probabilities and calibrated probabilities, N x classes float32.
 
-        The calibrated ones are those of `temperature.sharpen`.
+        Calibration is that of `metrics.temperature.sharpen`.
         """
-        # One large batch and not one pass per orientation: the network stands in the file once.
+        # One large batch instead of one pass per orientation, so that the file contains the network once.
         turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])
         seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
         probabilities = seen.unflatten(0, (self.tta, -1)).mean(dim=0)
@@ -53,10 +53,10 @@ class ClassifierGraph(nn.Module):
 
 
 class ClassifierSource:
-    """A classifier, to be exported; see `Source`.
+    """A classifier as a `Source` of an export.
 
     Args:
-        predictor: what its folder holds.
+        predictor: the loaded classifier.
 
     Raises:
         CytopipeError: the model holds no decision rule.
@@ -78,14 +78,14 @@ class ClassifierSource:
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
-        """Images go through the predictor, which masks and resizes them."""
+        """Items of images as the predictor makes them: segmented and resized."""
         predictions = self.predictor(images)
         while some := list(islice(predictions, self.predictor.batch_size)):
             items = np.stack([one.item for one in some])
             yield self._checked(items, np.stack([one.probabilities for one in some]))
 
     def of_noise(self, count: int) -> Checked:
-        """Noise in the colours; masks of random pixels, where the network sees masks."""
+        """Items of random colours and random binary masks."""
         size = self.predictor.spec.input_size
         rng = np.random.default_rng(0)
         colours = rng.integers(0, 256, (count, size, size, COLOURS), np.uint8)
@@ -101,11 +101,12 @@ class ClassifierSource:
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """N x classes -> N class indices."""
-        return probabilities.argmax(axis=1)
+        indices: np.ndarray = probabilities.argmax(axis=1)
+        return indices
 
 
 def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
-    """All that somebody who has the file alone must know; values as JSON."""
+    """Metadata needed to use the file without cytopipe; values are JSON."""
     values: dict[str, float | Sequence[str] | None] = {
         "classes": spec.classes,
         "input_size": spec.input_size,

@@ -1,4 +1,4 @@
-"""A torch module as the bytes of one ONNX file, the same for the same module."""
+"""Convert a torch module to the bytes of an ONNX file; equal modules give equal bytes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
-OPSET = 20  # of the operators; ONNX Runtime reads it from 1.17 on
-LARGEST = 2**31 - 1  # bytes of a protocol buffer
-CHATTY = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")  # loggers
+OPSET = 20  # version of the operator set; ONNX Runtime supports it since 1.17
+LARGEST = 2**31 - 1  # maximal size of a protocol buffer, bytes
+CHATTY = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")  # loggers to silence
 
 
 def to_onnx(
     graph: nn.Module, example: np.ndarray, outputs: Sequence[str], metadata: Mapping[str, str], description: str
 ) -> bytes:
-    """Trace a module with a batch of any size.
+    """Convert a module; the batch size stays variable.
 
     Args:
-        graph: in evaluation mode, on the CPU; from one tensor to one or more.
-        example: N x S x S x C uint8, N of 2 or more; other inputs have its shape but for N.
-        outputs: names of what the graph returns.
-        metadata: of the file.
-        description: of the file, for people.
+        graph: module in evaluation mode on the CPU, from one tensor to one or several.
+        example: example input, N x S x S x C uint8 with N >= 2; S and C are fixed.
+        outputs: names of the outputs.
+        metadata: metadata of the file.
+        description: description of the file, for people.
+
+    Returns:
+        Contents of the ONNX file.
 
     Raises:
-        CytopipeError: torch cannot trace or translate the module, or it does not fit one file.
+        CytopipeError: torch cannot convert the module, or it exceeds the maximal size of a file.
     """
     import onnx
 
@@ -57,7 +60,7 @@ def to_onnx(
             assert program is not None
             model = program.model_proto
         _strip(model)
-        # Not torch's version, whose name differs between its builds.
+        # Not the version of torch, which differs between builds.
         model.producer_name, model.producer_version = "cytopipe", cytopipe.__version__
         model.doc_string = description
         onnx.helper.set_model_props(model, dict(sorted(metadata.items())))
@@ -66,15 +69,16 @@ def to_onnx(
         onnx.checker.check_model(model, full_check=True)
     except CytopipeError:
         raise
-    except Exception as error:  # torch and onnx raise a dozen kinds, and each means the same here
+    except Exception as error:  # torch and onnx raise many types, which all mean the same here
         raise CytopipeError(
             f"torch cannot translate this network to ONNX: {_first_line(error)}", hint="--debug shows where"
         ) from error
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _strip(model: ModelProto) -> None:
-    """Take out the traces of the exporter: source lines and paths of the machine that wrote the file."""
+    """Remove traces of the exporter: source lines and paths of this machine."""
 
     def strip(graph: GraphProto) -> None:
         del graph.metadata_props[:]
@@ -96,7 +100,7 @@ def _strip(model: ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings, log lines and progress."""
+    """Silence the warnings, log messages and progress of the exporter."""
     loggers = [logging.getLogger(name) for name in CHATTY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -111,7 +115,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    """The first cause of an error, in one line."""
+    """First line of the message of an error's root cause."""
     while error.__cause__ is not None:
         error = error.__cause__
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""From a model folder to a file that other programs run: convert, then check against torch."""
+"""Export a model folder to ONNX: convert it, then compare it with torch."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from cytopipe.deploy.onnx.source import Source
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
-from cytopipe.models.files import FOLDS, PARTS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id
+from cytopipe.models.files import FOLDS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id, whole_folder
 from cytopipe.models.folder import load_model
 
-NOISE = 5  # random images; odd, so that a pair is left incomplete
-TIMED = (1, 32)  # images of a timed call
+NOISE = 5  # number of random images; odd, so that the last pair is incomplete
+TIMED = (1, 32)  # batch sizes to time
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A model as ONNX that agrees with torch.
+    """An exported model that agrees with torch.
 
     Attributes:
-        data: the file's bytes.
-        metadata: that it holds.
-        inputs, outputs: name and shape of each; N is the size of the batch.
-        real, noise: how it agrees on real images and on random values.
+        data: contents of the ONNX file.
+        metadata: metadata of the file.
+        inputs, outputs: shapes by name; "N" stands for the batch size.
+        real, noise: agreement on real images and on random values.
     """
 
     data: bytes
@@ -50,11 +50,11 @@ def open_source(folder: Path, segmenter: Path | None = None) -> Source:
     """Open a model folder for export.
 
     Args:
-        folder: of a classifier or a segmenter.
-        segmenter: that masks images for a classifier's check, in place of the one in its folder.
+        folder: model folder of a classifier or segmenter.
+        segmenter: segmenter to use for the check of a classifier, instead of the one in its folder.
 
     Raises:
-        CytopipeError: the folder is damaged, holds only a network for each fold, or no network at all.
+        CytopipeError: the folder is damaged, holds only one network per fold, or has no network.
     """
     if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file():
         parts = sorted((folder / fold_part(0)).parent.glob("*/"), key=lambda part: (len(part.name), part.name))
@@ -69,13 +69,12 @@ def open_source(folder: Path, segmenter: Path | None = None) -> Source:
 
 
 def example_paths(folder: Path) -> list[Path]:
-    """Real images that come with a model: with the folder, or with the one that it is part of.
+    """The example images stored with a model, or with the classifier that it is part of.
 
     Raises:
-        CytopipeError: there are none.
+        CytopipeError: there are no example images.
     """
-    folder = folder.resolve()
-    whole = folder.parent.parent if folder.parent.name in PARTS else folder
+    whole = whole_folder(folder)
     found = examples_of(whole) or (examples_of(whole.parent) if whole.name == SEGMENTER else [])
     if not found:
         raise CytopipeError(
@@ -87,16 +86,16 @@ def example_paths(folder: Path) -> list[Path]:
 
 
 def to_checked_onnx(source: Source, folder: Path, images: Iterable[Path], tolerance: float = TOLERANCE) -> Exported:
-    """Convert a model and hold it against torch, in batches of 1, 2 and more.
+    """Convert a model and compare it with torch in batches of several sizes.
 
     Args:
-        source: the model, opened.
-        folder: where it came from.
-        images: files of real images, one or more.
-        tolerance: largest difference of a probability that is accepted.
+        source: the opened model.
+        folder: its model folder.
+        images: paths of one or more real images.
+        tolerance: largest accepted difference of a probability.
 
     Raises:
-        CytopipeError: torch cannot convert it, an image cannot be read, or the two disagree.
+        CytopipeError: torch cannot convert the model, an image cannot be read, or the two disagree.
     """
     noise = source.of_noise(NOISE)
     metadata = {**source.metadata, "model": model_id(folder), "cytopipe": cytopipe.__version__}
@@ -105,7 +104,7 @@ def to_checked_onnx(source: Source, folder: Path, images: Iterable[Path], tolera
     real = compare(session, source.of_images(read_rgb(path)[0] for path in images), source.decide)
     of_noise = compare(session, [noise], source.decide)
     for parity, what in ((real, "real images"), (of_noise, "random images")):
-        if not parity.difference <= tolerance:  # so that NaN fails
+        if not parity.difference <= tolerance:  # NaN must fail too
             raise _disagreement(f"differ by {parity.difference:.2g} on {what}; {tolerance:g} is accepted", folder)
     if real.agreement < source.must_agree:
         raise _disagreement(f"decide the same for only {real.agreement:.4%} of the real images", folder)
@@ -121,10 +120,10 @@ def _disagreement(what: str, folder: Path) -> CytopipeError:
 
 
 def time_export(source: Source, data: bytes) -> dict[int, Timing]:
-    """Time the exported model beside the same computation in torch, on torch's number of threads.
+    """Time the exported model and the same computation in torch, with torch's number of threads.
 
     Returns:
-        For single images and for batches of 32.
+        Timing by batch size (1 and 32).
     """
     session = Session(data, torch.get_num_threads())
     results = {}

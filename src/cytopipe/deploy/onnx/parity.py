@@ -1,4 +1,4 @@
-"""The agreement of an exported model with cytopipe itself."""
+"""Compare an exported model with cytopipe."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked
 
-Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # items -> outputs by name
+Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # from items to outputs by name
 
 
 @dataclass(frozen=True)
 class Parity:
-    """An exported model beside cytopipe on the same items.
+    """Agreement of an exported model with cytopipe on the same items.
 
     Attributes:
-        images: that were compared; windows of a segmenter.
-        difference: the largest absolute one, of any value of any output, in batches of 1, 2 and all.
-        agreement: share of decisions (classes of images, or of pixels) that are the same.
+        images: number of compared images; for a segmenter, of windows.
+        difference: largest absolute difference of any output value, in batches of 1, 2 and all items.
+        agreement: share of equal decisions (classes of images or pixels).
     """
 
     images: int
@@ -31,9 +31,9 @@ def compare(run: Run, checked: Iterable[Checked], decide: Callable[[np.ndarray],
     """Run the exported model on items one by one, in pairs and all at once.
 
     Args:
-        run: the exported model.
-        checked: batches of items, and the outputs expected of them.
-        decide: from probabilities to decisions.
+        run: runs the exported model.
+        checked: batches of items with their expected outputs.
+        decide: turns probabilities into decisions.
     """
     images, difference, same, decisions = 0, 0.0, 0, 0
     for items, expected in checked:
@@ -41,7 +41,7 @@ def compare(run: Run, checked: Iterable[Checked], decide: Callable[[np.ndarray],
         for size in sorted({1, 2, len(items)}):
             found = _in_batches(run, items, size)
             for name, values in expected.items():
-                # A NaN must not pass for no difference: numpy's maximum keeps it.
+                # np.maximum propagates NaN, which max() could drop.
                 difference = float(np.maximum(difference, np.abs(found[name] - values).max()))
             agree = decide(found[PROBABILITIES]) == decide(expected[PROBABILITIES])
             same, decisions = same + int(agree.sum()), decisions + agree.size

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: a session, and its speed beside torch."""
+"""Run ONNX files with ONNX Runtime on the CPU, and compare the speed with torch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 
 from cytopipe.deploy.onnx.source import INPUT
 
-ROUNDS = 21  # of each side
-ENOUGH = 20.0  # seconds, after which no further round is begun
-FEWEST = 5
+ROUNDS = 21  # timed calls of each side
+ENOUGH = 20.0  # seconds after which no further round begins
+FEWEST = 5  # rounds that are timed in any case
 
 
 class Session:
     """An ONNX file, ready to run.
 
     Args:
-        data: the file's bytes.
-        threads: of one run.
+        data: contents of the file.
+        threads: number of threads per run.
 
     Attributes:
-        inputs, outputs: name and shape of each.
+        inputs, outputs: shapes by name.
     """
 
     def __init__(self, data: bytes, threads: int) -> None:
@@ -33,14 +33,14 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # errors
-        # Threads that wait for the next run would take the cores from whatever is timed in turn with it.
+        # Threads that spin between runs would slow down torch, which is timed in turn.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.inputs: dict[str, list[int | str]] = {one.name: one.shape for one in self._session.get_inputs()}
         self.outputs: dict[str, list[int | str]] = {one.name: one.shape for one in self._session.get_outputs()}
 
     def __call__(self, items: np.ndarray) -> dict[str, np.ndarray]:
-        """N x S x S x C uint8 -> every output by name."""
+        """Run the model on N x S x S x C uint8 items; returns every output by name."""
         return dict(zip(self.outputs, self._session.run(None, {INPUT: items}), strict=True))
 
 
@@ -54,7 +54,7 @@ class Timing:
 
 
 def time_both(torch_call: Callable[[], object], onnx_call: Callable[[], object], rounds: int = ROUNDS) -> Timing:
-    """Time two calls in turn, after one of each that does not count."""
+    """Time two calls in turn, after an untimed warm-up of each."""
     seconds: tuple[list[float], list[float]] = ([], [])
     begun = time.perf_counter()
     for number in range(rounds + 1):

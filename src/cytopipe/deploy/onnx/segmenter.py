@@ -1,4 +1,4 @@
-"""A segmenter with its normalisation and the mean over orientations: probabilities of windows."""
+"""Export of a segmenter, including normalisation and test-time augmentation: probabilities of windows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import COLOURS
 from cytopipe.results.model_spec import ModelSpec
 
-CLASSES = ("cell", "nucleus")  # of the heads, in order
+CLASSES = ("cell", "nucleus")  # names of the heads, in order
 
 
 class SegmenterGraph(nn.Module):
-    """From windows to probabilities.
+    """The computation from windows to probabilities.
 
     Args:
-        segmentation: the network with its view and input transform.
+        segmentation: network with its view and input transform.
     """
 
     def __init__(self, segmentation: Segmentation) -> None:
@@ -42,24 +42,23 @@ class SegmenterGraph(nn.Module):
 
 
 class SegmenterSource:
-    """A segmenter, to be exported; see `Source`.
+    """A segmenter as a `Source` of an export.
 
     Args:
-        model: returns {"cyt", "nuc"} logits, N x 1 x S x S.
-        spec: its own.
+        model: returns logits "cyt" and "nuc", N x 1 x S x S each.
+        spec: specification of the model.
 
     Raises:
-        CytopipeError: it has no network.
+        CytopipeError: the segmenter has no parameters (`otsu`).
     """
 
     outputs: tuple[str, ...] = (PROBABILITIES,)
-    must_agree = 0.999  # of pixels: some lie on the border
+    must_agree = 0.999  # share of pixels; probabilities at borders may be close to the threshold
 
     def __init__(self, model: nn.Module, spec: ModelSpec) -> None:
         if not any(True for _ in model.parameters()):
             raise CytopipeError(
-                "this is no network: a threshold, which OpenCV chooses for each image anew, and ONNX has no such "
-                "operator",
+                "this is no network but a threshold that OpenCV computes for each image, and ONNX has no such operator",
                 where=spec.architecture,
                 hint="its few lines are in cytopipe/models/architectures/otsu.py; or train an attention_unet",
             )
@@ -79,13 +78,13 @@ class SegmenterSource:
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
-        """Images are cut into windows as the segmenter's view says."""
+        """Windows of images, cut according to the view of the segmenter."""
         for image in images:
             windows = Windows.of(image, self.segmentation.view).pixels
             yield windows, {PROBABILITIES: self.segmentation.probabilities(windows)}
 
     def of_noise(self, count: int) -> Checked:
-        """Noise in all colours."""
+        """Windows of random colours."""
         size = self.segmentation.view.input_size
         windows = np.random.default_rng(0).integers(0, 256, (count, size, size, COLOURS), np.uint8)
         return windows, {PROBABILITIES: self.segmentation.probabilities(windows)}

@@ -1,4 +1,4 @@
-"""A model that can be exported: the whole computation as one module, and the results to hold the export against."""
+"""The interface of a model that can be exported: its computation as one module, and reference results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from cytopipe.results.model_spec import ModelSpec
 
-# Items as the exported file takes them, and what cytopipe itself says of them, by the name of the output.
+# Items as the exported file takes them, and cytopipe's own results for them by name of the output.
 Checked = tuple[np.ndarray, dict[str, np.ndarray]]
 
 INPUT = "images"
@@ -18,7 +18,7 @@ PROBABILITIES = "probabilities"
 
 
 def common_metadata(spec: ModelSpec) -> dict[str, str]:
-    """Metadata that the files of classifiers and of segmenters share."""
+    """Metadata common to the files of classifiers and segmenters."""
     return {
         "task": spec.task,
         "architecture": spec.architecture,
@@ -31,11 +31,11 @@ class Source(Protocol):
     """A trained model that can be exported.
 
     Attributes:
-        graph: from a batch of the input, N x S x S x C uint8, to one tensor for each output.
-        outputs: their names, in order.
-        metadata: what goes into the file beside the network, as text.
-        description: of input and outputs, for people.
-        must_agree: share of the decisions that must be the same as cytopipe's.
+        graph: module from a batch of items, N x S x S x C uint8, to one tensor per output.
+        outputs: names of the outputs, in order.
+        metadata: metadata of the file.
+        description: description of input and outputs, for people.
+        must_agree: share of decisions that must equal those of cytopipe.
     """
 
     graph: nn.Module
@@ -45,10 +45,10 @@ class Source(Protocol):
     must_agree: float
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
-        """Items of H x W x 3 uint8 images, in batches, and what cytopipe computes of them."""
+        """Batches of items from H x W x 3 uint8 images, with cytopipe's results."""
 
     def of_noise(self, count: int) -> Checked:
-        """Items of random values, the same in every run, and what cytopipe computes of them."""
+        """`count` items of random values, equal in every run, with cytopipe's results."""
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Decisions from probabilities: a class of each image, or of each pixel."""
+        """Turn probabilities into decisions: the class of each image or pixel."""

@@ -1,1 +1,1 @@
-"""One file per architecture; each registers its builders when it is imported."""
+"""The architectures, one file each; importing a file registers its builders."""

@@ -1,10 +1,10 @@
-"""AlexNet with frozen features and a longer head, for HEp-2 specimens.
+"""AlexNet with frozen features and a deeper head, for HEp-2 specimens.
 
 System C of the five that cytopipe reproduces (HEp-2 AlexNet); after
     Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997
 
-61,106,846 parameters for 6 classes, 58,637,150 of them, the head's, trainable. `features` has the layers and keys of
-torchvision's AlexNet, whose ImageNet weights it takes; the head starts from random weights.
+61,106,846 parameters for 6 classes, of which the 58,637,150 of the head are trainable. `features` has the layers and
+keys of torchvision's AlexNet and takes its ImageNet weights; the head starts from random weights.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cytopipe.models.heads import freeze_backbone
 from cytopipe.models.layers import adaptive_mean, require_at_least
 from cytopipe.models.registry import Probability, register
 
-SMALLEST = 63  # pixels that leave one position after the last pooling
-MAP = 6  # side of the pooled map that the head takes
+SMALLEST = 63  # side of the smallest image that leaves one position after the last pooling, pixels
+MAP = 6  # side of the pooled feature map
 
 
 @register("alexnet_hep2", task="classification", paper="Krizhevsky 2014 (AlexNet, arXiv:1404.5997)", input_size=300)
@@ -30,8 +30,8 @@ class AlexNetHEp2(nn.Module):
         num_classes: number of logits.
         in_channels: channels of the image.
         width: filters of the first convolution; all other widths follow in AlexNet's proportions.
-        frozen: False trains the convolutions too.
-        dropout: before each of the first three dense layers.
+        frozen: whether the convolutions are frozen; False trains them too.
+        dropout: dropout probability before each of the first three dense layers.
     """
 
     pretrained_cfg: ClassVar[dict[str, Any]] = {
@@ -85,10 +85,11 @@ class AlexNetHEp2(nn.Module):
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from flattened features to logits."""
+        """The submodule that maps flattened features to logits."""
         return self.head
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W of at least 63 px a side; else CytopipeError."""
+        """Logits N x num_classes for images N x in_channels x H x W with H, W >= 63; others raise CytopipeError."""
         require_at_least(images, SMALLEST, "alexnet_hep2")
-        return self.head(adaptive_mean(self.features(images), MAP).flatten(1))
+        logits: Tensor = self.head(adaptive_mean(self.features(images), MAP).flatten(1))
+        return logits

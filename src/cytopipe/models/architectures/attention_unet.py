@@ -40,7 +40,10 @@ class DualHeadAttConvNeXtUNet(nn.Module):
         encoder: timm model whose feature maps include strides 4, 8, 16 and 32.
         decoder_widths: channels after each of the three decoder blocks, from deep to shallow.
         in_channels: channels of the image.
-        heads: name of each structure; each has a decoder of its own.
+        heads: name of each structure; each has its own decoder.
+
+    Raises:
+        CytopipeError: a head is named twice, or the encoder lacks one of the strides.
     """
 
     def __init__(
@@ -59,11 +62,11 @@ class DualHeadAttConvNeXtUNet(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
+        """The submodule that takes pretrained weights."""
         return self.encoder
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits of each head, N x 1 x H x W, for images N x C x H x W.
+        """Logits of each head, N x 1 x H x W, by name, for images N x in_channels x H x W.
 
         Raises:
             CytopipeError: H or W is not a multiple of 32.
@@ -83,8 +86,8 @@ class Decoder(nn.Module):
     """Three up blocks from stride 32 to 4, then one transposed convolution to full resolution.
 
     Args:
-        channels: of the encoder's features at strides 4, 8, 16 and 32.
-        widths: channels after each block.
+        channels: channels of the encoder's features at strides 4, 8, 16 and 32.
+        widths: channels after each block, from deep to shallow.
     """
 
     def __init__(self, channels: list[int], widths: Widths) -> None:
@@ -105,16 +108,17 @@ class Decoder(nn.Module):
         x = features[-1]
         for block, skip in zip(self.blocks, features[-2::-1], strict=True):
             x = block(x, skip)
-        return self.upsample(x)
+        upsampled: Tensor = self.upsample(x)
+        return upsampled
 
 
 class UpBlock(nn.Module):
-    """Double the resolution, gate the skip connection, fuse both, attend, refine.
+    """Decoder block: upsample by two, gate the skip connection, concatenate, convolve, CBAM, convolve.
 
     Args:
-        in_channels: channels from below.
+        in_channels: channels of the coarser features.
         skip_channels: channels of the skip connection, at twice the resolution.
-        out_channels: channels that the block returns.
+        out_channels: channels of the output.
     """
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
@@ -128,7 +132,9 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """N x in_channels x H x W and N x skip_channels x 2H x 2W -> N x out_channels x 2H x 2W."""
         x = self.up(x)
-        return self.refine(self.attend(self.fuse(cat([x, self.gate(x, skip)], dim=1))))
+        fused = self.fuse(cat([x, self.gate(x, skip)], dim=1))
+        refined: Tensor = self.refine(self.attend(fused))
+        return refined
 
 
 def _conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:

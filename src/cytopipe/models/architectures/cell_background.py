@@ -1,4 +1,4 @@
-"""A small CNN that tells patches with a cell from background.
+"""A small CNN that distinguishes patches with a cell from background.
 
 System A of the five that cytopipe reproduces (two-stage Pap smear CNN), stage 1; after
     LeCun et al. 1998, "Gradient-based learning applied to document recognition", doi:10.1109/5.726791
@@ -28,8 +28,8 @@ class CellBackgroundCNN(nn.Module):
         in_channels: channels of the image.
         width: filters of the convolution.
         hidden: units of the first dense layer.
-        input_size: side of the image in pixels; the dense layers are built for it.
-        dropout: after the pooling.
+        input_size: side of the image, pixels; the dense layers have a fixed size.
+        dropout: dropout probability after the pooling.
     """
 
     def __init__(
@@ -52,10 +52,11 @@ class CellBackgroundCNN(nn.Module):
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from features to logits."""
+        """The submodule that maps features to logits."""
         return self.classifier
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x input_size x input_size; other sizes: CytopipeError."""
+        """Logits N x num_classes for images N x in_channels x input_size x input_size; others raise CytopipeError."""
         require_side(images, self.input_size, "cell_background")
-        return self.classifier(self.features(images).flatten(1))
+        logits: Tensor = self.classifier(self.features(images).flatten(1))
+        return logits

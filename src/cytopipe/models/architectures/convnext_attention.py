@@ -10,7 +10,7 @@ timm's head and its norm):
 
 `convnext_attention`
     as published: self-attention over the pooled vector, a sequence of length 1. Its softmax is always 1, so
-    the query and key projections get no gradient and the block is only a linear layer.
+    the query and key projections get no gradient and the block reduces to a linear layer.
 `convnext_token_attention`
     corrected: the same layers, but attention runs over the H x W positions of the last feature map
     before they are pooled.
@@ -35,11 +35,14 @@ class ConvNeXtAttentionClassifier(nn.Module):
 
     Args:
         num_classes: number of logits.
-        in_channels: 3 for RGB, 5 for RGB with the cytoplasm's and the nucleus's mask.
+        in_channels: 3 for RGB, 5 for RGB with the masks of cell and nucleus.
         backbone: timm model; its last feature map is used.
-        widths: units of the two hidden linear layers; attention works in the first.
-        attention_heads: divides widths[0].
-        dropout: after each hidden layer.
+        widths: units of the two hidden linear layers; attention works on the output of the first.
+        attention_heads: number of heads; a divisor of widths[0].
+        dropout: dropout probability after each hidden layer.
+
+    Raises:
+        CytopipeError: attention_heads does not divide widths[0].
     """
 
     def __init__(
@@ -64,25 +67,26 @@ class ConvNeXtAttentionClassifier(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
+        """The submodule that takes pretrained weights."""
         return self.backbone
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from the mean of the attended tokens to logits."""
+        """The submodule that maps the mean of the tokens after attention to logits."""
         return self.classifier
 
     def tokens(self, features: Tensor) -> Tensor:
-        """The sequence to attend over, N x 1 x C: the mean of the features N x C x H x W."""
+        """Tokens for self-attention, N x 1 x C: the spatial mean of the features N x C x H x W."""
         return features.mean((2, 3)).unsqueeze(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W; in training mode N must exceed 1."""
+        """Logits N x num_classes for images N x in_channels x H x W; in training mode N > 1 (batch norm)."""
         tokens = self.tokens(self.recalibrate(feature_maps(self.backbone, images)[-1]))
-        # Batch normalisation counts each token as a sample of its own.
+        # Batch normalisation treats each token as a separate sample.
         tokens = self.embed(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
         attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
-        return self.classifier(self.norm(tokens + attended).mean(1))
+        logits: Tensor = self.classifier(self.norm(tokens + attended).mean(1))
+        return logits
 
 
 @register("convnext_token_attention", task="classification", paper=PAPER, input_size=256)
@@ -93,7 +97,7 @@ class ConvNeXtTokenAttentionClassifier(ConvNeXtAttentionClassifier):
     """
 
     def tokens(self, features: Tensor) -> Tensor:
-        """The sequence to attend over, N x HW x C, of the features N x C x H x W."""
+        """Tokens for self-attention, N x HW x C: the positions of the features N x C x H x W."""
         return features.flatten(2).transpose(1, 2)
 
 

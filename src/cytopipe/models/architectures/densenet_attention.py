@@ -9,8 +9,8 @@ Parameters for 5 classes:
 `densenet_dropout`, 6,958,981
     DenseNet-121 with dropout before its linear layer.
 `densenet_attention`, 6,959,143
-    as published: attention over the 32 channels of the last dense layer. The other 992 that are concatenated with
-    them pass by it, and its hidden layer has two units, so it can hardly change the prediction.
+    as published: attention over the 32 channels of the last dense layer. The other 992 channels that are concatenated
+    with them bypass it, and its hidden layer has two units, so it can hardly change the prediction.
 `densenet_full_attention`, 7,091,141
     corrected: the same block over all 1,024 channels.
 """
@@ -30,7 +30,7 @@ from cytopipe.models.registry import Probability, register
 PAPER = "Huang 2017 (DenseNet, arXiv:1608.06993)"
 PAPERS = f"{PAPER}, Hu 2018 (SE, arXiv:1709.01507)"
 
-SMALLEST = 29  # pixels that leave one position after the last pooling
+SMALLEST = 29  # side of the smallest image that leaves one position after the last pooling, pixels
 
 Blocks = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
@@ -42,9 +42,9 @@ class DenseNetDropout(nn.Module):
     Args:
         num_classes: number of logits.
         in_channels: channels of the image.
-        growth: channels that each dense layer adds.
-        blocks: dense layers of each of the four blocks.
-        dropout: before the linear layer.
+        growth: channels added by each dense layer (growth rate).
+        blocks: number of dense layers in each of the four blocks.
+        dropout: dropout probability before the linear layer.
     """
 
     def __init__(
@@ -70,45 +70,49 @@ class DenseNetDropout(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
-        return self.backbone
+        """The submodule that takes pretrained weights."""
+        backbone: nn.Module = self.backbone
+        return backbone
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from pooled features to logits."""
-        return self.backbone.get_classifier()
+        """The submodule that maps pooled features to logits."""
+        head: nn.Module = self.backbone.get_classifier()
+        return head
 
     def make_attention(self, growth: int, channels: int) -> nn.Module:
-        """The block that `attend` applies to the last block's `channels`; none here."""
+        """Build the attention that `attend` applies to the `channels` of the last dense block; the identity here."""
         return nn.Identity()
 
     def attend(self, features: Tensor) -> Tensor:
-        """The last block's output, N x C x H x W, before it is normalised, recalibrated."""
-        return self.attention(features)
+        """Apply attention to the output of the last dense block, N x C x H x W, before it is normalised."""
+        recalibrated: Tensor = self.attention(features)
+        return recalibrated
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W of at least 29 px a side; else CytopipeError."""
+        """Logits N x num_classes for images N x in_channels x H x W with H, W >= 29; others raise CytopipeError."""
         require_at_least(images, SMALLEST, "densenet")
         *blocks, norm = self.backbone.features
         features = images
         for block in blocks:
             features = block(features)
-        return self.backbone.forward_head(norm(self.attend(features)))
+        logits: Tensor = self.backbone.forward_head(norm(self.attend(features)))
+        return logits
 
 
 @register("densenet_attention", task="classification", paper=PAPERS, input_size=224)
 class DenseNetAttention(DenseNetDropout):
     """DenseNet-121 with channel attention over the last dense layer's channels alone, as published.
 
-    Arguments are those of `densenet_dropout`; attention sees `growth` channels.
+    Arguments are those of `densenet_dropout`; attention covers `growth` channels.
     """
 
     def make_attention(self, growth: int, channels: int) -> nn.Module:
-        """Squeeze-and-excitation of the channels that the last dense layer adds."""
+        """Squeeze-and-excitation over the channels of the last dense layer."""
         return SqueezeExcitation(growth, reduction=16, bias=True)
 
     def attend(self, features: Tensor) -> Tensor:
-        """The last block's output, N x C x H x W, of which the newest `growth` channels are recalibrated."""
+        """Apply attention to the last `growth` channels of the last dense block's output, N x C x H x W."""
         older, newest = features[:, : -self.growth], features[:, -self.growth :]
         return torch.cat([older, self.attention(newest)], dim=1)
 
@@ -121,5 +125,5 @@ class DenseNetFullAttention(DenseNetDropout):
     """
 
     def make_attention(self, growth: int, channels: int) -> nn.Module:
-        """Squeeze-and-excitation of all channels."""
+        """Squeeze-and-excitation over all channels."""
         return SqueezeExcitation(channels, reduction=16, bias=True)

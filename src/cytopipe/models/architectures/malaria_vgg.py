@@ -5,8 +5,8 @@ System E of the five that cytopipe reproduces (malaria, two classes); after
 
 141 x 141 x 3 images scaled to 0-1, 6,029,441 parameters: convolutions 425,344, dense layers 5,604,097.
 
-It has one sigmoid unit, of logit z. As the project's classifiers return one logit a class, it returns [0, z]: their
-softmax is [1 - sigmoid(z), sigmoid(z)], and their cross-entropy is the binary cross-entropy of z.
+The published network ends in one sigmoid unit with logit z. Since classifiers here return one logit per class, this one
+returns [0, z]: the softmax is [1 - sigmoid(z), sigmoid(z)], and the cross-entropy is the binary cross-entropy of z.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.layers import glorot, require_side
 from cytopipe.models.registry import Probability, register
 
-SMALLEST = 42  # pixels that leave one position after the last pooling
+SMALLEST = 42  # side of the smallest image that leaves one position after the last pooling, pixels
 
 
 @register("malaria_vgg", task="classification", paper="Simonyan 2015 (VGG, arXiv:1409.1556)", input_size=141)
@@ -29,11 +29,14 @@ class MalariaVGG(nn.Module):
     """Six convolutions of 3 x 3 px and three dense layers with one sigmoid unit, as the two logits [0, z].
 
     Args:
-        num_classes: 2; the parameter exists because every classifier has it.
+        num_classes: must be 2; the parameter exists because every classifier has it.
         in_channels: channels of the image.
         width: filters of the first convolution; all other widths follow in proportion.
-        input_size: side of the image in pixels; the dense layers are built for it.
-        dropout: before the dense layers.
+        input_size: side of the image, pixels; the dense layers have a fixed size.
+        dropout: dropout probability before the dense layers.
+
+    Raises:
+        CytopipeError: num_classes is not 2.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class MalariaVGG(nn.Module):
             *_convolutions(2 * width, 4 * width, 4 * width, 4 * width),
             nn.MaxPool2d(2),
         )
-        # A valid convolution takes 2 px, a pooling halves and rounds down.
+        # A convolution without padding takes 2 px off, a pooling halves the side and rounds down.
         pooled = (((input_size - 2) // 2 - 4) // 2 - 6) // 2
         self.classifier = nn.Sequential(
             nn.Dropout(dropout),
@@ -75,20 +78,21 @@ class MalariaVGG(nn.Module):
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from flattened features to logits."""
+        """The submodule that maps flattened features to logits."""
         return self.classifier
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [0, z], N x 2, for images N x in_channels x input_size x input_size; other sizes: CytopipeError."""
+        """Logits [0, z], N x 2, for images N x in_channels x input_size x input_size; others raise CytopipeError."""
         require_side(images, self.input_size, "malaria_vgg")
-        return self.classifier(self.features(images).flatten(1))
+        logits: Tensor = self.classifier(self.features(images).flatten(1))
+        return logits
 
 
 class SigmoidAsSoftmax(nn.Module):
-    """The logit z of a sigmoid unit as the logits [0, z] of a softmax, whose second class is sigmoid(z)."""
+    """Turns the logit z of a sigmoid unit into the logits [0, z] of a softmax, whose second class is sigmoid(z)."""
 
     def forward(self, logit: Tensor) -> Tensor:
-        """N x 1 -> N x 2."""
+        """Logit N x 1 -> logits N x 2."""
         return torch.cat([torch.zeros_like(logit), logit], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""A segmenter without training: Otsu's threshold on grey, for datasets without masks.
+"""A segmenter that needs no training: Otsu's threshold on the grey image, for datasets without masks.
 
 Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9(1), 1979.
 """
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from cytopipe.models.registry import register
 
-LOGIT = 8.0  # of a pixel that is inside; minus this outside
-LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601), as OpenCV and PIL take it
+LOGIT = 8.0  # logit of a pixel inside; -LOGIT outside
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601), as in OpenCV and PIL
 
 
 @register("otsu", task="segmentation", paper="Otsu, IEEE Trans. SMC 9(1), 1979", input_size=256)
 class OtsuSegmenter(nn.Module):
     """Cell: darker than Otsu's threshold of the image; nucleus: darker than that of the cell's pixels.
 
-    Pixels of one grey alone have no darker part: an even image is background, an even cell has no nucleus.
+    Pixels of a single grey level have no darker part: a uniform image is background, a uniform cell has no nucleus.
 
     Args:
-        dark_cells: False where cells are brighter than the background, as in fluorescence.
+        dark_cells: whether cells are darker than the background; False for fluorescence.
     """
 
     def __init__(self, dark_cells: bool = True) -> None:
@@ -31,7 +31,7 @@ class OtsuSegmenter(nn.Module):
         self.dark_cells = dark_cells
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """N x 3 x H x W float -> {"cyt", "nuc"} logits, N x 1 x H x W."""
+        """Logits of "cyt" (the whole cell) and "nuc", N x 1 x H x W each, for images N x 3 x H x W float."""
         weights = torch.tensor(LUMA, device=image.device).view(1, -1, 1, 1)
         grey = (image.float() * weights).sum(dim=1).cpu().numpy()
         found = [self._segment(one) for one in grey]
@@ -40,15 +40,16 @@ class OtsuSegmenter(nn.Module):
         return dict(zip(("cyt", "nuc"), (part.to(image.device) for part in logits), strict=True))
 
     def _segment(self, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        levels = cv2.normalize(grey if self.dark_cells else -grey, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        darkness = grey if self.dark_cells else -grey
+        levels = cv2.normalize(darkness, np.empty_like(darkness), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
         cell = levels <= otsu_threshold(levels)
         return cell, levels <= otsu_threshold(levels[cell])
 
 
 def otsu_threshold(levels: np.ndarray) -> int:
-    """Threshold of uint8 values of any shape that best parts them in two; values up to it are the dark part.
+    """Otsu's threshold of uint8 values of any shape; values up to and including it are the dark class.
 
-    -1 where the values are all equal, or none.
+    It is -1 if all values are equal, or there are none.
     """
     if levels.size == 0 or levels.min() == levels.max():
         return -1

@@ -1,9 +1,10 @@
-"""A classifier that looks at nucleus, cytoplasm and the whole image separately, at several scales.
+"""A classifier of features that are pooled over nucleus, cytoplasm and image separately, at several scales.
 
-What tells stages of dysplasia apart is texture and colour of the nucleus against those of the cytoplasm. Feature maps
-of a pretrained network are averaged inside each predicted region (masked average pooling: Zhang 2020, "SG-One",
-arXiv:1810.09091), those of the middle strides, whose texture carries over to cells better than the last map's objects
-do (Yosinski 2014, arXiv:1411.1792). Frozen, it is a fixed description of the cell with a small network on top.
+Stages of dysplasia differ in the texture and colour of the nucleus relative to the cytoplasm. Feature maps of a
+pretrained network are averaged inside each predicted region (masked average pooling: Zhang 2020, "SG-One",
+arXiv:1810.09091). Maps of intermediate strides are used, because their textures transfer to cells better than the
+object features of the last map (Yosinski 2014, arXiv:1411.1792). With a frozen backbone, the pooled features are a
+fixed description of the cell, and only the small network on top is trained.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ class RegionPooling(nn.Module):
 
     Args:
         num_classes: number of logits.
-        in_channels: 3 for RGB (the image alone is averaged), 5 for RGB with the cell's and the nucleus's mask.
+        in_channels: 3 for RGB (only the image is pooled), 5 for RGB with the masks of cell and nucleus.
         backbone: timm model.
-        strides: of its maps that are used, input pixels per output pixel.
+        strides: strides of the feature maps to pool, input pixels per output pixel.
         hidden: units of the hidden layer.
-        dropout: before and after it.
-        turns: quarter turns of the image that are averaged, 1 to 4; 4 makes the features invariant to them.
+        dropout: dropout probability before and after the hidden layer.
+        turns: number of quarter turns of the image to average over, 1 to 4; 4 makes the features invariant to them.
 
     Raises:
-        CytopipeError: for other channels or turns, or a backbone without these strides.
+        CytopipeError: in_channels or turns is out of range, or the backbone lacks one of the strides.
     """
 
     def __init__(
@@ -68,16 +69,16 @@ class RegionPooling(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
+        """The submodule that takes pretrained weights."""
         return self.backbone
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from region means to logits."""
+        """The submodule that maps pooled features to logits."""
         return self.classifier
 
     def features(self, images: Tensor) -> Tensor:
-        """Region means, N x D, of images N x C x H x W, averaged over quarter turns."""
+        """Pooled features, N x D, of images N x in_channels x H x W, averaged over quarter turns."""
         turned = [torch.rot90(images, k, (2, 3)) for k in range(self.turns)]
         return torch.stack([self._means(one) for one in turned]).mean(0)
 
@@ -87,14 +88,15 @@ class RegionPooling(nn.Module):
         return torch.cat([pool(one, weights).flatten(1) for one in maps], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W; in training mode N must exceed 1."""
-        return self.classifier(self.features(images))
+        """Logits N x num_classes for images N x in_channels x H x W; in training mode N > 1 (batch norm)."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
 
 
 def regions(images: Tensor) -> Tensor:
-    """Weights N x R x H x W, 0 or 1: of the image and, where masks follow the colours, of nucleus and cytoplasm.
+    """Regions N x R x H x W as weights 0 or 1: the image and, if masks follow the colours, nucleus and cytoplasm.
 
-    Masks come normalised: above 0 is inside.
+    Masks are normalised like the colours: values above 0 are inside.
     """
     image = torch.ones_like(images[:, :1])
     if images.shape[1] == COLOURS:
@@ -104,7 +106,7 @@ def regions(images: Tensor) -> Tensor:
 
 
 def pool(features: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means N x R x C of maps N x C x h x w, by weights N x R x H x W; 0 for a region that is not there."""
+    """Means N x R x C of features N x C x h x w, weighted by N x R x H x W; 0 for an empty region."""
     shares = F.adaptive_avg_pool2d(weights, (features.shape[2], features.shape[3])).flatten(2)
     total = shares.sum(2, keepdim=True)
     means = shares @ features.flatten(2).transpose(1, 2)

@@ -1,10 +1,10 @@
-"""Residual Attention Network-92: a trunk of residual units whose features soft masks amplify.
+"""Residual Attention Network-92: residual units whose features are amplified by soft masks.
 
 System D of the five that cytopipe reproduces (interpretable attention networks, SIPaKMeD); after
     Wang et al. 2017, "Residual Attention Network for Image Classification", arXiv:1704.06904
     He et al. 2016, "Identity Mappings in Deep Residual Networks", arXiv:1603.05027 (pre-activation units)
 
-50,427,589 parameters for 5 classes. The published code also builds a projection for every shortcut and uses only those
+50,427,589 parameters for 5 classes. The published code also builds a projection for every shortcut but uses only those
 where the shape changes; the unused ones are neither built nor counted here.
 """
 
@@ -37,7 +37,7 @@ class ResidualAttentionNetwork(nn.Module):
         num_classes: number of logits.
         in_channels: channels of the image.
         widths: channels of the stem and of the four stages, the latter multiples of 4.
-        modules: attention modules of each of the first three stages.
+        modules: number of attention modules in each of the first three stages.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ResidualAttentionNetwork(nn.Module):
             nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
         )
         *attended, (inputs, outputs) = pairwise(widths)
-        # Masks start at strides 4, 8 and 16 and all reach down to stride 32.
+        # Mask branches start at strides 4, 8 and 16 and all reach down to stride 32.
         stages = zip(attended, modules, (1, 2, 2), (3, 2, 1), strict=True)
         self.stages = nn.Sequential(
             *(_stage(*channels, count, stride, depth) for channels, count, stride, depth in stages),
@@ -66,20 +66,21 @@ class ResidualAttentionNetwork(nn.Module):
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from pooled features to logits."""
+        """The submodule that maps pooled features to logits."""
         return self.fc
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W; at 224 px the last map has 7 x 7 positions."""
-        return self.fc(self.norm(self.stages(self.stem(images))).mean((2, 3)))
+        """Logits N x num_classes for images N x in_channels x H x W; at 224 px the last feature map is 7 x 7."""
+        logits: Tensor = self.fc(self.norm(self.stages(self.stem(images))).mean((2, 3)))
+        return logits
 
 
 class AttentionModule(nn.Module):
-    """A trunk of residual units times 1 + the mask that an hourglass of such units computes.
+    """Trunk branch times (1 + mask); an hourglass of residual units computes the mask.
 
     Args:
-        channels: of its input and output.
-        depth: how often the mask branch halves the resolution.
+        channels: channels of input and output.
+        depth: number of times the mask branch halves the resolution.
     """
 
     def __init__(self, channels: int, depth: int) -> None:
@@ -94,7 +95,7 @@ class AttentionModule(nn.Module):
         self.last = ResidualUnit(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """N x channels x H x W, twice."""
+        """N x channels x H x W -> the same shape."""
         x = self.first(x)
         trunk = self.trunk(x)
         encoded: list[Tensor] = []
@@ -105,16 +106,17 @@ class AttentionModule(nn.Module):
         for features, skip, up in zip(encoded[::-1], reversed(self.skip), reversed(self.up), strict=True):
             x = up(_resize(x, features) + features + skip(features))
         mask = self.mask(_resize(x, trunk) + trunk)
-        return self.last((1 + mask) * trunk)
+        attended: Tensor = self.last((1 + mask) * trunk)
+        return attended
 
 
 class ResidualUnit(nn.Module):
     """Pre-activation bottleneck: 1 x 1, 3 x 3 and 1 x 1 convolutions, each after batch normalisation and ReLU.
 
     Args:
-        in_channels: of its input.
-        out_channels: of its output; the bottleneck has a quarter of them.
-        stride: of the 3 x 3 convolution.
+        in_channels: channels of the input.
+        out_channels: channels of the output; the bottleneck has a quarter of them.
+        stride: stride of the 3 x 3 convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
@@ -137,7 +139,8 @@ class ResidualUnit(nn.Module):
         """N x in_channels x H x W -> N x out_channels x H / stride x W / stride."""
         activated = self.activate(x)
         shortcut = x if self.project is None else self.project(activated)
-        return shortcut + self.bottleneck(activated)
+        total: Tensor = shortcut + self.bottleneck(activated)
+        return total
 
 
 def _stage(in_channels: int, out_channels: int, modules: int, stride: int, depth: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""ResNet-50 with dropout before its linear layer, trained whole.
+"""ResNet-50 with dropout before its linear layer, trained end to end.
 
 System D of the five that cytopipe reproduces (interpretable attention networks, SIPaKMeD); after
     He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385
@@ -25,8 +25,8 @@ class ResNetDropout(nn.Module):
     Args:
         num_classes: number of logits.
         in_channels: channels of the image.
-        backbone: timm model.
-        dropout: before the linear layer.
+        backbone: name of a timm model.
+        dropout: dropout probability before the linear layer.
     """
 
     def __init__(
@@ -41,14 +41,17 @@ class ResNetDropout(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
-        return self.backbone
+        """The submodule that takes pretrained weights."""
+        backbone: nn.Module = self.backbone
+        return backbone
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from pooled features to logits."""
-        return self.backbone.get_classifier()
+        """The submodule that maps pooled features to logits."""
+        head: nn.Module = self.backbone.get_classifier()
+        return head
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W."""
-        return self.backbone(images)
+        logits: Tensor = self.backbone(images)
+        return logits

@@ -1,4 +1,4 @@
-"""ResNet-50 as a fixed extractor of features with one trained linear layer.
+"""ResNet-50 as a fixed feature extractor with one trained linear layer.
 
 System A of the five that cytopipe reproduces (two-stage Pap smear CNN), stage 2; after
     He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv:1512.03385
@@ -6,10 +6,10 @@ System A of the five that cytopipe reproduces (two-stage Pap smear CNN), stage 2
 Both variants have 23,516,228 parameters for 4 classes, 8,196 of them trainable:
 
 `resnet50_frozen`
-    corrected: the running statistics of batch normalisation are frozen like the weights.
+    corrected: the running statistics of batch normalisation are frozen too.
 `resnet50_frozen_drifting`
-    as published: training mode also moves the frozen part's running statistics, to those of the new images; the
-    network that is tested normalises differently from the one that was pretrained.
+    as published: in training mode, the running statistics of the frozen part drift to those of the new images, so the
+    tested network normalises differently from the pretrained one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FrozenResNet(nn.Module):
     Args:
         num_classes: number of logits.
         in_channels: channels of the image.
-        backbone: timm model.
+        backbone: name of a timm model.
     """
 
     statistics_drift: ClassVar[bool] = False
@@ -45,17 +45,20 @@ class FrozenResNet(nn.Module):
 
     @property
     def timm_backbone(self) -> nn.Module:
-        """The part that takes pretrained weights."""
-        return self.backbone
+        """The submodule that takes pretrained weights."""
+        backbone: nn.Module = self.backbone
+        return backbone
 
     @property
     def classifier_head(self) -> nn.Module:
-        """The part from pooled features to logits."""
-        return self.backbone.get_classifier()
+        """The submodule that maps pooled features to logits."""
+        head: nn.Module = self.backbone.get_classifier()
+        return head
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x num_classes for images N x in_channels x H x W."""
-        return self.backbone(images)
+        logits: Tensor = self.backbone(images)
+        return logits
 
 
 @register("resnet50_frozen_drifting", task="classification", paper=PAPER, input_size=224)

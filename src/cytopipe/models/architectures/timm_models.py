@@ -1,6 +1,6 @@
-"""timm's models: any of them as a classifier, any with feature maps as an encoder.
+"""Models of timm: all of them as classifiers, those with feature maps as encoders.
 
-Wightman 2019, "PyTorch Image Models", doi:10.5281/zenodo.4414861. Each model's paper heads its file in timm.
+Wightman 2019, "PyTorch Image Models", doi:10.5281/zenodo.4414861. The paper of each model is cited in its timm file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def timm_classifier(
         model: timm's name, with or without a tag ("resnet18", "resnet18.a1_in1k").
         num_classes: number of logits.
         in_channels: channels of the image.
-        dropout: before the last linear layer.
+        dropout: dropout probability before the last linear layer.
 
     Returns:
         A module from N x in_channels x H x W to logits N x num_classes.
@@ -38,8 +38,12 @@ def timm_classifier(
 
 
 def create_timm(name: str, **options: Any) -> nn.Module:
-    """`timm.create_model` without weights, limited to timm's own list, its faults as CytopipeError."""
-    # is_model also keeps out "hf-hub:..." and "local-dir:...", which would fetch a model from elsewhere.
+    """Call `timm.create_model` without pretrained weights, for timm's own models only.
+
+    Raises:
+        CytopipeError: there is no such model, or it cannot be built with these options.
+    """
+    # is_model also rejects "hf-hub:..." and "local-dir:...", which would fetch a model from elsewhere.
     if not timm.is_model(name):
         raise CytopipeError(f"timm has no model '{name}'", hint=nearest(name, timm.list_models()))
     try:
@@ -50,15 +54,15 @@ def create_timm(name: str, **options: Any) -> nn.Module:
 
 
 def feature_encoder(name: str, in_channels: int, strides: Sequence[int] | None = None) -> tuple[nn.Module, list[int]]:
-    """A timm model without its head that returns feature maps; call it through `feature_maps`.
+    """Build a timm model without its head that returns feature maps; call it through `feature_maps`.
 
     Args:
         name: timm's name.
         in_channels: channels of the image.
-        strides: the maps to return, as input pixels per output pixel; all that the model has by default.
+        strides: strides of the feature maps to return, input pixels per output pixel; None returns all maps.
 
     Returns:
-        The encoder, and the channels of each map.
+        The encoder, and the number of channels of each map.
 
     Raises:
         CytopipeError: there is no such model, or it lacks one of the strides.
@@ -78,7 +82,7 @@ def feature_encoder(name: str, in_channels: int, strides: Sequence[int] | None =
 
 
 def feature_maps(encoder: nn.Module, images: Tensor) -> list[Tensor]:
-    """The encoder's maps of images N x C x H x W, each N x C' x H' x W', whatever layout it uses inside."""
+    """Feature maps of images N x C x H x W, each N x C' x H' x W' whatever memory layout the encoder uses."""
     maps: list[Tensor] = encoder(images)
     if getattr(encoder, "output_fmt", "NCHW") == "NHWC":
         return [features.permute(0, 3, 1, 2) for features in maps]

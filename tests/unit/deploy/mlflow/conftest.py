@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from cytopipe.imaging.decode import encode_png
-from cytopipe.models.bundle import copy_segmenter, example_images
-from cytopipe.models.folder import save_model
-from cytopipe.models.registry import build
+from cytopipe.models.bundle import example_images
+from cytopipe.models.folder import load_model, save_model
 from cytopipe.pipeline.tracking.tracker import Tracker
-
-MakeModel = Callable[..., Path]
-Track = Callable[..., Tracker]
-
-
-def helpers(root: Path) -> Any:
-    """The makers of small models, of the tests of the predictor."""
-    spec = importlib.util.spec_from_file_location("small_models", root / "tests/unit/inference/test_predictor.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from fixture_types import SaveClassifier, Track
 
 
 @pytest.fixture(scope="session")
-def make_model(root: Path) -> MakeModel:
-    """Write a classifier of bad and good 24 px images, other weights for each seed, and return its folder."""
-    small = helpers(root)
+def make_model(save_classifier: SaveClassifier) -> SaveClassifier:
+    """As `save_classifier`, with an example image of each class."""
+    items = np.random.default_rng(1).integers(0, 256, (2, 24, 24, 5), np.uint8)
 
-    def make(folder: Path, seed: int = 0, **changes: Any) -> Path:
-        spec = small.classifier_spec(**changes)
-        torch.manual_seed(seed)
-        items = np.random.default_rng(1).integers(0, 256, (2, small.SIDE, small.SIDE, 5), np.uint8)
-        save_model(folder, build("cell_background", **spec.arguments), spec, example_images(items, [0, 1]))
-        if spec.channels != "rgb":
-            copy_segmenter(small.write_segmenter(folder.with_name(f"{folder.name}-otsu")), folder / "segmenter")
+    def make(folder: Path, channels: str = "rgb+masks", seed: int = 0, **changes: object) -> Path:
+        save_classifier(folder, channels, seed, **changes)
+        save_model(folder, *load_model(folder), example_images(items, [0, 1]))
         return folder
 
     return make
 
 
 @pytest.fixture
-def model(make_model: MakeModel, tmp_path: Path) -> Path:
-    """One that sees masks."""
+def model(make_model: SaveClassifier, tmp_path: Path) -> Path:
+    """The folder of a classifier that takes masks."""
     return make_model(tmp_path / "models/classifiers/first")
 
 
@@ -64,7 +45,7 @@ def files() -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of MLflow, which takes seconds to create."""
+    """An empty MLflow database; creating one takes seconds."""
     from mlflow import MlflowClient
 
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
@@ -80,8 +61,15 @@ def track(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Tr
     shutil.copy(database, tmp_path / "mlflow.db")
 
     def make(stage: str = "train_classifier", item: str | None = "first", enabled: bool = True) -> Tracker:
-        given = {"experiment": "cells", "params": {"lr": 0.1}, "inputs": {}, "root": tmp_path, "enabled": enabled}
-        return Tracker(stage=stage, item=item, **given)  # type: ignore[arg-type]
+        return Tracker(
+            stage=stage,
+            item=item,
+            experiment="cells",
+            enabled=enabled,
+            params={"lr": 0.1},
+            inputs={},
+            root=tmp_path,
+        )
 
     return make
 

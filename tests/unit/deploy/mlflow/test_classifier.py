@@ -5,7 +5,7 @@ import io
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,21 +15,19 @@ from PIL import Image
 
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.inference.predictor import Predictor
-
-if TYPE_CHECKING:
-    from conftest import MakeModel
+from fixture_types import SaveClassifier
 
 COLUMNS = ["predicted", "p_bad", "p_good", "confidence", "uncertain", "abnormal", "error"]
 
 
 @pytest.fixture(scope="module")
-def folder(make_model: MakeModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(make_model: SaveClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("served") / "model")
 
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Any:
-    """The model as a user of MLflow has it."""
+    """The model as MLflow loads it."""
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -45,7 +43,7 @@ def decoded(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def test_a_served_model_says_what_the_predictor_says(served: Any, folder: Path, files: list[bytes]) -> None:
+def test_a_served_model_gives_the_predictions_of_the_predictor(served: Any, folder: Path, files: list[bytes]) -> None:
     found = served.predict(frame(files))
     expected = list(Predictor.load(folder, torch.device("cpu"))(decoded(data) for data in files))
     assert list(found.columns) == COLUMNS
@@ -65,7 +63,7 @@ def test_images_may_come_as_rows_or_base64(served: Any, files: list[bytes]) -> N
     assert served.predict(frame(wrapped)).equals(found)
 
 
-def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[bytes], tmp_path: Path) -> None:
+def test_an_unreadable_image_gives_a_row_with_an_error(served: Any, files: list[bytes], tmp_path: Path) -> None:
     (tmp_path / "cell.png").write_bytes(files[0])
     bad: list[Any] = [b"", b"no image", files[0][:200], str(tmp_path / "cell.png"), None, 3]
     found = served.predict(frame([files[0], *bad, files[1]]))
@@ -79,8 +77,10 @@ def test_what_cannot_be_read_is_a_row_with_an_error(served: Any, files: list[byt
     assert not any("/tmp" in str(error) for error in errors)
 
 
-def test_batches_and_columns_are_those_of_predict(make_model: MakeModel, files: list[bytes], tmp_path: Path) -> None:
-    """Small batches, one with a bad image: company decides the last digits, so the bits agree only in the same."""
+def test_batches_and_columns_are_those_of_predict(
+    make_model: SaveClassifier, files: list[bytes], tmp_path: Path
+) -> None:
+    """Results depend slightly on batch composition, so equal results in small batches show that batches are equal."""
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
     from cytopipe.inference.image_files import FilePredictor
 
@@ -101,7 +101,7 @@ def test_batches_and_columns_are_those_of_predict(make_model: MakeModel, files: 
             assert row[name] == ("" if served[name] is None else f"{served[name]:.6g}")
 
 
-def test_no_image_gives_no_row(served: Any) -> None:
+def test_an_empty_input_gives_an_empty_table(served: Any) -> None:
     assert served.predict(frame([])).shape == (0, len(COLUMNS))
 
 
@@ -109,7 +109,8 @@ def test_missing_values_are_null_in_json(served: Any, files: list[bytes]) -> Non
     from mlflow.pyfunc.scoring_server import predictions_to_json
 
     answer = io.StringIO()
-    predictions_to_json(served.predict(frame([files[0], b"no image"])), answer)
+    predicted = served.predict(frame([files[0], b"no image"]))
+    predictions_to_json(predicted, answer)  # type: ignore[no-untyped-call]  # MLflow leaves it unannotated
     rows = json.loads(answer.getvalue(), parse_constant=pytest.fail)["predictions"]
     assert rows[1]["p_bad"] is None and rows[1]["uncertain"] is None and rows[0]["error"] is None
     assert isinstance(rows[0]["uncertain"], bool) and isinstance(rows[0]["p_bad"], float)
@@ -130,7 +131,7 @@ def test_the_serving_example_is_answered_by_the_scoring_server(served: Any, fold
 
 
 def test_it_computes_with_the_threads_of_the_training_and_leaves_torch_as_it_was(
-    make_model: MakeModel, files: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_model: SaveClassifier, files: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
 

@@ -8,16 +8,14 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from cytopipe.deploy.mlflow.log import log_model
 from cytopipe.models.files import model_id
-
-if TYPE_CHECKING:
-    from conftest import MakeModel, Track
+from fixture_types import SaveClassifier, Track
 
 TAGS = {"dataset": "cells", "classifier": "first"}
 
@@ -68,7 +66,7 @@ def test_a_logged_model_predicts(track: Track, client: Any, model: Path, files: 
     assert len(loaded.predict(pd.DataFrame({"image": files}))) == len(files)
 
 
-def test_the_same_bytes_are_kept_once(track: Track, client: Any, model: Path, make_model: MakeModel) -> None:
+def test_equal_models_are_logged_once(track: Track, client: Any, model: Path, make_model: SaveClassifier) -> None:
     for _ in range(2):
         with track() as tracker:
             log_model(tracker, model, "first", TAGS)
@@ -113,7 +111,7 @@ def test_a_server_that_is_down_costs_one_warning(
     assert "Connection refused" in warning
 
 
-def test_artifacts_that_cannot_be_written_cost_one_warning_and_leave_no_model(
+def test_an_artifact_store_that_cannot_be_written_costs_one_warning_and_leaves_no_model(
     track: Track, client: Any, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "mlruns").write_text("in the way")
@@ -125,7 +123,7 @@ def test_artifacts_that_cannot_be_written_cost_one_warning_and_leave_no_model(
     assert [one.status for one in logged_models(client)] == ["FAILED"]
 
 
-def test_an_interrupt_leaves_no_model_that_looks_whole(
+def test_an_interrupt_leaves_no_model_that_looks_complete(
     track: Track, client: Any, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -154,7 +152,7 @@ with Tracker(stage="train_classifier", item=name, experiment="cells", params={},
 """
 
 
-def test_stages_at_once_lose_no_model(client: Any, track: Track, make_model: MakeModel, tmp_path: Path) -> None:
+def test_concurrent_stages_lose_no_model(client: Any, track: Track, make_model: SaveClassifier, tmp_path: Path) -> None:
     names = [f"net{number}" for number in range(4)]
     for number, name in enumerate(names):
         make_model(tmp_path / name, seed=number, channels="rgb")

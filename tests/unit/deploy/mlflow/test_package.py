@@ -6,16 +6,14 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 import yaml
 
 from cytopipe.deploy.mlflow.package import LOADER, RUNTIME, requirements, write_package
 from cytopipe.models.files import SEGMENTER
-
-if TYPE_CHECKING:
-    from conftest import MakeModel
+from fixture_types import SaveClassifier
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def test_a_package_holds_the_model_folder_and_no_code(package: Path, model: Path
         assert not (package / "data/model" / name).is_symlink()
 
 
-def test_a_package_says_what_goes_in_and_what_comes_out(package: Path) -> None:
+def test_the_signature_names_the_input_and_output_columns(package: Path) -> None:
     about = yaml.safe_load((package / "MLmodel").read_text())
     assert about["flavors"]["python_function"]["loader_module"] == LOADER
     assert [(one["name"], one["type"]) for one in json.loads(about["signature"]["inputs"])] == [("image", "binary")]
@@ -57,11 +55,11 @@ def test_a_package_says_what_goes_in_and_what_comes_out(package: Path) -> None:
 def test_the_input_example_is_the_examples_of_the_model(package: Path, model: Path) -> None:
     from mlflow.models import Model
 
-    example = Model.load(str(package)).load_input_example(str(package))
+    example: Any = Model.load(str(package)).load_input_example(str(package))
     assert example["image"].tolist() == [(model / f"example_{number}.png").read_bytes() for number in (0, 1)]
 
 
-def test_further_seeds_stay_out(model: Path, make_model: MakeModel, tmp_path: Path) -> None:
+def test_networks_of_further_seeds_are_left_out(model: Path, make_model: SaveClassifier, tmp_path: Path) -> None:
     from mlflow.models import Model
 
     make_model(model / "seeds/1", seed=1, channels="rgb")

@@ -6,16 +6,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from cytopipe.deploy.mlflow.log import log_model
 from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
 from cytopipe.models.files import model_id
-
-if TYPE_CHECKING:
-    from conftest import MakeModel, Track
+from fixture_types import SaveClassifier, Track
 
 NAME = "cells-smear"
 TAGS = {"accuracy": "0.9", "accuracy_low": "0.8", "test_images": "40"}
@@ -27,7 +25,7 @@ def _all_messages(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.fixture
-def second(make_model: MakeModel, model: Path) -> Path:
+def second(make_model: SaveClassifier, model: Path) -> Path:
     return make_model(model.with_name("second"), seed=1, channels="rgb")
 
 
@@ -47,7 +45,7 @@ def versions(client: Any) -> list[Any]:
 
 
 def the_best(client: Any, name: str = NAME) -> tuple[str, Any, Any]:
-    """Number and version under the alias, and the logged model that it is of."""
+    """Number and entry of the version under the alias, and its logged model."""
     best = client.get_model_version_by_alias(name, "best")
     experiment = client.get_experiment_by_name("cells")
     (logged,) = [
@@ -62,7 +60,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "cytopipe"]
 
 
-def test_the_winner_becomes_the_best_version_with_what_the_test_said(
+def test_the_winner_becomes_the_best_version_with_the_results_of_its_test(
     track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(track, model)
@@ -83,7 +81,7 @@ def test_the_same_winner_adds_no_version_but_brings_new_numbers(track: Track, cl
     assert version.tags["accuracy"] == "0.95"
 
 
-def test_the_alias_follows_the_winner_there_and_back(track: Track, client: Any, model: Path, second: Path) -> None:
+def test_the_alias_follows_the_winner_back_and_forth(track: Track, client: Any, model: Path, second: Path) -> None:
     train(track, model)
     train(track, second)
     for folder, expected in ((model, "1"), (second, "2"), (model, "1")):
@@ -94,7 +92,7 @@ def test_the_alias_follows_the_winner_there_and_back(track: Track, client: Any, 
 
 
 def test_the_version_is_of_the_bytes_that_were_tested_not_of_the_latest_training(
-    track: Track, client: Any, model: Path, make_model: MakeModel
+    track: Track, client: Any, model: Path, make_model: SaveClassifier
 ) -> None:
     train(track, model)
     tested = model_id(model)
@@ -123,7 +121,7 @@ def test_a_winner_that_mlflow_does_not_hold_is_logged_now(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_winner_that_is_nowhere_is_named_with_what_to_do(
+def test_a_missing_winner_is_named_with_a_remedy(
     track: Track, client: Any, model: Path, caplog: pytest.LogCaptureFixture, there: bool
 ) -> None:
     if not there:
@@ -153,7 +151,7 @@ def test_artifacts_that_cannot_be_written_cost_one_warning(
     assert versions(client) == []
 
 
-def test_the_name_is_one_that_mlflow_accepts(track: Track, client: Any, model: Path) -> None:
+def test_the_registered_name_is_valid_for_mlflow(track: Track, client: Any, model: Path) -> None:
     name = registered_name("/Users/me@lab: cells", "smear")
     with track(stage="compare", item=None) as tracker:
         register(tracker, name, Winner("smear", "first", model_id(model), model, TAGS))
@@ -179,7 +177,9 @@ assert "torch" not in sys.modules
 """
 
 
-def test_comparisons_at_once_lose_no_version(track: Track, client: Any, make_model: MakeModel, tmp_path: Path) -> None:
+def test_concurrent_comparisons_lose_no_version(
+    track: Track, client: Any, make_model: SaveClassifier, tmp_path: Path
+) -> None:
     del track  # only its database is wanted
     names = [f"net{number}" for number in range(4)]
     for number, name in enumerate(names):

@@ -1,8 +1,7 @@
-"""Model folders of small networks whose outputs depend on the image, and images to tell apart."""
+"""Model folders of small networks whose outputs depend on the image, and images that differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,27 @@ from cytopipe.models.bundle import copy_segmenter
 from cytopipe.models.folder import save_model
 from cytopipe.models.heads import build_classifier
 from cytopipe.results.model_spec import ModelSpec
+from fixture_types import SaveModel
 
-MakeModel = Callable[..., Path]
 CLASSES = ("bad", "good", "große Zelle")
 DECISIONS = {"temperature": 0.7, "confidence_threshold": 0.6, "abnormal": ["bad"], "thresholds": []}
 
 
 def lively(model: nn.Module, strength: float) -> nn.Module:
-    """Weights and batch statistics as a training leaves them: none 0 or 1, so that no wrong one goes unnoticed."""
+    """Draw weights and batch statistics as after a training: none is 0 or 1, so that a wrong one is noticed."""
     rng = torch.Generator().manual_seed(0)
     for part in model.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.2, generator=rng)  # type: ignore[union-attr]
-            part.running_var.uniform_(0.5, 1.5, generator=rng)  # type: ignore[union-attr]
+            part.get_buffer("running_mean").normal_(0, 0.2, generator=rng)
+            part.get_buffer("running_var").uniform_(0.5, 1.5, generator=rng)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += strength * torch.randn(parameter.shape, generator=rng)
+            parameter.add_(strength * torch.randn(parameter.shape, generator=rng))
     return model
 
 
 @pytest.fixture
-def make_model(tmp_path: Path) -> MakeModel:
-    """Write a model folder; a segmenter's `view` makes it one; `strength` is that of `lively`."""
+def make_model(tmp_path: Path) -> SaveModel:
 
     def make(architecture: str, arguments: dict[str, Any], side: int, name: str = "model", **changes: Any) -> Path:
         torch.manual_seed(0)
@@ -73,7 +71,7 @@ def make_model(tmp_path: Path) -> MakeModel:
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[Path]:
-    """Five images of other sizes: a dark disc with a darker one in it, each on another colour, with grain."""
+    """Five noisy images of several sizes and colours, each with a dark disc that contains a darker one."""
     rng = np.random.default_rng(7)
     folder = tmp_path / "images"
     folder.mkdir()
@@ -82,8 +80,8 @@ def images(tmp_path: Path) -> list[Path]:
         y, x = np.mgrid[:height, :width]
         distance = np.hypot(y - height / 2, x - width / 2) / min(height, width)
         colour = rng.integers(120, 256, 3)
-        pixels = colour * np.where(distance < 0.15 + 0.03 * number, 0.3, np.where(distance < 0.4, 0.6, 1.0))[..., None]
-        pixels = pixels + rng.normal(0, 6, pixels.shape)
+        shade = np.where(distance < 0.15 + 0.03 * number, 0.3, np.where(distance < 0.4, 0.6, 1.0))
+        pixels = colour * shade[..., None] + rng.normal(0, 6, (height, width, 3))
         paths.append(folder / f"{number}.png")
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
     return paths

@@ -1,8 +1,8 @@
-"""Every architecture of the registry, and every change that a classifier takes, exports and agrees with torch."""
+"""Every architecture of the registry, with every change that a classifier supports, agrees with torch when exported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,13 +14,14 @@ from cytopipe.deploy.onnx.export import open_source, to_checked_onnx
 from cytopipe.deploy.onnx.source import PROBABILITIES
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.models.registry import architectures
+from fixture_types import SaveModel
 
-TIGHT = 2e-5  # five times less than what an export accepts
-VISIBLE = 1e-3  # by so much at least, images differ: agreement of constants would show nothing
+TIGHT = 2e-5  # a fifth of the default tolerance of an export
+VISIBLE = 1e-3  # least difference between images: constant outputs would agree too
 
 
 class Case(NamedTuple):
-    """An architecture made small, and how its folder differs."""
+    """A small variant of an architecture, and the changes to its specification."""
 
     name: str
     arguments: dict[str, Any]
@@ -53,7 +54,7 @@ CASES = (
     Case("resnet50_frozen", SMALL),
     Case("resnet50_frozen_drifting", SMALL),
     Case("timm/test_resnet", {}),
-    # what is no architecture of its own
+    # variants that are no separate architecture
     Case("timm/test_vit", {}, 160),
     Case("timm/mobilenetv2_035", {}, 50, {"strength": 0.02}),
     Case("region_pooling", POOLING, 50, {"channels": "rgb+masks", "network_size": 60, "tta": 8}),
@@ -67,7 +68,7 @@ NO_NETWORK = {"otsu"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_export_agrees_with_torch(case: Case, make_model: Callable[..., Path], images: list[Path]) -> None:
+def test_an_export_agrees_with_torch(case: Case, make_model: SaveModel, images: list[Path]) -> None:
     folder = make_model(case.name, case.arguments, case.side, **case.changes)
     source = open_source(folder)
     found = to_checked_onnx(source, folder, images, TIGHT)

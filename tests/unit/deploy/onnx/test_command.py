@@ -1,4 +1,4 @@
-"""`cytopipe export` as it is typed, and its files in the hands of somebody without cytopipe."""
+"""The command `cytopipe export`, and the use of its files without cytopipe."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from cytopipe.cli import app
@@ -19,10 +19,10 @@ from cytopipe.cli.export import default_name
 from cytopipe.imaging.decode import encode_png, read_rgb
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
+from fixture_types import SaveModel
 
-MakeModel = Callable[..., Path]
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)
-# A machine without cytopipe and torch, as far as Python can tell.
+# Runs a script as if cytopipe, torch and onnx were not installed.
 ELSEWHERE = """
 import runpy, sys
 sys.modules.update(cytopipe=None, torch=None, onnx=None)
@@ -32,8 +32,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture
-def model(make_model: MakeModel, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a training leaves it, with examples; the current folder is empty but for it."""
+def model(make_model: SaveModel, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model folder with examples, as after a training; it is the only entry of the current folder."""
     folder = make_model(*PATCH)
     for number, path in enumerate(images[:3]):
         shutil.copy(path, folder / f"example_{number}.png")
@@ -59,7 +59,7 @@ def test_a_model_is_exported_with_its_own_examples(model: Path) -> None:
     assert "times faster" not in shown
 
 
-def test_the_report_for_machines_is_of_the_file(model: Path, images: list[Path]) -> None:
+def test_the_json_report_describes_the_file(model: Path, images: list[Path]) -> None:
     report = json.loads(export(model, "--images", images[0].parent, "--out", "a/b.onnx", "--json", "--time"))
     data = Path("a/b.onnx").read_bytes()
     assert report["file"] == "a/b.onnx"
@@ -75,7 +75,7 @@ def test_times_are_shown_when_asked_for(model: Path) -> None:
     assert "images  torch ms  ONNX Runtime ms  times faster" in export("model", "--time")
 
 
-def test_a_file_that_is_there_is_kept_unless_forced(model: Path) -> None:
+def test_an_existing_file_is_kept_unless_forced(model: Path) -> None:
     Path("model.onnx").write_text("precious")
     assert "model.onnx: the file exists" in export("model", status=1)
     assert Path("model.onnx").read_text() == "precious"
@@ -91,7 +91,7 @@ def test_nothing_is_written_without_agreement(model: Path) -> None:
     assert [path.name for path in Path().glob("*model.onnx*")] == ["model.onnx"]
 
 
-def test_a_file_is_called_after_its_model() -> None:
+def test_a_file_is_named_after_its_model() -> None:
     assert default_name(Path("models/classifiers/masks")) == "masks"
     assert default_name(Path("models/classifiers/masks/folds/3")) == "masks-folds-3"
 
@@ -114,34 +114,32 @@ def test_another_process_writes_the_same_bytes(model: Path) -> None:
     assert len(sums) == 1
 
 
-def test_somebody_without_cytopipe_gets_its_probabilities(
-    root: Path, make_model: MakeModel, images: list[Path], tmp_path: Path
+def test_the_example_program_without_cytopipe_gets_the_same_probabilities(
+    root: Path, make_model: SaveModel, images: list[Path], tmp_path: Path
 ) -> None:
     folder = make_model(*PATCH, "masks", channels="rgb+masks")
     file = tmp_path / "masks.onnx"
     export(folder, "--images", images[0].parent, "--out", file)
-    segmentation = Segmentation.load(folder / "segmenter", "cpu")  # type: ignore[arg-type]
+    segmentation = Segmentation.load(folder / "segmenter", torch.device("cpu"))
     for path in images:
         predicted = json.loads(run("predict", folder, path, "--json", "--threads", "1"))
         (mask,) = segmentation.masks([read_rgb(path)[0]])
         (tmp_path / "mask.png").write_bytes(encode_mask(mask))
-        script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), file, path]
-        done = subprocess.run([*script, tmp_path / "mask.png"], capture_output=True, text=True, check=True)
+        script = [sys.executable, "-c", ELSEWHERE, *(str(one) for one in (root / "docs/onnx_example.py", file, path))]
+        done = subprocess.run([*script, str(tmp_path / "mask.png")], capture_output=True, text=True, check=True)
         said = {label: float(value) for label, value, _ in (line.split("\t") for line in done.stdout.splitlines())}
         assert said == {
             name: pytest.approx(float(predicted[f"p_{name}"]), abs=2e-6) for name in ("bad", "good", "große Zelle")
         }
 
 
-def test_somebody_without_cytopipe_needs_no_mask_where_the_model_sees_none(
-    root: Path, model: Path, tmp_path: Path
-) -> None:
+def test_the_example_program_needs_no_mask_for_a_model_without_masks(root: Path, model: Path, tmp_path: Path) -> None:
     export("model")
     large = tmp_path / "large.png"
     pixels = read_rgb(model / "example_1.png")[0]
     large.write_bytes(encode_png(pixels[:, :, ::-1].repeat(3, axis=0)))
     predicted = json.loads(run("predict", model, large, "--json", "--threads", "1"))
-    script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), "model.onnx", large]
+    script = [sys.executable, "-c", ELSEWHERE, str(root / "docs/onnx_example.py"), "model.onnx", str(large)]
     done = subprocess.run(script, capture_output=True, text=True, check=True)
     confidence = {label: float(value) for label, _, value in (line.split("\t") for line in done.stdout.splitlines())}
     assert max(confidence, key=confidence.__getitem__) == predicted["predicted"]

@@ -1,4 +1,4 @@
-"""What an exported file holds and does, run by ONNX Runtime alone; what is refused."""
+"""Contents and results of an exported file in ONNX Runtime, and exports that are rejected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +22,14 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import model_id
+from fixture_types import SaveModel
 
-MakeModel = Callable[..., Path]
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)
 UNET = ("attention_unet", {"encoder": "test_convnext", "decoder_widths": [8, 8, 4]}, 32)
 
 
 @pytest.fixture
-def model(make_model: MakeModel) -> Path:
+def model(make_model: SaveModel) -> Path:
     return make_model(*PATCH, channels="masked")
 
 
@@ -42,7 +41,7 @@ def session_of(exported: Exported) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(exported.data, providers=["CPUExecutionProvider"])
 
 
-def test_the_file_says_all_that_is_needed_to_use_it(model: Path, images: list[Path]) -> None:
+def test_the_metadata_suffice_to_use_the_file(model: Path, images: list[Path]) -> None:
     about = session_of(export(model, images)).get_modelmeta()
     assert about.custom_metadata_map == {
         "task": "classification",
@@ -61,7 +60,7 @@ def test_the_file_says_all_that_is_needed_to_use_it(model: Path, images: list[Pa
     assert about.producer_name == "cytopipe"
 
 
-def test_the_file_is_valid_whole_and_tells_nothing_of_its_maker(
+def test_the_file_is_valid_and_self_contained_and_reveals_no_paths(
     model: Path, images: list[Path], tmp_path: Path
 ) -> None:
     data = export(model, images).data
@@ -87,7 +86,7 @@ def test_one_file_takes_batches_of_any_size(model: Path, images: list[Path]) -> 
         assert np.allclose(np.concatenate(parts), whole, atol=1e-6)
 
 
-def test_outputs_are_the_predictors(model: Path, images: list[Path]) -> None:
+def test_outputs_equal_those_of_the_predictor(model: Path, images: list[Path]) -> None:
     session = session_of(export(model, images))
     for one in Predictor.load(model, torch.device("cpu"))(read_rgb(path)[0] for path in images):
         probabilities, calibrated = session.run(None, {"images": one.item[None]})
@@ -96,8 +95,8 @@ def test_outputs_are_the_predictors(model: Path, images: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.05, 30.0])
-def test_calibrated_probabilities_keep_to_extremes(
-    temperature: float, make_model: MakeModel, images: list[Path]
+def test_calibrated_probabilities_agree_at_extreme_temperatures(
+    temperature: float, make_model: SaveModel, images: list[Path]
 ) -> None:
     decisions = {"temperature": temperature, "confidence_threshold": None}
     exported = export(make_model(*PATCH, decision_rule=decisions, strength=0.5), images)
@@ -108,7 +107,7 @@ def test_calibrated_probabilities_keep_to_extremes(
     assert np.allclose(calibrated, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_segmenters_file_holds_its_view(make_model: MakeModel, images: list[Path]) -> None:
+def test_a_segmenters_file_holds_its_view(make_model: SaveModel, images: list[Path]) -> None:
     view = {"view": "tiles", "scale": 0.5, "overlap": 0.25, "one_cell": True}
     folder = make_model(*UNET, view=view)
     session = session_of(export(folder, images))
@@ -124,7 +123,7 @@ def test_equal_models_give_equal_bytes(model: Path, images: list[Path]) -> None:
     assert export(model, images[:1]).data == first
 
 
-def test_a_file_that_disagrees_is_refused(model: Path, images: list[Path]) -> None:
+def test_a_file_that_disagrees_is_rejected(model: Path, images: list[Path]) -> None:
     source = open_source(model)
     source.graph = copy.deepcopy(source.graph)
     with torch.no_grad():
@@ -134,7 +133,7 @@ def test_a_file_that_disagrees_is_refused(model: Path, images: list[Path]) -> No
     assert to_checked_onnx(source, model, images, tolerance=1.0).real.difference > 1e-4
 
 
-def test_no_tolerance_accepts_nothing(model: Path, images: list[Path]) -> None:
+def test_a_tolerance_of_zero_accepts_nothing(model: Path, images: list[Path]) -> None:
     with pytest.raises(CytopipeError, match="0 is accepted"):
         export(model, images, tolerance=0)
 
@@ -145,7 +144,7 @@ def test_an_unreadable_image_is_named(model: Path, images: list[Path]) -> None:
         export(model, images)
 
 
-def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: MakeModel, tmp_path: Path) -> None:
+def test_a_folder_with_one_network_per_fold_is_an_error_that_names_them(make_model: SaveModel, tmp_path: Path) -> None:
     for number in (10, 2):
         shutil.copytree(make_model(*PATCH), tmp_path / f"folded/folds/{number}")
     (tmp_path / "folded/folds.json").write_text("{}")
@@ -154,18 +153,18 @@ def test_a_folder_with_a_network_a_fold_names_its_parts(make_model: MakeModel, t
     assert open_source(tmp_path / "folded/folds/10").metadata["task"] == "classification"
 
 
-def test_a_segmenter_with_folds_is_its_own_network(make_model: MakeModel) -> None:
+def test_the_main_network_of_a_segmenter_with_folds_is_exported(make_model: SaveModel) -> None:
     folder = make_model(*UNET, view={"view": "whole"})
     (folder / "folds.json").write_text("{}")
     assert open_source(folder).metadata["task"] == "segmentation"
 
 
-def test_otsus_threshold_is_no_network(make_model: MakeModel) -> None:
+def test_otsu_cannot_be_exported(make_model: SaveModel) -> None:
     with pytest.raises(CytopipeError, match=r"otsu: this is no network.*OpenCV.*\n.*otsu\.py"):
         open_source(make_model("otsu", {}, 20, view={"view": "whole"}))
 
 
-def test_a_network_too_large_for_one_file_is_refused(
+def test_a_network_too_large_for_one_file_is_rejected(
     model: Path, images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(convert, "LARGEST", 1000)
@@ -173,7 +172,7 @@ def test_a_network_too_large_for_one_file_is_refused(
         export(model, images)
 
 
-def test_what_torch_cannot_translate_is_said_in_a_line() -> None:
+def test_a_network_that_torch_cannot_convert_is_an_error_of_one_line() -> None:
     class Sorts(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images.float() if images.sum() > 0 else images.double()
@@ -191,7 +190,7 @@ def test_a_missing_package_is_named_with_the_command(name: str, monkeypatch: pyt
         require_packages()
 
 
-def test_examples_come_from_the_whole_folder(make_model: MakeModel, images: list[Path], tmp_path: Path) -> None:
+def test_examples_come_from_the_whole_folder(make_model: SaveModel, images: list[Path], tmp_path: Path) -> None:
     folder = make_model(*PATCH)
     for part in ("segmenter", "folds/0", "seeds/1"):
         (folder / part).mkdir(parents=True)

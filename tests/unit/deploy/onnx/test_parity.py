@@ -18,7 +18,8 @@ def of(values: np.ndarray) -> Mapping[str, np.ndarray]:
 
 
 def decide(values: np.ndarray) -> np.ndarray:
-    return values.argmax(axis=1)
+    indices: np.ndarray = values.argmax(axis=1)
+    return indices
 
 
 def test_the_largest_difference_of_any_value_counts() -> None:
@@ -28,12 +29,12 @@ def test_the_largest_difference_of_any_value_counts() -> None:
     assert (found.images, found.difference, found.agreement) == (3, 0.25, 1.0)
 
 
-def test_a_class_that_changes_is_counted() -> None:
+def test_a_changed_class_lowers_the_agreement() -> None:
     found = compare(lambda items: of(TRUE[items.ravel()][:, ::-1]), [(ITEMS, dict(of(TRUE)))], decide)
     assert found.agreement == 0
 
 
-def test_batches_of_one_of_two_and_of_all_are_tried() -> None:
+def test_batches_of_one_two_and_all_items_are_compared() -> None:
     sizes = []
 
     def run(items: np.ndarray) -> Mapping[str, np.ndarray]:
@@ -44,14 +45,14 @@ def test_batches_of_one_of_two_and_of_all_are_tried() -> None:
     assert sizes == [1, 1, 1, 2, 1, 3]
 
 
-def test_a_number_that_is_none_is_no_agreement() -> None:
+def test_nan_is_not_agreement() -> None:
     said = TRUE.copy()
     said[2, 1] = np.nan
     found = compare(lambda items: of(said[items.ravel()]), [(ITEMS, dict(of(TRUE)))] * 2, decide)
     assert np.isnan(found.difference)
 
 
-def test_sides_take_turns_and_the_first_round_does_not_count() -> None:
+def test_calls_alternate_and_the_first_round_is_not_timed() -> None:
     calls = []
 
     def slow() -> None:

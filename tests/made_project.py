@@ -17,6 +17,7 @@ from cytopipe import paths
 from cytopipe.audit.findings import conclude, report
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.evaluation.distribution import segmenter_details
+from cytopipe.evaluation.leaderboard import Entry, leaderboard
 from cytopipe.explain.outputs import Explanations
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask
@@ -31,8 +32,7 @@ from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
 from cytopipe.results.explanations import Area, ExplainedImage, Randomisation, RandomOrder, Share
 from cytopipe.results.headline import Headline
 from cytopipe.results.history import History
-from cytopipe.results.leaderboard import Difference, Leaderboard, Pair, RankedClassifier, Ranking
-from cytopipe.results.numbers import Interval
+from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.screening.annotated import ScreeningResult
@@ -87,18 +87,16 @@ def _organize(folder: Path, name: str) -> list[Row]:
             image = encode_png(rng.integers(0, 256, (SIDE, SIDE + 4, 3), dtype=np.uint8))
             path = f"{split}/{index}/{identity}.png"
             write_bytes(folder / organized.folder / path, image)
-            has_mask = name == "smear"
-            for target, shift in ((organized.masks, 0), (masks.predicted, number)):
-                if has_mask:
-                    write_bytes(folder / target / f"{identity}.png", encode_mask(square(shift)))
+            mask_path = f"masks/{identity}.png" if name == "smear" else ""
+            if mask_path:
+                write_bytes(folder / organized.masks / f"{identity}.png", encode_mask(square(0)))
+                write_bytes(folder / masks.predicted / f"{identity}.png", encode_mask(square(number)))
             size = (SIDE + 4, SIDE)
-            mask_path = f"masks/{identity}.png" if has_mask else ""
             rows.append(Row(identity, path, label, index, split, f"g{number}", *size, sha256_bytes(image), mask_path))
     rows.sort(key=lambda row: row.id)
-    for path in (organized.manifest, masks.manifest):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder / organized.manifest, rows)
-    write_manifest(folder / masks.manifest, rows)
+    for manifest in (organized.manifest, masks.manifest):
+        (folder / manifest).parent.mkdir(parents=True, exist_ok=True)
+        write_manifest(folder / manifest, rows)
     _summary(name, rows).write(folder / organized.summary)
     return rows
 
@@ -298,43 +296,16 @@ def _screen(folder: Path) -> None:
 
 
 def _leaderboard(folder: Path) -> Leaderboard:
-    """The rankings of the classifiers that were made, with a difference that counts as resolved."""
-
-    def row(name: str, best: bool = True) -> RankedClassifier:
-        details = ClassifierDetails.read(folder / paths.classifier(name).details)
-        return RankedClassifier(
-            name=name,
-            architecture=details.architecture,
-            channels=details.channels,
-            parameters=details.parameters,
-            metrics=details.metrics,
-            seeds=None,
-            against_best=None if best else Difference(accuracy_difference=-1 / 3, interval=None),
-        )
-
-    pair = Pair(
-        first="first",
-        second="second",
-        accuracy_difference=1 / 3,
-        interval=Interval(low=0.1, high=0.5),
-        p_bootstrap=0.01,
-        p_mcnemar=0.2,
-        resolved=True,
-    )
-    smear = Ranking(
-        test_images=9,
-        test_groups=3,
-        classifiers=(row("first"), row("second", best=False)),
-        pairs=(pair,),
-        equals=(("first",), ("second",)),
-        masks=(),
-    )
-    blood = Ranking(
-        test_images=18,
-        test_groups=6,
-        classifiers=(row("folded"),),
-        pairs=(),
-        equals=(("folded",),),
-        masks=(),
-    )
-    return Leaderboard({"blood, 2 folds": blood, "smear": smear})
+    """The rankings of the classifiers that were made; the difference between `first` and `second` counts as resolved."""
+    entries = []
+    for name, settings in (("first", {}), ("second", {}), ("folded", {"folds": 2})):
+        files = paths.classifier(name)
+        details = ClassifierDetails.read(folder / files.details)
+        entries.append(Entry(name, settings, details, Predictions.read(folder / files.predictions)))
+    rankings = leaderboard(entries).root
+    smear = rankings["smear"]
+    resolved = {
+        "pairs": tuple(pair.model_copy(update={"resolved": True}) for pair in smear.pairs),
+        "equals": (("first",), ("second",)),
+    }
+    return Leaderboard({**rankings, "smear": smear.model_copy(update=resolved)})

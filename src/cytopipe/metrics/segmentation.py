@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import torch
-from monai.metrics import compute_hausdorff_distance
+from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
 from cytopipe.imaging.masks import CYTOPLASM, NUCLEUS
 
@@ -19,7 +19,8 @@ def part(mask: np.ndarray, name: str) -> np.ndarray:
     """One part of a palette mask as booleans; the cell is cytoplasm and nucleus together."""
     if name == "cell":
         return mask >= CYTOPLASM
-    return mask == (NUCLEUS if name == "nucleus" else CYTOPLASM)
+    chosen: np.ndarray = mask == (NUCLEUS if name == "nucleus" else CYTOPLASM)
+    return chosen
 
 
 def overlap(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

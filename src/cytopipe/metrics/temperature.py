@@ -32,7 +32,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
     """Logits whose softmax is the probabilities, N x classes."""
-    return np.log(np.clip(probabilities, SMALLEST, 1))
+    logits: np.ndarray = np.log(np.clip(probabilities, SMALLEST, 1))
+    return logits
 
 
 def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_each_is_compared_with_the_best_on_the_same_images() -> None:
     assert third is not None and third.interval is not None
     assert third.accuracy_difference == pytest.approx(-0.1)
     # The four differ in one group of ten.
-    assert (third.interval.low, third.interval.high) == (pytest.approx(-0.3), 0.0)
+    assert (third.interval.low, third.interval.high) == pytest.approx((-0.3, 0.0))
 
 
 def test_seeds_stand_beside_the_accuracy_with_their_mean_and_spread() -> None:

@@ -51,7 +51,7 @@ def test_wilson_s_interval_is_the_published_one() -> None:
     for successes, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
         limits = wilson(successes, trials)
         assert limits is not None
-        assert (limits["low"], limits["high"]) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+        assert limits == pytest.approx({"low": low, "high": high}, abs=5e-5)
     assert wilson(0, 0) is None
 
 

@@ -13,7 +13,8 @@ def disc(radius: int, value: int = 1, x: int = 32) -> np.ndarray:
 
 def cell(nucleus: int = 6) -> np.ndarray:
     """A cell of radius 20 with a nucleus."""
-    return np.maximum(disc(20, 1), disc(nucleus, 2))
+    mask: np.ndarray = np.maximum(disc(20, 1), disc(nucleus, 2))
+    return mask
 
 
 def test_parts_are_nested() -> None:

@@ -44,7 +44,7 @@ def test_a_table_with_a_header_alone_has_no_curve(changed: Results) -> None:
 def test_classes_have_the_styles_of_the_shared_legend_and_other_questions_their_own(changed: Results) -> None:
     one = changed.classifiers["first"]
     file = one.files.plots / "roc.csv"
-    rows = [*plot_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in (0, 1))]
+    rows = [*plot_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in ("0", "1"))]
     write_table(file, rows)
     roc = classifier_curves(one)[0]
     assert [(key.label, key.style) for key in roc.keys] == [("any abnormal", "question")]

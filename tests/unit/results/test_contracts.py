@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Protocol, Self
 
 import pytest
 
@@ -22,8 +23,18 @@ from cytopipe.results.screening import FieldScores, FoundCells, ScreeningDetails
 from cytopipe.results.segmenter import SegmenterDetails, SegmenterPredictions
 from made_results import classifier_details
 
+
+class StoredFile(Protocol):
+    """A type of results that reads and writes its own file."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self: ...
+
+    def write(self, path: Path) -> None: ...
+
+
 FIRST, UNET, FIELDS = paths.classifier("first"), paths.segmenter("unet"), paths.Screened("fields")
-FILES = {
+FILES: dict[Path, type[StoredFile]] = {
     paths.Audit("smear").findings: AuditReport,
     FIRST.details: ClassifierDetails,
     FIRST.metrics: Headline,

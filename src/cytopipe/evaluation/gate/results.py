@@ -99,12 +99,19 @@ class Results:
 
         Args:
             key: of the registry, or a place in details.json with dots.
+
+        Raises:
+            CytopipeError: when the file exists but cannot be fetched, see `Revision`.
         """
         try:
-            details = self.details
+            _ = self._stored
         except FileNotFoundError:
             return "no such file"
-        except (OSError, CytopipeError):
+        except OSError:
+            return "unreadable file"
+        try:
+            details = self.details
+        except CytopipeError:
             return "unreadable file"
         metric = find(key)
         found = estimate_at(details, metric.place if metric else key)
@@ -118,6 +125,11 @@ class Results:
         return {key: number for key, number in found.items() if isinstance(number, Number)}
 
     @cached_property
+    def _stored(self) -> bytes:
+        """The content of details.json."""
+        return self.files.read(self.path)
+
+    @cached_property
     def details(self) -> Details:
         """Every number of the model.
 
@@ -125,7 +137,7 @@ class Results:
             OSError: when the file is missing or unreadable.
             CytopipeError: when it is not of its type.
         """
-        return DETAILS[self.task].parse(self.files.read(self.path), self.where(self.path))
+        return DETAILS[self.task].parse(self._stored, self.where(self.path))
 
     @cached_property
     def predictions(self) -> Predictions | SegmenterPredictions:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate import Folder, baseline_of, compare, read_baseline, update
 from cytopipe.metrics.registry import gated
 from cytopipe.results.numbers import Estimate
+from fixture_types import LeaveResults
 from made_results import classifier_details
 
-LeaveResults = Callable[..., Path]
 METRICS = "results/classifiers/masks/details.json"
 EXPECTATION = {"value": 1, "low": None, "high": None, "direction": "higher", "tolerance": 0}
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,19 @@ import pytest
 from cytopipe.evaluation.gate import Check, Expectation, Folder, baseline_of, compare
 from cytopipe.evaluation.gate.checks import verdict
 from cytopipe.evaluation.gate.results import Change, Number
+from cytopipe.metrics.registry import Direction
 from cytopipe.results.numbers import Estimate
+from fixture_types import LeaveResults
 from made_results import classifier_details
 
-LeaveResults = Callable[..., Path]
 ACCURACY = "results/classifiers/masks/details.json"
 
 
-def expected(low: float | None, high: float | None, direction: str = "higher", tolerance: float = 0.02) -> Expectation:
+def expected(
+    low: float | None, high: float | None, direction: Direction = "higher", tolerance: float = 0.02
+) -> Expectation:
     """0.9 with this interval."""
-    return Expectation(value=0.9, low=low, high=high, direction=direction, tolerance=tolerance)  # type: ignore[arg-type]
+    return Expectation(value=0.9, low=low, high=high, direction=direction, tolerance=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_pairs_see_what_the_interval_of_a_mixed_test_set_hides(tmp_path: Path, l
     """Groups differ much from each other, and every one that can loses an image."""
     before, now = [4, 0] * 5, [3, 0] * 5
     paired = runs(tmp_path, leave_results, before, now)
-    assert (paired.change, paired.verdict) == (pytest.approx(-0.125), "worse")
+    assert paired.change == pytest.approx(-0.125) and paired.verdict == "worse"
     alone = compare(Folder(tmp_path / "now"), baseline_of(Folder(tmp_path / "before"), 0.02))
     assert next(check.verdict for check in alone if check.metric == "accuracy") == "within noise"
 

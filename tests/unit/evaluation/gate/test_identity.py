@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.gate import Folder, Results
 from cytopipe.evaluation.gate.identity import test_set as identify
+from fixture_types import LeaveResults
 
-LeaveResults = Callable[..., Path]
 PHANTOM = {"kind": "phantom", "path": "recipes/cervix.yaml", "seed": 1}
 
 
@@ -77,7 +76,7 @@ def test_true_masks_count_for_a_segmenter_alone(run: Path) -> None:
 
 def test_the_pixels_of_phantoms_are_those_of_their_source(tmp_path: Path, leave_results: LeaveResults) -> None:
     def hash_of(**changes: object) -> str:
-        leave_results(tmp_path, [4] * 10, **{"source": PHANTOM} | changes)  # type: ignore[operator]
+        leave_results(tmp_path, [4] * 10, **{"source": PHANTOM} | changes)
         return named(tmp_path)
 
     recipe = tmp_path / "recipes/cervix.yaml"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
@@ -40,7 +42,7 @@ def test_changes_and_intervals_are_those_of_scikit_learn() -> None:
     before, now = predictions(0, 0.8), predictions(1, 0.3)
     truth = np.arange(IMAGES) % 3
     scores = [run.probabilities for run in (now, before)]
-    measures = {
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "accuracy": lambda rows, p: accuracy_score(truth[rows], p.argmax(axis=1)),
         "balanced_accuracy": lambda rows, p: balanced_accuracy_score(truth[rows], p.argmax(axis=1)),
         "macro_f1": lambda rows, p: f1_score(truth[rows], p.argmax(axis=1), average="macro"),

@@ -296,12 +296,13 @@ def _screen(folder: Path) -> None:
 
 
 def _leaderboard(folder: Path) -> Leaderboard:
-    """The rankings of the classifiers that were made; the difference between `first` and `second` counts as resolved."""
+    """The rankings of the classifiers; the difference between `first` and `second` counts as resolved."""
     entries = []
-    for name, settings in (("first", {}), ("second", {}), ("folded", {"folds": 2})):
+    settings: dict[str, dict[str, int]] = {"first": {}, "second": {}, "folded": {"folds": 2}}
+    for name in settings:
         files = paths.classifier(name)
         details = ClassifierDetails.read(folder / files.details)
-        entries.append(Entry(name, settings, details, Predictions.read(folder / files.predictions)))
+        entries.append(Entry(name, settings[name], details, Predictions.read(folder / files.predictions)))
     rankings = leaderboard(entries).root
     smear = rankings["smear"]
     resolved = {

@@ -110,7 +110,7 @@ def test_a_cell_shows_its_images_by_mouse(show: ShowReport) -> None:
     cell.click()
     expect(cell).to_have_attribute("aria-pressed", "true")
     expect(gallery.locator("h4")).to_have_text("odd & old predicted as normal")
-    expect(gallery.locator("p")).to_have_text("1 test image, the surest first.")
+    expect(gallery.locator("p")).to_have_text("1 test image, most confident first.")
     gallery.locator(".thumbs button").click()
     viewer = page.get_by_role("dialog")
     expect(viewer.get_by_role("heading", name="first: wrong")).to_be_visible()

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from cytopipe.metrics.classification import group_draws
-from cytopipe.metrics.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
+from cytopipe.metrics.comparison import (
+    compact_letter_display,
+    holm,
+    indistinguishable_groups,
+    mcnemar,
+    paired_bootstrap,
+)
 
 
 def right(*counts: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +55,14 @@ def test_holm_s_correction_by_hand() -> None:
 
 def test_groups_hold_no_resolved_pair_and_may_share_members() -> None:
     ranked = ["a", "b", "c", "d"]
-    assert groups_of_equals(ranked, set()) == [ranked]
-    assert groups_of_equals(ranked, {frozenset("ad")}) == [["a", "b", "c"], ["b", "c", "d"]]
-    assert groups_of_equals(ranked, {frozenset(pair) for pair in ("ab", "ac", "ad", "bc", "bd", "cd")}) == [
+    assert indistinguishable_groups(ranked, set()) == [ranked]
+    assert indistinguishable_groups(ranked, {frozenset("ad")}) == [["a", "b", "c"], ["b", "c", "d"]]
+    assert indistinguishable_groups(ranked, {frozenset(pair) for pair in ("ab", "ac", "ad", "bc", "bd", "cd")}) == [
         *(["a"], ["b"], ["c"], ["d"]),
     ]
-    assert groups_of_equals([], set()) == []
+    assert indistinguishable_groups([], set()) == []
+
+
+def test_names_of_overlapping_groups_share_letters() -> None:
+    assert compact_letter_display([["x", "y"], ["y", "z"]]) == {"x": "a", "y": "ab", "z": "b"}
+    assert compact_letter_display([[f"n{i}"] for i in range(28)])["n27"] == "b2"

@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.operating_points import (
-    decision_rows,
+    decision_curve_rows,
     operating_point,
     precision_recall_rows,
     threshold_at_specificity,
@@ -66,7 +66,7 @@ def test_the_curve_of_precision_is_that_of_scikit_learn() -> None:
 
 def test_net_benefit_of_acting_on_all_and_of_a_perfect_model() -> None:
     perfect = ABNORMAL.astype(float)
-    rows = decision_rows(perfect, ABNORMAL, points=3)
+    rows = decision_curve_rows(perfect, ABNORMAL, points=3)
     assert [row["threshold"] for row in rows] == [0.25, 0.5, 0.75]
     assert [row["model"] for row in rows] == [0.5, 0.5, 0.5]
     assert [row["all"] for row in rows] == pytest.approx([0.5 - 0.5 / 3, 0, 0.5 - 1.5])

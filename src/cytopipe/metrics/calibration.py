@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cytopipe.metrics.checks import check_scores
+from cytopipe.metrics.temperature import SMALLEST
 
 BINS = 15
-_SMALLEST = 1e-12  # probabilities are clipped to it from below, so that their logarithm is finite
 
 
 def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> list[dict[str, float]]:
@@ -57,7 +57,7 @@ def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean negative log-likelihood of the true class, in nats."""
     check_scores(truth, probabilities)
-    return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], _SMALLEST, 1)).mean())
+    return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], SMALLEST, 1)).mean())
 
 
 def calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""A null of an evaluation has a reason."""
+"""Every undefined number of an evaluation has a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> l
     return [DecisionRule(temperature=1, confidence_threshold=0.5, abnormal=abnormal, thresholds=thresholds)]
 
 
-def test_where_all_is_defined_there_is_no_reason() -> None:
+def test_without_undefined_numbers_there_is_no_reason() -> None:
     each = np.array([0, 1, 2])
     assert undefined_metrics(each, each, ["g", "h", "h"], CLASSES, decided("b"), SURE) == {}
 
@@ -45,5 +45,5 @@ def test_each_null_has_its_reason() -> None:
         ([1, 2], decided("a", thresholds=()), "all test images are normal"),  # what leaves the curve empty
     ],
 )
-def test_why_there_is_no_sensitivity(truth: list[int], decisions: list[DecisionRule], why: str) -> None:
+def test_the_reason_for_undefined_sensitivity(truth: list[int], decisions: list[DecisionRule], why: str) -> None:
     assert why in why_no_operating_point(np.array(truth), CLASSES, decisions)

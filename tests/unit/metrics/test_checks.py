@@ -1,4 +1,4 @@
-"""What is no input of a metric is refused by every metric."""
+"""Every metric refuses invalid input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Measure = Callable[[np.ndarray, np.ndarray], object]
 
 
 def of_abnormal(measure: Callable[[np.ndarray, np.ndarray], object]) -> Measure:
-    """A measure of scores of abnormality, as one of truth and probabilities."""
+    """Turn a function of abnormality scores into one of truth and probabilities."""
     return lambda truth, probabilities: measure(probabilities[:, 0], truth == 0)
 
 

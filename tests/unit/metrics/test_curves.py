@@ -1,4 +1,4 @@
-"""Tables of curves by cases counted by hand, and against scikit-learn on random scores."""
+"""Tables of curves, compared with values computed by hand and with scikit-learn on random scores."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_known_precision_recall_curve_has_its_steps() -> None:
 
 @pytest.mark.parametrize("digits", [8, 1])  # rounded to 0.1: many ties
 @pytest.mark.parametrize("seed", range(5))
-def test_precision_is_that_at_the_highest_threshold_that_finds_enough(seed: int, digits: int) -> None:
+def test_precision_is_taken_at_the_highest_threshold_that_reaches_the_recall(seed: int, digits: int) -> None:
     question = random_problem(seed, digits=digits)
     found = {
         threshold: (sk.recall_score(question.positive, called), sk.precision_score(question.positive, called))
@@ -80,7 +80,7 @@ def test_a_class_without_images_or_with_all_of_them_has_no_curve() -> None:
         assert rows(only) == []
 
 
-def test_reliability_has_each_bin_before_and_after_with_wilson_s_interval() -> None:
+def test_reliability_has_each_bin_before_and_after_with_a_wilson_interval() -> None:
     before, after = np.array([[0.9, 0.1]] * 4), np.array([[0.7, 0.3]] * 4)
     rows = curves.reliability_rows(np.array([0, 0, 0, 1]), before, after)
     assert [tuple(row) for row in rows] == [curves.RELIABILITY] * 2
@@ -99,7 +99,7 @@ def test_net_benefit_of_three_strategies() -> None:
     assert at_half == {"model": pytest.approx(2 / 3), "all": pytest.approx(1 / 3), "none": 0}
 
 
-def test_without_a_question_there_is_no_net_benefit() -> None:
+def test_without_positive_and_negative_images_there_is_no_net_benefit() -> None:
     assert curves.net_benefit_rows(None) == []
     assert curves.net_benefit_rows(BinaryProblem("x", np.ones(3, bool), np.array([0.1, 0.2, 0.3]))) == []
 
@@ -133,7 +133,7 @@ TABLES: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_no_curve_of_nothing_or_of_scores_that_are_not_finite(name: str) -> None:
+def test_curves_need_images_and_finite_scores(name: str) -> None:
     scores = SCORES.copy()
     scores[0] = np.nan
     with pytest.raises(CytopipeError, match="1 of 6 predictions are not finite"):

@@ -1,4 +1,4 @@
-"""Accuracy against coverage, with ties, by cases counted by hand."""
+"""Accuracy by coverage, with ties, compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROBABILITIES = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
 TIED = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.9, 0.1]])
 
 
-def test_every_share_that_a_threshold_can_keep_has_its_accuracy() -> None:
+def test_every_possible_coverage_has_its_accuracy() -> None:
     rows = coverage_rows(TRUTH, PROBABILITIES)
     assert [row["coverage"] for row in rows] == [0.25, 0.5, 0.75, 1]
     assert [row["accuracy"] for row in rows] == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4])
@@ -36,7 +36,7 @@ def test_the_lowest_threshold_with_few_enough_errors() -> None:
     assert threshold_for_error(1 - TRUTH[:1], PROBABILITIES[:1], 0.2) is None
 
 
-def test_what_a_threshold_keeps_of_another_set() -> None:
+def test_coverage_and_error_at_a_threshold_on_another_set() -> None:
     assert at_threshold(TRUTH, PROBABILITIES, 0.75) == {"coverage": 0.5, "error": 0.5}
     assert at_threshold(TRUTH, PROBABILITIES, np.inf) == {"coverage": 0, "error": None}
     assert at_threshold(TRUTH, PROBABILITIES, np.array([1, 0.9, 0.7, 0.6])) == {"coverage": 0.5, "error": 0}

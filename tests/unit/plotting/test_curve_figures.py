@@ -17,7 +17,7 @@ ABNORMAL = curves.BinaryProblem(curves.ABNORMAL, TRUTH > 0, SCORES[:, 1:].sum(ax
 
 
 def draw(folder: Path) -> None:
-    """Every figure, and under another name as it is where there is nothing to draw."""
+    """Draw every figure, and again under another name without data."""
     folder.mkdir()
     curve_figures.roc_figure(folder / "roc.png", curves.roc_rows([*QUESTIONS, ABNORMAL]))
     curve_figures.pr_figure(folder / "pr.png", curves.pr_rows([*QUESTIONS, ABNORMAL]))

@@ -127,7 +127,7 @@ def test_a_pair_of_unknown_images_is_counted_and_not_drawn(results: Results) -> 
     assert found.findings[0].pairs == [] and found.findings[0].hidden == 1
 
 
-def test_no_audit_is_said(results: Results) -> None:
+def test_a_missing_audit_is_stated(results: Results) -> None:
     found = audited(results.datasets["blood"], Album(lambda dataset, image: Path(image)))
     assert (found.level, found.word) == ("off", "not audited")
 
@@ -153,7 +153,7 @@ def test_numbers_for_people() -> None:
     assert [plain(value) for value in (None, 3, 3.0, 0.12345, "a")] == ["–", "3", "3", "0.123", "a"]
 
 
-def test_names_in_markdown_are_shown_as_they_stand() -> None:
+def test_names_in_markdown_are_shown_literally() -> None:
     assert markdown_name("<b>|`x`") == r"\<b\>\|\`x\`"
     assert markdown_name("two\nlines") == "two lines"
 

@@ -9,7 +9,7 @@ import pytest
 from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.stored_results import FOLDER, Stored, read_results
+from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate
 

@@ -1,1 +1,1 @@
-"""Evaluation of models on test images, the leaderboard and the regression gate."""
+"""Evaluation of models on test images, and the leaderboard."""

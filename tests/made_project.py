@@ -197,9 +197,6 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
 
 def _curves(folder: Path, classes: Sequence[str]) -> None:
     grid = [0.0, 0.25, 0.5, 1.0]
-    coverage: list[dict[str, object]] = [
-        {"coverage": x, "accuracy": 1 - x / 4, "threshold": 0.5, "chosen": 0} for x in grid[1:]
-    ]
     tables: dict[str, list[dict[str, object]]] = {
         "roc": [{"class": label, "fpr": x, "tpr": x**0.5} for label in classes for x in grid],
         "pr": [{"class": label, "recall": x, "precision": 1 - x / 2} for label in classes for x in grid],
@@ -208,11 +205,12 @@ def _curves(folder: Path, classes: Sequence[str]) -> None:
             for when in ("before", "after")
             for x in grid[1:]
         ],
-        "coverage": [*coverage, {**coverage[1], "chosen": 1}],
+        "coverage": [{"coverage": x, "accuracy": 1 - x / 4, "threshold": 0.5, "chosen": 0} for x in grid[1:]],
         "decision": [
             {"strategy": name, "threshold": x, "net_benefit": 0.3 - x / 2} for name in ("model", "all") for x in grid
         ],
     }
+    tables["coverage"].append({**tables["coverage"][1], "chosen": 1})
     folder.mkdir(parents=True)
     for name, rows in tables.items():
         write_table(folder / f"{name}.csv", rows)

@@ -131,7 +131,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("macro_f1", "macro F1", "classification", scores.macro_f1, column="f1", ranked=True, gated=True),
     Metric(
         "auc",
-        "AUC, one against the rest",
+        "AUC, one-vs-rest",
         "classification",
         scores.macro_auc,
         short="AUC",

@@ -44,7 +44,7 @@ def test_names_cannot_become_html_or_columns(report: Report) -> None:
 
 def test_a_card_copes_with_undefined_numbers(report: Report) -> None:
     text = report.cards["models/folded.md"]
-    assert re.search(r"\| AUC, one against the rest \| +– \| +– \|", text)
+    assert re.search(r"\| AUC, one-vs-rest +\| +– \| +– \|", text)
     assert "Never predicted: never." in text
     assert "None: the dataset defines no normal classes" in text
     assert "The dataset was not audited." in text

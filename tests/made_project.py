@@ -1,22 +1,22 @@
-"""A finished project made by hand, as the stages leave it, for the tests of the report: two datasets, no training.
+"""A synthetic finished project for the tests of the report: the results of all stages for two datasets, untrained.
 
-`smear` has true masks, an audit that fails, explanations and a hostile class; `blood` has none of them, a class that is
-never predicted, and cross-validation.
+`smear` has true masks, a failing audit, explanations and a hostile class name; `blood` has none of these, but a class
+that is never predicted, and cross-validation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-import made_fields
 from cytopipe import paths
 from cytopipe.audit.findings import conclude, report
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.evaluation.distribution import segmenter_details
+from cytopipe.evaluation.leaderboard import Entry, leaderboard
 from cytopipe.explain.outputs import Explanations
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask
@@ -31,14 +31,14 @@ from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
 from cytopipe.results.explanations import Area, ExplainedImage, Randomisation, RandomOrder, Share
 from cytopipe.results.headline import Headline
 from cytopipe.results.history import History
-from cytopipe.results.leaderboard import Difference, Leaderboard, Pair, RankedClassifier, Ranking
-from cytopipe.results.numbers import Interval
+from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.screening.annotated import ScreeningResult
+from made_fields import field, found, true
 from made_results import classifier_details
 
-ROOT = Path(__file__).parent.parent
+PRESET = Path(__file__).parent.parent / "workflow/presets/tiny.yaml"
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE_ID = 'x"><img src=x onerror=alert(2)>'
 CLASSES = {"smear": ("normal", "odd & old", SCRIPT), "blood": ("red", "white", "never")}
@@ -47,8 +47,8 @@ SIDE = 24
 
 
 def make_project(folder: Path) -> None:
-    """Fill an empty folder."""
-    values = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
+    """Write the project into an empty folder."""
+    values = yaml.safe_load(PRESET.read_text())
     data, unet = values["datasets"]["tiny"], values["segmenters"]["unet"]
     network = values["classifiers"]["resnet-rgb"]
     values["datasets"] = {
@@ -87,24 +87,22 @@ def _organize(folder: Path, name: str) -> list[Row]:
             image = encode_png(rng.integers(0, 256, (SIDE, SIDE + 4, 3), dtype=np.uint8))
             path = f"{split}/{index}/{identity}.png"
             write_bytes(folder / organized.folder / path, image)
-            has_mask = name == "smear"
-            for target, shift in ((organized.masks, 0), (masks.predicted, number)):
-                if has_mask:
-                    write_bytes(folder / target / f"{identity}.png", encode_mask(square(shift)))
+            mask_path = f"masks/{identity}.png" if name == "smear" else ""
+            if mask_path:
+                write_bytes(folder / organized.masks / f"{identity}.png", encode_mask(square(0)))
+                write_bytes(folder / masks.predicted / f"{identity}.png", encode_mask(square(number)))
             size = (SIDE + 4, SIDE)
-            mask_path = f"masks/{identity}.png" if has_mask else ""
             rows.append(Row(identity, path, label, index, split, f"g{number}", *size, sha256_bytes(image), mask_path))
     rows.sort(key=lambda row: row.id)
-    for path in (organized.manifest, masks.manifest):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder / organized.manifest, rows)
-    write_manifest(folder / masks.manifest, rows)
+    for manifest in (organized.manifest, masks.manifest):
+        (folder / manifest).parent.mkdir(parents=True, exist_ok=True)
+        write_manifest(folder / manifest, rows)
     _summary(name, rows).write(folder / organized.summary)
     return rows
 
 
 def square(shift: int) -> np.ndarray:
-    """A cell of 12 x 12 pixels with a nucleus of 4 x 4, moved to the right."""
+    """The mask of a cell of 12 x 12 pixels with a nucleus of 4 x 4, shifted to the right by `shift` pixels."""
     mask = np.zeros((SIDE, SIDE + 4), np.uint8)
     mask[6:18, 4 + shift : 16 + shift] = 1
     mask[10:14, 8 + shift : 12 + shift] = 2
@@ -153,26 +151,16 @@ def _history(folder: Path, trained: paths.Trained, measure: str, epochs: Sequenc
         }
         for epoch in epochs
     ]
-    path = folder / trained.training / "history.csv"
-    path.parent.mkdir(parents=True)
-    History.of(rows).write(path)
-
-
-def _table(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_table(path, rows, columns)
+    (folder / trained.training).mkdir(parents=True)
+    History.of(rows).write(folder / trained.training / "history.csv")
 
 
 def _segmenters(folder: Path, rows: Iterable[Row]) -> None:
     unet, otsu = paths.segmenter("unet"), paths.segmenter("otsu")
-    test = [row for row in rows if row.split == "test"]
-    nothing = {metric.key: None for metric in of_task("segmentation")}
+    scores = {**{metric.key: None for metric in of_task("segmentation")}, "hd95_cell": 2.0}
     overlaps = [
-        {
-            **{"id": row.id, "group": row.group, **nothing},
-            **{"dice_cell": 1 - place / 10, "dice_nucleus": 0.9 - place / 10, "hd95_cell": 2.0},
-        }
-        for place, row in enumerate(test)
+        {**scores, "id": row.id, "group": row.group, "dice_cell": 1 - place / 10, "dice_nucleus": 0.9 - place / 10}
+        for place, row in enumerate(row for row in rows if row.split == "test")
     ]
     for trained, dataset, table in ((unet, "smear", overlaps), (otsu, "blood", [])):
         details = segmenter_details(dataset, table)
@@ -185,7 +173,7 @@ def _segmenters(folder: Path, rows: Iterable[Row]) -> None:
 
 
 def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wrong: int) -> None:
-    """Wrong on the first images of each class, which pass for the class before; `never` is never predicted."""
+    """A classifier that takes the first `wrong` images of a class for the class before; it never predicts `never`."""
     classes, files = CLASSES[dataset], paths.classifier(name)
     predictions = []
     for label in classes:
@@ -209,22 +197,23 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
 
 def _curves(folder: Path, classes: Sequence[str]) -> None:
     grid = [0.0, 0.25, 0.5, 1.0]
-    _table(folder / "roc.csv", [{"class": label, "fpr": x, "tpr": x**0.5} for label in classes for x in grid])
-    _table(
-        folder / "pr.csv", [{"class": label, "recall": x, "precision": 1 - x / 2} for label in classes for x in grid]
-    )
-    reliability = [
-        {"temperature": when, "confidence": x, "accuracy": x, "low": x / 2, "high": 1, "images": 3}
-        for when in ("before", "after")
-        for x in grid[1:]
-    ]
-    _table(folder / "reliability.csv", reliability)
-    coverage = [{"coverage": x, "accuracy": 1 - x / 4, "threshold": 0.5, "chosen": 0} for x in grid[1:]]
-    _table(folder / "coverage.csv", [*coverage, {**coverage[1], "chosen": 1}])
-    decision = [
-        {"strategy": name, "threshold": x, "net_benefit": 0.3 - x / 2} for name in ("model", "all") for x in grid
-    ]
-    _table(folder / "decision.csv", decision)
+    tables: dict[str, list[dict[str, object]]] = {
+        "roc": [{"class": label, "fpr": x, "tpr": x**0.5} for label in classes for x in grid],
+        "pr": [{"class": label, "recall": x, "precision": 1 - x / 2} for label in classes for x in grid],
+        "reliability": [
+            {"temperature": when, "confidence": x, "accuracy": x, "low": x / 2, "high": 1, "images": 3}
+            for when in ("before", "after")
+            for x in grid[1:]
+        ],
+        "coverage": [{"coverage": x, "accuracy": 1 - x / 4, "threshold": 0.5, "chosen": 0} for x in grid[1:]],
+        "decision": [
+            {"strategy": name, "threshold": x, "net_benefit": 0.3 - x / 2} for name in ("model", "all") for x in grid
+        ],
+    }
+    tables["coverage"].append({**tables["coverage"][1], "chosen": 1})
+    folder.mkdir(parents=True)
+    for name, rows in tables.items():
+        write_table(folder / f"{name}.csv", rows)
 
 
 def _audit(folder: Path, rows: Sequence[Row]) -> None:
@@ -253,9 +242,8 @@ def _explain(folder: Path, rows: Sequence[Row]) -> None:
         about = {"id": row.id, "label": row.label, "predicted": predicted, "correct": correct, "panel": name}
         images.append(ExplainedImage(**about, probability=0.8, shares=None))
     regions = {region: Share(mean=1 / 3, low=0.2, high=0.5) for region in ("nucleus", "cytoplasm", "background")}
-    nothing = Explanations.nothing(
-        {"classifier": "second", "dataset": "smear"}, Explain(images=0, steps=5, baselines=2)
-    ).details
+    effort = Explain(images=0, steps=5, baselines=2)
+    nothing = Explanations.nothing({"classifier": "second", "dataset": "smear"}, effort).details
     nothing.write(folder / paths.Explained("second").summary)
     changes = {
         "classifier": "first",
@@ -276,15 +264,12 @@ def _explain(folder: Path, rows: Sequence[Row]) -> None:
 
 def _screen(folder: Path) -> None:
     files = paths.Screened("fields")
-    fields = [made_fields.field([made_fields.true(20, 20, 20, SCRIPT)], [], "worst", "g1")]
-    fields += [
-        made_fields.field(
-            [made_fields.true(20, 20, 20, "normal"), made_fields.true(90, 20, 20, "odd & old")],
-            [made_fields.found(20, 20, 20, "normal"), made_fields.found(0, 90, 20), *extra],
-            name,
-            name,
-        )
-        for name, extra in (("median", []), ("best", [made_fields.found(90, 20, 20, "normal")]))
+    cells = [true(20, 20, 20, "normal"), true(90, 20, 20, "odd & old")]
+    detections = [found(20, 20, 20, "normal"), found(0, 90, 20)]
+    fields = [
+        field([true(20, 20, 20, SCRIPT)], [], "worst", "g1"),
+        field(cells, detections, "median", "median"),
+        field(cells, [*detections, found(90, 20, 20, "normal")], "best", "best"),
     ]
     for name in (files.plots, files.figures):
         (folder / name).mkdir(parents=True)
@@ -298,43 +283,17 @@ def _screen(folder: Path) -> None:
 
 
 def _leaderboard(folder: Path) -> Leaderboard:
-    """The rankings of the classifiers that were made, with a difference that counts as resolved."""
-
-    def row(name: str, best: bool = True) -> RankedClassifier:
-        details = ClassifierDetails.read(folder / paths.classifier(name).details)
-        return RankedClassifier(
-            name=name,
-            architecture=details.architecture,
-            channels=details.channels,
-            parameters=details.parameters,
-            metrics=details.metrics,
-            seeds=None,
-            against_best=None if best else Difference(accuracy_difference=-1 / 3, interval=None),
-        )
-
-    pair = Pair(
-        first="first",
-        second="second",
-        accuracy_difference=1 / 3,
-        interval=Interval(low=0.1, high=0.5),
-        p_bootstrap=0.01,
-        p_mcnemar=0.2,
-        resolved=True,
-    )
-    smear = Ranking(
-        test_images=9,
-        test_groups=3,
-        classifiers=(row("first"), row("second", best=False)),
-        pairs=(pair,),
-        equals=(("first",), ("second",)),
-        masks=(),
-    )
-    blood = Ranking(
-        test_images=18,
-        test_groups=6,
-        classifiers=(row("folded"),),
-        pairs=(),
-        equals=(("folded",),),
-        masks=(),
-    )
-    return Leaderboard({"blood, 2 folds": blood, "smear": smear})
+    """The rankings of the classifiers; the difference between `first` and `second` counts as resolved."""
+    entries = []
+    settings: dict[str, dict[str, int]] = {"first": {}, "second": {}, "folded": {"folds": 2}}
+    for name in settings:
+        files = paths.classifier(name)
+        details = ClassifierDetails.read(folder / files.details)
+        entries.append(Entry(name, settings[name], details, Predictions.read(folder / files.predictions)))
+    rankings = leaderboard(entries).root
+    smear = rankings["smear"]
+    resolved = {
+        "pairs": tuple(pair.model_copy(update={"resolved": True}) for pair in smear.pairs),
+        "equals": (("first",), ("second",)),
+    }
+    return Leaderboard({**rankings, "smear": smear.model_copy(update=resolved)})

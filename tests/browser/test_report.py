@@ -27,7 +27,7 @@ def visible(page: Page, selector: str) -> int:
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_loads_in_silence_and_without_a_network(show: ShowReport, size: ViewportSize, scheme: Scheme) -> None:
+def test_the_page_loads_without_errors_or_network(show: ShowReport, size: ViewportSize, scheme: Scheme) -> None:
     page = show(size, scheme)
     assert page.title() == "cytopipe report: smear, blood"
     broken = "[...document.images].filter((one) => !one.complete || !one.naturalWidth).length"
@@ -38,14 +38,14 @@ def test_it_loads_in_silence_and_without_a_network(show: ShowReport, size: Viewp
 @pytest.mark.parametrize(
     "size", [DESKTOP, ViewportSize(width=800, height=900), PHONE, SMALL_PHONE], ids=lambda size: str(size["width"])
 )
-def test_no_side_scrolling(show: ShowReport, size: ViewportSize) -> None:
+def test_there_is_no_horizontal_scrolling(show: ShowReport, size: ViewportSize) -> None:
     page = show(size)
     open_all(page)
     page.locator("[data-cell]").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
-def test_the_filter_shows_what_it_says_and_the_hash_keeps_it(show: ShowReport) -> None:
+def test_the_filter_selects_results_and_the_hash_keeps_it(show: ShowReport) -> None:
     page = show()
     items = "#classifiers > [data-item]"
     assert visible(page, items) == 3
@@ -77,7 +77,7 @@ def test_the_filter_works_by_keyboard(show: ShowReport) -> None:
     assert visible(page, "#classifiers > [data-item]") == 1
 
 
-def test_class_and_outcome_choose_images(show: ShowReport) -> None:
+def test_class_and_outcome_select_images(show: ShowReport) -> None:
     page = show(hash_="#class=normal&outcome=wrong")
     gallery = page.locator("[data-gallery=first]")
     expect(gallery.locator("h4")).to_have_text("Wrong: normal")
@@ -89,7 +89,7 @@ def test_class_and_outcome_choose_images(show: ShowReport) -> None:
     assert visible(page, "#dataset-blood") == 0  # it has no such class
 
 
-def test_a_filter_that_nothing_passes_says_so(show: ShowReport) -> None:
+def test_a_filter_without_results_says_so(show: ShowReport) -> None:
     page = show(hash_="#dataset=blood")
     assert visible(page, "#explanations > [data-item]") == 1
     page = show(hash_=f"#class={SCRIPT}&classifier=folded")
@@ -99,7 +99,7 @@ def test_a_filter_that_nothing_passes_says_so(show: ShowReport) -> None:
 @pytest.mark.parametrize(
     "nonsense", ["#%E0%A4%A", "#dataset=nowhere&class=%3C", "#cell=first~9~9", "#nowhere", "#&&=&"]
 )
-def test_a_hash_that_means_nothing_shows_everything(show: ShowReport, nonsense: str) -> None:
+def test_an_invalid_hash_shows_everything(show: ShowReport, nonsense: str) -> None:
     assert visible(show(hash_=nonsense), "#classifiers > [data-item]") == 3
 
 
@@ -110,7 +110,7 @@ def test_a_cell_shows_its_images_by_mouse(show: ShowReport) -> None:
     cell.click()
     expect(cell).to_have_attribute("aria-pressed", "true")
     expect(gallery.locator("h4")).to_have_text("odd & old predicted as normal")
-    expect(gallery.locator("p")).to_have_text("1 test image, the surest first.")
+    expect(gallery.locator("p")).to_have_text("1 test image, most confident first.")
     gallery.locator(".thumbs button").click()
     viewer = page.get_by_role("dialog")
     expect(viewer.get_by_role("heading", name="first: wrong")).to_be_visible()
@@ -144,7 +144,7 @@ def test_a_cell_shows_its_images_by_keyboard(show: ShowReport) -> None:
     expect(gallery.locator(".thumbs button").first).to_be_focused()
 
 
-def test_arrow_keys_pass_over_empty_cells_and_stop_at_the_edge(show: ShowReport) -> None:
+def test_arrow_keys_skip_empty_cells_and_stop_at_the_edge(show: ShowReport) -> None:
     page = show()
     page.locator("[data-cell='first~0~0']").focus()
     page.keyboard.press("ArrowRight")
@@ -154,7 +154,7 @@ def test_arrow_keys_pass_over_empty_cells_and_stop_at_the_edge(show: ShowReport)
     assert page.locator("[data-confusion=first] button[tabindex='0']").count() == 1
 
 
-def test_links_lead_to_what_they_name(show: ShowReport) -> None:
+def test_links_lead_to_their_targets(show: ShowReport) -> None:
     page = show()
     page.locator("#leaderboard").get_by_role("link", name="second").click()
     expect(page.locator("#classifier-second")).to_have_attribute("open", "")
@@ -167,7 +167,7 @@ def test_links_lead_to_what_they_name(show: ShowReport) -> None:
     assert page.url.endswith("#classifier-second")
 
 
-def test_a_link_to_what_the_filter_hides_takes_the_filter_away(show: ShowReport) -> None:
+def test_a_link_to_a_hidden_element_resets_the_filter(show: ShowReport) -> None:
     page = show(hash_="#dataset=blood")
     page.evaluate("location.hash = '#classifier-first'")
     expect(page.locator("#classifier-first")).to_be_visible()
@@ -181,7 +181,7 @@ def test_links_keep_the_filter(show: ShowReport) -> None:
     assert visible(page, "#audit > [data-item]") == 1
 
 
-def test_hostile_names_are_text(show: ShowReport) -> None:
+def test_hostile_names_are_shown_as_text(show: ShowReport) -> None:
     page = show()
     open_all(page)
     expect(page.locator("#dataset-smear").get_by_role("rowheader", name=SCRIPT)).to_be_visible()
@@ -205,7 +205,7 @@ def test_without_script_the_page_can_be_read(browser: Browser, report_file: Path
     context.close()
 
 
-def test_print_opens_what_is_closed(show: ShowReport) -> None:
+def test_printing_expands_all_sections(show: ShowReport) -> None:
     page = show()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
@@ -213,7 +213,7 @@ def test_print_opens_what_is_closed(show: ShowReport) -> None:
     expect(page.locator("#classifier-second")).not_to_have_attribute("open", re.compile(".*"))
 
 
-def test_motion_is_as_wanted(show: ShowReport) -> None:
+def test_reduced_motion_is_respected(show: ShowReport) -> None:
     moving = "getComputedStyle(document.querySelector('details.panel > summary'), '::before').transitionDuration"
     assert show().evaluate(moving) == "0s"
     assert show(motion="no-preference").evaluate(moving) == "0.12s"

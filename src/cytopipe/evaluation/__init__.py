@@ -1,1 +1,1 @@
-"""Metrics, intervals, plots, comparison and the regression gate."""
+"""Evaluation of models on test images, and the leaderboard."""

@@ -1,4 +1,4 @@
-"""The decision rule of a classifier, judged on test images."""
+"""Evaluation of a classifier's decision rule on test images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cytopipe.metrics.calibration import calibration
 from cytopipe.metrics.classification import interval, intervals
 from cytopipe.metrics.operating_points import operating_point, wilson
-from cytopipe.metrics.selective import area_under_risk, at_threshold
+from cytopipe.metrics.selective import area_under_risk_coverage, at_threshold
 from cytopipe.models import decision_rule
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold
 from cytopipe.results.classifier import Calibration, OperatingPoint, Selective
@@ -19,14 +19,20 @@ from cytopipe.results.numbers import Estimate, Estimates
 
 
 def calibrate(probabilities: np.ndarray, decisions: Sequence[DecisionRule], part: np.ndarray) -> np.ndarray:
-    """Calibrated probabilities N x classes, each image's by the network that tested it (`part`: N indices)."""
+    """Calibrate N x classes probabilities, each row by the rule of the network that tested the image.
+
+    Args:
+        probabilities: N x classes, uncalibrated.
+        decisions: one rule per network.
+        part: N indices of the network that tested each image.
+    """
     calibrated = np.zeros_like(probabilities)
     for number, chosen in enumerate(decisions):
         calibrated[part == number] = decision_rule.calibrate(chosen, probabilities[part == number])
     return calibrated
 
 
-def judge(
+def evaluate_decision_rule(
     truth: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
@@ -34,18 +40,20 @@ def judge(
     part: np.ndarray,
     draws: Sequence[np.ndarray],
 ) -> dict[str, Any]:
-    """Judge on test images, each by the decisions that go with the network which tested it.
+    """Evaluate calibration, selective prediction and operating points on test images.
+
+    Each image is evaluated by the decision rule of the network that tested it.
 
     Args:
         truth: N class indices.
-        probabilities: N x classes, as the networks give them.
-        classes: their names.
-        decisions: one a network.
+        probabilities: N x classes, uncalibrated.
+        classes: class names.
+        decisions: one rule per network.
         part: N indices of the network that tested each image.
-        draws: image indices of the bootstrap's draws, for the intervals of what is no plain proportion.
+        draws: image indices of each bootstrap draw, for the intervals of all but proportions.
 
     Returns:
-        `calibration` before and after, `selective` and `operating_points` (empty without a question of abnormality).
+        The fields `calibration`, `selective` and `operating_points` of ClassifierDetails.
     """
     calibrated = calibrate(probabilities, decisions, part)
     sure = [confidence_threshold(chosen) for chosen in decisions]
@@ -68,16 +76,16 @@ def _errors(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.nda
 def _selective(
     truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray, draws: Sequence[np.ndarray]
 ) -> Selective:
-    """Coverage and error are plain proportions, with Wilson's intervals."""
+    """Selective prediction; coverage and error are proportions with Wilson intervals."""
     found = at_threshold(truth, calibrated, threshold)
     kept = calibrated.max(axis=1) >= threshold
     wrong = int((kept & (calibrated.argmax(axis=1) != truth)).sum())
-    risks = [area_under_risk(truth[rows], calibrated[rows]) for rows in draws]
+    risks = [area_under_risk_coverage(truth[rows], calibrated[rows]) for rows in draws]
     return Selective(
         wanted_error=WANTED_ERROR,
         coverage=Estimate.of(found["coverage"], wilson(int(kept.sum()), len(truth))),
         error=Estimate.of(found["error"], wilson(wrong, int(kept.sum()))),
-        aurc=Estimate.of(area_under_risk(truth, calibrated), interval(risks)),
+        aurc=Estimate.of(area_under_risk_coverage(truth, calibrated), interval(risks)),
     )
 
 

@@ -1,4 +1,4 @@
-"""A segmenter on all test images: means with intervals, and how each measure is spread over the images."""
+"""Metrics of a segmenter over all test images: means with intervals, and distributions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cytopipe.results.numbers import Estimate
 from cytopipe.results.segmenter import SegmenterDetails
 
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
-POINTS = 101  # of a distribution's table
+POINTS = 101  # number of quantiles in the table of a distribution
 COLUMNS = ("measure", "part", "share", "value")
 SHOWN = {"dice": "Dice", "iou": "IoU", DISTANCE: "95 % Hausdorff distance, px"}
 
@@ -24,16 +24,16 @@ Scores = Mapping[str, Any]  # of one test image
 
 
 def segmenter_details(dataset: str, table: Sequence[Scores]) -> SegmenterDetails:
-    """The test of a segmenter.
+    """Summarise the metrics of all test images.
 
     Args:
-        dataset: its name.
-        table: one row per test image with true masks: `group` and every measure of every part. A distance is None where
-            one mask is empty and the other is not; its mean and quantiles are then of the other images.
+        dataset: name of the dataset.
+        table: one row per test image with a true mask: `group` and every metric. A distance is None if only one of the
+            two masks is empty; its mean and quantiles are then over the other images.
 
     Returns:
-        The mean of every metric with its 95 % interval, by a bootstrap over groups, and its quantiles; None for what no
-        image has.
+        The mean of every metric with its 95 % interval, by a bootstrap over groups, and its quantiles. They are None
+        for a metric that is defined for no image.
     """
     names = [metric.key for metric in of_task("segmentation")]
     values = {name: _values(table, name) for name in names}
@@ -53,7 +53,7 @@ def segmenter_details(dataset: str, table: Sequence[Scores]) -> SegmenterDetails
 
 
 def _values(table: Sequence[Scores], name: str) -> np.ndarray:
-    """N numbers, NaN where there is none."""
+    """N numbers, NaN if not defined."""
     return np.array([np.nan if row[name] is None else row[name] for row in table], dtype=float)
 
 
@@ -69,7 +69,7 @@ def _quantiles(known: np.ndarray) -> dict[str, float] | None:
 
 
 def distribution_rows(table: Sequence[Scores]) -> list[dict[str, Any]]:
-    """Each measure of each part by the share of images that have at most it: a cumulative distribution's points."""
+    """Points of the cumulative distribution of each metric: the share of images with at most this value."""
     shares = np.linspace(0, 1, POINTS)
     rows = []
     for measure in (*MEASURES, DISTANCE):
@@ -86,7 +86,7 @@ def distribution_rows(table: Sequence[Scores]) -> list[dict[str, Any]]:
 
 
 def distribution_figure(path: Path, table: Sequence[Scores]) -> None:
-    """Dice, IoU and distance of every image, with boxes of the quartiles and whiskers from 5 to 95 %."""
+    """Draw Dice, IoU and Hausdorff distance of every image, with box plots whose whiskers run from 5 to 95 %."""
     with figure(path, len(SHOWN), (3.9, 3.0)) as axes:
         for axis, (measure, label) in zip(axes, SHOWN.items(), strict=True):
             axis.set(title=label, yticks=range(len(PARTS)), yticklabels=PARTS if axis is axes[0] else [])
@@ -97,7 +97,7 @@ def distribution_figure(path: Path, table: Sequence[Scores]) -> None:
             for place, part in enumerate(PARTS):
                 values = _values(table, f"{measure}_{part}")
                 known = values[np.isfinite(values)]
-                # Heights in the golden ratio's steps: spread evenly, and the same every time.
+                # Jitter in steps of the golden ratio: evenly spread and deterministic.
                 heights = place + 0.62 * ((np.arange(len(known)) * 0.618034) % 1 - 0.5)
                 size, alpha = (6, 0.7) if len(known) < 100 else (3, 0.35)
                 axis.plot(known, heights, ".", color=SERIES[place], markersize=size, alpha=alpha)

@@ -1,4 +1,4 @@
-"""The test of a trained classifier, once, at the end: of one network, or of each fold's on its own images."""
+"""Evaluation of a trained classifier on test images, or of each network of a cross-validation on its fold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import Items, Stack, load_all, load_split
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.decision_rule import calibrate, judge
-from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
+from cytopipe.evaluation.decision_rule import calibrate, evaluate_decision_rule
+from cytopipe.evaluation.undefined_metrics import undefined_metrics, why_no_operating_point
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.io.hashing import sha256_file
 from cytopipe.io.tables import write_table
@@ -45,16 +45,16 @@ from cytopipe.results.predictions import Prediction, Predictions
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of a classifier on test images, and what they are worth.
+    """Predictions of a classifier on test images, and their evaluation.
 
     Attributes:
-        classes: their names.
-        rows: N manifest rows; all arrays are in their order.
+        classes: class names.
+        rows: N manifest rows; the arrays are in the same order.
         truth: N class indices.
-        probabilities: N x classes.
-        decisions: one per network.
+        probabilities: N x classes, uncalibrated.
+        decisions: one decision rule per network.
         part: N indices of the network that tested each image.
-        details: every number and its interval.
+        details: every number with its interval.
     """
 
     classes: Sequence[str]
@@ -67,23 +67,23 @@ class Evaluation:
 
     @property
     def predicted(self) -> np.ndarray:
-        """N class indices."""
+        """Predicted classes, N indices."""
         chosen: np.ndarray = self.probabilities.argmax(axis=1)
         return chosen
 
     @property
     def calibrated(self) -> np.ndarray:
-        """N x classes."""
+        """Calibrated probabilities, N x classes."""
         return calibrate(self.probabilities, self.decisions, self.part)
 
     @property
-    def abnormal(self) -> curves.Question | None:
-        """The question of abnormality, by the calibrated probabilities; None for a dataset without one."""
+    def abnormal(self) -> curves.BinaryProblem | None:
+        """Abnormal against normal by the calibrated probabilities; None for a dataset without normal classes."""
         names = self.decisions[0].abnormal
         if not names:
             return None
         positive = np.isin(np.asarray(self.classes)[self.truth], names)
-        return curves.Question(curves.ABNORMAL, positive, abnormality(self.calibrated, self.classes, names))
+        return curves.BinaryProblem(curves.ABNORMAL, positive, abnormality(self.calibrated, self.classes, names))
 
     @property
     def headline(self) -> Headline:
@@ -92,7 +92,7 @@ class Evaluation:
 
     @property
     def logged(self) -> dict[str, float]:
-        """Every number but those of single classes and the limits of intervals, by dotted names, for MLflow."""
+        """The numbers for MLflow by dotted names: all but those of single classes and the limits of intervals."""
         one = self.details
         points = {f"{point.wanted_specificity:g}": point for point in one.operating_points}
         spreads = {"seeds": one.seeds, "folds": one.folds}
@@ -108,7 +108,7 @@ class Evaluation:
 
     @property
     def predictions(self) -> Predictions:
-        """The predictions as they are stored."""
+        """The predictions, as they are stored in predictions.csv."""
         named = zip(self.rows, self.predicted, self.probabilities.tolist(), strict=True)
         return Predictions.of(
             self.classes,
@@ -125,7 +125,7 @@ class Evaluation:
         )
 
     def write_plots(self, tables: Path, drawn: Path) -> None:
-        """Write the confusion and every curve as a table (for `dvc plots`) and as a figure of the same name.
+        """Write the confusion matrix and every curve, as a table for `dvc plots` and as a figure of the same name.
 
         Args:
             tables: existing folder of the tables.
@@ -134,11 +134,11 @@ class Evaluation:
         truth, predicted = self.truth, self.predicted
         write_table(tables / "confusion.csv", figures.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
         figures.confusion_figure(drawn / "confusion.png", truth, predicted, self.classes)
-        questions = curves.one_against_rest(truth, self.probabilities, self.classes)
-        # A single abnormal class has its curve already.
+        problems = curves.one_vs_rest(truth, self.probabilities, self.classes)
+        # A single abnormal class already has its curve.
         if self.abnormal and len(self.decisions[0].abnormal) > 1:
-            questions.append(self.abnormal)
-        roc, pr = curves.roc_rows(questions), curves.pr_rows(questions)
+            problems.append(self.abnormal)
+        roc, pr = curves.roc_rows(problems), curves.pr_rows(problems)
         curve_figures.roc_figure(drawn / "roc.png", roc)
         curve_figures.pr_figure(drawn / "pr.png", pr)
         reliability = curves.reliability_rows(truth, self.probabilities, self.calibrated)
@@ -146,7 +146,7 @@ class Evaluation:
         errors = [one["ece"].value or 0.0 for one in (calibration.before, calibration.after)]
         curve_figures.reliability_figure(drawn / "reliability.png", reliability, errors)
         benefit = curves.net_benefit_rows(self.abnormal)
-        why = no_operating_point(truth, self.classes, self.decisions)
+        why = why_no_operating_point(truth, self.classes, self.decisions)
         curve_figures.decision_figure(drawn / "decision.png", benefit, why)
         sure = np.array([confidence_threshold(chosen) for chosen in self.decisions])
         coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
@@ -162,7 +162,7 @@ class Evaluation:
 
 
 def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
-    """The numbers of nested results by dotted names, without the limits of intervals and what is not defined."""
+    """Flatten nested results to numbers by dotted names, without limits of intervals and undefined numbers."""
     found: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, Estimate):
@@ -175,16 +175,20 @@ def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
 
 
 def evaluate(model_folder: Path, tensors: Path, dataset: str, device: torch.device) -> Evaluation:
-    """Predict the test split, or with folds every image by the network of its fold, and measure the predictions.
+    """Predict the test images and evaluate the predictions.
+
+    The test images are those of the test split; in a cross-validation all images, each predicted by the network of the
+    fold that tests it.
 
     Args:
-        model_folder: with a network, or one per fold.
+        model_folder: folder of a network, or of one network per fold.
         tensors: folder of the dataset's arrays and their manifest.
-        dataset: its name.
-        device: to compute on.
+        dataset: name of the dataset.
+        device: device of the computation.
 
     Raises:
-        CytopipeError: when the model's classes or input size are not those of the tensors, or its folds are of others.
+        CytopipeError: if classes or input size of the model differ from those of the tensors, or its folds do not
+            contain an image.
     """
     folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
@@ -224,22 +228,22 @@ def measure(
     decisions: Sequence[DecisionRule],
     part: np.ndarray,
 ) -> dict[str, Any]:
-    """The fields of ClassifierDetails that follow from the predictions alone.
+    """Compute the fields of ClassifierDetails that depend on the predictions alone.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
-        groups: N names.
-        classes: their names.
-        decisions: one per network.
+        groups: N names of groups.
+        classes: class names.
+        decisions: one decision rule per network.
         part: N indices of the network that tested each image.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite.
+        CytopipeError: if there are no images or a score is not finite.
     """
     draws = group_draws(groups)
     measured = classification_metrics(truth, probabilities, draws)
-    judged = judge(truth, probabilities, classes, decisions, part, draws)
+    judged = evaluate_decision_rule(truth, probabilities, classes, decisions, part, draws)
     predicted = probabilities.argmax(axis=1)
     return {
         "images": len(truth),
@@ -250,20 +254,20 @@ def measure(
             label: ClassScores(images=one["images"], **Estimate.of_all(one))
             for label, one in per_class(truth, predicted, classes, draws).items()
         },
-        "undefined": undefined(truth, predicted, groups, classes, decisions, judged["selective"].error.value),
+        "undefined": undefined_metrics(truth, predicted, groups, classes, decisions, judged["selective"].error.value),
         **judged,
     }
 
 
 def _tested(tensors: Path, all_splits: bool) -> str | dict[str, str]:
-    """SHA-256 of the arrays with the tested images."""
+    """SHA-256 of the arrays of the tested images."""
     if all_splits:
         return {split: sha256_file(tensors / f"{split}.npy") for split in SPLITS}
     return sha256_file(tensors / "test.npy")
 
 
 def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:
-    """Probabilities, N x classes each, by the networks that were trained with further seeds."""
+    """Probabilities by the networks of further seeds, N x classes each."""
     found = list[np.ndarray]()
     while (part := model_folder / seed_part(len(found) + 1)).is_dir():
         model, spec = load_model(part, device)

@@ -1,4 +1,4 @@
-"""Compare classifiers on the same test images: ranks with intervals, and paired differences."""
+"""The leaderboard: classifiers ranked on the same test images, with intervals and paired differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.tables import markdown
 from cytopipe.metrics.classification import LEVEL, group_draws, interval
-from cytopipe.metrics.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
+from cytopipe.metrics.comparison import holm, indistinguishable_groups, mcnemar, paired_bootstrap
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.params import Classifier
 from cytopipe.results.classifier import ClassifierDetails
@@ -19,12 +19,12 @@ from cytopipe.results.leaderboard import Difference, Leaderboard, MaskEffect, Pa
 from cytopipe.results.numbers import Estimate, Interval
 from cytopipe.results.predictions import Predictions
 
-LEADING = of_task("classification")[0].key  # what rankings and differences are of
+LEADING = of_task("classification")[0].key  # the metric by which classifiers are ranked
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One classifier's results on the test split; `settings` are all its parameters but the channels."""
+    """Results of one classifier on the test images; `settings` are all its parameters but the channels."""
 
     name: str
     settings: Mapping[str, Any]
@@ -33,10 +33,10 @@ class Entry:
 
     @classmethod
     def read(cls, name: str, config: Classifier) -> Entry:
-        """Read what `evaluate` left.
+        """Read the results that the stage `evaluate` wrote.
 
         Raises:
-            CytopipeError: when a file is missing or broken.
+            CytopipeError: if a file is missing or invalid.
         """
         files = paths.classifier(name)
         settings = config.model_dump(exclude={"channels"})
@@ -44,16 +44,18 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Of its ranking: cross-validated classifiers, tested on all images, have one of their own."""
+        """Title of its ranking; cross-validated classifiers are tested on all images and ranked separately."""
         folds = self.settings.get("folds")
         return f"{self.details.dataset}, {folds} folds" if folds else self.details.dataset
 
 
 def difference(first: Entry, second: Entry) -> Difference:
-    """Accuracy of `first` minus that of `second`, with a paired bootstrap over groups (None for a single group).
+    """Accuracy of `first` minus that of `second`, with the interval of a paired bootstrap over groups.
+
+    The interval is None if there is only one group.
 
     Raises:
-        CytopipeError: when the two were not tested on the same images.
+        CytopipeError: if the two were tested on different images.
     """
     if first.predictions.ids != second.predictions.ids:
         raise CytopipeError(f"'{first.name}' and '{second.name}' were tested on different images")
@@ -63,13 +65,14 @@ def difference(first: Entry, second: Entry) -> Difference:
 
 
 def compare_all(ranked: Sequence[Entry]) -> tuple[tuple[Pair, ...], tuple[tuple[str, ...], ...]]:
-    """Every pair on the same images, and which neighbours in the ranking no pair tells apart.
+    """Compare every pair of classifiers, and find runs of the ranking without a significant difference.
 
-    A difference is resolved where the bootstrap over groups says so after Holm's correction for the number of pairs;
-    McNemar's test, which takes images for independent, stands beside it.
+    A difference is resolved (significant) if the p-value of the paired bootstrap over groups is below 5 % after Holm's
+    correction for the number of pairs. McNemar's test, which takes images as independent, is given for comparison.
 
     Returns:
-        The pairs, and the groups that are not told apart, best first. A single group of images has no bootstrap, no p.
+        The pairs, and the runs of names without a resolved difference, best first. With a single group of images there
+        is no bootstrap, and `p_bootstrap` is None.
     """
     draws = group_draws(ranked[0].predictions.groups)
     entries = {(one.name, two.name): (one, two) for one, two in combinations(ranked, 2)}
@@ -90,12 +93,16 @@ def compare_all(ranked: Sequence[Entry]) -> tuple[tuple[Pair, ...], tuple[tuple[
         for names in entries
     )
     resolved = {frozenset((pair.first, pair.second)) for pair in pairs if pair.resolved}
-    equals = groups_of_equals([entry.name for entry in ranked], resolved)
+    equals = indistinguishable_groups([entry.name for entry in ranked], resolved)
     return pairs, tuple(tuple(names) for names in equals)
 
 
 def leaderboard(entries: Sequence[Entry]) -> Leaderboard:
-    """One ranking per dataset, best first, and what masks change for networks that differ in nothing else."""
+    """Make one ranking per dataset, best first, and compare networks that differ only in their mask channels.
+
+    Raises:
+        CytopipeError: if classifiers of one dataset were tested on different images.
+    """
     rankings = {}
     for title in sorted({entry.title for entry in entries}):
         ranked = sorted((one for one in entries if one.title == title), key=_place)
@@ -139,7 +146,7 @@ def _mask_effects(entries: Sequence[Entry]) -> Iterator[MaskEffect]:
 
 
 def to_markdown(board: Leaderboard) -> str:
-    """The leaderboard for people."""
+    """The leaderboard as Markdown."""
     parts = ["# Leaderboard\n"]
     for title, ranking in board.root.items():
         parts.append(

@@ -1,4 +1,4 @@
-"""The test of a trained segmenter on the test images that have true masks."""
+"""Evaluation of a trained segmenter on the test images that have true masks."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from cytopipe.results.model_spec import ModelSpec
 def evaluate_segmenter(
     model: nn.Module, spec: ModelSpec, organized: Path, rows: Sequence[Row], device: torch.device
 ) -> list[dict[str, Any]]:
-    """Overlap and boundary distance of each part on test images in their own size.
+    """Compute overlap and boundary distance of each part on test images, at their original size.
 
     Args:
-        model: on the device.
-        spec: its own.
+        model: the network, on `device`.
+        spec: specification of the network.
         organized: folder of the organized dataset.
-        rows: of its manifest.
-        device: of the model.
+        rows: rows of its manifest.
+        device: device of the computation.
 
     Returns:
-        One row per test image with a true mask: id, group and every measure.
+        One row per test image with a true mask: `id`, `group` and every metric.
     """
     test = [row for row in rows if row.split == "test" and row.mask_path]
     masks = Segmentation.of(model, spec, device).masks(read_png(organized / row.path) for row in test)

@@ -1,4 +1,4 @@
-"""Why a number of an evaluation is not defined: said in details.json beside the numbers that are."""
+"""Reasons why metrics of a classifier are not defined on a test set, for details.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cytopipe.results.model_spec import DecisionRule
 NO_QUESTION = "no class counts as normal,\nso there is no question of abnormality"
 
 
-def undefined(
+def undefined_metrics(
     truth: np.ndarray,
     predicted: np.ndarray,
     groups: Sequence[str],
@@ -19,15 +19,15 @@ def undefined(
     decisions: Sequence[DecisionRule],
     error: float | None,
 ) -> dict[str, str]:
-    """The reason of each number that is not defined, by its name; empty where all are defined.
+    """Give the reason for each number that is not defined, by its name; empty if all are defined.
 
     Args:
         truth: N class indices.
         predicted: N class indices.
-        groups: N names.
-        classes: their names.
-        decisions: one a network.
-        error: of the images that the classifier is sure of.
+        groups: N names of groups.
+        classes: class names.
+        decisions: one decision rule per network.
+        error: error rate at the confidence threshold; None if no image reaches it.
     """
     actual, named = (np.bincount(one, minlength=len(classes)) for one in (truth, predicted))
     found = {}
@@ -41,13 +41,13 @@ def undefined(
         found["interval"] = "all test images are of one group, which says nothing about the next"
     if error is None:
         found["selective.error"] = "no test image is sure enough"
-    if why := no_operating_point(truth, classes, decisions):
+    if why := why_no_operating_point(truth, classes, decisions):
         found["operating_points"] = why.replace("\n", " ")
     return found
 
 
-def no_operating_point(truth: np.ndarray, classes: Sequence[str], decisions: Sequence[DecisionRule]) -> str:
-    """Why sensitivity or specificity is not known, for people; empty where both are."""
+def why_no_operating_point(truth: np.ndarray, classes: Sequence[str], decisions: Sequence[DecisionRule]) -> str:
+    """The reason why sensitivity or specificity is not defined, as text; empty if both are defined."""
     abnormal = decisions[0].abnormal
     if not abnormal:
         return NO_QUESTION

@@ -1,10 +1,10 @@
-"""A baseline: what the metrics of a run were, in a JSON file or made from results.
+"""Baselines: the expected metrics of a run, read from a JSON file or made from results.
 
     {"results/classifiers/masks/details.json": {
       "test_set": "<sha256>",
       "metrics": {"auc": {"value": 0.9, "low": 0.85, "high": 0.94, "direction": "higher", "tolerance": 0.02}}}}
 
-A metric is named by its key in the registry, or by its place in details.json with dots: `calibration.before.ece`.
+A metric is named by its key in the registry, or by its dotted path in details.json: `calibration.before.ece`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cytopipe.metrics.registry import find
 
 
 class Expectation(BaseModel):
-    """What a metric was, with its interval; which way is better; how much worse (absolute) it may become."""
+    """Expected value of a metric and its interval, which direction is better, and the accepted absolute loss."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -34,7 +34,7 @@ class Expectation(BaseModel):
 
 
 class Expected(BaseModel):
-    """The metrics of one details.json, and the hash of the images that they were measured on."""
+    """Expected metrics of one details.json, and the hash that identifies their test images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,7 @@ def read_baseline(file: Path) -> Baseline:
     """Read a baseline.
 
     Raises:
-        CytopipeError: when there is none, it is not of the format above, or it is empty and would let all pass.
+        CytopipeError: if it is missing, invalid, or empty, as an empty baseline would let everything pass.
     """
     try:
         baseline = _BASELINE.validate_json(file.read_bytes())
@@ -65,15 +65,15 @@ def read_baseline(file: Path) -> Baseline:
 
 
 def baseline_of(files: Files, tolerance: float | None = None, old: Baseline | None = None) -> Baseline:
-    """The results of a run as a baseline: the gated metrics that are numbers.
+    """Make a baseline from the results of a run: the gated metrics that are defined.
 
     Args:
-        files: of the run.
-        tolerance: of the metrics that `old` does not have; by default that of each metric in the registry.
-        old: a baseline whose choice of metrics, directions and tolerances stay.
+        files: files of the run.
+        tolerance: tolerance of metrics that `old` does not contain; by default that of the registry.
+        old: a baseline whose choice of metrics, directions and tolerances is kept.
 
     Raises:
-        CytopipeError: when a metric of `old` has no number now, or the test images are not known.
+        CytopipeError: if a metric of `old` is not defined now, or the test images are unknown.
     """
     old = old or {}
     baseline = {}
@@ -112,15 +112,15 @@ def _moved(results: Results, metric: str, was: Expectation) -> Expectation:
 
 
 def update(root: Path, file: Path, tolerance: float | None = None) -> Baseline:
-    """Take the present metrics and test images as the baseline; its choice, directions and tolerances stay.
+    """Write the present metrics and test images to the baseline; its metrics, directions and tolerances are kept.
 
     Args:
-        root: of the project.
-        file: the baseline, which is written.
-        tolerance: of the gated metrics of files that the baseline did not cover; by default that of the registry.
+        root: root folder of the project.
+        file: the baseline.
+        tolerance: tolerance of metrics in files that the baseline did not cover; by default that of the registry.
 
     Raises:
-        CytopipeError: as `baseline_of`, or when there is no result at all; the file is untouched then.
+        CytopipeError: as `baseline_of`, or if there are no results; the file is then unchanged.
     """
     baseline = baseline_of(Folder(root), tolerance, read_baseline(file) if file.exists() else None)
     if not baseline:

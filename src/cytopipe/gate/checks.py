@@ -1,4 +1,4 @@
-"""The verdict on every metric; the package's docstring gives the rule and its reasons."""
+"""The verdict on every metric; the docstring of the package explains the rule."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cytopipe.gate.results import Change, Files, Number, Results
 PASSED = ("ok", "better", "within noise", "new")
 OTHER_IMAGES, UNKNOWN_IMAGES = "other test images", "test images unknown"
 CHANGED = "the test images, their labels or groups changed: numbers cannot be compared"
-CLOSE = 1e-12  # beyond what subtracting numbers of six digits leaves
-SAME = 1e-3  # predictions.csv holds six digits of a probability: ties may break, a metric moves by no more
+CLOSE = 1e-12  # larger than the rounding error of differences of numbers with six digits
+SAME = 1e-3  # probabilities in predictions.csv have six digits: broken ties change a metric by no more than this
 
 
 @dataclass(frozen=True)
 class Check:
-    """A metric before (None: it is new) and now (None: no number), and the verdict.
+    """A metric before (None: it is new) and now (None: it is not a number), and the verdict.
 
-    `paired` is the change by the predictions of both runs, where these decided. `reason` explains a verdict on the test
-    images. `metric` is empty for a file without headline metrics.
+    `paired` is the change computed from the predictions of both runs, if it decided. `reason` explains a verdict on the
+    test images. `metric` is empty for a missing file.
     """
 
     file: str
@@ -37,24 +37,24 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the gate lets it through."""
+        """Whether the metric passes the gate."""
         return self.verdict in PASSED
 
     @property
     def change(self) -> float | None:
-        """Now minus before, of the same images."""
+        """Now minus before; None unless both are measured on the same images."""
         if self.expected is None or self.now is None or self.verdict in (OTHER_IMAGES, UNKNOWN_IMAGES):
             return None
         return self.now.value - self.expected.value
 
 
 def compare(now: Files, baseline: Baseline, before: Files | None = None) -> list[Check]:
-    """Judge every metric of the baseline; then list what the baseline does not have.
+    """Check every metric of the baseline, then list the metrics that the baseline does not contain.
 
     Args:
-        now: files of the run to judge.
-        baseline: what is expected.
-        before: files of the run that the baseline was made of, where they are at hand.
+        now: files of the run to check.
+        baseline: expected metrics.
+        before: files of the run from which the baseline was made, if available.
     """
     checks = [
         check
@@ -76,7 +76,7 @@ def verdict(expected: Expectation, now: Number, paired: Change | None = None) ->
     gain = sign * (now.value - expected.value)
     if abs(gain) <= expected.tolerance + CLOSE:
         return "ok"
-    # How far the change lies outside its interval, on the side that it went to.
+    # Distance of the change from its interval, in the direction of the change.
     if paired:
         beyond = paired.low if now.value > expected.value else -paired.high
     elif expected.low is None or expected.high is None:
@@ -90,7 +90,7 @@ def verdict(expected: Expectation, now: Number, paired: Change | None = None) ->
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One details.json against what is expected of it."""
+    """One details.json and its expected metrics."""
 
     now: Results
     expected: Expected
@@ -119,7 +119,7 @@ class _Comparison:
 
     @cached_property
     def _images(self) -> tuple[str, str]:
-        """What is wrong with the test images, and the reason; both empty where they are the same."""
+        """Verdict and reason if the test images differ or are unknown; both empty if they are the same."""
         try:
             same = test_set(self.now) == self.expected.test_set
         except CytopipeError as error:

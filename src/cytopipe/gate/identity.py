@@ -1,12 +1,12 @@
-"""Which images did a run test? One hash a classifier or segmenter: where it differs, metrics cannot be compared.
+"""Identity of the test images of a run: a hash per model. If it differs, metrics cannot be compared.
 
-`test_sha256` of details.json is not it: that array holds the predicted masks too, so a better segmenter would look like
-other test images. The hash here is of each test image's id, group, label, sha256 of its pixels and, for a segmenter,
-sha256 of its true mask, from data/organized/<dataset>/manifest.csv.
+`test_sha256` of details.json does not serve: that array also contains the predicted masks, so a better segmenter would
+look like other test images. The hash here covers id, group, label and SHA-256 of the pixels of each test image and, for
+a segmenter, SHA-256 of its true mask, from data/organized/<dataset>/manifest.csv.
 
-Phantoms are drawn anew on every machine, and a few pixels differ by one grey level between kinds of CPU. What they are
-drawn from stands for their pixels: source and recipe, and the size of every image. A change of the drawing code that
-leaves all sizes as they were is not noticed.
+Phantoms are drawn anew on every machine, and a few pixels differ by one grey level between types of CPU. Their source,
+recipe and image sizes therefore stand for their pixels. A change of the drawing code that keeps all sizes is not
+noticed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ SIZE = ("width", "height")
 
 
 def test_set(results: Results) -> str:
-    """SHA-256 that names the test images of these results, with their groups and labels.
+    """SHA-256 that identifies the test images of these results, with their groups and labels.
 
     Raises:
-        CytopipeError: when a file that tells of them is missing or broken, or they are not of the dataset.
+        CytopipeError: if a file that describes them is missing or invalid, or the dataset does not contain them.
     """
     predictions = results.predictions
     dataset = _dataset(results)
@@ -63,7 +63,7 @@ def _dataset(results: Results) -> str:
 
 
 def _section(results: Results, *keys: str) -> dict[str, Any]:
-    """A section of the parameters that the run was made with."""
+    """A section of the parameters of the run."""
     path = paths.PARAMS.as_posix()
     section: Any = None
     try:
@@ -84,7 +84,7 @@ def _section(results: Results, *keys: str) -> dict[str, Any]:
 
 
 def _recipe(results: Results, path: str) -> str | None:
-    """SHA-256 of a phantom's recipe; None where it is no file of the project: its path alone counts then."""
+    """SHA-256 of a phantom's recipe; None if it is not a file of the project, so that only its path counts."""
     if path.startswith("/") or ".." in path.split("/"):
         return None
     try:

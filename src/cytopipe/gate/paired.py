@@ -15,10 +15,13 @@ Measure = Callable[[np.ndarray], Mapping[str, float | None]]
 
 
 def changes(now: Predictions | SegmenterPredictions, before: Predictions | SegmenterPredictions) -> dict[str, Change]:
-    """The change of each metric; none of those that the predictions of a run do not give.
+    """The change of each metric that can be computed from the predictions of both runs.
 
     Args:
-        now, before: predictions of the same images with the same groups and labels, in any order.
+        now, before: predictions of the same images, with the same groups and labels, in any order.
+
+    Returns:
+        The changes by metric; empty if the classes differ or there is only one group.
     """
     groups = [group for _, group in sorted(zip(now.ids, now.groups, strict=True))]
     measures = _measure(now), _measure(before)
@@ -42,14 +45,14 @@ def _classes(predictions: Predictions | SegmenterPredictions) -> tuple[str, ...]
 def _differences(
     pairs: Sequence[tuple[Mapping[str, float | None], Mapping[str, float | None]]], metric: str
 ) -> list[float | None]:
-    """Now minus before; None for a draw without a class of which AUC needs an image."""
+    """Now minus before; None for a draw in which the metric is not defined, such as AUC without images of a class."""
     return [
         None if (new := one[metric]) is None or (old := other[metric]) is None else new - old for one, other in pairs
     ]
 
 
 def _measure(predictions: Predictions | SegmenterPredictions) -> Measure:
-    """The metrics of chosen images, as a function of their rows in the order of ids."""
+    """A function that computes the metrics of a selection of images, given as row indices in the order of ids."""
     order = np.argsort(np.array(predictions.ids))
     if isinstance(predictions, Predictions):
         truth, probabilities = predictions.truth[order], predictions.probabilities[order]

@@ -1,4 +1,4 @@
-"""The results of a run: metrics with their intervals, and predictions, wherever its files lie."""
+"""The results of a run, from a folder or a git revision: metrics with their intervals, and predictions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cytopipe.results.segmenter import SegmenterPredictions
 
 
 class Files(Protocol):
-    """Files of a project: those in its folder, or those of a revision."""
+    """Files of a project, in its folder or of a revision."""
 
     @property
     def name(self) -> str:
-        """What people call the run."""
+        """Name of the run in messages."""
 
     def read(self, path: str) -> bytes:
-        """The content of a file; `path` is relative to the project's root. FileNotFoundError where it is not."""
+        """Read a file; `path` is relative to the root of the project. FileNotFoundError if it does not exist."""
 
     def details_files(self) -> list[str]:
         """Sorted paths of results/**/details.json."""
@@ -31,13 +31,13 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """The files that lie in a project's folder."""
+    """The files in the folder of a project."""
 
     root: Path
     name: str = "this run"
 
     def read(self, path: str) -> bytes:
-        """The content of a file."""
+        """Read a file; `path` is relative to the root of the project."""
         return (self.root / path).read_bytes()
 
     def details_files(self) -> list[str]:
@@ -47,7 +47,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite metric, and its 95 % interval where it has one."""
+    """A finite metric, and its 95 % interval if it has one."""
 
     value: float
     low: float | None = None
@@ -56,7 +56,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Change:
-    """Now minus before: of all images, and the 95 % interval of bootstrap draws of groups."""
+    """Now minus before: over all images, and the 95 % interval by a bootstrap over groups."""
 
     value: float
     low: float
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of one classifier, segmenter or screening: `path` is that of its details.json."""
+    """The results of one classifier, segmenter or screening; `path` is that of its details.json."""
 
     files: Files
     path: str
@@ -77,34 +77,41 @@ class Results:
 
     @property
     def task(self) -> Task:
-        """Of the model.
+        """Task of the model.
 
         Raises:
-            CytopipeError: when the path is of no model.
+            CytopipeError: if the path is not that of a model.
         """
         if self.kind not in TASKS:
             raise CytopipeError(f"'{self.kind}' is no kind of model", where=self.where(self.path))
         return TASKS[self.kind]
 
     def beside(self, name: str) -> str:
-        """Path of another of its files."""
+        """Path of another file of the model."""
         return str(PurePosixPath(self.path).parent / name)
 
     def where(self, path: str) -> str:
-        """A path for an error message, with the name of the run."""
+        """A path and the name of the run, for error messages."""
         return f"{path} of {self.files.name}"
 
     def number(self, key: str) -> Number | str:
-        """A metric, or, in words, why there is none.
+        """A metric, or the reason as text if there is no number.
 
         Args:
-            key: of the registry, or a place in details.json with dots.
+            key: key in the registry, or dotted path in details.json.
+
+        Raises:
+            CytopipeError: if the file is known but cannot be fetched, see `Revision`.
         """
         try:
-            details = self.details
+            _ = self._stored
         except FileNotFoundError:
             return "no such file"
-        except (OSError, CytopipeError):
+        except OSError:
+            return "unreadable file"
+        try:
+            details = self.details
+        except CytopipeError:
             return "unreadable file"
         metric = find(key)
         found = estimate_at(details, metric.place if metric else key)
@@ -113,36 +120,41 @@ class Results:
         return "not a number" if found.value is None else Number(found.value, found.low, found.high)
 
     def headline(self) -> dict[str, Number]:
-        """The gated metrics that are numbers."""
+        """The gated metrics that are defined, by key."""
         found = {metric.key: self.number(metric.key) for metric in gated(self.task)}
         return {key: number for key, number in found.items() if isinstance(number, Number)}
 
     @cached_property
+    def _stored(self) -> bytes:
+        """The content of details.json."""
+        return self.files.read(self.path)
+
+    @cached_property
     def details(self) -> Details:
-        """Every number of the model.
+        """The content of details.json.
 
         Raises:
-            OSError: when the file is missing or unreadable.
-            CytopipeError: when it is not of its type.
+            OSError: if the file is missing or unreadable.
+            CytopipeError: if it is not of its type.
         """
-        return DETAILS[self.task].parse(self.files.read(self.path), self.where(self.path))
+        return DETAILS[self.task].parse(self._stored, self.where(self.path))
 
     @cached_property
     def predictions(self) -> Predictions | SegmenterPredictions:
         """The predictions of the test images.
 
         Raises:
-            CytopipeError: when there are none, or not of this form.
+            CytopipeError: if the table is missing or invalid.
         """
         path = self.beside("predictions.csv")
         parser = SegmenterPredictions if self.task == "segmentation" else Predictions
         return parser.parse(self.content(path), self.where(path))
 
     def content(self, path: str) -> bytes:
-        """A file of the run.
+        """Read a file of the run.
 
         Raises:
-            CytopipeError: when it is missing or unreadable.
+            CytopipeError: if it is missing or unreadable.
         """
         try:
             return self.files.read(path)

@@ -1,4 +1,4 @@
-"""The files of a git revision: those in git, and the outputs that its dvc.lock names, from DVC's cache or remote."""
+"""The files of a git revision: those in git, and outputs in its dvc.lock, from the cache or a remote of DVC."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cytopipe.gate.baseline import Baseline, baseline_of
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision of the project in `root`; nothing is checked out.
+    """A revision of the project in `root`, read without a checkout.
 
-    Raises (from every method):
-        CytopipeError: when there is no such revision or DVC project, or an output is in neither cache nor remote.
+    Every method raises a CytopipeError if there is no such revision or DVC project, or if an output is neither in the
+    cache nor in a remote.
     """
 
     root: Path
     name: str
 
     def read(self, path: str) -> bytes:
-        """The content of a file of git or an output of DVC."""
+        """Read a file in git or an output of DVC; `path` is relative to the root of the project."""
         from dvc.exceptions import DvcException
 
         if not _was_made(self._files.info(path)):
@@ -46,7 +46,7 @@ class Revision:
 
     @cached_property
     def _files(self) -> Any:
-        """DVC's view of the revision; made once, since it reads every stage."""
+        """DVC's view of the revision, cached because it reads every stage."""
         from dvc.api import DVCFileSystem
         from dvc.exceptions import DvcException, NotDvcRepoError
         from dvc.scm import RevError, SCMError
@@ -73,15 +73,20 @@ class Revision:
 
 
 def _was_made(info: Mapping[str, Any]) -> bool:
-    """Whether git holds a file, or dvc.lock its hash: DVC lists the outputs of stages that never ran, too."""
+    """Whether git contains a file, or dvc.lock its hash: DVC also lists outputs of stages that never ran."""
     return "fs_info" in info or "md5" in info
 
 
 def of_revision(root: Path, name: str, tolerance: float | None = None) -> tuple[Revision, Baseline]:
     """A revision, and its gated metrics as a baseline.
 
+    Args:
+        root: root folder of the project.
+        name: name of the revision, such as a branch or commit.
+        tolerance: tolerance of every metric; by default that of the registry.
+
     Raises:
-        CytopipeError: as `Revision`; when it has no results; when its test images are not known.
+        CytopipeError: if the revision cannot be read, has no results, or its test images are unknown.
     """
     revision = Revision(root, name)
     baseline = baseline_of(revision, tolerance)

@@ -1,4 +1,4 @@
-"""The checks as Markdown for a pull request, and as JSON."""
+"""The checks of the gate as Markdown for a pull request, and as JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ RULE = (
 
 
 def to_markdown(checks: Sequence[Check], against: str, hint: str) -> str:
-    """Result, table, and what is behind a verdict on the test images.
+    """Write result, table, and the reasons for verdicts on the test images.
 
     Args:
-        checks: of every metric.
-        against: what the run was compared with.
-        hint: what to do where other test images are meant.
+        checks: checks of every metric.
+        against: name of the baseline or revision that the run was compared with.
+        hint: what to do if the test images were changed on purpose.
     """
     failed = sum(not check.passed for check in checks)
     result = f"failed ({failed} of {len(checks)} metrics)" if failed else "passed"
@@ -67,7 +67,7 @@ def _change(value: float, paired: Change | None) -> str:
 
 
 def to_json(checks: Sequence[Check], against: str) -> dict[str, Any]:
-    """All that the table shows, for machines; numbers that do not exist are null."""
+    """The content of the table for machines; missing numbers are null."""
     return {
         "against": against,
         "passed": all(check.passed for check in checks),

@@ -1,1 +1,1 @@
-"""Pure functions of arrays: classification, segmentation, detection, calibration, comparison."""
+"""Metrics as pure functions of arrays: classification, segmentation, detection, calibration, comparison."""

@@ -1,28 +1,28 @@
-"""Does a confidence of 0.8 mean right in 8 of 10? Reliability, calibration error, Brier score."""
+"""Calibration of predicted probabilities: reliability bins, expected calibration error, Brier score and log loss."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cytopipe.metrics.checks import check_scores
+from cytopipe.metrics.temperature import SMALLEST
 
 BINS = 15
-_SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
 
 
 def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> list[dict[str, float]]:
-    """Confidence against accuracy in bins of equal width; empty bins are left out (Guo 2017, arXiv:1706.04599).
+    """Mean confidence and accuracy in bins of equal width (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
         truth: N class indices.
-        probabilities: N x classes; the largest of a row is its confidence.
-        bins: of the interval 0 to 1; a bin holds its upper edge, and the first 0 as well.
+        probabilities: N x classes; the largest value of a row is its confidence.
+        bins: number of bins between 0 and 1. Each bin includes its upper edge; the first also includes 0.
 
     Returns:
-        `low`, `high`, `confidence` (mean), `accuracy` and `images` of each bin.
+        `low`, `high`, `confidence` (mean), `accuracy` and `images` of each bin that contains images.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite; so do the scores below.
+        CytopipeError: if there are no images or a score is not finite; the functions below raise it too.
     """
     check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
@@ -42,26 +42,26 @@ def reliability(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) 
 
 
 def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
-    """Mean distance of accuracy and confidence over the bins of `reliability`, weighed by their images; 0 to 1."""
+    """Mean absolute difference of accuracy and confidence over the bins, weighted by their images; 0 to 1."""
     rows = reliability(truth, probabilities, bins)
     return sum(row["images"] * abs(row["accuracy"] - row["confidence"]) for row in rows) / len(truth)
 
 
 def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean squared distance of the probabilities from 1 for the true class and 0 for others; 0 to 2 (Brier 1950)."""
+    """Squared error of the probabilities against the one-hot truth, summed over classes; 0 to 2 (Brier 1950)."""
     check_scores(truth, probabilities)
     wanted = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - wanted) ** 2).sum(axis=1).mean())
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean negative logarithm of the true class's probability, in nats."""
+    """Mean negative log-likelihood of the true class, in nats."""
     check_scores(truth, probabilities)
-    return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], _SMALLEST, 1)).mean())
+    return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], SMALLEST, 1)).mean())
 
 
 def calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    """The three numbers of this module, by name."""
+    """Expected calibration error, Brier score and log loss, by key of the registry."""
     return {
         "ece": expected_calibration_error(truth, probabilities),
         "brier": brier_score(truth, probabilities),

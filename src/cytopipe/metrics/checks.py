@@ -1,4 +1,4 @@
-"""What every metric asks of its input: some images, and scores that are numbers."""
+"""The check that every metric makes of its input: at least one image, and finite scores."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from cytopipe.errors import CytopipeError
 
 
 def check_scores(truth: np.ndarray, scores: np.ndarray) -> None:
-    """Refuse what no metric is defined for; a NaN would else end as a number of correct look.
+    """Raise an error for input that no metric is defined for; NaN scores could otherwise yield plausible numbers.
 
     Args:
-        truth: N labels.
+        truth: N class indices or booleans.
         scores: N, or N x classes.
 
     Raises:
-        CytopipeError: when there is nothing to measure, or a score is not finite.
+        CytopipeError: if there are no images, or a score is not finite.
     """
     if len(truth) == 0:
         raise CytopipeError("the test split has no images")

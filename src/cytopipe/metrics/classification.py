@@ -1,4 +1,4 @@
-"""The metrics of a classifier with their intervals by a bootstrap over groups: in all, by class, by fold and seed."""
+"""Metrics of a classifier with bootstrap intervals over groups: overall, per class, per fold and per seed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LEVEL = 0.95
 
 
 def headline(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    """Every metric of the registry that has a function, by its key.
+    """Compute every metric of the registry that is a function of the predictions.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
 
     Returns:
-        None for what is undefined on these images.
+        The metrics by key; None for a metric that is not defined on these images.
     """
     return {one.key: one.function(truth, probabilities) for one in registry.measured_metrics() if one.function}
 
 
 def _f1(counts: np.ndarray) -> list[float | None]:
-    """F1 of each class; None for one that is neither there nor predicted."""
+    """F1 of each class; None for a class without images that is never predicted."""
     both = counts.sum(axis=1) + counts.sum(axis=0)
     return [float(2 * hits / total) if total else None for hits, total in zip(counts.diagonal(), both, strict=True)]
 
@@ -44,10 +44,11 @@ def per_class(
         truth: N class indices.
         predicted: N class indices.
         classes: their names.
-        draws: image indices of the bootstrap's draws, for F1's interval; those of the proportions are Wilson's.
+        draws: image indices of each bootstrap draw, for the interval of F1; precision and recall get Wilson intervals.
 
     Returns:
-        None, and not 0, stands for a precision of what was never predicted and a recall of what has no image.
+        The numbers by class name. The precision of a class that is never predicted and the recall of a class without
+        images are None, not 0.
     """
     counts = confusion(truth, predicted, len(classes))
     drawn = [_f1(confusion(truth[rows], predicted[rows], len(classes))) for rows in draws]
@@ -70,12 +71,12 @@ def per_class(
 
 
 def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int = 0) -> list[np.ndarray]:
-    """Bootstrap draws: groups are drawn with replacement, each with all its images.
+    """Draw groups with replacement, each with all its images (cluster bootstrap).
 
-    Images of one patient or slide resemble each other; drawing images would make intervals too narrow.
+    Images of one patient or slide resemble each other; drawing single images would make intervals too narrow.
 
     Returns:
-        Image indices of each draw; no draws for a single group, which says nothing about the next one.
+        Image indices of each draw; no draws if there is only one group, as the variation between groups is unknown.
     """
     names, inverse = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
@@ -89,7 +90,7 @@ def group_draws(groups: Sequence[str], replicates: int = REPLICATES, seed: int =
 
 
 def interval(values: Sequence[float]) -> dict[str, float] | None:
-    """Percentile interval of bootstrap values; None for none."""
+    """95 % percentile interval of bootstrap values; None for an empty sequence."""
     if not len(values):
         return None
     low, high = np.quantile(np.asarray(values, float), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -102,7 +103,7 @@ def intervals(
     draws: Sequence[np.ndarray],
     measure: Callable[[np.ndarray, np.ndarray], dict[str, float | None]] = headline,
 ) -> dict[str, dict[str, float] | None]:
-    """95 % interval of each headline metric; None where no draw defines it."""
+    """95 % bootstrap interval of each metric; None for a metric that is defined in no draw."""
     drawn = [measure(truth[rows], probabilities[rows]) for rows in draws]
     return {
         name: interval([value for one in drawn if (value := one[name]) is not None])
@@ -111,29 +112,29 @@ def intervals(
 
 
 def classification_metrics(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Every metric of the registry on the test images.
+    """Compute every metric of the registry on the test images.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
-        draws: image indices of the bootstrap's draws.
+        draws: image indices of each bootstrap draw.
 
     Returns:
         The metrics by key, and their limits under `interval`.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite.
+        CytopipeError: if there are no images or a score is not finite.
     """
     check_scores(truth, probabilities)
     return {**headline(truth, probabilities), "interval": intervals(truth, probabilities, draws)}
 
 
 def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """Each headline metric of every fold on its own: values in the folds' order, their mean and standard deviation.
+    """Compute each metric separately on every fold: values in the order of folds, mean and standard deviation.
 
     Args:
         truth: N class indices.
-        probabilities: N x classes, of each image by the network of its fold.
+        probabilities: N x classes; each image is predicted by the network of its fold.
         folds: N fold numbers from 0.
     """
     return _spread(
@@ -142,11 +143,11 @@ def fold_metrics(truth: np.ndarray, probabilities: np.ndarray, folds: np.ndarray
 
 
 def spread_of_seeds(truth: np.ndarray, probabilities: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Each headline metric of every seed on its own, as `fold_metrics`, all on the same images.
+    """Compute each metric separately for every seed, on the same images; the result is like that of `fold_metrics`.
 
     Args:
         truth: N class indices.
-        probabilities: N x classes of each seed.
+        probabilities: one N x classes array per seed.
     """
     return _spread([headline(truth, one) for one in probabilities])
 

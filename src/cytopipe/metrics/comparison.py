@@ -1,21 +1,22 @@
-"""Which differences between classifiers can this test set resolve? Paired tests, corrected for their number."""
+"""Paired comparison of classifiers on one test set, corrected for the number of pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 
 import numpy as np
 from scipy.stats import binomtest
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """Exact McNemar test on the images that only one of two classifiers got right (McNemar 1947).
+    """Exact McNemar test on the images that only one of two classifiers classified correctly (McNemar 1947).
 
     Args:
-        first, second: N, 1 where the classifier was right, 0 where it was wrong, on the same images.
+        first, second: N numbers, 1 where the classifier was right and 0 where it was wrong, on the same images.
 
     Returns:
-        The two-sided p; 1 where they agree on every image.
+        The two-sided p-value; 1 if no image was classified correctly by only one of them.
     """
     only_first = int(((first == 1) & (second == 0)).sum())
     only_second = int(((first == 0) & (second == 1)).sum())
@@ -25,22 +26,22 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def paired_bootstrap(difference: np.ndarray, draws: Sequence[np.ndarray]) -> float | None:
-    """Two-sided p of a mean difference, by bootstrap draws of the images; None without draws.
+    """Two-sided bootstrap p-value of a mean difference; None without draws.
 
     Args:
-        difference: N, first minus second, one an image.
-        draws: image indices of each draw, as `group_draws` makes them.
+        difference: N numbers, first minus second for each image.
+        draws: image indices of each draw, see `group_draws`.
     """
     if not draws:
         return None
     means = np.array([difference[rows].mean() for rows in draws])
-    # One more draw than was made, on the side of no difference: p is never 0.
+    # Counting one extra draw on the side of no difference keeps p above 0.
     tail = min((means <= 0).sum(), (means >= 0).sum()) + 1
     return float(min(1.0, 2 * tail / (len(means) + 1)))
 
 
 def holm(values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """p values corrected for their number (Holm 1979): the chance of one false alarm or more stays below the level."""
+    """Correct p-values for multiple comparisons, controlling the family-wise error rate (Holm 1979)."""
     corrected, largest = {}, 0.0
     for rank, (pair, p) in enumerate(sorted(values.items(), key=lambda item: (item[1], item[0]))):
         largest = max(largest, min(1.0, (len(values) - rank) * p))
@@ -48,12 +49,12 @@ def holm(values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float
     return {pair: corrected[pair] for pair in values}
 
 
-def groups_of_equals(ranked: Sequence[str], resolved: set[frozenset[str]]) -> list[list[str]]:
-    """Runs of a ranking within which no pair is resolved, each as long as it can be; a name may stand in several.
+def indistinguishable_groups(ranked: Sequence[str], resolved: set[frozenset[str]]) -> list[list[str]]:
+    """Find the maximal runs of a ranking within which no pair is resolved; a name may be in several runs.
 
     Args:
         ranked: names, best first.
-        resolved: pairs whose difference the test set resolves.
+        resolved: pairs of names whose difference is significant.
     """
     runs: list[list[str]] = []
     for start in range(len(ranked)):
@@ -66,3 +67,21 @@ def groups_of_equals(ranked: Sequence[str], resolved: set[frozenset[str]]) -> li
         if not runs or not set(run) <= set(runs[-1]):
             runs.append(run)
     return runs
+
+
+def compact_letter_display(groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Give the names of each group a letter; names that share a letter are not told apart (Piepho 2004).
+
+    Args:
+        groups: names that are not told apart, best first, see `indistinguishable_groups`.
+
+    Returns:
+        The letters of each name: a to z, then a2, b2 and so on.
+    """
+    letters: dict[str, str] = {}
+    for index, names in enumerate(groups):
+        turn, place = divmod(index, len(ascii_lowercase))
+        letter = ascii_lowercase[place] + (str(turn + 1) if turn else "")
+        for name in names:
+            letters[name] = letters.get(name, "") + letter
+    return letters

@@ -1,6 +1,6 @@
 """Curves of a classifier on test images as tables, for `dvc plots` and for the figures drawn from them.
 
-Curves lie on fixed grids, so that the tables of two revisions are of one length, however many images there are.
+Curves are sampled on fixed grids, so that the tables of two revisions have the same length.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from sklearn.metrics import roc_curve
 
 from cytopipe.metrics.calibration import reliability
 from cytopipe.metrics.checks import check_scores
-from cytopipe.metrics.operating_points import decision_rows, precision_recall_rows, wilson
+from cytopipe.metrics.operating_points import decision_curve_rows, precision_recall_rows, wilson
 from cytopipe.metrics.selective import coverage_rows
 
-ABNORMAL = "any abnormal"  # the question that several classes make together
-POINTS = 101  # of a curve on a grid of shares from 0 to 1
+ABNORMAL = "any abnormal"  # name of the problem in which all abnormal classes together are positive
+POINTS = 101  # of a curve on a grid from 0 to 1
 
 Table = list[dict[str, Any]]
 
-# Columns of each table, also where it has no row.
+# Columns of each table, also if it has no rows.
 ROC = ("class", "fpr", "tpr")
 PR = ("class", "recall", "precision")
 RELIABILITY = ("temperature", "confidence", "accuracy", "low", "high", "images")
@@ -31,8 +31,8 @@ COVERAGE = ("coverage", "accuracy", "threshold", "chosen")
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which images are positive (N booleans), and how much a classifier believes so (N scores)."""
+class BinaryProblem:
+    """Which images are positive (N booleans), and their scores for being positive (N numbers)."""
 
     name: str
     positive: np.ndarray
@@ -40,64 +40,64 @@ class Question:
 
     @property
     def is_defined(self) -> bool:
-        """Whether there are images of both kinds."""
+        """Whether there are both positive and negative images."""
         return bool(self.positive.any()) and not bool(self.positive.all())
 
 
-def one_against_rest(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Question]:
-    """The question of each class.
+def one_vs_rest(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[BinaryProblem]:
+    """Make one binary problem per class: the class against all others.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
         classes: their names.
     """
-    return [Question(label, truth == index, probabilities[:, index]) for index, label in enumerate(classes)]
+    return [BinaryProblem(label, truth == index, probabilities[:, index]) for index, label in enumerate(classes)]
 
 
-def roc_rows(questions: Sequence[Question]) -> Table:
-    """ROC curves on a grid of false-positive rates; none of a question whose images are all of one kind.
+def roc_rows(problems: Sequence[BinaryProblem]) -> Table:
+    """ROC curves on a grid of false-positive rates; a problem without positive or negative images has no rows.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite; so do the tables below.
+        CytopipeError: if there are no images or a score is not finite; the functions below raise it too.
     """
     grid = np.linspace(0, 1, POINTS)
     rows: Table = []
-    for question in questions:
-        check_scores(question.positive, question.scores)
-        if not question.is_defined:
+    for problem in problems:
+        check_scores(problem.positive, problem.scores)
+        if not problem.is_defined:
             continue
-        fpr, tpr, _ = roc_curve(question.positive, question.scores)
+        fpr, tpr, _ = roc_curve(problem.positive, problem.scores)
         values = np.interp(grid, fpr, tpr)
         values[0] = 0.0
-        rows += [{"class": question.name, "fpr": float(x), "tpr": float(y)} for x, y in zip(grid, values, strict=True)]
+        rows += [{"class": problem.name, "fpr": float(x), "tpr": float(y)} for x, y in zip(grid, values, strict=True)]
     return rows
 
 
-def pr_rows(questions: Sequence[Question]) -> Table:
-    """Precision at the highest threshold that finds a share of the positive images or more, on a grid of shares.
+def pr_rows(problems: Sequence[BinaryProblem]) -> Table:
+    """Precision on a grid of recalls, at the highest threshold that reaches each recall.
 
-    It is not interpolated: between two points of a precision-recall curve a line promises too much (Davis 2006).
+    The curve is not interpolated: a line between two of its points is too optimistic (Davis and Goadrich 2006).
     """
     rows: Table = []
-    for question in questions:
-        points = precision_recall_rows(question.scores, question.positive)[1:]  # the first belongs to no threshold
-        if not question.is_defined:
+    for problem in problems:
+        points = precision_recall_rows(problem.scores, problem.positive)[1:]  # the first belongs to no threshold
+        if not problem.is_defined:
             continue
         recall = np.array([point["recall"] for point in points])
         for share in np.linspace(0, 1, POINTS):
             at = points[int(np.searchsorted(recall, share - 1e-12))]
-            rows.append({"class": question.name, "recall": float(share), "precision": at["precision"]})
+            rows.append({"class": problem.name, "recall": float(share), "precision": at["precision"]})
     return rows
 
 
 def reliability_rows(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> Table:
-    """Accuracy against confidence in bins, before and after the temperature, with Wilson's interval of each accuracy.
+    """Accuracy against confidence in bins, before and after calibration, with a Wilson interval of each accuracy.
 
     Args:
         truth: N class indices.
-        before: N x classes, probabilities as the network gives them.
-        after: N x classes, the calibrated ones.
+        before: N x classes, uncalibrated probabilities.
+        after: N x classes, calibrated probabilities.
     """
     rows: Table = []
     for name, probabilities in (("before", before), ("after", after)):
@@ -109,16 +109,16 @@ def reliability_rows(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -
     return rows
 
 
-def net_benefit_rows(question: Question | None) -> Table:
-    """Net benefit by threshold probability of acting as the model says, on all images and on none.
+def net_benefit_rows(problem: BinaryProblem | None) -> Table:
+    """Net benefit by threshold probability of three strategies: act as the model says, on all images, on none.
 
     Args:
-        question: of abnormality; None gives no row, and so does one whose images are all of one kind.
+        problem: abnormal against normal; no rows for None, or if all images are abnormal or all are normal.
     """
-    if question is None:
+    if problem is None:
         return []
-    points = decision_rows(question.scores, question.positive)
-    if not question.is_defined:
+    points = decision_curve_rows(problem.scores, problem.positive)
+    if not problem.is_defined:
         return []
     return [
         {"strategy": name, "threshold": point["threshold"], "net_benefit": value}
@@ -129,16 +129,17 @@ def net_benefit_rows(question: Question | None) -> Table:
 
 
 def thinned_coverage_rows(truth: np.ndarray, calibrated: np.ndarray, confidence_threshold: np.ndarray) -> Table:
-    """Accuracy of the most confident images by their share: the first point of every hundredth, and the chosen one.
+    """Accuracy of the most confident images by coverage: about one point per hundredth, and the chosen point.
 
     Args:
         truth: N class indices.
         calibrated: N x classes.
-        confidence_threshold: N, chosen on validation images for the network of each image; inf: none was.
+        confidence_threshold: N thresholds, each chosen on validation images for the network that tested the image;
+            inf if no threshold reached the wanted error.
 
     Returns:
-        `chosen` is 1 for the last row alone, which is missing where no image is sure enough; its `threshold` is the
-        lowest of all networks'.
+        Rows with `chosen` 0, then one with `chosen` 1, whose `threshold` is the lowest of all networks. It is missing
+        if no image reaches its threshold.
     """
     points = coverage_rows(truth, calibrated)
     shares = np.array([point["coverage"] for point in points])

@@ -1,7 +1,7 @@
-"""Cells found in a field against the cells annotated in it: one to one, where they overlap by half.
+"""Matching of detected cells to annotated cells in a field: one to one, at an IoU of at least 0.5.
 
-Annotated are whole cells alone. What a detector tells of a cell that the edge of the field cuts can be neither right
-nor wrong, so found cells without a partner that come near the edge count as nothing; see `EDGE`.
+Only whole cells are annotated. A detection of a cell that the edge of the field cuts can be judged neither right nor
+wrong, so detections near the edge without a match are not counted; see `EDGE`.
 """
 
 from __future__ import annotations
@@ -16,24 +16,26 @@ from scipy.optimize import linear_sum_assignment
 from cytopipe.imaging.masks import fill_polygon
 
 LEAST_IOU = 0.5  # of a match
-EDGE = 0.02  # width of the strip along the edge, share of the field's shorter side: phantoms annotate no cell in it
-KINDS = ("boxes", "contours")  # what overlaps
+EDGE = (
+    0.02  # width of the strip along the edge, as a share of the field's shorter side; phantoms annotate no cell in it
+)
+KINDS = ("boxes", "contours")  # of overlap
 
 
 class Shape:
-    """A closed outline, filled.
+    """The filled area of a closed contour.
 
     Args:
         contour: P x 2, x and y in pixels of the field.
 
     Attributes:
-        box: (left, top, right, bottom) about its pixels, the last two exclusive.
-        mask: height x width bool of that box.
+        box: bounding box (left, top, right, bottom) in pixels, the last two exclusive.
+        mask: height x width booleans inside the box.
     """
 
     def __init__(self, contour: np.ndarray) -> None:
         points = np.asarray(contour, float)
-        if len(points) < 3:  # a speck or a line
+        if len(points) < 3:  # a point or a line
             points = np.concatenate([points, points, points])[: max(3, len(points))]
         left, top = np.floor(points.min(axis=0)).astype(int) - 1
         right, bottom = np.ceil(points.max(axis=0)).astype(int) + 2
@@ -50,11 +52,11 @@ class Shape:
 
     @cached_property
     def area(self) -> int:
-        """Pixels."""
+        """Number of pixels."""
         return int(np.count_nonzero(self.mask))
 
     def iou(self, other: Shape) -> float:
-        """Intersection over union of the pixels."""
+        """Intersection over union with another shape of the same field."""
         left, top = np.maximum(self.box[:2], other.box[:2])
         right, bottom = np.minimum(self.box[2:], other.box[2:])
         if left >= right or top >= bottom:
@@ -70,7 +72,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class TrueCell:
-    """An annotated cell: its outline is P x 2, x and y in pixels of the field."""
+    """An annotated cell; its contour is P x 2, x and y in pixels of the field."""
 
     id: str
     label: str
@@ -84,13 +86,13 @@ class TrueCell:
 
 @dataclass(frozen=True)
 class Detection:
-    """A found cell.
+    """A detected cell.
 
     Attributes:
         box: (left, top, right, bottom) in pixels of the field, the last two exclusive.
         contour: P x 2, x and y in pixels of the field.
-        score: of the detector; only its order counts.
-        label: class that the classifier names.
+        score: of the detector; only the order of scores matters.
+        label: predicted class.
     """
 
     box: tuple[int, int, int, int]
@@ -106,13 +108,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class ScreenedField:
-    """A field with what is in it and what was found.
+    """A field with its annotated and its detected cells.
 
     Attributes:
         id, group: of the field.
-        height, width: pixels.
-        true: its annotated cells.
-        found: the cells that were found.
+        height, width: in pixels.
+        true: N annotated cells.
+        found: M detected cells.
     """
 
     id: str
@@ -124,7 +126,7 @@ class ScreenedField:
 
     @cached_property
     def at_edge(self) -> np.ndarray:
-        """M bool: found cells whose box reaches into the strip along the edge."""
+        """M booleans: whether the box of a detected cell reaches into the strip along the edge."""
         strip = EDGE * min(self.height, self.width)
         boxes = np.array([one.box for one in self.found], float).reshape(-1, 4)
         inside = (boxes[:, :2] >= strip).all(axis=1)
@@ -133,18 +135,18 @@ class ScreenedField:
 
     @cached_property
     def overlaps(self) -> dict[str, np.ndarray]:
-        """M x N intersection over union of found and true cells, by kind."""
+        """M x N intersection over union of detected and annotated cells, by kind."""
         boxes = _box_ious([one.box for one in self.found], [one.shape.box for one in self.true])
         contours = np.array([[one.shape.iou(other.shape) for other in self.true] for one in self.found])
         return {"boxes": boxes, "contours": contours.reshape(boxes.shape)}
 
     def matches(self, kind: str, score_from: float = -np.inf) -> dict[int, int]:
-        """Found to true cells, by their places, among the found ones of at least this score."""
+        """Index of the annotated cell of each matched detection, among detections with at least this score."""
         kept = [place for place, one in enumerate(self.found) if one.score >= score_from]
         return {kept[row]: column for row, column in assign(self.overlaps[kind][kept]).items()}
 
     def counts(self, kind: str, score_from: float = -np.inf) -> list[int]:
-        """Places of the found cells that count: not those without a partner at the edge."""
+        """Indices of the detections that count: all but those at the edge without a match."""
         matched = self.matches(kind, score_from)
         return [
             place
@@ -164,16 +166,19 @@ def _box_ious(found: Sequence[tuple[int, ...]], true: Sequence[tuple[int, ...]])
 
 
 def assign(overlaps: np.ndarray, least: float = LEAST_IOU) -> dict[int, int]:
-    """The most pairs of rows and columns that overlap by at least `least`, each in one pair; of these the closest.
+    """Pair rows with columns: as many pairs as possible, and among these the largest total overlap.
 
     Args:
         overlaps: M x N, 0 to 1.
-        least: of a pair.
+        least: smallest overlap of a pair.
+
+    Returns:
+        The column of each row that has a partner.
 
     >>> assign(np.array([[0.9, 0.6], [0.6, 0.1]]))
     {0: 1, 1: 0}
     """
-    # One more pair outweighs any overlaps of the others.
+    # One more pair is worth more than any gain in overlap.
     worth = np.where(overlaps >= least, overlaps + 1 + min(overlaps.shape), 0)
     pairs = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
     return {int(row): int(column) for row, column in pairs if overlaps[row, column] >= least}

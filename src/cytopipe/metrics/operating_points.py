@@ -1,4 +1,4 @@
-"""Abnormal or normal, at a threshold: chosen on the validation split, reported on the test split."""
+"""Operating points of abnormal against normal: thresholds chosen on validation images, reported on test images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPECIFICITIES = (0.9, 0.95, 0.99)
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> dict[str, float] | None:
-    """Wilson's interval of a proportion; None for no trials."""
+    """Wilson score interval of a proportion (Wilson 1927); None without trials."""
     if not trials:
         return None
     limits = binomtest(successes, trials).proportion_ci(level, method="wilson")
@@ -23,33 +23,33 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> dict[str, float]
 
 
 def threshold_at_specificity(scores: np.ndarray, abnormal: np.ndarray, specificity: float) -> float:
-    """The lowest threshold that calls at least this share of normal images normal.
+    """Find the lowest threshold that reaches a specificity.
 
     Args:
-        scores: N, probability of abnormal; a score at or above the threshold is called abnormal.
+        scores: N probabilities of abnormal; an image whose score reaches the threshold is called abnormal.
         abnormal: N booleans, the truth.
-        specificity: wanted, above 0 and at most 1.
+        specificity: share of normal images to be called normal, above 0 and at most 1.
 
     Raises:
-        CytopipeError: when there is no normal image, or a score is not finite.
+        CytopipeError: if there is no normal image, or a score is not finite.
     """
     if not np.isfinite(scores).all():
         raise CytopipeError("some scores are not finite", hint="train the classifier again")
     normal = np.sort(scores[~abnormal])
     if not len(normal):
         raise CytopipeError("no normal image to choose a threshold on", hint="give the validation split some")
-    # Rounding must not ask for one image more: 0.9 of 10 is 9.
+    # A rounding error must not require one image more: 0.9 of 10 is 9.
     needed = int(np.ceil(specificity * len(normal) - 1e-9))
     return float(np.nextafter(normal[needed - 1], np.inf))
 
 
 def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
-    """Sensitivity and specificity at a threshold, or at one for each image, with Wilson's intervals.
+    """Sensitivity and specificity with Wilson intervals, at one threshold for all images or one per image.
 
-    They are None where there is no abnormal, or no normal, image.
+    Sensitivity is None without abnormal images, specificity without normal images.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite; so do the curves below.
+        CytopipeError: if there are no images or a score is not finite; the functions below raise it too.
     """
     check_scores(abnormal, scores)
     called = scores >= threshold
@@ -65,7 +65,7 @@ def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float |
 
 
 def precision_recall_rows(scores: np.ndarray, abnormal: np.ndarray) -> list[dict[str, float]]:
-    """Points of the precision-recall curve from high thresholds to low; none without abnormal images."""
+    """Points of the precision-recall curve, from high thresholds to low; none without abnormal images."""
     check_scores(abnormal, scores)
     if not abnormal.any():
         return []
@@ -73,11 +73,11 @@ def precision_recall_rows(scores: np.ndarray, abnormal: np.ndarray) -> list[dict
     return [{"recall": float(r), "precision": float(p)} for p, r in zip(precision[::-1], recall[::-1], strict=True)]
 
 
-def decision_rows(scores: np.ndarray, abnormal: np.ndarray, points: int = 99) -> list[dict[str, float]]:
-    """Net benefit against the threshold probability (Vickers 2006, doi:10.1177/0272989X06295361).
+def decision_curve_rows(scores: np.ndarray, abnormal: np.ndarray, points: int = 99) -> list[dict[str, float]]:
+    """Decision curve: net benefit by threshold probability (Vickers and Elkin 2006, doi:10.1177/0272989X06295361).
 
-    An image is acted on where its score reaches the threshold probability p; a needless act costs p / (1 - p) of what
-    a needed one is worth. `all` acts on every image; acting on none is worth 0.
+    An image is acted on if its score reaches the threshold probability p; a false positive costs p / (1 - p) of the
+    benefit of a true positive. `all` acts on every image; acting on none has a net benefit of 0.
     """
     check_scores(abnormal, scores)
     share, rows = float(abnormal.mean()), []

@@ -1,8 +1,8 @@
-"""Every metric that is shown, ranked, gated or stored: one entry each, over which all of these loop.
+"""The registry of metrics: evaluation, leaderboard, gate, cards, report and docs loop over its entries.
 
-To add a metric of classifiers, write its function and one entry here: it then stands in details.json with its
-interval, in the leaderboard, the gate, the model card, the report and the tables of the docs. A metric of segmenters
-or screenings needs an entry, and its number where `source` says.
+To add a metric of classifiers, write its function and one entry here. It then appears in details.json with its
+interval, in the model card, the report and, depending on its fields, in the leaderboard, the gate and metrics.json. A
+metric of segmenters or screenings needs an entry, and its value at the place in details.json that `source` names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Task = Literal["classification", "segmentation", "screening"]
 Direction = Literal["higher", "lower"]
 Score = Callable[[np.ndarray, np.ndarray], float | None]
 
-TASKS: dict[str, Task] = {  # by the folder below results/
+TASKS: dict[str, Task] = {  # by folder in results/
     "classifiers": "classification",
     "segmenters": "segmentation",
     "screenings": "screening",
@@ -33,19 +33,19 @@ class Metric:
     Attributes:
         key: its name in results, baselines and MLflow.
         title: its name for people.
-        task: whose models it judges.
-        function: of N class indices and N x classes probabilities; None where the metric is only got from details.
-        source: where details.json holds it, with dots; by default `metrics.<key>`.
-        short: its name where space is scarce; by default the title.
-        column: its name in metrics.json, shared with other tasks where it means the same; empty: it is not there.
+        task: task of the models that it measures.
+        function: computes it from N class indices and N x classes probabilities; None if it is only read from details.
+        source: dotted path in details.json; by default `metrics.<key>`.
+        short: short name, for narrow columns; by default the title.
+        column: its name in metrics.json, shared by tasks for which it means the same; empty: not in metrics.json.
         ranked: whether it is a column of the leaderboard.
-        gated: whether the gate compares it unless told otherwise.
-        direction: which way is better.
-        tolerance: the loss that the gate accepts unless told otherwise, absolute.
-        digits: decimals for people.
-        unit: for people.
-        signed: whether its sign is shown.
-        hidden: whether the report leaves it to details.json and the card.
+        gated: whether the gate compares it by default.
+        direction: whether higher or lower values are better.
+        tolerance: absolute loss that the gate accepts by default.
+        digits: number of decimals in reports.
+        unit: unit in reports; empty for a number between 0 and 1.
+        signed: whether a report shows its sign.
+        hidden: whether it is in details.json and the card only, not in the report.
     """
 
     key: str
@@ -66,17 +66,17 @@ class Metric:
 
     @property
     def place(self) -> str:
-        """Where details.json holds it, with dots."""
+        """Dotted path in details.json."""
         return self.source or f"metrics.{self.key}"
 
     @property
     def name(self) -> str:
-        """Its name where space is scarce."""
+        """Short name, for narrow columns."""
         return self.short or self.title
 
     @property
     def is_share(self) -> bool:
-        """Whether it lies between 0 and 1, so that it can be drawn on such an axis."""
+        """Whether it is between 0 and 1 and can be drawn on such an axis."""
         return not self.unit
 
 
@@ -124,14 +124,14 @@ def _of_count(key: str, title: str, column: str = "", signed: bool = False) -> M
     )
 
 
-# The first of each task leads: its interval stands in metrics.json, and the leaderboard ranks by it.
+# The first metric of each task is its leading metric: its interval is in metrics.json, and the leaderboard ranks by it.
 METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "accuracy", "classification", scores.accuracy, column="accuracy", ranked=True, gated=True),
     Metric("balanced_accuracy", "balanced accuracy", "classification", scores.balanced_accuracy, gated=True),
     Metric("macro_f1", "macro F1", "classification", scores.macro_f1, column="f1", ranked=True, gated=True),
     Metric(
         "auc",
-        "AUC, one against the rest",
+        "AUC, one-vs-rest",
         "classification",
         scores.macro_auc,
         short="AUC",
@@ -145,27 +145,27 @@ METRICS: tuple[Metric, ...] = (
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),
     *_of_part("cytoplasm", "cytoplasm"),
-    _of_screening("boxes_f1", "F1 of found cells, boxes", "boxes.f1", column="f1"),
-    _of_screening("boxes_precision", "precision, boxes", "boxes.precision"),
-    _of_screening("boxes_recall", "recall, boxes", "boxes.recall"),
-    _of_screening("contours_f1", "F1 of found cells, outlines", "contours.f1"),
-    _of_screening("contours_precision", "precision, outlines", "contours.precision"),
-    _of_screening("contours_recall", "recall, outlines", "contours.recall"),
-    _of_screening("contours_mean_iou", "mean IoU of found outlines", "contours.mean_iou"),
-    _of_screening("class_accuracy", "class right, of found cells", "naming.accuracy", column="accuracy"),
-    _of_screening("named_f1", "F1 of cells found and rightly named", "naming.f1"),
-    _of_count("mean_absolute_error", "error of the count, mean a field", column="mae"),
-    _of_count("mean_error", "the same with its sign", signed=True),
+    _of_screening("boxes_f1", "F1 of detection, boxes", "boxes.f1", column="f1"),
+    _of_screening("boxes_precision", "precision of detection, boxes", "boxes.precision"),
+    _of_screening("boxes_recall", "recall of detection, boxes", "boxes.recall"),
+    _of_screening("contours_f1", "F1 of detection, contours", "contours.f1"),
+    _of_screening("contours_precision", "precision of detection, contours", "contours.precision"),
+    _of_screening("contours_recall", "recall of detection, contours", "contours.recall"),
+    _of_screening("contours_mean_iou", "mean IoU of matched contours", "contours.mean_iou"),
+    _of_screening("class_accuracy", "class accuracy of matched cells", "naming.accuracy", column="accuracy"),
+    _of_screening("named_f1", "F1 of detection with the right class", "naming.f1"),
+    _of_count("mean_absolute_error", "mean absolute error of the count per field", column="mae"),
+    _of_count("mean_error", "mean error of the count per field", signed=True),
 )
 
 
 def of_task(task: Task) -> list[Metric]:
-    """The metrics of a task; the first one leads."""
+    """The metrics of a task; the first is its leading metric."""
     return [one for one in METRICS if one.task == task]
 
 
 def measured_metrics() -> list[Metric]:
-    """Those of a classifier that are functions of its predictions."""
+    """The metrics of a classifier that are computed from its predictions."""
     return [one for one in of_task("classification") if one.function]
 
 
@@ -175,7 +175,7 @@ def calibration_metrics() -> list[Metric]:
 
 
 def shown(task: Task) -> list[Metric]:
-    """What the report shows."""
+    """The metrics that the report shows."""
     return [one for one in of_task(task) if not one.hidden]
 
 
@@ -185,7 +185,7 @@ def ranked() -> list[Metric]:
 
 
 def gated(task: Task) -> list[Metric]:
-    """What the gate compares unless told otherwise."""
+    """The metrics that the gate compares by default."""
     return [one for one in of_task(task) if one.gated]
 
 
@@ -195,5 +195,5 @@ def displayed(task: Task) -> list[Metric]:
 
 
 def find(key: str) -> Metric | None:
-    """The metric of a key."""
+    """The metric with this key; None if there is no such metric."""
     return next((one for one in METRICS if one.key == key), None)

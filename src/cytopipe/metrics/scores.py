@@ -1,6 +1,6 @@
-"""The metrics of a classifier: each one function of the true classes and the predicted probabilities.
+"""Metrics of a classifier, each a function of the true classes and the predicted probabilities.
 
-All are fast enough for the thousands of draws of a bootstrap; the tests hold each against scikit-learn.
+All are fast enough for thousands of bootstrap draws; the tests compare each with scikit-learn.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ def accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
     Args:
         truth: N class indices.
-        probabilities: N x classes; so for the functions below.
+        probabilities: N x classes. The functions below take the same arguments.
     """
     return float((probabilities.argmax(axis=1) == truth).sum() / len(truth))
 
 
 def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean recall of the classes that have an image."""
+    """Mean recall over the classes that have images."""
     counts = confusion(truth, probabilities.argmax(axis=1), probabilities.shape[1])
     actual = counts.sum(axis=1)
     present = actual > 0
@@ -27,17 +27,17 @@ def balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def macro_f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean F1 over all classes; 0 for a class that is neither there nor predicted."""
+    """Mean F1 over all classes; 0 for a class without images that is never predicted."""
     counts = confusion(truth, probabilities.argmax(axis=1), probabilities.shape[1])
     total = counts.sum(axis=1) + counts.sum(axis=0)
     return float(np.mean(2 * counts.diagonal() / np.maximum(total, 1)))
 
 
 def macro_auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """Mean area under the ROC curve of each class against the rest, by ranks (Mann-Whitney); ties count half.
+    """Mean area under the one-vs-rest ROC curves, computed from ranks (Mann-Whitney U); ties count half.
 
     Returns:
-        None where a class has no image or every image: the area is undefined there, not 0 or 1.
+        None if a class has no image or all images: its area is then not defined, rather than 0 or 1.
     """
     classes = probabilities.shape[1]
     actual = np.bincount(truth, minlength=classes)
@@ -48,11 +48,11 @@ def macro_auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts by true and predicted class, classes x classes."""
+    """Confusion matrix: counts by true class (rows) and predicted class (columns)."""
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1; equal values share their mean rank."""
+    """Ranks starting at 1; equal values share their mean rank."""
     ordered = np.sort(values)
     return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2

@@ -1,4 +1,4 @@
-"""The score of a screening over all its fields: how well cells are found, counted and named, with intervals."""
+"""Metrics of a screening over all its fields: how well cells are detected, counted and classified, with intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cytopipe.metrics.classification import group_draws, interval
 from cytopipe.metrics.detection import EDGE, KINDS, LEAST_IOU, ScreenedField
 
-NAMING = "boxes"  # matches among which classes and numbers of cells are counted: a classifier sees what a box cuts out
+NAMING = "boxes"  # kind of match for counts and classes, as the classifier sees the crop of a box
 POINTS = 100  # of a precision-recall curve
 PR_COLUMNS = ("overlap", "threshold", "recall", "precision", "found")
 COUNT_COLUMNS = ("field", "true", "found")
@@ -20,18 +20,19 @@ Fields = Sequence[ScreenedField]
 
 
 def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
-    """Every number of a screening.
+    """Compute every number of a screening.
 
     Args:
-        fields: at least one.
-        classes: of the true cells.
+        fields: at least one field.
+        classes: class names of the annotated cells.
 
     Returns:
-        By kind of overlap: `precision`, `recall`, `f1` and `mean_iou` of the matches, and `all_counted` with precision
-        and F1 as if unmatched cells at the edge were false. `count`: errors of the number of cells in a field.
-        `naming`: `accuracy` among the matches, precision, recall and F1 of cells that are found and rightly named.
-        `per_class`: of the true cells of a class, how many are found, and named too. Each with its 95 % interval, by
-        a bootstrap over groups of fields. What is not defined is None, and `undefined` says why.
+        For each kind of overlap: `precision`, `recall`, `f1` and `mean_iou` of the matches, and `all_counted_precision`
+        and `all_counted_f1`, in which unmatched cells at the edge count as false. `count`: errors of the number of
+        cells in a field. `naming`: `accuracy` of the class among the matches, and precision, recall and F1 of cells
+        that are detected with the right class. `per_class`: the shares of a class's cells that are detected, and
+        detected with the right class. Each has a 95 % interval, by a bootstrap over groups of fields. A number that is
+        not defined is None, with its reason in `undefined`.
     """
     draws = group_draws([field.group for field in fields])
     content: dict[str, Any] = {kind: _with_intervals(_finding, _tally(fields, kind), draws) for kind in KINDS}
@@ -47,7 +48,7 @@ def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
         "cells": int(tally[0]),
         "found": int(tally[1]),
         "at_edge": int(tally[1] - tally[2]),
-        "undefined": _undefined(content, fields),
+        "undefined": _undefined_metrics(content, fields),
         "settings": {
             "match": f"one to one, intersection over union of at least {LEAST_IOU:g}, as many as possible",
             "edge": f"found cells without a match that come nearer to the field's edge than {EDGE:g} of its shorter "
@@ -62,7 +63,7 @@ def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _tally(fields: Fields, kind: str) -> np.ndarray:
-    """A row a field: true cells, found ones, those that count, matches, the sum of their overlaps, rightly named."""
+    """One row per field: numbers of true, found, counted and matched cells, sum of their overlaps, right classes."""
     rows = []
     for field in fields:
         matches = field.matches(kind)
@@ -73,7 +74,7 @@ def _tally(fields: Fields, kind: str) -> np.ndarray:
 
 
 def _tally_of_class(fields: Fields, label: str) -> np.ndarray:
-    """A row a field: true cells of the class, those found, those found and rightly named."""
+    """One row per field: numbers of true cells of the class, found ones, and found ones with the right class."""
     rows = []
     for field in fields:
         pairs = [(found, true) for found, true in field.matches(NAMING).items() if field.true[true].label == label]
@@ -136,8 +137,8 @@ def _with_intervals(
     return {**values, "interval": limits}
 
 
-def _undefined(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
-    """The reason of each number that is null, by its name."""
+def _undefined_metrics(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
+    """The reason why each undefined number is not defined, by its name."""
     found = {}
     for kind in KINDS:
         if metrics[kind]["recall"] is None:
@@ -160,7 +161,7 @@ def _undefined(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
 
 
 def precision_recall_rows(fields: Fields) -> list[Measured]:
-    """Precision and recall of the cells of at least a score, by falling score, matched anew at each; see PR_COLUMNS."""
+    """Precision and recall by falling score threshold, matched anew at each threshold; see PR_COLUMNS."""
     scores = np.unique([one.score for field in fields for one in field.found])
     places = np.linspace(0, len(scores) - 1, min(POINTS, len(scores))).round().astype(int)
     cells = sum(len(field.true) for field in fields)
@@ -176,13 +177,13 @@ def precision_recall_rows(fields: Fields) -> list[Measured]:
 
 
 def count_rows(fields: Fields) -> list[Measured]:
-    """Annotated cells, and found ones that count, of every field; see COUNT_COLUMNS."""
+    """Numbers of annotated and of counted found cells in every field; see COUNT_COLUMNS."""
     values = [(field.id, len(field.true), len(field.counts(NAMING))) for field in fields]
     return [dict(zip(COUNT_COLUMNS, one, strict=True)) for one in values]
 
 
 def field_scores(fields: Fields, classes: Sequence[str]) -> list[Measured]:
-    """What is in each field, what was found, how much of it matches, and the cells of each class."""
+    """One row per field: its annotated, found and matched cells, F1, and the cells of each class."""
     rows = []
     for field in fields:
         counted = field.counts(NAMING)
@@ -206,9 +207,9 @@ def field_scores(fields: Fields, classes: Sequence[str]) -> list[Measured]:
 
 
 def found_cells(fields: Fields) -> list[Measured]:
-    """Where each found cell is, its match by boxes with both overlaps, its class and the true one.
+    """One row per found cell: its box, its match by boxes with both overlaps, its class and the true class.
 
-    `counts` is False for a cell without a match at the edge of its field.
+    `counts` is False for a cell at the edge of its field that has no match.
     """
     rows = []
     for field in fields:
@@ -234,7 +235,7 @@ def found_cells(fields: Fields) -> list[Measured]:
 
 
 def worst_median_best(fields: Fields) -> dict[str, ScreenedField]:
-    """Fields by their F1: the worst, the middle one and the best; fewer names where there are fewer fields."""
+    """The fields with the worst, the median and the best F1; fewer entries if there are fewer than three fields."""
     ranked = sorted(fields, key=lambda field: (_finding(_tally([field], NAMING))["f1"] or 0.0, field.id))
     names = {"worst": 0, "best": len(ranked) - 1, "median": (len(ranked) - 1) // 2}
     taken: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Overlap and boundary distance of masks, one image at a time."""
+"""Overlap and boundary distance of two masks of one image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import torch
-from monai.metrics import compute_hausdorff_distance
+from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
 from cytopipe.imaging.masks import CYTOPLASM, NUCLEUS
 
@@ -16,16 +16,17 @@ DISTANCE = "hd95"
 
 
 def part(mask: np.ndarray, name: str) -> np.ndarray:
-    """One part of a palette mask as booleans; the cell is cytoplasm and nucleus together."""
+    """One part of a palette mask as H x W booleans; the cell is cytoplasm and nucleus together."""
     if name == "cell":
         return mask >= CYTOPLASM
-    return mask == (NUCLEUS if name == "nucleus" else CYTOPLASM)
+    chosen: np.ndarray = mask == (NUCLEUS if name == "nucleus" else CYTOPLASM)
+    return chosen
 
 
 def overlap(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Dice, IoU and pixel accuracy of two boolean masks of one shape.
+    """Dice, IoU and pixel accuracy of two boolean masks of the same shape.
 
-    Two empty masks agree: Dice and IoU are 1.
+    Dice and IoU of two empty masks are 1.
 
     >>> overlap(np.array([1, 1, 0, 0], bool), np.array([1, 0, 0, 0], bool))["dice"]
     0.6666666666666666
@@ -49,14 +50,14 @@ def overlap_of_parts(truth: np.ndarray, predicted: np.ndarray) -> dict[str, floa
 
 
 def hausdorff95(truth: np.ndarray, predicted: np.ndarray) -> float | None:
-    """95th percentile of the distances between two boundaries, in pixels, the larger of both directions (MONAI).
+    """95th percentile Hausdorff distance of two H x W boolean masks, in pixels, the larger of both directions (MONAI).
 
-    Two empty masks agree: 0. Where only one is empty there is no distance: None.
+    It is 0 for two empty masks, and None (not defined) if only one mask is empty.
     """
     if not truth.any() or not predicted.any():
         return None if truth.any() or predicted.any() else 0.0
     first, second = (torch.from_numpy(mask)[None, None] for mask in (predicted, truth))
-    with warnings.catch_warnings():  # MONAI warns of an argument that it gives itself
+    with warnings.catch_warnings():  # MONAI warns about an argument that it passes itself
         warnings.filterwarnings("ignore", message=".*always_return_as_numpy", category=FutureWarning)
         return float(compute_hausdorff_distance(first, second, include_background=True, percentile=95))
 

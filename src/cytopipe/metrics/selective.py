@@ -1,4 +1,4 @@
-"""Leave the uncertain images to a person: accuracy against coverage, and the threshold for a wanted error rate."""
+"""Selective prediction: a person decides on uncertain images. Accuracy by coverage, and confidence thresholds."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from cytopipe.metrics.checks import check_scores
 
 
 def coverage_rows(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
-    """Accuracy of the most confident images, for every share that a confidence threshold can keep.
+    """Accuracy of the most confident images, for every coverage that a confidence threshold can give.
 
     Args:
         truth: N class indices.
         probabilities: N x classes.
 
     Returns:
-        `threshold`, `coverage` and `accuracy`, from few images to all. Images of equal confidence are kept together.
+        Rows of `threshold`, `coverage` and `accuracy`, by rising coverage; images of equal confidence share a row.
 
     Raises:
-        CytopipeError: for no images or scores that are not finite; so do the functions below.
+        CytopipeError: if there are no images or a score is not finite; the functions below raise it too.
     """
     check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
@@ -36,8 +36,11 @@ def coverage_rows(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str
     ]
 
 
-def area_under_risk(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean error rate over all coverages (AURC: Geifman 2017, arXiv:1705.08500); 0 is perfect, ties at their mean."""
+def area_under_risk_coverage(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Area under the risk-coverage curve: mean error rate over all coverages (Geifman 2017, arXiv:1705.08500).
+
+    0 is best. Images of equal confidence count with their mean error.
+    """
     check_scores(truth, probabilities)
     confidence = probabilities.max(axis=1)
     wrong = (probabilities.argmax(axis=1) != truth).astype(float)
@@ -48,9 +51,9 @@ def area_under_risk(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def threshold_for_error(truth: np.ndarray, probabilities: np.ndarray, error: float) -> float | None:
-    """The lowest confidence above which at most this share of images is wrong; None if there is none.
+    """Find the lowest confidence threshold at which at most this share of the kept images is wrong.
 
-    It is to be chosen on the validation split and reported on the test split.
+    Choose it on the validation split and report it on the test split. None if no threshold reaches the error.
     """
     kept = [row["threshold"] for row in coverage_rows(truth, probabilities) if 1 - row["accuracy"] <= error + 1e-12]
     return min(kept) if kept else None
@@ -59,9 +62,9 @@ def threshold_for_error(truth: np.ndarray, probabilities: np.ndarray, error: flo
 def at_threshold(
     truth: np.ndarray, probabilities: np.ndarray, threshold: float | np.ndarray
 ) -> dict[str, float | None]:
-    """Coverage and error rate of the images whose confidence reaches the threshold, one for all or one each.
+    """Coverage and error rate of the images whose confidence reaches a threshold: one for all images, or N thresholds.
 
-    The error is None where no image does.
+    The error is None if no image reaches it.
     """
     check_scores(truth, probabilities)
     kept = probabilities.max(axis=1) >= threshold

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that turns scores into honest confidences."""
+"""Temperature scaling: one divisor of the logits calibrates the probabilities."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-_WIDEST = math.log(1e3)  # temperatures that are tried, both ways, relative to the logits' own deviation
-SMALLEST = 1e-12  # probabilities below it count as this, so that their logarithm is finite
+_WIDEST = math.log(1e3)  # search range of the log temperature in both directions, relative to the logits' deviation
+SMALLEST = 1e-12  # probabilities are clipped to it from below, so that their logarithm is finite
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The divisor of N x C logits that makes N labels most likely (Guo 2017, arXiv:1706.04599).
+    """Fit the divisor of N x classes logits that maximises the likelihood of N labels (Guo 2017, arXiv:1706.04599).
 
-    Each class is counted once more than it is seen, as Platt (1999) does: labels that the logits tell apart without
-    a fault would else ask for a temperature of 0.
+    The targets are smoothed by one image per class (Platt 1999): otherwise perfectly separated labels would lead to a
+    temperature of 0.
     """
     count, classes = logits.shape
     shares = (count * np.eye(classes)[labels] + 1) / (count + classes)
@@ -31,11 +31,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
-    """Logits whose softmax is the probabilities, N x classes."""
-    return np.log(np.clip(probabilities, SMALLEST, 1))
+    """Logits, N x classes, whose softmax gives the probabilities."""
+    logits: np.ndarray = np.log(np.clip(probabilities, SMALLEST, 1))
+    return logits
 
 
 def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """The softmax of the logits divided by the temperature; above 1 it takes confidence away, N x classes."""
+    """Softmax of the logits divided by the temperature, N x classes; a temperature above 1 lowers the confidence."""
     scaled: np.ndarray = softmax(logits_of(probabilities) / temperature, axis=1)
     return scaled

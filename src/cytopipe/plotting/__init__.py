@@ -1,1 +1,1 @@
-"""Figures as byte-stable PNGs, drawn from tables."""
+"""Figures drawn from tables, as PNG files whose bytes depend on the data alone."""

@@ -1,4 +1,4 @@
-"""Figures of a classifier's curves, each drawn from its table alone."""
+"""Figures of a classifier's curves, each drawn from its table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = (4.4, 4.2)
 
 
 def roc_figure(path: Path, rows: Table) -> None:
-    """ROC curves of all questions."""
+    """Draw the ROC curves of all problems, see `roc_rows`."""
     with figure(path, 1, SIZE) as (axis,):
         axis.plot([0, 1], [0, 1], color=COLORS["line"], linestyle="--", linewidth=1)
         _by_class(axis, rows, "fpr", "tpr")
@@ -23,7 +23,7 @@ def roc_figure(path: Path, rows: Table) -> None:
 
 
 def pr_figure(path: Path, rows: Table) -> None:
-    """Precision-recall curves of all questions."""
+    """Draw the precision-recall curves of all problems, see `pr_rows`."""
     with figure(path, 1, SIZE) as (axis,):
         _by_class(axis, rows, "recall", "precision")
         axis.set(title="precision and recall", xlabel="recall", ylabel="precision")
@@ -43,11 +43,11 @@ def _by_class(axis: Axes, rows: Table, x: str, y: str) -> None:
 
 
 def reliability_figure(path: Path, rows: Table, errors: Sequence[float]) -> None:
-    """Accuracy against confidence before and after the temperature; the more images, the larger the mark.
+    """Draw accuracy against confidence before and after calibration; larger marks stand for more images.
 
     Args:
-        path: of the PNG.
-        rows: of `reliability_rows`.
+        path: PNG file to write.
+        rows: from `reliability_rows`.
         errors: expected calibration error before and after.
     """
     most = max(row["images"] for row in rows)
@@ -66,12 +66,12 @@ def reliability_figure(path: Path, rows: Table, errors: Sequence[float]) -> None
 
 
 def decision_figure(path: Path, rows: Table, nothing: str) -> None:
-    """Net benefit by threshold probability.
+    """Draw the decision curve: net benefit by threshold probability.
 
     Args:
-        path: of the PNG.
-        rows: of `net_benefit_rows`.
-        nothing: what to say where there is no row.
+        path: PNG file to write.
+        rows: from `net_benefit_rows`.
+        nothing: text to show if there are no rows.
     """
     styles = {"model": (COLORS["val"], "-", 2), "all": (COLORS["best"], "--", 1.5), "none": (COLORS["train"], ":", 1.5)}
     names = {"model": "act as the model says", "all": "act on every image", "none": "act on none"}
@@ -84,13 +84,19 @@ def decision_figure(path: Path, rows: Table, nothing: str) -> None:
             points = [row for row in rows if row["strategy"] == name]
             x, y = [row["threshold"] for row in points], [row["net_benefit"] for row in points]
             axis.plot(x, y, color=color, linestyle=dashes, linewidth=width, label=names[name])
-        best = max(0.01, *(row["net_benefit"] for row in rows))  # 0 where abnormal images are rare and never found
-        axis.set(xlim=(0, 1), ylim=(-0.15 * best, 1.08 * best))  # acting on all falls without end
+        best = max(0.01, *(row["net_benefit"] for row in rows))  # 0 if abnormal images are rare and never found
+        axis.set(xlim=(0, 1), ylim=(-0.15 * best, 1.08 * best))  # the curve of acting on all images falls without limit
         axis.legend(frameon=False, fontsize=8, loc="upper right")
 
 
 def coverage_figure(path: Path, rows: Table, wanted_error: float) -> None:
-    """Accuracy of the most confident images by their share, and the point that was chosen on validation images."""
+    """Draw accuracy by coverage and the point chosen on validation images.
+
+    Args:
+        path: PNG file to write.
+        rows: from `thinned_coverage_rows`.
+        wanted_error: the error rate for which the point was chosen.
+    """
     wanted = 1 - wanted_error
     curve = [row for row in rows if not row["chosen"]]
     with figure(path, 1, SIZE) as (axis,):
@@ -106,7 +112,7 @@ def coverage_figure(path: Path, rows: Table, wanted_error: float) -> None:
                 said = f"chosen on validation images: {row['coverage']:.0%} kept, {row['accuracy']:.1%} right"
         white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axis.text(0.02, 0.02, said, transform=axis.transAxes, color=COLORS["best"], fontsize=9, bbox=white)
-        # The accuracy of a handful of images jumps: the range is that of the others.
+        # The accuracy of very few images is noisy, so the axis range ignores coverages below 0.1.
         lowest = min(wanted, *(row["accuracy"] for row in rows if row["coverage"] >= 0.1))
         axis.set(xlim=(-0.02, 1.02), ylim=(max(0, lowest - 0.12) - 0.01, 1.02))
         axis.set(title="accuracy by coverage", xlabel="share of images that is kept", ylabel="accuracy")

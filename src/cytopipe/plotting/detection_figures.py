@@ -1,4 +1,4 @@
-"""Pictures of a screening: precision by recall, found against true numbers, and fields with what was found in them."""
+"""Figures of a screening: precision-recall curve, cell counts, and fields with their detections."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cytopipe.metrics.detection import LEAST_IOU, ScreenedField
 from cytopipe.metrics.screening import NAMING, Measured
 from cytopipe.plotting.figures import COLORS, SERIES, figure, note
 
-LONGER = 1280  # side of a drawn field, pixels
-STRIP, EDGE, GAP = 42, 10, 24  # of the legend
-LEGEND, NAME = 21, 17  # sizes of letters; pages show the figure at half its size
+LONGER = 1280  # longer side of a drawn field, pixels
+STRIP, EDGE, GAP = 42, 10, 24  # height, margin and spacing of the legend, pixels
+LEGEND, NAME = 21, 17  # font sizes; the report shows the figure at half its size
 INK, PAPER = "#1d2129", "#ffffff"
-# What an outline means; told apart with any colour vision by lightness, too.
+# Colours of the outlines by meaning; they also differ in lightness, for readers with a colour vision deficiency.
 COLOURS = {"found": "#1f5fbf", "false": "#c8553d", "missed": "#f0c020", "at the edge, not counted": "#8a94a6"}
 TRUE = "#ffffff"
-Outline = tuple[np.ndarray, str, str]  # P x 2, what it is, a word beside it
+Outline = tuple[np.ndarray, str, str]  # contour (P x 2), meaning, label
 
 
 def precision_recall_figure(path: Path, rows: Sequence[Measured]) -> None:
-    """Precision by recall as the detector's score falls, for boxes and contours."""
+    """Draw precision by recall over the detector's score, for boxes and contours, see `precision_recall_rows`."""
     with figure(path, 1, (4.4, 4.2)) as (axis,):
         axis.set(title="cells found, by the detector's score", xlabel="recall", ylabel="precision")
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
@@ -37,12 +37,12 @@ def precision_recall_figure(path: Path, rows: Sequence[Measured]) -> None:
             points = [row for row in rows if row["overlap"] == kind]
             x, y = [row["recall"] for row in points], [row["precision"] for row in points]
             axis.plot(x, y, color=colour, linewidth=1.6, label=f"{kind}, IoU ≥ {LEAST_IOU:g}")
-            axis.plot(x[-1], y[-1], "o", color=colour)  # all that is found
+            axis.plot(x[-1], y[-1], "o", color=colour)  # all detections
         axis.legend(fontsize=8, framealpha=0.85, edgecolor="none", loc="lower left")
 
 
 def counts_figure(path: Path, rows: Sequence[Measured]) -> None:
-    """Found against annotated cells, a dot a field, larger where several fields lie on one another."""
+    """Draw the number of found against annotated cells; each dot is a field, larger if several fields coincide."""
     with figure(path, 1, (4.4, 4.2)) as (axis,):
         points = [(row["true"], row["found"]) for row in rows]
         most = max((max(point) for point in points), default=1) * 1.08 + 1
@@ -54,9 +54,16 @@ def counts_figure(path: Path, rows: Sequence[Measured]) -> None:
 
 
 def field_figure(image: np.ndarray, field: ScreenedField) -> np.ndarray:
-    """A field with the true outlines in white and what was found in colours: H x W x 3 uint8, LONGER wide or high.
+    """Draw a field with the annotated outlines in white and the detections in colours.
 
-    A found cell that is wrongly named says its name and the true one's.
+    A detection with a wrong class is labelled with the predicted and the true class.
+
+    Args:
+        image: the field, H x W x 3 uint8 RGB.
+        field: its annotations and detections.
+
+    Returns:
+        H x W x 3 uint8 RGB, a legend below the field, whose longer side has LONGER pixels.
     """
     height, width = image.shape[:2]
     scale = LONGER / max(height, width)
@@ -83,7 +90,7 @@ def field_figure(image: np.ndarray, field: ScreenedField) -> np.ndarray:
 
 
 def _outlines(field: ScreenedField) -> Iterator[Outline]:
-    """What is drawn in colours: cells that were missed, then all that were found."""
+    """The coloured outlines: missed cells first, then all detections."""
     matches, counted = field.matches(NAMING), set(field.counts(NAMING))
     for place, true in enumerate(field.true):
         if place not in matches.values():
@@ -97,7 +104,7 @@ def _outlines(field: ScreenedField) -> Iterator[Outline]:
 
 
 def _draw(image: np.ndarray, contour: np.ndarray, scale: float, colour: str, width: int) -> None:
-    """Draw a closed outline, in eighths of a pixel, over a dark rim that shows it on any ground."""
+    """Draw a closed outline with subpixel accuracy, over a dark rim that makes it visible on any background."""
     middles = (np.asarray(contour, float) + 0.5) * scale - 0.5
     points = np.rint(middles * 8).astype(np.int32)
     for shade, thickness in (("#101418", width + 2), (colour, width)):

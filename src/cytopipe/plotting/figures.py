@@ -1,4 +1,4 @@
-"""Figures as PNG (byte-stable) and the tables behind them for `dvc plots`."""
+"""Helpers for figures, and the figures of training and confusion with their tables for `dvc plots`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot as plt  # the backend is chosen first
+from matplotlib import pyplot as plt  # after the choice of the backend
 from matplotlib.axes import Axes
 from sklearn.metrics import confusion_matrix
 
@@ -24,7 +24,7 @@ COLORS = {
     "after": "#1f5fbf",
     "line": "#9a9a9a",
 }
-# Told apart with any colour vision (Okabe and Ito 2008); black is left for what stands out.
+# Distinguishable with a colour vision deficiency (Okabe and Ito 2008); black is reserved for emphasis.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -38,12 +38,12 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
-    """Axes side by side; the PNG is written at the end.
+    """Make axes side by side; the PNG is written when the context ends without an error.
 
     Args:
-        path: of the PNG.
+        path: PNG file to write.
         columns: number of axes.
-        size: of each, inches.
+        size: width and height of each, in inches.
     """
     with plt.rc_context(STYLE):
         drawn, axes = plt.subplots(1, columns, figsize=(size[0] * columns, size[1]), squeeze=False)
@@ -55,13 +55,13 @@ def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list
 
 
 def note(axis: Axes, text: str) -> None:
-    """Say on empty axes why there is nothing on them."""
+    """Write on empty axes why they are empty."""
     axis.set(xticks=[], yticks=[])
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#555555")
 
 
 def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> None:
-    """Loss and another measure by epoch, training and validation, with the best epoch marked."""
+    """Draw loss and another measure by epoch, for training and validation, with the best epoch marked."""
     epochs = [epoch["epoch"] for epoch in history]
     with figure(path, 2, (4.6, 3.4)) as axes:
         if not history:
@@ -89,12 +89,12 @@ def curves(path: Path, history: Sequence[Mapping[str, float]], measure: str) -> 
 
 
 def confusion_rows(truth: Sequence[int], predicted: Sequence[int], classes: Sequence[str]) -> list[dict[str, object]]:
-    """One row a test image, as DVC's confusion template wants it: actual, predicted."""
+    """Rows for DVC's confusion template: actual and predicted class of each test image."""
     return [{"actual": classes[t], "predicted": classes[p]} for t, p in zip(truth, predicted, strict=True)]
 
 
 def confusion_figure(path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> None:
-    """Confusion matrix: counts, shaded by the share of the true class."""
+    """Draw the confusion matrix: counts, shaded by the share of the true class; truth and predicted are N indices."""
     counts = confusion_matrix(truth, predicted, labels=range(len(classes)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.6 * len(classes)

@@ -1,1 +1,1 @@
-"""One self-contained page of all results, and a card for every model and dataset."""
+"""The report, one self-contained HTML page with all results, and a card for every model and dataset."""

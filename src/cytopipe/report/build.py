@@ -1,4 +1,4 @@
-"""The report and the cards, made of what the stages left."""
+"""Building the report and the cards from the results of the stages."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from cytopipe.results.details import estimate_of
 
 @dataclass(frozen=True)
 class Report:
-    """The page, and the cards by their path below results/cards."""
+    """The HTML page, and the cards by their path below results/cards."""
 
     html: str
     cards: Mapping[str, str]
 
 
 def build_report(params: Params) -> Report:
-    """Make the report of all results that lie in this folder.
+    """Build the report of all results in the current folder.
 
     Args:
-        params: of the run; what they do not name is left out.
+        params: parameters of the run; results of other models and datasets are left out.
 
     Raises:
-        CytopipeError: when a result is missing that every run writes, or an image does not decode.
+        CytopipeError: if a result that every run writes is missing, or an image cannot be decoded.
     """
     results = read_results(params)
     album = Album(lambda dataset, image: results.datasets[dataset].image(image))
@@ -84,7 +84,7 @@ def build_report(params: Params) -> Report:
 
 
 def _sections(results: Results) -> dict[str, str]:
-    """Parameters as YAML, one text an entry: what is not of one dataset or network stands first."""
+    """Parameters as YAML, one text per entry; those that do not belong to one dataset or model come first."""
     values = parameters(results.params)
     sections = ("datasets", "segmenters", "classifiers", "screenings")
     general = {name: value for name, value in values.items() if name not in sections}

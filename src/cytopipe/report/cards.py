@@ -13,11 +13,11 @@ from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
 
-FEW_GROUPS = 20  # below which an interval over groups is itself uncertain
+FEW_GROUPS = 20  # with fewer groups, an interval over groups is itself uncertain
 
 
 def model_card(view: ClassifierView, dataset: DatasetView) -> str:
-    """The card of a classifier."""
+    """The model card of a classifier, as Markdown."""
     one = view.results
     details = one.details
     rows = [
@@ -39,7 +39,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
 
 
 def segmenter_card(view: SegmenterView) -> str:
-    """The card of a segmenter."""
+    """The model card of a segmenter, as Markdown."""
     one = view.results
     rows = [
         (metric.title, f"{number(found.value, metric.digits)} {metric.unit}".strip(), limits(found, metric.digits))
@@ -55,7 +55,7 @@ def segmenter_card(view: SegmenterView) -> str:
 
 
 def dataset_card(view: DatasetView) -> str:
-    """The card of a dataset."""
+    """The data card of a dataset, as Markdown."""
     summary = view.results.summary
     rows = [
         (markdown_name(label), *(str(summary.counts.get(split, {}).get(label, 0)) for split in SPLITS))
@@ -72,27 +72,29 @@ def dataset_card(view: DatasetView) -> str:
 
 
 def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
-    """What a reader must know before trusting the numbers, as sentences."""
+    """Limits and warnings that a reader should know before trusting the numbers, one sentence each."""
     details, found = view.results.details, []
     if isinstance(dataset.results.config.source, PhantomSource):
         found.append("Trained and tested on drawn phantoms: the numbers say nothing about real cells.")
     groups = details.groups
     if groups < FEW_GROUPS:
-        found.append(f"The test images are of {groups} groups: the intervals are rough.")
+        found.append(f"The test images come from {groups} groups only: the intervals are rough.")
     else:
-        found.append(f"The test images are of {groups} groups of one source: other laboratories are not tested.")
+        found.append(
+            f"The test images come from {groups} groups of one source: images of other laboratories were not tested."
+        )
     never = [label for label in details.per_class if not _predicted(view, label)]
     if never:
         found.append(f"Never predicted: {', '.join(map(markdown_name, never))}.")
     if any(details.metrics[metric.key].value is None for metric in measured_metrics()):
-        found.append("Some metrics are not defined on this test set, and are left empty.")
+        found.append("Some metrics are not defined on this test set and are left empty.")
     return [*found, *audit_warnings(dataset)]
 
 
 def audit_warnings(dataset: DatasetView) -> list[str]:
-    """What the audit of the data says against the numbers."""
+    """Failed checks and warnings of the audit of the dataset."""
     if dataset.audit.verdict == "off":
-        return ["The data were not audited."]
+        return ["The dataset was not audited."]
     return [
         f"Audit {dataset.audit.level}, {finding.verdict}: {markdown_name(finding.title)}"
         for finding in dataset.audit.alarms

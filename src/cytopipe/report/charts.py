@@ -1,7 +1,7 @@
 """Line charts as inline SVG: a few kilobytes each, sharp at any size, in the colours of the page.
 
-Colours and dashes come from the page's style sheet by class: `line s0`, `line s1` ... for series, `guide` for
-references.
+The style sheet of the page sets colours and dashes by class: `line s0`, `line s1` ... for series, `guide` for reference
+lines.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 320, 236
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 10, 38
-STYLES = 8  # of series in the style sheet; more of them start again
-TOLERANCE = 0.2  # pixels by which a simplified line may leave the true one
+STYLES = 8  # number of series styles in the style sheet; further series reuse them
+TOLERANCE = 0.2  # largest distance of a simplified line from the original, pixels
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what it shows, and its range."""
+    """An axis with its label and range."""
 
     label: str
     low: float = 0.0
@@ -32,7 +32,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Round values inside the range, about five."""
+        """About five round values inside the range."""
         ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         slack = 1e-9 * (self.high - self.low)
         return [float(tick) for tick in ticks if self.low - slack <= tick <= self.high + slack]
@@ -42,8 +42,8 @@ class Axis:
 class Series:
     """One line.
 
-    `style` is a class of the style sheet; `label` names what a filter of classes shows; `marks` draws its points too;
-    `ranges` are (x, low, high) of whiskers.
+    `style` is a class of the style sheet; `label` is the name by which the filter of classes hides the line; `marks`
+    also draws the points; `ranges` are whiskers (x, low, high).
     """
 
     points: Sequence[Point]
@@ -54,18 +54,18 @@ class Series:
 
 
 def series_style(index: int) -> str:
-    """Style of the series of this index."""
+    """Style of the series with this index."""
     return f"s{index % STYLES}"
 
 
 class Canvas:
-    """The area of a chart: from values to pixels."""
+    """The plotting area of a chart, which maps values to pixels."""
 
     def __init__(self, x: Axis, y: Axis) -> None:
         self.x, self.y = x, y
 
     def place(self, points: Sequence[Point]) -> np.ndarray:
-        """Points x 2 pixels, float32; values outside the axes are cut off at them."""
+        """Pixel coordinates of points, N x 2 float32; values outside the range of the axes are clipped."""
         values = np.asarray(points, np.float64).reshape(-1, 2)
         across = (values[:, 0].clip(self.x.low, self.x.high) - self.x.low) / _span(self.x)
         up = (values[:, 1].clip(self.y.low, self.y.high) - self.y.low) / _span(self.y)
@@ -73,7 +73,7 @@ class Canvas:
         return np.stack(pixels, axis=1).astype(np.float32)
 
     def path(self, points: Sequence[Point]) -> str:
-        """SVG path of a line, without the points that a straight line passes through."""
+        """SVG path of a line, without points that change it by less than TOLERANCE."""
         pixels = self.place(points)
         if len(pixels) > 2:
             pixels = cv2.approxPolyDP(pixels[:, None], TOLERANCE, closed=False)[:, 0]
@@ -81,17 +81,17 @@ class Canvas:
 
 
 def chart(title: str, x: Axis, y: Axis, lines: Sequence[Series], guides: Sequence[Sequence[Point]] = ()) -> Markup:
-    """A chart.
+    """Draw a chart.
 
     Args:
-        title: for readers who do not see it.
+        title: accessible name, for screen readers.
         x: horizontal axis.
         y: vertical axis.
-        lines: drawn in their order; one without points is left out.
-        guides: lines of reference, thin and grey.
+        lines: series in drawing order; a series without points is left out.
+        guides: reference lines, thin and grey.
 
     Returns:
-        An `svg` element; every label in it is escaped.
+        An `svg` element in which every label is escaped.
     """
     canvas = Canvas(x, y)
     parts = [

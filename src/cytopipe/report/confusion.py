@@ -1,4 +1,4 @@
-"""A confusion matrix whose cells lead to images: counts, shades, and which images of a cell are shown."""
+"""The confusion matrix of the report: counts, shades, and the images to show for each cell."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from cytopipe.results.predictions import Prediction
 
-LEVELS = 6  # of shade, by the share of the true class
-CAPS = (24, 12, 6, 3, 1)  # images of a cell with mistakes; of a cell without, a third
-MOST = 600  # images of one classifier
+LEVELS = 6  # number of shades, by the share of the true class
+CAPS = (24, 12, 6, 3, 1)  # images of an off-diagonal cell, tried in this order; a cell on the diagonal has a third
+MOST = 600  # images of one classifier at most
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Test images of one true and one predicted class."""
+    """A cell of the matrix: the test images of one true and one predicted class."""
 
     truth: str
     predicted: str
@@ -24,17 +24,17 @@ class Cell:
 
     @property
     def level(self) -> int:
-        """Shade, 0 to LEVELS."""
+        """Shade, 0 to LEVELS; 0 for an empty cell."""
         return 0 if not self.count else max(1, round(self.share * LEVELS))
 
     @property
     def right(self) -> bool:
-        """Whether it lies on the diagonal."""
+        """Whether it is on the diagonal."""
         return self.truth == self.predicted
 
 
 def matrix(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[list[Cell]]:
-    """Rows of true classes, columns of predicted ones; a class without images has a row of zeros."""
+    """The confusion matrix, with true classes as rows and predicted classes as columns."""
     counts = Counter((one.label, one.predicted) for one in predictions)
     totals = Counter(one.label for one in predictions)
     return [
@@ -44,10 +44,10 @@ def matrix(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[li
 
 
 def chosen_images(predictions: Sequence[Prediction]) -> dict[tuple[str, str], list[Prediction]]:
-    """The images to show of each cell (true, predicted): the surest mistakes, and the least sure of what is right.
+    """Choose the images to show for each cell (true, predicted).
 
-    A cell shows 24 mistakes at most, or fewer where the classifier makes so many kinds of them that the page would
-    grow heavy.
+    These are the most confident errors and the least confident correct predictions. A cell shows at most 24 errors, or
+    fewer if the images of all cells would make the page too large.
     """
     cells: dict[tuple[str, str], list[Prediction]] = {}
     for one in sorted(predictions, key=lambda one: (one.confidence * (1 if one.correct else -1), one.id)):

@@ -1,4 +1,4 @@
-"""The curves of a classifier, drawn from the tables of the stages that trained and tested it."""
+"""Charts of the report, drawn from the tables that the stages wrote."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cytopipe.results.history import History, TrainedEpoch
 from cytopipe.results.tables import Line
 
 _PERTURBATIONS = {
-    "deletion": "The most important pixels are removed first: the sooner it falls, the better.",
-    "insertion": "The most important pixels come first: the sooner it rises, the better.",
+    "deletion": "The most important pixels are removed first; a faster drop is better.",
+    "insertion": "The most important pixels are inserted first; a faster rise is better.",
 }
 DIAGONAL: tuple[Point, Point] = ((0.0, 0.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend: what a style of the charts means."""
+    """An entry of a legend: the label of a line style."""
 
     label: str
     style: str
@@ -32,7 +32,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Curve:
-    """A chart with its title, a sentence that says how to read it, and its own legend (often none)."""
+    """A chart with its title, a sentence on how to read it, and its legend, which may be empty."""
 
     title: str
     text: str
@@ -41,12 +41,12 @@ class Curve:
 
 
 def class_keys(classes: Sequence[str]) -> list[Key]:
-    """The legend that charts of classes share."""
+    """The legend shared by all charts with one line per class."""
     return [Key(label, series_style(index)) for index, label in enumerate(classes)]
 
 
 def training_curves(history: History, measure: str) -> list[Curve]:
-    """Loss and another measure by epoch, with the kept epoch marked; none for what was not trained."""
+    """Loss and another measure by epoch, with the kept epoch marked; no curves without training."""
     return [_training_curve(history.epochs, name) for name in ("loss", measure) if history.epochs]
 
 
@@ -55,28 +55,28 @@ def _training_curve(epochs: Sequence[TrainedEpoch], name: str) -> Curve:
     kept: list[Point] = [(one.epoch, one.measures[f"val_{name}"]) for one in epochs if one.best]
     values = [value for _, value in [*train, *validation]]
     across = Axis("epoch", epochs[0].epoch, epochs[-1].epoch)
-    # A loss starts at 0; of a share between 0 and 1 the used part is shown.
+    # The axis of a loss starts at 0, that of a share slightly below the lowest value.
     up = Axis(name, 0.0, max(values)) if name == "loss" else Axis(name, max(0.0, min(values) - 0.05))
     lines = [Series(train, "train"), Series(validation, "val"), Series(kept, "best", marks=True)]
-    text = " ".join(f"{value:.3f} on validation at epoch {epoch:g}, which was kept." for epoch, value in kept)
+    text = " ".join(f"Kept: epoch {epoch:g}, {value:.3f} on validation." for epoch, value in kept)
     keys = (Key("training", "train"), Key("validation", "val"))
     title = "Dice" if name == "dice" else name.capitalize()
     return Curve(f"{title} by epoch", text, chart(f"{name} by epoch", across, up, lines), keys)
 
 
 def classifier_curves(one: ClassifierResults) -> list[Curve]:
-    """Every curve whose table is there and has rows."""
+    """Every curve whose table exists and has rows."""
     found = (_DRAWN[name](plot_table(one.files.plots / f"{name}.csv"), one) for name in _DRAWN)
     return [curve for curve in found if curve]
 
 
 def classifier_training(one: ClassifierResults) -> list[Curve]:
-    """Loss and accuracy by epoch."""
+    """Loss and accuracy of a classifier by epoch."""
     return training_curves(history(one.files), "accuracy")
 
 
 def perturbation_curves(one: ClassifierResults) -> list[Curve]:
-    """How the probability falls and rises as the pixels that matter most to each method are deleted or inserted."""
+    """Deletion and insertion curves: the probability as the most important pixels are deleted or inserted."""
     found = []
     for kind, text in _PERTURBATIONS.items():
         methods = _by(plot_table(paths.Explained(one.name).plots / f"{kind}.csv"), "method")
@@ -90,14 +90,14 @@ def perturbation_curves(one: ClassifierResults) -> list[Curve]:
 
 
 def segmenter_curves(one: SegmenterResults) -> list[Curve]:
-    """Loss and Dice by epoch, and how Dice is spread over the test images."""
+    """Loss and Dice of a segmenter by epoch, and the distribution of Dice over the test images."""
     training = training_curves(history(one.files), "dice")
     spread = [row for row in plot_table(one.files.plots / "distribution.csv") if row["measure"] == "dice"]
     return [*training, *([_spread(spread)] if spread else [])]
 
 
 def screening_curves(one: ScreeningResults) -> list[Curve]:
-    """Precision by recall as the detector's score falls, and found against annotated cells of each field."""
+    """Precision by recall over the detector's score, and found against annotated cells of each field."""
     rows = _by(plot_table(one.files.plots / "precision_recall.csv"), "overlap")
     found = []
     if rows:
@@ -107,12 +107,12 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
         ]
         svg = chart("precision by recall of found cells", Axis("recall"), Axis("precision"), lines)
         keys = [Key(kind, series_style(place)) for place, kind in enumerate(rows)]
-        found.append(Curve("Cells found", "From the surest alone to all that the detector tells.", svg, keys))
+        found.append(Curve("Detection", "From the highest scores only to all detections.", svg, keys))
     if counts := _points(plot_table(one.files.plots / "counts.csv"), "true", "found"):
         most = 1.05 * max(max(point) for point in counts) + 1
-        # Dots, not a line through them.
+        # One series per point draws dots without a line.
         dots = [Series([point], "model", marks=True) for point in dict.fromkeys(counts)]
-        text = "A dot stands for the fields with these numbers; on the diagonal they are right."
+        text = "Each dot stands for the fields with these counts; on the diagonal the count is right."
         svg = chart(
             "found by annotated cells",
             Axis("annotated", 0, most),
@@ -120,7 +120,7 @@ def screening_curves(one: ScreeningResults) -> list[Curve]:
             dots,
             [((0, 0), (most, most))],
         )
-        found.append(Curve("Cells of each field", text, svg))
+        found.append(Curve("Cells per field", text, svg))
     return found
 
 
@@ -136,7 +136,7 @@ def _by(rows: list[Line], column: str) -> dict[str, list[Line]]:
 
 
 def _of_classes(rows: list[Line], one: ClassifierResults, x: str, y: str) -> tuple[list[Series], list[Key]]:
-    """A line for each class; other questions, such as that of abnormality, have a style and a legend of their own."""
+    """A line per class; other problems, such as abnormal against normal, have their own style and legend."""
     lines, keys = [], []
     for label, mine in _by(rows, "class").items():
         style = series_style(one.classes.index(label)) if label in one.classes else "question"
@@ -151,7 +151,7 @@ def _roc(rows: list[Line], one: ClassifierResults) -> Curve | None:
         return None
     lines, keys = _of_classes(rows, one, "fpr", "tpr")
     svg = chart("ROC curves", Axis("false positive rate"), Axis("true positive rate"), lines, [DIAGONAL])
-    return Curve("ROC", "Each class against the rest; the diagonal is guessing.", svg, keys)
+    return Curve("ROC", "Each class against the rest; the diagonal is chance.", svg, keys)
 
 
 def _pr(rows: list[Line], one: ClassifierResults) -> Curve | None:
@@ -168,7 +168,7 @@ def _spread(rows: list[Line]) -> Curve:
     lines = [Series(points, series_style(index), part) for index, (part, points) in enumerate(parts.items())]
     svg = chart("Dice of the test images", Axis("Dice", max(0.0, low - 0.02)), Axis("share of images"), lines)
     keys = [Key(part, series_style(index)) for index, part in enumerate(parts)]
-    return Curve("Dice of every image", "The share of test images with at most this Dice.", svg, keys)
+    return Curve("Distribution of Dice", "The share of test images with at most this Dice.", svg, keys)
 
 
 def _reliability(rows: list[Line], one: ClassifierResults) -> Curve | None:
@@ -189,7 +189,9 @@ def _reliability(rows: list[Line], one: ClassifierResults) -> Curve | None:
     ]
     svg = chart("reliability", Axis("confidence"), Axis("accuracy"), lines, [DIAGONAL])
     keys = (Key("before", "before"), Key("after", "after"))
-    return Curve("Reliability", "Before and after the temperature; honest confidences lie on the diagonal.", svg, keys)
+    return Curve(
+        "Reliability", "Before and after calibration; well calibrated confidences are on the diagonal.", svg, keys
+    )
 
 
 def _coverage(rows: list[Line], one: ClassifierResults) -> Curve | None:
@@ -204,7 +206,7 @@ def _coverage(rows: list[Line], one: ClassifierResults) -> Curve | None:
     lines = [Series(points, "model"), *(Series([point], "best", marks=True) for point in chosen)]
     svg = chart("accuracy by coverage", Axis("share of images kept"), axis, lines, [((0.0, wanted), (1.0, wanted))])
     keys = [Key("chosen on validation", "best")] if chosen else []
-    text = f"The surest images first; the line is the wanted accuracy, {percent(wanted)}."
+    text = f"Most confident images first; the line is the wanted accuracy, {percent(wanted)}."
     return Curve("Selective prediction", text, svg, keys)
 
 
@@ -214,14 +216,14 @@ def _decision(rows: list[Line], one: ClassifierResults) -> Curve | None:
     groups = {name: _points(mine, "threshold", "net_benefit") for name, mine in _by(rows, "strategy").items()}
     best = max(value for points in groups.values() for _, value in points)
     top = best or 0.1
-    axis = Axis("net benefit", -0.15 * top, 1.08 * top)  # acting on all falls without end
+    axis = Axis("net benefit", -0.15 * top, 1.08 * top)  # the curve of acting on all images falls without limit
     lines = [
         Series([point for point in points if point[1] >= axis.low], f"act-{name}") for name, points in groups.items()
     ]
     svg = chart("net benefit by threshold", Axis("threshold probability"), axis, lines)
     names = {"model": "as the model says", "all": "on every image", "none": "on none"}
     keys = [Key(names.get(name, name), f"act-{name}") for name in groups]
-    return Curve("Decision curve", "Abnormal or normal: what acting is worth.", svg, keys)
+    return Curve("Decision curve", "Net benefit of acting on images called abnormal.", svg, keys)
 
 
 _DRAWN: dict[str, Callable[[list[Line], ClassifierResults], Curve | None]] = {

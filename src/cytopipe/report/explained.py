@@ -1,4 +1,4 @@
-"""The explanations of a classifier, ready to print."""
+"""The explanations of a classifier, prepared for the template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cytopipe.report.read import ClassifierResults
 from cytopipe.results.explanations import ExplainedImage, ExplanationDetails, Regions
 
 PIXELS = "share of the pixels"
-PANELS = 8  # of a classifier; the folder holds all
+PANELS = 8  # shown for each classifier; the folder has all
 REGIONS = ("nucleus", "cytoplasm", "background")
 
 
@@ -34,10 +34,10 @@ class Explained:
     """Explanations of one classifier.
 
     Attributes:
-        content: what the stage wrote; None where nothing explains it.
-        panels: of the images that the page shows.
-        hidden: number of images that it does not show.
-        shares: by class and column, how much falls on each region; empty without masks.
+        content: results of the stage; None if no image was explained.
+        panels: the explained images that the page shows.
+        hidden: number of explained images that it does not show.
+        shares: share of the attribution in each region, by class and column; empty without masks.
     """
 
     content: ExplanationDetails | None
@@ -47,17 +47,17 @@ class Explained:
 
     @property
     def methods(self) -> list[str]:
-        """As the stage names them."""
+        """Keys of the methods."""
         return list(self.content.methods) if self.content else []
 
     @property
     def columns(self) -> list[str]:
-        """Of the shares: the methods, and the regions' share of the pixels."""
+        """Columns of the table of shares: the methods, and the regions' share of the pixels."""
         return list(dict.fromkeys(name for bars in self.shares.values() for name in bars))
 
 
 def explained(one: ClassifierResults) -> Explained:
-    """What explains a classifier: right and wrong images of every class in turn, as many as the page bears."""
+    """The explanations of a classifier, with up to PANELS images, wrong and right, of every class in turn."""
     content = one.explanations
     if content is None or not content.images:
         return Explained(content if content and content.shares else None, [], 0, _shares(content) if content else {})
@@ -70,7 +70,7 @@ def explained(one: ClassifierResults) -> Explained:
 
 
 def in_turn(images: Sequence[ExplainedImage]) -> list[ExplainedImage]:
-    """Images so that every class, wrong ones first, has its turn before any has another."""
+    """Order images in rounds: one wrong image per class, then one right image per class, and so on."""
     kinds: dict[tuple[bool, str], list[ExplainedImage]] = {}
     for image in images:
         kinds.setdefault((image.correct, image.label), []).append(image)
@@ -79,7 +79,7 @@ def in_turn(images: Sequence[ExplainedImage]) -> list[ExplainedImage]:
 
 
 def method_name(method: str) -> str:
-    """A method's name for people."""
+    """Display name of a method."""
     return TITLES.get(method, method.replace("_", " "))
 
 

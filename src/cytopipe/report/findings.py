@@ -1,4 +1,4 @@
-"""The findings of a dataset's audit, ready to print."""
+"""The findings of a dataset's audit, prepared for the template."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cytopipe.report.pictures import Album, Picture, drawing
 from cytopipe.report.read import DatasetResults
 from cytopipe.results.audit import Example, Finding
 
-EXAMPLES = 4  # pairs of images of a finding
+EXAMPLES = 4  # pairs of images shown for a finding
 OFF = "off"
 WORDS = {"ok": "passed", "warning": "warning", "fail": "failed", "skipped": "skipped", OFF: "not audited"}
 _WORST_FIRST = ("fail", "warning", "ok", "skipped")
@@ -18,7 +18,7 @@ _WORST_FIRST = ("fail", "warning", "ok", "skipped")
 
 @dataclass(frozen=True)
 class Pair:
-    """Images that a finding shows side by side: (id, split, picture) each; `distance` as the audit measured it."""
+    """Images shown side by side, each as (id, split, picture); `distance` is that of their hashes, in bits."""
 
     images: Sequence[tuple[str, str, Picture]]
     distance: float | None
@@ -26,7 +26,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class ShownFinding:
-    """One check; `hidden` is the number of examples that are left out."""
+    """The result of one check; `hidden` is the number of examples that are not shown."""
 
     check: str
     verdict: str
@@ -48,17 +48,17 @@ class Audited:
 
     @property
     def word(self) -> str:
-        """The verdict in a word."""
+        """The verdict as text."""
         return WORDS.get(self.verdict, self.verdict)
 
     @property
     def alarms(self) -> list[ShownFinding]:
-        """The findings that a reader must know of before the numbers."""
+        """Failed checks and warnings."""
         return [finding for finding in self.findings if finding.verdict in ("fail", "warning")]
 
 
 def audited(one: DatasetResults, album: Album) -> Audited:
-    """The audit of a dataset, worst findings first; one that was not run says so."""
+    """The audit of a dataset, with the worst findings first; level and verdict are `off` if it was not audited."""
     if one.audit is None:
         return Audited(OFF, OFF, [])
     findings = [_shown(finding, one, album) for finding in one.audit.findings]

@@ -1,4 +1,4 @@
-"""The data behind the page's clicks: images and predictions, as JSON inside the page."""
+"""Data of the interactive parts of the page: images and predictions, as JSON inside the page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cytopipe.report.views import ClassifierView, DatasetView
 
 
 def page_data(datasets: Sequence[DatasetView], classifiers: Sequence[ClassifierView], album: Album) -> dict[str, Any]:
-    """What the script reads.
+    """Collect the data that the script reads.
 
     Returns:
-        `datasets`: by name, `classes` and `images`, each (id, group, index of the true class, data URI, width, height);
-        every image stands there once, however many classifiers show it. `classifiers`: by name, `dataset`, `cells`
-        ("true:predicted" by indices of classes -> number of images and indices of those shown), and `says` (image ->
-        index of the predicted class and the probability of every class, in per mille).
+        `datasets`: by name, `classes` and `images`, each image as (id, group, index of the true class, data URI, width,
+        height); an image appears once, however many classifiers show it. `classifiers`: by name, `dataset`, `cells`
+        ("true:predicted" class indices -> number of images and indices of the shown images), and `says` (index of an
+        image -> index of the predicted class and the probability of every class in per mille).
     """
     return {
         "datasets": {view.results.name: _dataset(view, classifiers, album) for view in datasets},

@@ -1,4 +1,4 @@
-"""A gallery of predicted masks from worst to best, with the contours of truth and prediction drawn on the cells."""
+"""Gallery of predicted masks from worst to best, with contours of truth and prediction drawn on the cells."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cytopipe.report.read import DatasetResults, Results, SegmenterResults
 from cytopipe.results.segmenter import MaskScores
 
 SHOWN_IMAGES = 12
-WORST = 4  # of them are the very worst; the others are spread over the ranking to the best
+WORST = 4  # of these are the very worst; the others are spread evenly over the ranking
 PARTS = (("cell", CYTOPLASM), ("nucleus", NUCLEUS))
 
 
 @dataclass(frozen=True)
 class Outline:
-    """SVG path of a part's contours: `source` is truth or prediction, `part` cell or nucleus."""
+    """Contours of a part as an SVG path; `source` is truth or prediction, `part` is cell or nucleus."""
 
     source: str
     part: str
@@ -31,7 +31,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Overlay:
-    """One cell: its picture, outlines in pixels of `width` x `height`, its overlaps and its place in the ranking."""
+    """One cell: picture, outlines in pixels of `width` x `height`, Dice and distance by part, rank from the worst."""
 
     id: str
     label: str
@@ -46,7 +46,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The overlays of one segmenter; `why` says why there are none."""
+    """The overlays of one segmenter; `why` is the reason if there are none."""
 
     overlays: Sequence[Overlay]
     total: int
@@ -54,7 +54,7 @@ class Gallery:
 
 
 def gallery(one: SegmenterResults, results: Results) -> Gallery:
-    """Test images of the dataset that the segmenter was trained and tested on, worst Dice first."""
+    """The gallery of a segmenter: test images of its dataset, worst Dice first."""
     dataset = results.datasets[one.config.dataset]
     if not one.overlaps:
         return Gallery([], 0, f"The test images of {dataset.name} have no true masks.")
@@ -66,12 +66,12 @@ def gallery(one: SegmenterResults, results: Results) -> Gallery:
 
 
 def rank(overlaps: Sequence[MaskScores]) -> list[MaskScores]:
-    """Images by their mean Dice of cell and nucleus, worst first; one without a Dice counts as the worst."""
+    """Sort images by mean Dice of cell and nucleus, worst first; an image without Dice counts as the worst."""
     return sorted(overlaps, key=lambda row: (_mean_dice(row), row.id))
 
 
 def spread(count: int, shown: int = SHOWN_IMAGES, worst: int = WORST) -> list[int]:
-    """Places in a ranking: the first `worst`, and others at even distances up to the last."""
+    """Indices in a ranking: the first `worst`, and others evenly spaced up to the last."""
     if count <= shown:
         return list(range(count))
     rest = np.linspace(worst, count - 1, shown - worst + 1).round().astype(int)[1:]
@@ -79,7 +79,7 @@ def spread(count: int, shown: int = SHOWN_IMAGES, worst: int = WORST) -> list[in
 
 
 def contours(mask: np.ndarray, value: int) -> str:
-    """SVG path around all pixels of at least `value`, through the middles of the pixels at the border."""
+    """SVG path around all pixels of at least `value` in an H x W mask, through the centres of the border pixels."""
     found, _ = cv2.findContours((mask >= value).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     shapes = sorted(contour[:, 0].tolist() for contour in found)
     return "".join("M" + "L".join(f"{x + 0.5:g},{y + 0.5:g}" for x, y in shape) + "Z" for shape in shapes)

@@ -1,4 +1,4 @@
-"""Pictures inside the page: thumbnails of cells, figures of other stages, all as data URIs."""
+"""Pictures inside the page, as data URIs: thumbnails of cells and figures of other stages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from PIL import Image
 from cytopipe.imaging.decode import opened, read_png
 
 THUMBNAIL = 96  # longer side, pixels
-SHOWN = 240  # of a cell in the gallery of masks
-PANEL = 720  # width of a panel of explanations
-COLOURS = 64  # of a figure: lines and letters need no more
+SHOWN = 240  # longer side of a cell in the gallery of masks, pixels
+PANEL = 720  # longer side of a panel of explanations, pixels
+COLOURS = 64  # of a figure; lines and text need no more
 
 _RERUN = "rerun the stage that writes it"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A data URI and the size of its image in pixels."""
+    """A data URI, and the size of its image in pixels."""
 
     uri: str
     width: int
@@ -32,7 +32,7 @@ class Picture:
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
-    """An H x W x 3 image whose longer side has at most `side` pixels; small ones stay as they are."""
+    """Shrink an H x W x 3 image to at most `side` pixels on the longer side; smaller images are unchanged."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
@@ -42,24 +42,24 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def photograph(image: np.ndarray, quality: int = 82) -> Picture:
-    """An H x W x 3 uint8 RGB image as JPEG, the same bytes for the same image."""
+    """Encode an H x W x 3 uint8 RGB image as JPEG; equal images give equal bytes."""
     return _encoded(Image.fromarray(image), "jpeg", quality=quality, optimize=True)
 
 
 def thumbnail(path: Path, side: int = THUMBNAIL) -> Picture:
-    """A small JPEG of an image that a stage wrote.
+    """Read an image of a stage and encode it as a small JPEG.
 
     Raises:
-        CytopipeError: when it does not decode.
+        CytopipeError: if it cannot be decoded.
     """
     return photograph(shrink(read_png(path), side))
 
 
 def drawing(path: Path) -> Picture:
-    """A figure with few colours, as PNG with a palette: a third of its size.
+    """Read a figure with few colours and encode it as a palette PNG, at about a third of its size.
 
     Raises:
-        CytopipeError: when it does not decode.
+        CytopipeError: if it cannot be decoded.
     """
     with opened(path, hint=_RERUN) as image:
         flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
@@ -67,10 +67,10 @@ def drawing(path: Path) -> Picture:
 
 
 def panel(path: Path) -> Picture:
-    """A figure that holds photographs, as JPEG.
+    """Read a figure that contains photographs and encode it as JPEG.
 
     Raises:
-        CytopipeError: when it does not decode.
+        CytopipeError: if it cannot be decoded.
     """
     return photograph(shrink(read_png(path), PANEL), quality=70)
 
@@ -83,10 +83,10 @@ def _encoded(image: Image.Image, kind: str, **options: object) -> Picture:
 
 
 class Album:
-    """Thumbnails by dataset and id, each made once.
+    """Cache of thumbnails by dataset and id.
 
     Args:
-        file: where the image of (dataset, id) lies.
+        file: returns the path of an image, given dataset and id.
     """
 
     def __init__(self, file: Callable[[str, str], Path]) -> None:
@@ -97,7 +97,7 @@ class Album:
         """The thumbnail of an image.
 
         Raises:
-            CytopipeError: when the image does not decode.
+            CytopipeError: if the image cannot be decoded.
         """
         key = (dataset, image)
         if key not in self._made:

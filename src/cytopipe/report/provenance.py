@@ -1,4 +1,4 @@
-"""What made the results: parameters, versions of libraries, hashes. No time, host or absolute path among them."""
+"""Provenance of the results: parameters, library versions and hashes, without times, hosts or absolute paths."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ def versions() -> dict[str, str]:
 
 
 def parameters(params: Params) -> dict[str, Any]:
-    """All parameters that results depend on, as plain values; of an absolute path the last part alone."""
+    """All parameters that affect results, as plain values; absolute paths are reduced to their last part."""
     values: dict[str, Any] = _plain(params.model_dump(mode="python"))
-    del values["tracking"], values["runtime"]["num_workers"]  # they change no byte of any result
+    del values["tracking"], values["runtime"]["num_workers"]  # without effect on any result
     return values
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:
-    """Plain values as YAML."""
+    """Format plain values as YAML."""
     return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
 
 
 def hashes(results: Results) -> dict[str, dict[str, str]]:
-    """SHA-256 by kind and name: manifests of the datasets, test arrays, weights of the models."""
+    """SHA-256 of manifests, test arrays and weights, by kind and name."""
     models = {
         **{f"segmenter {name}": one.files.model for name, one in results.segmenters.items()},
         **{f"classifier {name}": one.files.model for name, one in results.classifiers.items()},

@@ -1,4 +1,4 @@
-"""What the stages left, read for the report: classifiers, segmenters, screenings, datasets, audits, explanations."""
+"""Reading the results of all stages for the report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cytopipe.results.tables import Line, Table
 
 @dataclass(frozen=True)
 class DatasetResults:
-    """A dataset as it was organized, and what its audit found (None where there was none)."""
+    """An organized dataset and its audit (None if it was not audited)."""
 
     name: str
     config: Dataset
@@ -45,10 +45,10 @@ class DatasetResults:
         return {row.id: row for row in self.rows}
 
     def row(self, identity: str) -> Row:
-        """The manifest's row of an image.
+        """The row of an image in the manifest.
 
         Raises:
-            CytopipeError: when there is none.
+            CytopipeError: if there is no such image.
         """
         if identity not in self.by_id:
             raise CytopipeError(
@@ -57,13 +57,13 @@ class DatasetResults:
         return self.by_id[identity]
 
     def image(self, identity: str) -> Path:
-        """File of an image; raises as `row` does."""
+        """Path of an image; raises errors like `row`."""
         return paths.Organized(self.name).folder / self.row(identity).path
 
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """A classifier's results, and what explains it (None where nothing does)."""
+    """Results of a classifier, and its explanations (None if the stage has not run)."""
 
     name: str
     config: Classifier
@@ -89,7 +89,7 @@ class ClassifierResults:
 
 @dataclass(frozen=True)
 class SegmenterResults:
-    """A segmenter's results; `overlaps` has a row for each test image with a true mask."""
+    """Results of a segmenter; `overlaps` has a row for each test image with a true mask."""
 
     name: str
     config: Segmenter
@@ -104,7 +104,7 @@ class SegmenterResults:
 
 @dataclass(frozen=True)
 class ScreeningResults:
-    """What was found in whole fields; `fields` has a row for each."""
+    """Results of a screening; `fields` has a row for each field."""
 
     name: str
     config: Screening
@@ -172,18 +172,18 @@ def _screening(name: str, config: Screening) -> ScreeningResults:
 
 
 def plot_table(path: Path) -> list[Line]:
-    """Rows of a table that a plot was drawn from; none for a missing file: not every evaluation draws every curve."""
+    """Rows of the table of a plot; none for a missing file, as not every evaluation draws every curve."""
     return list(Table.read(path).rows) if path.is_file() else []
 
 
 def history(trained: paths.Trained) -> History:
-    """The training of a model; without an epoch where nothing was trained."""
+    """The training history of a model; without epochs if nothing was trained."""
     path = trained.training / "history.csv"
     return History.read(path) if path.is_file() else History(epochs=())
 
 
 def weight_hashes(model: Path) -> dict[str, str]:
-    """SHA-256 of a model folder's files, by their path below it, as its own lists of checksums say."""
+    """SHA-256 of the files of a model folder by relative path, from its lists of checksums."""
     found = {}
     for sums in sorted(model.rglob(SUMS)):
         for line in sums.read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""Jinja environments: one that escapes everything for HTML, one that escapes names for Markdown."""
+"""Jinja environments for HTML, which escapes every value, and Markdown, and filters for numbers and names."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ _NONE = "–"
 
 
 def page(template: str, **content: Any) -> str:
-    """Fill a template of HTML; every value is escaped."""
+    """Render an HTML template; every value is escaped."""
     return _environment(escape=True).get_template(template).render(**content)
 
 
 def card(template: str, **content: Any) -> str:
-    """Fill a template of Markdown; names go through the filter `md`. Runs of empty lines become one."""
+    """Render a Markdown template; names must go through the filter `md`. Consecutive empty lines are merged."""
     text = _environment(escape=False).get_template(template).render(**content)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with this many decimals; a dash where there is none."""
+    """Format a number with this many decimals; a dash for None."""
     return _NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """A difference with its sign."""
+    """Format a difference with its sign; a dash for None."""
     return _NONE if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def limits(value: Estimate | Interval | None, digits: int = 3) -> str:
-    """The interval of an estimate: 0.812 to 0.897."""
+    """Format an interval, such as 0.812 to 0.897; a dash if there is none."""
     if value is None or value.low is None:
         return _NONE
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
 def measure(estimate: Estimate, metric: Metric) -> str:
-    """The value of a metric, in its own form."""
+    """Format the value of a metric with its decimals and sign."""
     return (signed if metric.signed else number)(estimate.value, metric.digits)
 
 
 def sentence(text: str) -> str:
-    """A title with a capital at its beginning."""
+    """Capitalise the first letter of a title."""
     return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """A share as per cent."""
+    """Format a share in per cent; a dash for None."""
     return _NONE if value is None else f"{value:.{digits}%}".replace("%", " %")
 
 
 def count(value: float) -> str:
-    """A whole number with thin spaces between thousands."""
+    """Format an integer with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
 
 
 def plain(value: Any) -> str:
-    """A number of unknown kind, as short as it can be without loss for a reader."""
+    """Format a value: a fraction with three significant digits, a dash for None, anything else as text."""
     if value is None:
         return _NONE
     if isinstance(value, float) and not value.is_integer():
@@ -75,7 +75,7 @@ def plain(value: Any) -> str:
 
 
 def markdown_name(value: object) -> str:
-    """A name inside Markdown: what would be markup or HTML is shown as it stands, on one line."""
+    """Escape a name for Markdown: markup and HTML are shown literally, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(value).split()))
 
 

@@ -1,4 +1,4 @@
-"""A screening of whole fields, ready to print."""
+"""A screening of whole fields, prepared for the template."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cytopipe.report.curves import Curve, screening_curves
 from cytopipe.report.pictures import Picture, photograph, shrink
 from cytopipe.report.read import ScreeningResults
 
-FIELD = 720  # longer side of a field on the page, pixels
+FIELD = 720  # longer side of a field in the report, pixels
 RANKS = ("worst", "median", "best")
 
 
 @dataclass(frozen=True)
 class FieldView:
-    """A drawn field; `rank` says which it is among all, `f1` is of its boxes."""
+    """A drawn field; `rank` is worst, median or best, by the F1 of its boxes."""
 
     id: str
     rank: str
@@ -26,7 +26,7 @@ class FieldView:
 
 @dataclass(frozen=True)
 class ScreeningView:
-    """A screening with its curves and the fields that the stage drew."""
+    """A screening with its curves and drawn fields."""
 
     results: ScreeningResults
     curves: Sequence[Curve]
@@ -34,16 +34,16 @@ class ScreeningView:
 
 
 def screening_view(one: ScreeningResults) -> ScreeningView:
-    """Of one screening."""
+    """Prepare one screening."""
     return ScreeningView(one, screening_curves(one), _fields(one))
 
 
 def _fields(one: ScreeningResults) -> list[FieldView]:
-    """The fields that lie in the folder of figures, the worst first."""
+    """The fields in the folder of figures, worst first."""
     scores = {row.field: row.f1 for row in one.fields}
     drawn = [name for name in scores if (one.files.figures / f"{name}.png").is_file()]
     drawn.sort(key=lambda name: (scores[name] or 0.0, name))
-    ranks = RANKS if len(drawn) == len(RANKS) else RANKS[::2]  # of two fields none is the middle one
+    ranks = RANKS if len(drawn) == len(RANKS) else RANKS[::2]  # two fields have no median
     return [
         FieldView(name, rank, scores[name], photograph(shrink(read_png(one.files.figures / f"{name}.png"), FIELD)))
         for name, rank in zip(drawn, ranks, strict=False)

@@ -1,4 +1,4 @@
-"""Stored results of real runs, docs/results/<preset>.json: their format, and how a finished run becomes one of them."""
+"""Stored results of real runs, docs/results/<preset>.json: their format, and collecting them from a finished run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PRETRAINED = "starts from ImageNet weights"
 
 
 class Result(BaseModel):
-    """One metric of one system with its 95 % interval, measured on `n` images of the test split.
+    """One metric of one system with its 95 % interval, measured on `n` test images.
 
-    `split` says how the test images were set apart: `datasets.<name>.split.kind`.
+    `split` is the kind of split: `datasets.<name>.split.kind`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -35,26 +35,28 @@ class Result(BaseModel):
     low: float | None
     high: float | None
     n: int = Field(ge=1)
-    folds: int | None = Field(None, ge=2, description="of a cross-validation; the value is over all its images")
+    folds: int | None = Field(
+        None, ge=2, description="number of folds of a cross-validation; the value is over all its images"
+    )
     fold_mean: float | None = None
     fold_sd: float | None = None
     note: str | None = None
 
     @property
     def shown(self) -> str:
-        """Value and interval for people; of a cross-validation also the mean and the spread of its folds."""
+        """Value and interval as text, with mean and standard deviation over the folds of a cross-validation."""
         limits = "" if self.low is None or self.high is None else f" ({self.low:.3f} to {self.high:.3f})"
         spread = "" if self.fold_sd is None else f"; folds {self.fold_mean:.3f} ± {self.fold_sd:.3f}"
         return f"{self.value:.3f}{limits}{spread}"
 
     @property
     def split_shown(self) -> str:
-        """The split for people."""
+        """The split as text."""
         return f"{self.split}, {self.folds} folds" if self.folds else self.split
 
 
 class Stored(BaseModel):
-    """The results of one run of a preset, and how they came about."""
+    """The results of one run of a preset, with its command, commit and machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -77,16 +79,16 @@ class Stored(BaseModel):
 
     @property
     def made(self) -> str:
-        """How the results came about, for people."""
+        """Command, duration, machine and commit of the run as text."""
         dirty = "-dirty" if self.commit.endswith("-dirty") else ""
         return f"`{self.command}`, {self.minutes:g} min on {self.machine}, commit {self.commit[:12]}{dirty}"
 
 
 def read_results(folder: Path) -> list[Stored]:
-    """All stored results, sorted by the name of their file; none where there is no folder.
+    """Read all stored results, sorted by file name; none if the folder does not exist.
 
     Raises:
-        CytopipeError: for a file that is not of the format.
+        CytopipeError: if a file does not have the format.
     """
     stored = []
     for file in sorted(folder.glob("*.json")):
@@ -99,15 +101,15 @@ def read_results(folder: Path) -> list[Stored]:
 
 
 def collect(root: Path, params: Params, partial: bool = False) -> list[Result]:
-    """The results of a finished run: every segmenter with true masks to test on, then every classifier.
+    """Collect the results of a finished run: every segmenter with true masks to test on, then every classifier.
 
     Args:
-        root: of the project.
-        params: what was run.
-        partial: leave out what has not been run.
+        root: root folder of the project.
+        params: parameters of the run.
+        partial: whether to leave out models without results.
 
     Raises:
-        CytopipeError: when a result is missing, or was not made with these parameters.
+        CytopipeError: if a result is missing, or was made with other parameters.
     """
     if partial:
         params = params.model_copy(

@@ -1,4 +1,4 @@
-"""What the templates show of each dataset, ranking, classifier and segmenter: one object each, ready to print."""
+"""View models of the templates: one object per dataset, ranking, classifier and segmenter."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from cytopipe import paths
 from cytopipe.adapters.base import Adapter
 from cytopipe.adapters.registry import adapter
+from cytopipe.metrics.comparison import compact_letter_display
 from cytopipe.metrics.registry import of_task
 from cytopipe.params import SPLITS, RecipeSource
-from cytopipe.report.compact_letter_display import letters
 from cytopipe.report.confusion import Cell, chosen_images, matrix
 from cytopipe.report.curves import (
     Curve,
@@ -33,13 +33,13 @@ from cytopipe.results.leaderboard import RankedClassifier, Ranking
 from cytopipe.results.predictions import Prediction
 from cytopipe.sources.recipe import load_recipe
 
-EXAMPLES = 3  # images of a class and split
-LEADING = of_task("classification")[0].key  # the metric of the whiskers
+EXAMPLES = 3  # images shown for a class and split
+LEADING = of_task("classification")[0].key  # the metric by which classifiers are ranked
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a dataset comes from, for people; of a recipe also licence and citation."""
+    """Origin of a dataset as text; licence and citation are empty if unknown."""
 
     text: str
     licence: str
@@ -48,7 +48,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """A dataset: `examples` are pictures by class and split, with the id of each."""
+    """A dataset; `examples` are (id, picture) by class and split."""
 
     results: DatasetResults
     adapter: Adapter
@@ -61,7 +61,7 @@ class DatasetView:
 
 @dataclass(frozen=True)
 class RankingView:
-    """One ranking of the leaderboard; `low` is where the axis of its whiskers begins."""
+    """One ranking of the leaderboard; `low` is the start of the axis of accuracy."""
 
     title: str
     dataset: str
@@ -72,23 +72,23 @@ class RankingView:
 
     @property
     def resolved(self) -> int:
-        """Number of differences that the test set resolves."""
+        """Number of significant differences."""
         return sum(pair.resolved for pair in self.content.pairs)
 
     @property
     def best(self) -> RankedClassifier:
-        """The first row."""
+        """The best classifier."""
         return self.content.best
 
     @property
     def ticks(self) -> list[float]:
-        """Values that the axis names."""
+        """Labelled values of the axis."""
         return [round(float(value), 2) for value in np.linspace(self.low, 1, 3)]
 
 
 @dataclass(frozen=True)
 class ClassifierView:
-    """A classifier; `shown` are the images of each cell of the matrix."""
+    """A classifier; `shown` are the images to show for each cell of the confusion matrix."""
 
     results: ClassifierResults
     open: bool
@@ -111,7 +111,7 @@ class SegmenterView:
 
 
 def dataset_view(one: DatasetResults, results: Results, album: Album) -> DatasetView:
-    """Of one dataset."""
+    """Prepare one dataset."""
     return DatasetView(
         one,
         adapter(one.config.adapter, f"datasets.{one.name}.adapter"),
@@ -124,15 +124,15 @@ def dataset_view(one: DatasetResults, results: Results, album: Album) -> Dataset
 
 
 def origin(one: DatasetResults) -> Origin:
-    """Where the images come from."""
+    """Describe where the images come from."""
     source = one.config.source
     if isinstance(source, RecipeSource):
         recipe = load_recipe(source.path) if source.path.is_relative_to(paths.RECIPES) else None
         text = f"fetched by the recipe {_name(source.path)}"
         return Origin(text, recipe.licence if recipe else "", recipe.citation if recipe else "")
     if source.kind == "phantom":
-        text = f"phantoms that cytopipe drew in this layout, seed {source.seed}: no real cells"
-        return Origin(text, "that of cytopipe, Apache-2.0", "")
+        text = f"phantoms drawn by cytopipe in this layout with seed {source.seed}, no real cells"
+        return Origin(text, "Apache-2.0, as cytopipe", "")
     return Origin(f"the local archive {_name(source.path)}", "", "")
 
 
@@ -141,7 +141,7 @@ def _name(path: PurePath) -> str:
 
 
 def examples(one: DatasetResults, album: Album) -> dict[str, dict[str, list[tuple[str, Picture]]]]:
-    """A few images of every class and split, at even distances in the order of ids."""
+    """Choose a few images of every class and split, evenly spaced in the order of ids."""
     found: dict[str, dict[str, list[tuple[str, Picture]]]] = {}
     for label in one.classes:
         for split in SPLITS:
@@ -153,7 +153,7 @@ def examples(one: DatasetResults, album: Album) -> dict[str, dict[str, list[tupl
 
 
 def ranking_views(results: Results, datasets: Mapping[str, DatasetView]) -> list[RankingView]:
-    """Every ranking, in the order of the datasets."""
+    """Prepare every ranking, in the order of the datasets."""
     order = list(results.datasets)
     views = [_ranking_view(title, content, results, datasets) for title, content in results.leaderboard.root.items()]
     return sorted(views, key=lambda view: (order.index(view.dataset), view.title))
@@ -166,11 +166,11 @@ def _ranking_view(title: str, content: Ranking, results: Results, datasets: Mapp
     lowest = min(one.value or 0.0 if one.low is None else one.low for one in leading)
     low = max(0.0, float(np.floor(lowest * 10 - 1e-9)) / 10)
     groups = content.equals if len(rows) > 1 else ()
-    return RankingView(title, dataset, content, letters(groups), low, datasets[dataset].audit)
+    return RankingView(title, dataset, content, compact_letter_display(groups), low, datasets[dataset].audit)
 
 
 def classifier_views(results: Results, rankings: Sequence[RankingView]) -> list[ClassifierView]:
-    """Every classifier in the order of the rankings; the best of each is open."""
+    """Prepare every classifier in the order of the rankings; the best of each ranking is expanded."""
     return [
         _classifier_view(results.classifiers[row.name], place == 0)
         for ranking in rankings
@@ -193,5 +193,5 @@ def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
 
 
 def segmenter_view(one: SegmenterResults, results: Results) -> SegmenterView:
-    """Of one segmenter."""
+    """Prepare one segmenter."""
     return SegmenterView(one, segmenter_curves(one), gallery(one, results))

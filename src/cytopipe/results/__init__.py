@@ -1,1 +1,1 @@
-"""The contracts between stages: one frozen type for every file that one stage writes and another reads."""
+"""Contracts between stages: one frozen type for every file that one stage writes and another reads."""

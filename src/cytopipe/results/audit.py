@@ -1,4 +1,4 @@
-"""audit.json: every check of a dataset with its verdict."""
+"""audit.json: the checks of a dataset and their verdicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Verdict = Literal["ok", "warning", "fail", "skipped"]
 
 
 class Example(Record):
-    """Images that show a finding, with their splits; `distance` is in bits of their hashes."""
+    """Images that illustrate a finding, with their splits; `distance` is that of their hashes, in bits."""
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]
@@ -18,16 +18,16 @@ class Example(Record):
 
 
 class Finding(Record):
-    """One check and what it found.
+    """The result of one check.
 
     Attributes:
-        check: its name.
-        verdict: fail where the numbers on this dataset are not to be trusted, warning where they need a second look.
+        check: name of the check.
+        verdict: fail if results on this dataset must not be trusted, warning if they need a second look.
         title: one short sentence.
-        text: what was done and found, and what to do.
-        numbers: behind the verdict; None where one is not defined.
-        examples: images that show it.
-        figure: a PNG's name in the audit's folder of figures.
+        text: method, result and advice.
+        numbers: the numbers behind the verdict; None for a number that is not defined.
+        examples: images that illustrate the finding.
+        figure: file name of a PNG in the audit's folder of figures.
     """
 
     check: str
@@ -40,7 +40,7 @@ class Finding(Record):
 
 
 class AuditReport(Contract):
-    """An audit; where it was switched off, level and verdict are `off` and nothing was checked."""
+    """An audit of a dataset; if it is switched off, level and verdict are `off` and there are no findings."""
 
     dataset: str
     level: str

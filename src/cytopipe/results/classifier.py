@@ -1,4 +1,4 @@
-"""details.json of a classifier: what was tested, how, and every number that came out."""
+"""details.json of a classifier: every number of its evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cytopipe.results.numbers import Estimate, Estimates, Spreads
 
 
 class IntervalMethod(Record):
-    """How the intervals were made: a bootstrap over `unit`, but for proportions."""
+    """How intervals were computed: by a bootstrap over `unit`; for proportions by the method named there."""
 
     level: float
     unit: str
@@ -16,7 +16,7 @@ class IntervalMethod(Record):
 
 
 class ClassScores(Record):
-    """One class; a precision of what was never predicted, and a recall of what has no image, are not defined."""
+    """Metrics of one class; precision is not defined without predictions, recall not without images."""
 
     precision: Estimate
     recall: Estimate
@@ -25,7 +25,7 @@ class ClassScores(Record):
 
 
 class Calibration(Record):
-    """Errors of the probabilities before and after they were calibrated; one temperature per network."""
+    """Errors of the probabilities before and after calibration; one temperature per network."""
 
     temperature: tuple[float, ...]
     before: Estimates
@@ -33,7 +33,7 @@ class Calibration(Record):
 
 
 class Selective(Record):
-    """What is left to the classifier alone at its confidence threshold, and how much of that is wrong."""
+    """Selective prediction at the confidence threshold: coverage, error of the kept images, and AURC."""
 
     wanted_error: float
     coverage: Estimate
@@ -42,7 +42,7 @@ class Selective(Record):
 
 
 class OperatingPoint(Record):
-    """Abnormal or normal, at a threshold that was chosen on validation images for a specificity."""
+    """Abnormal against normal, at the threshold that reached the wanted specificity on validation images."""
 
     wanted_specificity: float
     sensitivity: Estimate
@@ -50,18 +50,18 @@ class OperatingPoint(Record):
 
 
 class ClassifierDetails(Contract):
-    """The test of a classifier.
+    """The evaluation of a classifier on test images.
 
     Attributes:
-        dataset: whose test images these are.
-        model: identity of the model folder; None where one network per fold was tested.
-        test_sha256: of the test array, or of every split where all images were tested.
-        images, groups: numbers of those tested.
-        intervals: how they were made.
+        dataset: name of the dataset of the test images.
+        model: identity of the model folder; None for a cross-validation, which tests one network per fold.
+        test_sha256: of the test array; for a cross-validation, of the array of every split.
+        images, groups: numbers of tested images and groups.
+        intervals: how intervals were computed.
         metrics: by key of the registry.
-        operating_points: empty without a question of abnormality.
-        seeds, folds: spread over networks; None where there is one network.
-        undefined: the reason of each number that is not defined.
+        operating_points: empty if the dataset has no normal classes, or validation has no normal images.
+        seeds, folds: spread over networks; None for a single network.
+        undefined: the reason why each undefined number is not defined.
     """
 
     dataset: str

@@ -1,4 +1,4 @@
-"""The bases of the contracts: JSON files and CSV tables that are read, checked and written in one place."""
+"""Base classes of the contracts: JSON files that are read, checked and written in one place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Content = TypeVar("Content")
 
 
 class Record(BaseModel):
-    """A part of a file: it knows all its keys, never changes, and holds finite numbers only."""
+    """A part of a file: unknown keys are an error, it is immutable, and its numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -30,20 +30,20 @@ class _JsonFile(BaseModel):
         """Read and check the file.
 
         Raises:
-            CytopipeError: when it is missing, unreadable, or not of this type.
+            CytopipeError: if the file is missing, unreadable, or not of this type.
         """
         return cls.parse(read_bytes(path), path)
 
     @classmethod
     def parse(cls, data: bytes, where: str | Path) -> Self:
-        """Check the content of a file that lies elsewhere, such as in a git revision.
+        """Check the content of a file that is stored elsewhere, such as in a git revision.
 
         Args:
             data: UTF-8 JSON.
-            where: what an error calls the file.
+            where: the file, for error messages.
 
         Raises:
-            CytopipeError: when the content is not of this type.
+            CytopipeError: if the content is not of this type.
         """
         try:
             return cls.model_validate_json(data, strict=True)
@@ -61,18 +61,18 @@ class _JsonFile(BaseModel):
 
 
 class Contract(_JsonFile, Record):
-    """A JSON file with fixed keys."""
+    """A JSON file with a fixed set of keys."""
 
 
 class Collection(_JsonFile, RootModel[Content], Generic[Content]):
-    """A JSON file that is nothing but a collection, such as one ranking for each dataset."""
+    """A JSON file that consists of one collection, such as a ranking for each dataset."""
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a result.
+    """Read the content of a result file.
 
     Raises:
-        CytopipeError: when it is missing or unreadable.
+        CytopipeError: if it is missing or unreadable.
     """
     try:
         return path.read_bytes()

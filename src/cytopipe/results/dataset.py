@@ -1,4 +1,4 @@
-"""summary.json of an organized dataset: its classes, counts and what was changed."""
+"""summary.json of an organized dataset: classes, counts, and changes to the images."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from cytopipe.results.contract import Contract, Record
 
 
 class Torn(Record):
-    """What stands on several sides of a published split: groups, and sets of identical images."""
+    """Numbers of groups, and of sets of identical images, that are in several splits of a published split."""
 
     groups: int
     copies: int
 
 
 class Size(Record):
-    """Of the stored images, pixels."""
+    """Range and median of one side of the stored images, in pixels."""
 
     min: int
     median: int | float
@@ -21,21 +21,21 @@ class Size(Record):
 
 
 class Sizes(Record):
-    """Width and height."""
+    """Widths and heights of the stored images."""
 
     width: Size
     height: Size
 
 
 class Copies(Record):
-    """A set of identical images, with the labels that they have."""
+    """A set of byte-identical images with their labels."""
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
 
 
 class Refused(Record):
-    """An image that was left out, and why."""
+    """An image that was left out, and the reason."""
 
     id: str
     reason: str
@@ -45,12 +45,12 @@ class DatasetSummary(Contract):
     """An organized dataset.
 
     Attributes:
-        classes: in the order of their indices, which travels with every model.
-        normal: those without disease; empty where the dataset asks no such question.
+        classes: class names in the order of their indices; every model stores this order.
+        normal: classes without disease; empty if the dataset does not distinguish normal from abnormal.
         masks: number of images with a true mask.
         split: how the splits were made.
-        counts: images by split and class.
-        groups: by split.
+        counts: number of images by split and class.
+        groups: number of groups by split.
         converted: number of images by kind of conversion.
     """
 

@@ -1,4 +1,4 @@
-"""details.json of any model, and its metrics by where the registry says that they are."""
+"""details.json of any model, and access to its metrics through the registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DETAILS: dict[Task, type[Details]] = {
 
 
 def estimate_at(details: Details, place: str) -> Estimate | None:
-    """The number at a place with dots, such as `calibration.after.ece`; None where there is none."""
+    """The number at a dotted path such as `calibration.after.ece`; None if there is no number."""
     found: Any = details
     for key in place.split("."):
         found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
@@ -28,16 +28,16 @@ def estimate_at(details: Details, place: str) -> Estimate | None:
 
 
 def estimate_of(details: Details, metric: Metric) -> Estimate | None:
-    """A metric with its interval; None where the details do not hold it."""
+    """A metric with its interval; None if the details do not contain it."""
     return estimate_at(details, metric.place)
 
 
 def estimates_of(details: Details, task: Task) -> dict[str, Estimate]:
-    """Every metric of a task that the details hold, by key."""
+    """Every metric of a task that the details contain, by key."""
     found = {metric.key: estimate_of(details, metric) for metric in of_task(task)}
     return {key: one for key, one in found.items() if one is not None}
 
 
 def values_of(details: Details, task: Task) -> dict[str, float]:
-    """Every metric of a task that is defined, by key."""
+    """The value of every metric of a task that is defined, by key."""
     return {key: one.value for key, one in estimates_of(details, task).items() if one.value is not None}

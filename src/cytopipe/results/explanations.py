@@ -1,4 +1,4 @@
-"""explanations.json: the images that are shown of a classifier, and every measure of its attributions."""
+"""explanations.json: the explained images of a classifier, and measurements of its attributions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cytopipe.results.contract import Contract, Record
 
 
 class Share(Record):
-    """The mean share of a region with the limits of its interval; None where nothing was measured."""
+    """Mean share of the attribution in a region, with its interval; None if no image was measured."""
 
     mean: float | None
     low: float | None
@@ -17,7 +17,7 @@ Regions = dict[str, Share]
 
 
 class ExplainedImage(Record):
-    """One image with a panel; `shares` is what falls on each region, by method, None where nothing is attributed."""
+    """One explained image; `shares` is the attribution in each region by method, None without masks or attribution."""
 
     id: str
     label: str
@@ -29,7 +29,7 @@ class ExplainedImage(Record):
 
 
 class Area(Record):
-    """Area under a deletion or insertion curve, with the limits of its interval."""
+    """Area under a deletion or insertion curve, with its interval."""
 
     auc: float | None
     low: float | None
@@ -37,36 +37,37 @@ class Area(Record):
 
 
 class RandomOrder(Record):
-    """The areas when pixels are changed in random order."""
+    """Areas under the curves if pixels are deleted or inserted in random order."""
 
     deletion_auc: float | None
     insertion_auc: float | None
 
 
 class Randomisation(Record):
-    """Correlation of the maps with those of untrained weights; a method passes where it is low."""
+    """Correlation with the maps of a network with random weights; a method passes if it is low."""
 
     correlation: float | None
     passed: bool
 
 
 class Measured(Record):
-    """Number of images behind the shares, and behind the curves and the randomisation."""
+    """Number of images measured for the shares, and for the curves and the randomisation test."""
 
     shares: int
     curves: int
 
 
 class ExplanationDetails(Contract):
-    """The explanations of one classifier; measures are None where no image was explained.
+    """The explanations of one classifier; measurements are None if no image was explained.
 
     Attributes:
-        methods: that apply to this network; `skipped` says why others do not.
-        steps, baselines: effort of integrated gradients.
-        shares: by class, method and region.
-        area_shares: by class and region, of the pixels.
+        methods: methods that apply to this network.
+        skipped: the reason why each other method does not apply.
+        steps, baselines: numbers of steps and random baselines of integrated gradients.
+        shares: shares of the attribution, by class, method and region.
+        area_shares: shares of the pixels, by class and region.
         deletion, insertion, randomisation: by method.
-        completeness: mean absolute gap, by method of integrated gradients.
+        completeness: mean absolute gap between the sum of attributions and the change of the output, by method.
     """
 
     classifier: str

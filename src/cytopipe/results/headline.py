@@ -1,4 +1,4 @@
-"""metrics.json: the few flat numbers that `dvc metrics show` prints for each model."""
+"""metrics.json: the few numbers of each model that `dvc metrics show` prints."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DECIMALS = 4  # of the display; details.json has six significant digits
 
 
 class Headline(Collection[Annotated[dict[str, float], Field(max_length=MOST)]]):
-    """The numbers by name: flat, none of them null. A number that is not defined is absent, its reason in the details.
+    """Flat numbers by name, none of them null. An undefined number is absent; details.json has the reason.
 
-    DVC makes one column of each name that any model has, so the tasks share the names that mean the same.
+    `dvc metrics show` has one column for each name, so tasks share the names that mean the same.
     """
 
     @classmethod
     def of(cls, task: Task, details: Details) -> Self:
-        """Choose what is displayed from the details of a model."""
+        """Select the displayed numbers from the details of a model."""
         found: dict[str, float] = {}
         for metric in displayed(task):
             estimate = estimate_of(details, metric)

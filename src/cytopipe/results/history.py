@@ -12,7 +12,7 @@ from cytopipe.results.tables import Table
 
 
 class TrainedEpoch(Record):
-    """One epoch: its number from 1, whether its weights were kept, and its measures in the order of the columns."""
+    """One epoch: its number (from 1), whether its weights were kept, and its measures in the order of the columns."""
 
     epoch: int
     best: bool
@@ -20,13 +20,13 @@ class TrainedEpoch(Record):
 
 
 class History(Record):
-    """The epochs of a training; none where nothing was trained."""
+    """The epochs of a training; none if there was nothing to train."""
 
     epochs: tuple[TrainedEpoch, ...]
 
     @classmethod
     def of(cls, epochs: Sequence[Mapping[str, float]]) -> Self:
-        """Epochs as mappings that hold `epoch`, `best` and every measure."""
+        """Make a history from mappings that contain `epoch`, `best` and every measure."""
         return cls(
             epochs=tuple(
                 TrainedEpoch(
@@ -40,7 +40,11 @@ class History(Record):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        """Read and check the table.
+
+        Raises:
+            CytopipeError: if it is missing or not of this type.
+        """
         table = Table.read(path, ("epoch",))
         names = [name for name in table.columns if name not in ("epoch", "best")]
         return cls(
@@ -55,6 +59,6 @@ class History(Record):
         )
 
     def write(self, path: Path) -> None:
-        """Write the table; without an epoch it is a header alone."""
+        """Write the table; without epochs it has only a header."""
         rows = [{"epoch": one.epoch, **one.measures, "best": int(one.best)} for one in self.epochs]
         write_table(path, rows, None if rows else ["epoch"])

@@ -1,4 +1,4 @@
-"""leaderboard.json: one ranking for each dataset, with the paired differences behind it."""
+"""leaderboard.json: one ranking for each dataset, with paired differences."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cytopipe.results.numbers import Estimates, Interval, Spread
 
 
 class Difference(Record):
-    """Accuracy of one classifier minus that of another on the same images; no interval for a single group."""
+    """Accuracy of one classifier minus that of another on the same images; no interval if there is one group."""
 
     accuracy_difference: float
     interval: Interval | None
 
 
 class RankedClassifier(Record):
-    """One row of a ranking; `seeds` is the spread of its accuracy, None for a single network."""
+    """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network."""
 
     name: str
     architecture: str
@@ -28,7 +28,7 @@ class RankedClassifier(Record):
 
 
 class Pair(Difference):
-    """Two classifiers: whether the test set tells them apart, and by which p; None where nothing can be drawn."""
+    """Two classifiers, and whether their difference is significant; `p_bootstrap` is None if there is one group."""
 
     first: str
     second: str
@@ -38,7 +38,7 @@ class Pair(Difference):
 
 
 class MaskEffect(Difference):
-    """A classifier that sees masks against one that differs in nothing else."""
+    """A classifier with mask channels against one that differs in nothing else."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -48,7 +48,7 @@ class MaskEffect(Difference):
 
 
 class Ranking(Record):
-    """The classifiers of one dataset, best accuracy first; `equals` are groups that are not told apart."""
+    """The classifiers of one dataset, best accuracy first; `equals` are groups without a significant difference."""
 
     test_images: int
     test_groups: int
@@ -64,4 +64,4 @@ class Ranking(Record):
 
 
 class Leaderboard(Collection[dict[str, Ranking]]):
-    """Every ranking by its title: the dataset, and the number of folds of cross-validated classifiers."""
+    """Every ranking by its title: the dataset and, for cross-validated classifiers, the number of folds."""

@@ -1,4 +1,4 @@
-"""model.json: all that is needed to rebuild a network, to feed it and to judge by it. Imports no torch, no numpy."""
+"""model.json: the specification of a trained network, its input and its decision rule. Imports no torch or numpy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 def _canonical(value: Any) -> Any:
-    """The value as JSON gives it back: lists for tuples, keys sorted at every level."""
+    """The value after a round trip through JSON: lists for tuples, keys sorted at every level."""
     try:
         return json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
     except TypeError as error:
@@ -45,13 +45,13 @@ Positive = Annotated[PositiveFloat, FiniteFloat]
 
 
 class Part(BaseModel):
-    """A mapping of model.json that knows all its keys."""
+    """A mapping in model.json; unknown keys are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TypicalSizes(Part):
-    """Medians over the training images of a segmenter, in pixels: the scale that it needs where it screens fields.
+    """Medians over the training images of a segmenter, in pixels; they give the scale for screening whole fields.
 
     Attributes:
         image_side: longer side of an image.
@@ -63,7 +63,7 @@ class TypicalSizes(Part):
 
 
 class Threshold(Part):
-    """A score of abnormality, and the specificity that it reached on validation images."""
+    """A threshold of the abnormality score, and the specificity that it was chosen for on validation images."""
 
     specificity: FiniteFloat
     score: FiniteFloat
@@ -73,10 +73,10 @@ class DecisionRule(Part):
     """How probabilities become decisions, chosen on validation images; see `models.decision_rule`.
 
     Attributes:
-        temperature: divisor of the logits, for calibrated probabilities.
-        confidence_threshold: calibrated confidence from which an answer needs no person; None: every answer needs one.
-        abnormal: classes whose calibrated probabilities add up to the score of abnormality.
-        thresholds: of that score.
+        temperature: divisor of the logits for calibrated probabilities.
+        confidence_threshold: predictions with at least this calibrated confidence need no review; None: all need it.
+        abnormal: classes whose calibrated probabilities add up to the abnormality score.
+        thresholds: thresholds of that score.
     """
 
     temperature: FiniteFloat
@@ -86,7 +86,7 @@ class DecisionRule(Part):
 
 
 class SvmChoice(Part):
-    """Regularisation and temperature of a support vector machine, as chosen on validation images."""
+    """Regularisation and temperature of a support vector machine, chosen on validation images."""
 
     c: FiniteFloat
     temperature: FiniteFloat
@@ -98,24 +98,25 @@ class ModelSpec(Part):
     Attributes:
         task: segmentation or classification.
         architecture: name in the registry.
-        arguments: of the architecture's builder.
-        head: own (the architecture's) or what replaces it; see `heads.replace_head`.
-        activation: of all layers, or None for the architecture's own.
+        arguments: arguments of the architecture's builder.
+        head: own (that of the architecture) or its replacement; see `heads.replace_head`.
+        activation: activation of all layers; None: that of the architecture.
         freeze: whether only the head was trained.
-        classes: of the logits (classification) or heads (segmentation), in order.
-        channels: rgb; rgb+masks: with cell and nucleus as channels 4 and 5; masked: rgb, background 0.
-        input_size: side in pixels of the square images that are stored.
-        network_size: side in pixels of the network's input, to which they are resized; None: input_size.
-        mean: of each input channel; images are uint8 / 255, then (x - mean) / std.
-        std: of each input channel.
-        tta: 8 averages the probabilities of a classifier over turned and mirrored images, 1 takes the image as it is.
-        training_data_sha256: of the training data, in hexadecimal digits.
-        precision: of the training.
-        num_threads: of the training; with another number of threads the last digits of results may differ.
-        view: how a segmenter looks at an image; every segmenter has one.
-        typical_sizes: of a segmenter's training images.
-        decision_rule: of a trained classifier.
-        svm: what was chosen for `head: svm`.
+        classes: names of the logits (classification) or output masks (segmentation), in order.
+        channels: rgb; rgb+masks: with cell and nucleus masks as channels 4 and 5; masked: rgb with the background set
+            to 0.
+        input_size: side of the stored square images, in pixels.
+        network_size: side of the network's input, to which images are resized, in pixels; None: input_size.
+        mean: mean of each input channel; images are uint8 / 255, then (x - mean) / std.
+        std: standard deviation of each input channel.
+        tta: test-time augmentation of a classifier: 8 averages over rotated and mirrored images, 1 is off.
+        training_data_sha256: SHA-256 of the training data, in hexadecimal digits.
+        precision: floating-point precision of the training.
+        num_threads: threads of the training; with another number, the last digits of results may differ.
+        view: scale and size at which a segmenter sees an image; only segmenters have one.
+        typical_sizes: median sizes in a segmenter's training images.
+        decision_rule: decision rule of a trained classifier.
+        svm: settings that were chosen for `head: svm`.
     """
 
     task: Task
@@ -150,14 +151,14 @@ class ModelSpec(Part):
 
     @classmethod
     def parse(cls, content: bytes, where: Path) -> ModelSpec:
-        """The specification in the content of a model.json.
+        """Parse the content of a model.json.
 
         Args:
-            content: of the file.
-            where: the file, for the message.
+            content: content of the file.
+            where: the file, for error messages.
 
         Raises:
-            CytopipeError: it is no JSON, a key is missing, unknown or wrong; the key is named.
+            CytopipeError: if it is not JSON, or a key is missing, unknown or invalid; the message names the key.
         """
         try:
             return cls.model_validate_json(content)
@@ -174,7 +175,7 @@ class ModelSpec(Part):
         """Read a model.json.
 
         Raises:
-            CytopipeError: the file cannot be read, or as `parse`.
+            CytopipeError: if the file cannot be read, or its content is invalid; see `parse`.
         """
         try:
             content = file.read_bytes()
@@ -183,10 +184,10 @@ class ModelSpec(Part):
         return cls.parse(content, file)
 
     def to_json(self) -> bytes:
-        """The content of model.json; a key without a value is left out."""
+        """The content of model.json, without the keys that are None."""
         values = self.model_dump(mode="json", exclude_none=True)
         return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
 
     def write(self, file: Path) -> None:
-        """Write model.json, whole or not at all."""
+        """Write model.json atomically."""
         write_bytes(file, self.to_json())

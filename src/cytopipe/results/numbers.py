@@ -1,4 +1,4 @@
-"""Numbers that several results share: estimates with their intervals, and spreads over networks."""
+"""Types of numbers that several results share: estimates with intervals, and spreads over networks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Self
 
 from cytopipe.results.contract import Record
 
-INTERVAL = "interval"  # key below which the functions of `metrics` put the limits of the values beside it
+INTERVAL = "interval"  # key of the intervals in the results of functions of `metrics`
 
 
 class Estimate(Record):
-    """A number with the limits of its 95 % interval; None for what is not defined, or has no interval."""
+    """A number with its 95 % interval; None if the number is not defined, or has no interval."""
 
     value: float | None
     low: float | None = None
@@ -19,12 +19,12 @@ class Estimate(Record):
 
     @classmethod
     def of(cls, value: float | None, limits: Mapping[str, float] | None) -> Self:
-        """A value and its limits as the functions of `metrics` give them."""
+        """Make an estimate from a value and its limits, as functions of `metrics` return them."""
         return cls(value=value, **(limits or {}))
 
     @classmethod
     def of_all(cls, measured: Mapping[str, Any]) -> dict[str, Self]:
-        """Every number of a mapping, with its limits from the mapping's `interval`."""
+        """Make an estimate of every number of a mapping, with limits from its key `interval`."""
         limits = measured.get(INTERVAL) or {}
         return {
             name: cls.of(value, limits.get(name))
@@ -37,14 +37,14 @@ Estimates = dict[str, Estimate]  # by metric
 
 
 class Interval(Record):
-    """The limits of a 95 % interval."""
+    """Limits of a 95 % interval."""
 
     low: float
     high: float
 
 
 class Spread(Record):
-    """A metric of several networks: mean and standard deviation of those that are defined, and every value."""
+    """A metric of several networks: every value, and mean and standard deviation of the defined ones."""
 
     mean: float | None
     sd: float | None
@@ -52,7 +52,7 @@ class Spread(Record):
 
 
 class Spreads(Record):
-    """The spread of every metric over folds or seeds, and the number of these."""
+    """The spread of every metric over folds or seeds, and their number."""
 
     count: int
     metrics: dict[str, Spread]

@@ -1,4 +1,4 @@
-"""predictions.csv of a classifier: every test image and what the classifier says of it."""
+"""predictions.csv of a classifier: true class, predicted class and probabilities of every test image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cytopipe.io.tables import write_table
 from cytopipe.results.contract import BROKEN, Record
 from cytopipe.results.tables import Table
 
-_SCORE = "p_"  # of the columns with the probability of a class
+_SCORE = "p_"  # prefix of the columns with the probability of a class
 _NEEDED = ("id", "group", "label", "predicted")
 
 
@@ -39,14 +39,14 @@ class Prediction(Record):
 
 
 class Predictions(Record):
-    """The table: class names in the order of their indices, and one row per test image in the order of ids."""
+    """Predictions of a classifier: class names in the order of indices, and one row per test image, sorted by id."""
 
     classes: tuple[str, ...]
     rows: tuple[Prediction, ...]
 
     @classmethod
     def of(cls, classes: Sequence[str], rows: Sequence[Prediction]) -> Self:
-        """Predictions of these classes."""
+        """Make predictions from class names and rows."""
         return cls(classes=tuple(classes), rows=tuple(rows))
 
     @classmethod
@@ -54,13 +54,13 @@ class Predictions(Record):
         """Read and check the table.
 
         Raises:
-            CytopipeError: when it is missing, no table, or names a class that has no probability.
+            CytopipeError: if it is missing, not a table, or names a class that has no probability.
         """
         return cls._of(Table.read(path, _NEEDED))
 
     @classmethod
     def parse(cls, data: bytes, where: str | Path) -> Self:
-        """Check the content of a table that lies elsewhere, such as in a git revision. Raises as `read` does."""
+        """Check the content of a table that is stored elsewhere, such as in git; raises errors like `read`."""
         return cls._of(Table.parse(data, where, _NEEDED))
 
     @classmethod
@@ -102,15 +102,15 @@ class Predictions(Record):
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """N numbers, 1 where the predicted class is the true one."""
+        """N numbers: 1 if the predicted class is the true one, else 0."""
         return np.array([row.correct for row in self.rows], float)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """N ids of images."""
+        """Ids of the N images."""
         return tuple(row.id for row in self.rows)
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """N groups."""
+        """Groups of the N images."""
         return tuple(row.group for row in self.rows)

@@ -1,4 +1,4 @@
-"""details.json of a screening, its tables of cells and fields, and the list of all screenings."""
+"""Results of a screening: details.json, tables of detected cells and fields, and the list of all screenings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cytopipe.results.tables import Table
 
 
 class CellClass(Record):
-    """The true cells of one class: how many there are, and which share is found, and named too."""
+    """Annotated cells of one class: their number, the share found, and the share found with the right class."""
 
     cells: int
     found: Estimate
@@ -22,7 +22,7 @@ class CellClass(Record):
 
 
 class MatchSettings(Record):
-    """When a found cell matches an annotated one, in words and numbers."""
+    """The rule by which a found cell matches an annotated cell, in words and numbers."""
 
     match: str
     edge: str
@@ -32,14 +32,17 @@ class MatchSettings(Record):
 
 
 class ScreeningDetails(Contract):
-    """The score of a screening.
+    """Metrics of a screening.
 
     Attributes:
-        boxes, contours: found cells against annotated ones, by kind of overlap.
+        boxes, contours: detection metrics by kind of overlap.
         count: errors of the number of cells in a field.
-        naming: classes of the found cells.
-        fields, groups, cells, found, at_edge: numbers of them.
-        undefined: the reason of each number that is not defined.
+        naming: metrics of the predicted classes.
+        per_class: metrics by class of the annotated cells.
+        fields, groups, cells, found, at_edge: numbers of fields, groups, annotated cells, found cells, and found cells
+            at the edge without a match.
+        undefined: the reason why each undefined number is not defined.
+        settings: the rule of matching.
     """
 
     boxes: Estimates
@@ -57,7 +60,7 @@ class ScreeningDetails(Contract):
 
     @classmethod
     def of(cls, measured: Mapping[str, Any]) -> Self:
-        """From `metrics.screening.detection_metrics`."""
+        """Make the details from the result of `metrics.screening.detection_metrics`."""
         parts = {name: Estimate.of_all(measured[name]) for name in ("boxes", "contours", "count", "naming")}
         per_class = {
             label: CellClass(cells=values["cells"], **Estimate.of_all(values))
@@ -68,7 +71,7 @@ class ScreeningDetails(Contract):
 
 
 class FieldScore(Record):
-    """One field: its cells, what was found of them, and the cells of each class; F1 is None where it is not defined."""
+    """Numbers of annotated, found and matched cells in one field, overall and by class; F1 is None if not defined."""
 
     field: str
     group: str
@@ -93,7 +96,11 @@ class FieldScores(Record):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        """Read and check the table.
+
+        Raises:
+            CytopipeError: if it is missing or not of this type.
+        """
         table = Table.read(path, ("field", "group", *_COUNTS, "f1"))
         return cls(rows=tuple(_field(table, row) for row in table.rows))
 
@@ -127,9 +134,9 @@ def _field(table: Table, row: dict[str, str]) -> FieldScore:
 
 
 class FoundCell(Record):
-    """One found cell: its box in pixels, its score, whether it counts, its match with both overlaps, its class.
+    """One found cell: box in pixels, score, whether it counts, match with both overlaps, and predicted class.
 
-    `match` is the id of an annotated cell, and `true_class` its class; both are empty where there is none.
+    `match` is the id of an annotated cell and `true_class` its class; both are empty without a match.
     """
 
     field: str
@@ -157,12 +164,16 @@ class FoundCells(Record):
 
     @classmethod
     def of(cls, rows: Iterable[FoundCell]) -> Self:
-        """Of these cells."""
+        """Make a table of these cells."""
         return cls(rows=tuple(rows))
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        """Read and check the table.
+
+        Raises:
+            CytopipeError: if it is missing or not of this type.
+        """
         table = Table.read(path, _CELL)
         return cls.of(
             FoundCell(
@@ -180,7 +191,7 @@ class FoundCells(Record):
         )
 
     def write(self, path: Path) -> None:
-        """Write the table; without a cell it is a header alone."""
+        """Write the table; without cells it has only a header."""
         write_table(path, [self._row(cell) for cell in self.rows], _CELL)
 
     @staticmethod
@@ -190,9 +201,9 @@ class FoundCells(Record):
 
 
 class Screenings(Collection[dict[str, Screening]]):
-    """screenings.json: the parameters of every screening that was asked for."""
+    """screenings.json: the parameters of every screening."""
 
     @classmethod
     def names(cls, path: Path) -> Sequence[str]:
-        """Read the names alone."""
+        """Read the names of the screenings."""
         return list(cls.read(path).root)

@@ -1,4 +1,4 @@
-"""details.json of a segmenter, and predictions.csv: the measures of every test image."""
+"""Results of a segmenter: details.json, and predictions.csv with the metrics of every test image."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cytopipe.results.tables import Table
 
 
 class SegmenterDetails(Contract):
-    """The test of a segmenter on images with true masks, of which there may be none.
+    """The evaluation of a segmenter on test images with true masks; there may be none.
 
     Attributes:
-        dataset: whose test images these are.
-        images, groups: numbers of those tested.
+        dataset: name of the dataset of the test images.
+        images, groups: numbers of tested images and groups.
         metrics: means over images, by key of the registry.
-        distribution: quantiles of each measure, by the share of images; None where no image has it.
-        undefined: number of images without a value, by measure.
+        distribution: quantiles of each metric by share of images; None if it is defined for no image.
+        undefined: number of images for which a metric is not defined, by metric.
     """
 
     dataset: str
@@ -35,7 +35,7 @@ class SegmenterDetails(Contract):
 
 
 class MaskScores(Record):
-    """One test image; a measure is None where it is not defined."""
+    """Metrics of one test image; None for a metric that is not defined."""
 
     id: str
     group: str
@@ -43,13 +43,13 @@ class MaskScores(Record):
 
 
 class SegmenterPredictions(Record):
-    """predictions.csv of a segmenter: one row per test image with a true mask, in the order of ids."""
+    """predictions.csv of a segmenter: one row per test image with a true mask, sorted by id."""
 
     rows: tuple[MaskScores, ...]
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Self:
-        """Rows with an id, a group and every measure."""
+        """Make the table from mappings that contain `id`, `group` and every metric."""
         return cls(
             rows=tuple(
                 MaskScores(
@@ -63,12 +63,16 @@ class SegmenterPredictions(Record):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check the table; CytopipeError when it is missing or not of this type."""
+        """Read and check the table.
+
+        Raises:
+            CytopipeError: if it is missing or not of this type.
+        """
         return cls._of(Table.read(path, ("id",)))
 
     @classmethod
     def parse(cls, data: bytes, where: str | Path) -> Self:
-        """Check the content of a table that lies elsewhere; CytopipeError when it is not of this type."""
+        """Check the content of a table that is stored elsewhere; raises errors like `read`."""
         return cls._of(Table.parse(data, where, ("id",)))
 
     @classmethod
@@ -82,23 +86,23 @@ class SegmenterPredictions(Record):
         )
 
     def write(self, path: Path) -> None:
-        """Write the table; without a test image it is a header alone."""
+        """Write the table; without test images it has only a header."""
         rows = [{"id": row.id, "group": row.group, **row.scores} for row in self.rows]
         write_table(path, rows, None if rows else ["id"])
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """N ids of images."""
+        """Ids of the N images."""
         return tuple(row.id for row in self.rows)
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """N groups."""
+        """Groups of the N images."""
         return tuple(row.group for row in self.rows)
 
     @cached_property
     def known(self) -> dict[str, np.ndarray]:
-        """N numbers of each measure that is defined on every image."""
+        """N values of each metric that is defined for every image."""
         names = self.rows[0].scores if self.rows else ()
         columns = {name: [row.scores[name] for row in self.rows] for name in names}
         return {name: np.array(values, float) for name, values in columns.items() if None not in values}

@@ -1,4 +1,4 @@
-"""CSV tables as they cross stages: read as text by column, checked for their shape."""
+"""CSV tables between stages: read as text by column, and checked for their shape."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Table:
 
     @classmethod
     def read(cls, path: Path, needed: Sequence[str] = ()) -> Table:
-        """Read a table; `parse` says how, and raises for a missing file too."""
+        """Read a table, see `parse`; a missing file is a CytopipeError too."""
         return cls.parse(read_bytes(path), path, needed)
 
     @classmethod
@@ -34,11 +34,11 @@ class Table:
 
         Args:
             data: UTF-8 CSV with a header.
-            where: what an error calls the file.
-            needed: columns that must be there.
+            where: the file, for error messages.
+            needed: required columns.
 
         Raises:
-            CytopipeError: when it is no table, or lacks a needed column.
+            CytopipeError: if it is not a table, or lacks a required column.
         """
         try:
             lines = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
@@ -52,10 +52,10 @@ class Table:
         return cls(header, [dict(zip(header, line, strict=True)) for line in lines[1:]], where)
 
     def checked(self, *needed: str) -> Sequence[Line]:
-        """The rows of a table that may be empty, and then lacks these columns.
+        """The rows of a table that lacks these columns if it is empty.
 
         Raises:
-            CytopipeError: when there are rows and a column is missing.
+            CytopipeError: if there are rows and a column is missing.
         """
         missing = [name for name in needed if name not in self.columns]
         if self.rows and missing:
@@ -66,7 +66,7 @@ class Table:
         """A value as a finite number.
 
         Raises:
-            CytopipeError: when it is none.
+            CytopipeError: if it is not a finite number.
         """
         try:
             value = float(row[column])
@@ -77,9 +77,9 @@ class Table:
         return value
 
     def optional(self, row: Line, column: str) -> float | None:
-        """A value as a number; None for an empty one. Raises as `number` does."""
+        """A value as a finite number, None if it is empty; raises errors like `number`."""
         return self.number(row, column) if row[column] else None
 
     def count(self, row: Line, column: str) -> int:
-        """A value as a whole number. Raises as `number` does."""
+        """A value as an integer; raises errors like `number`."""
         return int(self.number(row, column))

@@ -1,4 +1,4 @@
-"""Odd test sets, from tensors to tables and figures: every number is defined, or null with a reason."""
+"""Unusual test sets, from tensors to tables and figures: every number is defined, or null with a reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLES = ("confusion", "coverage", "decision", "pr", "reliability", "roc")
 def outcome(
     folder: Path, labels: list[int], groups: str, weight: float = 1.0, bias: tuple[int, ...] = ()
 ) -> Evaluation:
-    """The evaluation of a random network, its last layer scaled and shifted, on random images of these labels."""
+    """Evaluate a random network, with a scaled and shifted last layer, on random images with these labels."""
     items = np.random.default_rng(0).integers(0, 256, (len(labels), 32, 32, 5), dtype=np.uint8)
     (folder / "tensors").mkdir(parents=True)
     np.save(folder / "tensors/test.npy", items)
@@ -61,7 +61,7 @@ def outcome(
 
 
 def written(found: Evaluation, folder: Path) -> dict[str, list[dict[str, str]]]:
-    """The tables of all curves; no number of the evaluation is NaN or infinite, and each table has its figure."""
+    """The tables of all curves, after checking that all numbers are finite and each table has a figure."""
     for part in (found.details.plain, found.headline.plain, found.logged):
         json.dumps(part, allow_nan=False)
     plots = folder / "plots"

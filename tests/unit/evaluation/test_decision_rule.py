@@ -1,4 +1,4 @@
-"""A decision rule is chosen on one set and judged on another."""
+"""A decision rule is chosen on one set and evaluated on another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from cytopipe.evaluation.decision_rule import judge
+from cytopipe.evaluation.decision_rule import evaluate_decision_rule
 from cytopipe.metrics.operating_points import wilson
 from cytopipe.models.decision_rule import abnormality
 from cytopipe.results.model_spec import DecisionRule
@@ -17,18 +17,18 @@ CLASSES = ("healthy", "benign", "ill")
 
 
 def case(seed: int, count: int = 600, boast: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from honest probabilities, and the same logits with too much confidence."""
+    """Labels drawn from calibrated probabilities, and overconfident logits."""
     rng = np.random.default_rng(seed)
     logits = 1.5 * rng.normal(size=(count, 3))
     truth = np.array([rng.choice(3, p=row) for row in softmax(logits, axis=1)])
     return truth, softmax(boast * logits, axis=1)
 
 
-def test_boasting_is_taken_back_on_images_that_chose_nothing() -> None:
+def test_overconfidence_is_corrected_on_unseen_images() -> None:
     chosen = choose_rule(*case(0), CLASSES, ("healthy",))
     assert chosen.temperature == pytest.approx(3, rel=0.15)
     truth, probabilities = case(1)
-    found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(600, int), [])["calibration"]
+    found = evaluate_decision_rule(truth, probabilities, CLASSES, [chosen], np.zeros(600, int), [])["calibration"]
     assert found.after["ece"].value < 0.06 < found.before["ece"].value
     assert found.after["log_loss"].value < found.before["log_loss"].value
 
@@ -42,17 +42,19 @@ def test_abnormality_adds_up_all_classes_that_are_not_normal() -> None:
     assert scores == sorted(scores)
 
 
-def test_the_wanted_specificity_is_nearly_reached_on_new_images() -> None:
+def test_the_wanted_specificity_is_nearly_reached_on_unseen_images() -> None:
     chosen = choose_rule(*case(0, 4000), CLASSES, ("healthy", "benign"))
     truth, probabilities = case(1, 4000)
-    first, *_ = judge(truth, probabilities, CLASSES, [chosen], np.zeros(4000, int), [])["operating_points"]
+    first, *_ = evaluate_decision_rule(truth, probabilities, CLASSES, [chosen], np.zeros(4000, int), [])[
+        "operating_points"
+    ]
     assert first.wanted_specificity == 0.9 and first.specificity.value == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_dataset_without_healthy_classes_has_no_question_of_abnormality() -> None:
+def test_without_normal_classes_there_are_no_operating_points() -> None:
     chosen = choose_rule(*case(0), CLASSES, ())
     assert chosen.abnormal == () and chosen.thresholds == ()
-    assert judge(*case(1), CLASSES, [chosen], np.zeros(600, int), [])["operating_points"] == ()
+    assert evaluate_decision_rule(*case(1), CLASSES, [chosen], np.zeros(600, int), [])["operating_points"] == ()
 
 
 def test_validation_without_a_normal_image_chooses_no_threshold() -> None:
@@ -61,37 +63,37 @@ def test_validation_without_a_normal_image_chooses_no_threshold() -> None:
     assert chosen.abnormal == ("benign", "ill") and chosen.thresholds == ()
 
 
-def test_each_image_is_judged_by_the_decisions_of_its_own_network() -> None:
+def test_each_image_is_evaluated_by_the_decision_rule_of_its_network() -> None:
     truth, probabilities = case(1, 4)
     sure, unsure = (DecisionRule(temperature=1, confidence_threshold=above) for above in (0.0, None))
-    half = judge(truth, probabilities, CLASSES, [sure, unsure], np.array([0, 1, 0, 1]), [])
+    half = evaluate_decision_rule(truth, probabilities, CLASSES, [sure, unsure], np.array([0, 1, 0, 1]), [])
     assert half["selective"].coverage.value == 0.5
     assert half["calibration"].temperature == (1, 1)
     assert half["calibration"].before["brier"].value == pytest.approx(half["calibration"].after["brier"].value)
 
 
-def test_selection_has_wilson_s_intervals_and_a_bootstrap_of_the_area() -> None:
+def test_selective_prediction_has_wilson_intervals_and_a_bootstrap_of_the_area() -> None:
     truth, probabilities = case(1, 50)
     chosen = DecisionRule(temperature=1, confidence_threshold=0.9)
     draws = [np.arange(50), np.arange(49, -1, -1)]  # the same images in another order
-    found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["selective"]
+    found = evaluate_decision_rule(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["selective"]
     kept = round(50 * found.coverage.value)
     assert 0 < kept < 50
     assert found.coverage == Estimate.of(kept / 50, wilson(kept, 50))
     wrong = round(kept * found.error.value)
     assert found.error == Estimate.of(wrong / kept, wilson(wrong, kept))
     assert (found.aurc.low, found.aurc.high) == pytest.approx((found.aurc.value, found.aurc.value))
-    none = judge(
+    none = evaluate_decision_rule(
         truth, probabilities, CLASSES, [DecisionRule(temperature=1, confidence_threshold=None)], np.zeros(50, int), []
     )
     assert none["selective"].error.low is none["selective"].aurc.low is None
 
 
-def test_calibration_has_intervals_where_there_are_draws() -> None:
+def test_calibration_has_bootstrap_intervals() -> None:
     truth, probabilities = case(1, 50)
     draws = [np.arange(50), np.arange(25), np.arange(25, 50)]
     chosen = DecisionRule(temperature=1, confidence_threshold=0.0)
-    found = judge(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["calibration"]
+    found = evaluate_decision_rule(truth, probabilities, CLASSES, [chosen], np.zeros(50, int), draws)["calibration"]
     brier = found.before["brier"]
     assert brier.low < brier.value < brier.high
     assert found.before == found.after  # a temperature of 1 changes nothing

@@ -24,7 +24,7 @@ CLASSES = ("a", "b", "c")
 
 @pytest.fixture
 def tensors(tmp_path: Path) -> Path:
-    """Nine test images of three classes in three groups, and training rows that must not count."""
+    """Nine test images of three classes in three groups, and training rows that must be ignored."""
     folder = tmp_path / "tensors"
     folder.mkdir()
     items = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 5), dtype=np.uint8)
@@ -61,7 +61,7 @@ def model(
     return folder
 
 
-def test_the_test_split_is_predicted_once_and_whole(tensors: Path, tmp_path: Path) -> None:
+def test_every_test_image_is_predicted_once(tensors: Path, tmp_path: Path) -> None:
     found = evaluate(model(tmp_path / "model"), tensors, "d", CPU)
     assert found.truth.tolist() == [0, 1, 2] * 3
     assert found.probabilities.shape == (9, 3)
@@ -132,7 +132,7 @@ def test_a_model_that_predicts_nan_is_an_error(tensors: Path, tmp_path: Path) ->
         evaluate(model(tmp_path / "model", nan=True), tensors, "d", CPU)
 
 
-def test_the_decisions_of_the_model_are_judged_on_the_test_split(tensors: Path, tmp_path: Path) -> None:
+def test_the_decision_rule_of_the_model_is_evaluated_on_the_test_split(tensors: Path, tmp_path: Path) -> None:
     details = evaluate(model(tmp_path / "model"), tensors, "d", CPU).details
     assert details.calibration.temperature == (2,)
     assert details.calibration.before != details.calibration.after

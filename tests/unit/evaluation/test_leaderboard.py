@@ -28,7 +28,7 @@ def entry(
     settings: Mapping[str, Any] | None = None,
     **about: Any,
 ) -> Entry:
-    """A classifier that is right on the first images, or on those that are `correct`."""
+    """A classifier that is right on the first images, or on the images given by `correct`."""
     hits = np.arange(len(ids)) < right if correct is None else correct
     rows = [
         Prediction(id=one, group=group, label="a", predicted="a" if hit else "b", probabilities=(0.5, 0.5))
@@ -65,10 +65,10 @@ def test_each_is_compared_with_the_best_on_the_same_images() -> None:
     assert third is not None and third.interval is not None
     assert third.accuracy_difference == pytest.approx(-0.1)
     # The four differ in one group of ten.
-    assert (third.interval.low, third.interval.high) == (pytest.approx(-0.3), 0.0)
+    assert (third.interval.low, third.interval.high) == pytest.approx((-0.3, 0.0))
 
 
-def test_seeds_stand_beside_the_accuracy_with_their_mean_and_spread() -> None:
+def test_seeds_are_shown_with_mean_and_spread() -> None:
     spread = Spread(values=(0.75, 0.65, 0.7), mean=0.7, sd=0.05)
     several = entry("a", 30, seeds=Spreads(count=3, metrics={"accuracy": spread}))
     text = to_markdown(leaderboard([several, entry("b", 20)]))
@@ -100,7 +100,7 @@ def test_other_test_images_are_an_error() -> None:
         leaderboard([entry("a", 35), other])
 
 
-def test_datasets_have_rankings_of_their_own() -> None:
+def test_each_dataset_has_its_own_ranking() -> None:
     found = leaderboard([entry("a", 35, dataset="z"), entry("b", 30)]).root
     assert list(found) == ["d", "z"]
     assert [[row.name for row in ranking.classifiers] for ranking in found.values()] == [["b"], ["a"]]
@@ -121,7 +121,7 @@ def test_mask_effects_pair_networks_that_differ_in_nothing_else() -> None:
     assert [one.accuracy_difference for one in effects] == pytest.approx([0.15, -0.25])
 
 
-def test_the_page_holds_the_ranking_and_a_verdict_for_each_pair() -> None:
+def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     text = to_markdown(
         leaderboard(
             [
@@ -146,7 +146,7 @@ def test_the_page_holds_the_ranking_and_a_verdict_for_each_pair() -> None:
     assert "nan" not in text.lower()
 
 
-def test_a_board_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_leaderboard_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = leaderboard([entry("a", 30), entry("b", 36, channels="masked")])
     found.write(tmp_path / "leaderboard.json")
     again = Leaderboard.read(tmp_path / "leaderboard.json")
@@ -159,7 +159,7 @@ def test_cross_validated_classifiers_are_ranked_apart() -> None:
     assert list(leaderboard([entry("a", 40), folded]).root) == ["d", "d, 5 folds"]
 
 
-def test_a_difference_is_resolved_only_where_enough_groups_show_it() -> None:
+def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:
     found = leaderboard([entry("a", 40), entry("b", 38), entry("c", 4)])
     resolved = {(pair.first, pair.second): pair.resolved for pair in found.root["d"].pairs}
     assert resolved == {("a", "b"): False, ("a", "c"): True, ("b", "c"): True}

@@ -1,4 +1,4 @@
-"""The test of a segmenter: exact overlaps of discs that are known."""
+"""Evaluation of a segmenter on discs with known overlaps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def organized(tmp_path: Path) -> Organized:
-    """Dark discs with darker nuclei on white, 32 x 32 px, with true masks: one trains, two of one group test."""
+    """Dark discs with darker nuclei on white, 32 x 32 px, with true masks: one training and two test images."""
     rows = []
     for index, split in enumerate(("train", "test", "test")):
         mask = np.zeros((32, 32), np.uint8)
@@ -56,14 +56,14 @@ def spec() -> ModelSpec:
 
 
 class Threshold(nn.Module):
-    """The discs' own greys: 240 outside, 140 in the cytoplasm, 40 in the nucleus."""
+    """A network that segments by grey level: 240 outside, 140 in the cytoplasm, 40 in the nucleus."""
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         grey = images.mean(dim=1, keepdim=True) * 255
         return {"cyt": 200 - grey, "nuc": 90 - grey}
 
 
-def test_the_test_measures_test_images_in_their_own_size(organized: Organized) -> None:
+def test_test_images_are_measured_at_their_original_size(organized: Organized) -> None:
     folder, rows = organized
     table = evaluate_segmenter(Threshold(), spec(), folder, rows, CPU)
     assert [one["id"] for one in table] == ["01", "02"]

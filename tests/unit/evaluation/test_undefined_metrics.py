@@ -1,11 +1,11 @@
-"""A null of an evaluation has a reason."""
+"""Every undefined number of an evaluation has a reason."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from cytopipe.evaluation.undefined_metrics import no_operating_point, undefined
+from cytopipe.evaluation.undefined_metrics import undefined_metrics, why_no_operating_point
 from cytopipe.results.model_spec import DecisionRule, Threshold
 
 CLASSES = ("a", "b", "c")
@@ -17,14 +17,14 @@ def decided(*abnormal: str, thresholds: tuple[Threshold, ...] = THRESHOLDS) -> l
     return [DecisionRule(temperature=1, confidence_threshold=0.5, abnormal=abnormal, thresholds=thresholds)]
 
 
-def test_where_all_is_defined_there_is_no_reason() -> None:
+def test_without_undefined_numbers_there_is_no_reason() -> None:
     each = np.array([0, 1, 2])
-    assert undefined(each, each, ["g", "h", "h"], CLASSES, decided("b"), SURE) == {}
+    assert undefined_metrics(each, each, ["g", "h", "h"], CLASSES, decided("b"), SURE) == {}
 
 
 def test_each_null_has_its_reason() -> None:
     truth, predicted = np.array([0, 0]), np.array([0, 1])
-    assert undefined(truth, predicted, ["g", "g"], CLASSES, decided("c"), None) == {
+    assert undefined_metrics(truth, predicted, ["g", "g"], CLASSES, decided("c"), None) == {
         "auc": "no test image of b, c",
         "recall": "no test image of b, c",
         "precision": "never predicted: c",
@@ -32,7 +32,7 @@ def test_each_null_has_its_reason() -> None:
         "selective.error": "no test image is sure enough",
         "operating_points": "all test images are normal",
     }
-    assert undefined(truth, truth, ["g", "h"], ["a"], decided("a"), SURE)["auc"] == "there is but one class"
+    assert undefined_metrics(truth, truth, ["g", "h"], ["a"], decided("a"), SURE)["auc"] == "there is but one class"
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_each_null_has_its_reason() -> None:
         ([1, 2], decided("a", thresholds=()), "all test images are normal"),  # what leaves the curve empty
     ],
 )
-def test_why_there_is_no_sensitivity(truth: list[int], decisions: list[DecisionRule], why: str) -> None:
-    assert why in no_operating_point(np.array(truth), CLASSES, decisions)
+def test_the_reason_for_undefined_sensitivity(truth: list[int], decisions: list[DecisionRule], why: str) -> None:
+    assert why in why_no_operating_point(np.array(truth), CLASSES, decisions)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from cytopipe.errors import CytopipeError
 from cytopipe.gate import Folder, baseline_of, compare, read_baseline, update
 from cytopipe.metrics.registry import gated
 from cytopipe.results.numbers import Estimate
+from fixture_types import LeaveResults
 from made_results import classifier_details
 
-LeaveResults = Callable[..., Path]
 METRICS = "results/classifiers/masks/details.json"
 EXPECTATION = {"value": 1, "low": None, "high": None, "direction": "higher", "tolerance": 0}
 
@@ -52,7 +51,7 @@ def test_a_missing_baseline_names_the_command_that_writes_one(tmp_path: Path) ->
         read_baseline(tmp_path / "none.json")
 
 
-def test_a_new_baseline_holds_the_headline_metrics_with_intervals_and_test_images(
+def test_a_new_baseline_contains_the_gated_metrics_with_intervals_and_test_images(
     tmp_path: Path, leave_results: LeaveResults
 ) -> None:
     metrics = json.loads(leave_results(tmp_path, [3, 4] * 5).read_text())
@@ -78,7 +77,7 @@ def test_a_new_baseline_holds_the_headline_metrics_with_intervals_and_test_image
     } == {"ok"}
 
 
-def test_an_update_moves_values_and_images_and_keeps_directions_tolerances_and_the_choice(
+def test_an_update_changes_values_and_images_and_keeps_metrics_directions_and_tolerances(
     tmp_path: Path, leave_results: LeaveResults
 ) -> None:
     file = tmp_path / "baseline.json"
@@ -96,7 +95,7 @@ def test_an_update_moves_values_and_images_and_keeps_directions_tolerances_and_t
     assert {check.verdict for check in compare(Folder(tmp_path), read_baseline(file))} == {"ok"}
 
 
-def test_an_update_without_a_number_or_the_images_changes_nothing(tmp_path: Path, leave_results: LeaveResults) -> None:
+def test_an_update_without_numbers_or_images_changes_nothing(tmp_path: Path, leave_results: LeaveResults) -> None:
     file = tmp_path / "baseline.json"
     metrics = leave_results(tmp_path, [4] * 10)
     update(tmp_path, file, 0.02)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,19 @@ import pytest
 from cytopipe.gate import Check, Expectation, Folder, baseline_of, compare
 from cytopipe.gate.checks import verdict
 from cytopipe.gate.results import Change, Number
+from cytopipe.metrics.registry import Direction
 from cytopipe.results.numbers import Estimate
+from fixture_types import LeaveResults
 from made_results import classifier_details
 
-LeaveResults = Callable[..., Path]
 ACCURACY = "results/classifiers/masks/details.json"
 
 
-def expected(low: float | None, high: float | None, direction: str = "higher", tolerance: float = 0.02) -> Expectation:
-    """0.9 with this interval."""
-    return Expectation(value=0.9, low=low, high=high, direction=direction, tolerance=tolerance)  # type: ignore[arg-type]
+def expected(
+    low: float | None, high: float | None, direction: Direction = "higher", tolerance: float = 0.02
+) -> Expectation:
+    """Expect 0.9 with this interval."""
+    return Expectation(value=0.9, low=low, high=high, direction=direction, tolerance=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def expected(low: float | None, high: float | None, direction: str = "higher", t
         (0.921, "lower", "worse"),
     ],
 )
-def test_without_an_interval_the_tolerance_alone_decides(now: float, direction: str, word: str) -> None:
+def test_without_an_interval_the_tolerance_alone_decides(now: float, direction: Direction, word: str) -> None:
     assert verdict(expected(None, None, direction), Number(now, now - 0.5, now + 0.5)) == word
     assert verdict(expected(None, 0.95, direction), Number(now)) == word
 
@@ -76,7 +78,7 @@ def test_without_tolerance_any_confirmed_drop_fails() -> None:
         (-0.1, 0.02, "within noise"),
     ],
 )
-def test_a_paired_interval_wins_over_that_of_the_baseline(low: float, high: float, word: str) -> None:
+def test_a_paired_interval_takes_precedence_over_that_of_the_baseline(low: float, high: float, word: str) -> None:
     inside, outside = expected(0.5, 0.99), expected(0.89, 0.91)
     assert verdict(inside, Number(0.85), Change(-0.05, low, high)) == word
     assert verdict(outside, Number(0.85), Change(-0.05, low, high)) == word
@@ -85,7 +87,7 @@ def test_a_paired_interval_wins_over_that_of_the_baseline(low: float, high: floa
 
 
 def check_of(root: Path, content: object, leave_results: LeaveResults, metric: str = "accuracy") -> Check:
-    """The check of a metric that was 1 when details.json has this content now."""
+    """The check of a metric that was 1, if details.json now has this content."""
     file = leave_results(root, [4] * 10)
     baseline = baseline_of(Folder(root), 0.02)
     file.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -106,7 +108,7 @@ def test_a_metric_that_is_not_defined_fails(tmp_path: Path, leave_results: Leave
 
 
 @pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf, 10**400, "0.9", True, [0.9], {"value": 0.9}])
-def test_what_is_no_finite_number_fails(tmp_path: Path, leave_results: LeaveResults, now: object) -> None:
+def test_a_value_that_is_not_a_finite_number_fails(tmp_path: Path, leave_results: LeaveResults, now: object) -> None:
     content = with_accuracy(leave_results(tmp_path, [4] * 10), now)
     check = check_of(tmp_path, content, leave_results)
     assert (check.passed, check.now, check.change, check.verdict) == (False, None, None, "unreadable file")
@@ -144,23 +146,23 @@ def test_one_image_more_wrong_in_every_group_is_worse(tmp_path: Path, leave_resu
 
 
 def test_the_same_drop_in_one_group_is_within_noise(tmp_path: Path, leave_results: LeaveResults) -> None:
-    """A third of the draws miss that group."""
+    """A third of the draws do not contain that group."""
     check = runs(tmp_path, leave_results, [4] * 10, [0] + [4] * 9)
     assert check.verdict == "within noise" and check.passed
     assert check.change == pytest.approx(-0.1)
     assert check.paired is not None and check.paired.high == 0
 
 
-def test_pairs_see_what_the_interval_of_a_mixed_test_set_hides(tmp_path: Path, leave_results: LeaveResults) -> None:
-    """Groups differ much from each other, and every one that can loses an image."""
+def test_pairing_detects_a_drop_that_a_wide_interval_hides(tmp_path: Path, leave_results: LeaveResults) -> None:
+    """Groups differ widely, and every group with correct images loses one."""
     before, now = [4, 0] * 5, [3, 0] * 5
     paired = runs(tmp_path, leave_results, before, now)
-    assert (paired.change, paired.verdict) == (pytest.approx(-0.125), "worse")
+    assert paired.change == pytest.approx(-0.125) and paired.verdict == "worse"
     alone = compare(Folder(tmp_path / "now"), baseline_of(Folder(tmp_path / "before"), 0.02))
     assert next(check.verdict for check in alone if check.metric == "accuracy") == "within noise"
 
 
-def test_a_metric_that_the_predictions_do_not_give_is_judged_without_them(
+def test_a_metric_that_predictions_do_not_give_is_compared_without_them(
     tmp_path: Path, leave_results: LeaveResults
 ) -> None:
     leave_results(tmp_path / "before", [4] * 10)
@@ -183,12 +185,12 @@ def test_a_segmenter_s_images_are_paired(tmp_path: Path, leave_results: LeaveRes
         assert (check.paired.low, check.paired.high) == pytest.approx((-0.03, -0.03))
 
 
-@pytest.mark.parametrize("kind", [{"right": [3] * 10}, {"dice": [0.5] * 40}])
-def test_other_test_images_fail_whatever_the_numbers_say(
-    tmp_path: Path, leave_results: LeaveResults, kind: dict[str, list[float]]
+@pytest.mark.parametrize(("right", "dice"), [([3] * 10, None), (None, [0.5] * 40)], ids=["classifier", "segmenter"])
+def test_other_test_images_fail_whatever_the_numbers(
+    tmp_path: Path, leave_results: LeaveResults, right: list[int] | None, dice: list[float] | None
 ) -> None:
-    leave_results(tmp_path / "before", **kind)
-    leave_results(tmp_path / "now", **kind, pixels="b")
+    leave_results(tmp_path / "before", right, dice)
+    leave_results(tmp_path / "now", right, dice, pixels="b")
     old = Folder(tmp_path / "before")
     for before in (None, old):
         checks = compare(Folder(tmp_path / "now"), baseline_of(old, 0.02), before)
@@ -197,7 +199,7 @@ def test_other_test_images_fail_whatever_the_numbers_say(
         assert "numbers cannot be compared" in checks[0].reason
 
 
-def test_test_images_that_are_not_known_fail(tmp_path: Path, leave_results: LeaveResults) -> None:
+def test_unknown_test_images_fail(tmp_path: Path, leave_results: LeaveResults) -> None:
     file = leave_results(tmp_path, [4] * 10)
     baseline = baseline_of(Folder(tmp_path), 0.02)
     (file.parent / "predictions.csv").unlink()
@@ -206,7 +208,7 @@ def test_test_images_that_are_not_known_fail(tmp_path: Path, leave_results: Leav
     assert "predictions.csv of this run: no such file" in check.reason
 
 
-def test_what_is_new_is_listed_and_what_is_gone_fails(tmp_path: Path, leave_results: LeaveResults) -> None:
+def test_new_metrics_are_listed_and_missing_ones_fail(tmp_path: Path, leave_results: LeaveResults) -> None:
     old, now = tmp_path / "before", tmp_path / "now"
     leave_results(old, [4] * 10, name="gone")
     leave_results(now, [4] * 10, name="added")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,8 @@ import pytest
 from cytopipe.errors import CytopipeError
 from cytopipe.gate import Folder, Results
 from cytopipe.gate.identity import test_set as identify
+from fixture_types import LeaveResults
 
-LeaveResults = Callable[..., Path]
 PHANTOM = {"kind": "phantom", "path": "recipes/cervix.yaml", "seed": 1}
 
 
@@ -26,7 +26,7 @@ def replace(file: Path, old: str, new: str) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, leave_results: LeaveResults) -> Path:
-    """A classifier and a segmenter of one name, on the same images."""
+    """A classifier and a segmenter with the same name, tested on the same images."""
     leave_results(tmp_path, [4] * 10)
     leave_results(tmp_path, dice=[0.5] * 40)
     return tmp_path
@@ -76,8 +76,8 @@ def test_true_masks_count_for_a_segmenter_alone(run: Path) -> None:
 
 
 def test_the_pixels_of_phantoms_are_those_of_their_source(tmp_path: Path, leave_results: LeaveResults) -> None:
-    def hash_of(**changes: object) -> str:
-        leave_results(tmp_path, [4] * 10, **{"source": PHANTOM} | changes)  # type: ignore[operator]
+    def hash_of(pixels: str = "a", source: Mapping[str, object] = PHANTOM) -> str:
+        leave_results(tmp_path, [4] * 10, pixels=pixels, source=source)
         return named(tmp_path)
 
     recipe = tmp_path / "recipes/cervix.yaml"
@@ -113,14 +113,16 @@ def test_the_pixels_of_phantoms_are_those_of_their_source(tmp_path: Path, leave_
         ("data/organized/cells/manifest.csv", "id,label,sha256\n", "the test image 'i00' is not in it"),
     ],
 )
-def test_what_does_not_tell_of_the_images_is_named(run: Path, file: str, content: str | None, words: str) -> None:
+def test_a_file_that_does_not_describe_the_images_is_named(
+    run: Path, file: str, content: str | None, words: str
+) -> None:
     (run / file).unlink() if content is None else (run / file).write_text(content)
     with pytest.raises(CytopipeError, match=words) as caught:
         named(run)
     assert str(caught.value).startswith(f"{file} of this run: ")
 
 
-def test_a_dataset_that_the_parameters_do_not_have_is_named(run: Path) -> None:
+def test_a_dataset_missing_from_the_parameters_is_named(run: Path) -> None:
     (run / "params.yaml").write_text(json.dumps({"datasets": {}}))
     with pytest.raises(CytopipeError, match=r"has no datasets\.cells"):
         named(run, "segmenters")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
@@ -13,7 +15,7 @@ IMAGES, CLASSES = 60, ("a", "b", "c")
 
 
 def predictions(seed: int, skill: float, classes: tuple[str, ...] = CLASSES, groups: int = 10) -> Predictions:
-    """Random probabilities that favour the truth by `skill`."""
+    """Random predictions whose probabilities favour the true class by `skill`."""
     rng = np.random.default_rng(seed)
     truth = np.arange(IMAGES) % 3
     scores = rng.random((IMAGES, len(classes))) + skill * np.eye(len(classes))[truth]
@@ -36,11 +38,11 @@ def shuffled(one: Predictions) -> Predictions:
     return Predictions.of(one.classes, [one.rows[index] for index in order])
 
 
-def test_changes_and_intervals_are_those_of_scikit_learn() -> None:
+def test_changes_and_intervals_equal_those_of_scikit_learn() -> None:
     before, now = predictions(0, 0.8), predictions(1, 0.3)
     truth = np.arange(IMAGES) % 3
     scores = [run.probabilities for run in (now, before)]
-    measures = {
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "accuracy": lambda rows, p: accuracy_score(truth[rows], p.argmax(axis=1)),
         "balanced_accuracy": lambda rows, p: balanced_accuracy_score(truth[rows], p.argmax(axis=1)),
         "macro_f1": lambda rows, p: f1_score(truth[rows], p.argmax(axis=1), average="macro"),
@@ -66,7 +68,7 @@ def test_the_same_predictions_did_not_change() -> None:
     assert {(one.value, one.low, one.high) for one in changes(same, same).values()} == {(0, 0, 0)}
 
 
-def test_other_classes_and_one_group_alone_pair_nothing() -> None:
+def test_other_classes_or_a_single_group_give_no_pairs() -> None:
     sound = predictions(1, 0.3)
     assert changes(predictions(0, 0.8, (*CLASSES, "d")), sound) == {}
     alone = predictions(0, 0.8, groups=1)

@@ -51,7 +51,7 @@ def test_a_table_without_a_fault_says_passed() -> None:
     assert "do this" not in text
 
 
-def test_json_holds_all_that_the_table_shows() -> None:
+def test_json_contains_everything_that_the_table_shows() -> None:
     found = to_json(CHECKS, "main")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["against"], found["passed"]) == ("main", False)

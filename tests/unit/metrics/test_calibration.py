@@ -1,4 +1,4 @@
-"""Calibration by hand-made cases, and against scikit-learn on random ones."""
+"""Calibration, compared with values computed by hand and with scikit-learn on random scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cytopipe.metrics.temperature import logits_of, sharpen
 
 
 def two_classes(*first: float) -> np.ndarray:
-    """Probabilities of two classes, by that of the first."""
+    """Probabilities of two classes, given those of the first."""
     return np.array([[p, 1 - p] for p in first])
 
 
@@ -32,20 +32,21 @@ def test_reliability_counts_confidence_and_accuracy_of_each_bin() -> None:
     )
 
 
-def test_certainty_and_the_edges_of_bins_have_a_bin() -> None:
+def test_confidences_on_bin_edges_belong_to_a_bin() -> None:
     rows = reliability(np.array([0, 0]), two_classes(1.0, 0.5), bins=2)
     assert [(row["low"], row["high"], row["images"]) for row in rows] == [(0, 0.5, 1), (0.5, 1, 1)]
 
 
-def test_perfect_and_perfectly_wrong_answers() -> None:
+def test_perfect_and_completely_wrong_predictions() -> None:
     sure = two_classes(1.0, 1.0)
     assert calibration(np.array([0, 0]), sure) == {"ece": 0, "brier": 0, "log_loss": 0}
     wrong = calibration(np.array([1, 1]), sure)
-    assert wrong["ece"] == 1 and wrong["brier"] == 2 and np.isfinite(wrong["log_loss"])
+    assert (wrong["ece"], wrong["brier"]) == (1, 2)
+    assert wrong["log_loss"] is not None and np.isfinite(wrong["log_loss"])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_are_those_of_scikit_learn(seed: int) -> None:
+def test_scores_equal_those_of_scikit_learn(seed: int) -> None:
     truth, probabilities = random_case(seed)
     assert log_loss(truth, probabilities) == pytest.approx(sk.log_loss(truth, probabilities, labels=range(4)))
     truth, probabilities = random_case(seed, classes=2)

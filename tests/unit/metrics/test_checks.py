@@ -1,4 +1,4 @@
-"""What is no input of a metric is refused by every metric."""
+"""Every metric refuses invalid input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Measure = Callable[[np.ndarray, np.ndarray], object]
 
 
 def of_abnormal(measure: Callable[[np.ndarray, np.ndarray], object]) -> Measure:
-    """A measure of scores of abnormality, as one of truth and probabilities."""
+    """Turn a function of abnormality scores into one of truth and probabilities."""
     return lambda truth, probabilities: measure(probabilities[:, 0], truth == 0)
 
 
@@ -26,12 +26,12 @@ MEASURES: dict[str, Measure] = {
     "brier": calibration.brier_score,
     "log loss": calibration.log_loss,
     "coverage": selective.coverage_rows,
-    "aurc": selective.area_under_risk,
+    "aurc": selective.area_under_risk_coverage,
     "threshold for an error": lambda truth, scores: selective.threshold_for_error(truth, scores, 0.1),
     "at a threshold": lambda truth, scores: selective.at_threshold(truth, scores, 0.5),
     "operating point": of_abnormal(lambda scores, abnormal: operating_points.operating_point(scores, abnormal, 0.5)),
     "precision and recall": of_abnormal(operating_points.precision_recall_rows),
-    "net benefit": of_abnormal(operating_points.decision_rows),
+    "net benefit": of_abnormal(operating_points.decision_curve_rows),
 }
 
 

@@ -23,7 +23,7 @@ TRUTH = np.array([0, 1, 1, 2])
 SCORES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.7, 0.2], [0.2, 0.5, 0.3]])
 
 
-def test_the_headline_of_four_images_is_exact() -> None:
+def test_metrics_of_four_images_are_exact() -> None:
     found = headline(TRUTH, SCORES)
     assert found == {
         "accuracy": pytest.approx(2 / 4),
@@ -43,7 +43,7 @@ def test_ties_count_half() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_the_headline_is_scikit_learns(seed: int, classes: int) -> None:
+def test_metrics_equal_those_of_scikit_learn(seed: int, classes: int) -> None:
     rng = np.random.default_rng([seed, classes])
     count = int(rng.integers(1, 60))
     truth = rng.integers(0, classes, count) if seed % 3 else rng.integers(0, max(classes - 1, 1), count)
@@ -98,7 +98,7 @@ def test_no_images_are_an_error() -> None:
         classification_metrics(np.zeros(0, int), np.zeros((0, 3)), [])
 
 
-def test_each_class_has_its_numbers_and_none_where_there_is_nothing_to_count() -> None:
+def test_each_class_has_its_numbers_and_none_for_undefined_ones() -> None:
     found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c", "unseen"])
     limits = {label: one.pop("interval") for label, one in found.items()}
     assert found == {
@@ -111,7 +111,7 @@ def test_each_class_has_its_numbers_and_none_where_there_is_nothing_to_count() -
     assert limits["unseen"] == dict.fromkeys(("precision", "recall", "f1"))
 
 
-def test_the_interval_of_f1_is_of_the_draws_that_define_it() -> None:
+def test_the_interval_of_f1_uses_the_draws_in_which_it_is_defined() -> None:
     draws = [np.array([0, 1]), np.array([2, 3]), np.array([3, 3])]
     found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c"], draws)
     # Of a: 2/3 in the first draw, neither there nor predicted in the others. Of b: 0, 2/3 and 0.
@@ -120,7 +120,7 @@ def test_the_interval_of_f1_is_of_the_draws_that_define_it() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_numbers_of_a_class_are_scikit_learns(seed: int) -> None:
+def test_the_numbers_of_a_class_equal_those_of_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, predicted = rng.integers(0, 4, (2, 60))
     expected = sk.precision_recall_fscore_support(truth, predicted, labels=range(4))
@@ -132,7 +132,7 @@ def test_the_numbers_of_a_class_are_scikit_learns(seed: int) -> None:
 GROUPS = ["a", "b", "a", "c", "b", "a"]
 
 
-def test_draws_take_whole_groups_as_many_as_there_are() -> None:
+def test_draws_take_whole_groups_as_many_as_the_data_has() -> None:
     draws = group_draws(GROUPS, replicates=200)
     assert len(draws) == 200
     members = {name: [i for i, group in enumerate(GROUPS) if group == name] for name in "abc"}
@@ -157,8 +157,8 @@ def test_the_interval_of_a_constant_is_the_constant() -> None:
     assert interval([0.7] * 50) == {"low": 0.7, "high": 0.7}
 
 
-def test_an_interval_leaves_a_fortieth_on_either_side() -> None:
-    assert interval(range(1001)) == {"low": pytest.approx(25), "high": pytest.approx(975)}
+def test_an_interval_leaves_2_5_percent_on_either_side() -> None:
+    assert interval(range(1001)) == pytest.approx({"low": 25, "high": 975})
     assert interval([]) is None
 
 
@@ -176,13 +176,13 @@ def test_groups_make_the_interval_wider_than_images_would() -> None:
     assert width([f"{i // 10}" for i in range(200)]) > 2 * width([f"{i}" for i in range(200)])
 
 
-def test_an_interval_is_of_the_draws_that_define_the_metric() -> None:
+def test_an_interval_uses_the_draws_in_which_the_metric_is_defined() -> None:
     truth, scores = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
     assert intervals(truth, scores, [np.array([0, 0]), np.array([0, 1])])["auc"] == {"low": 1, "high": 1}
     assert intervals(truth, scores, [np.array([0, 0])])["auc"] is None
 
 
-def test_each_fold_is_measured_on_its_own() -> None:
+def test_each_fold_is_measured_separately() -> None:
     truth = np.array([0, 1, 0, 1, 0, 1])
     right = np.array([1, 1, 1, 0, 0, 0])
     probabilities = np.eye(2)[np.where(right, truth, 1 - truth)]

@@ -1,4 +1,4 @@
-"""Paired tests by published and hand-made cases."""
+"""Paired tests, compared with published values and values computed by hand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from cytopipe.metrics.classification import group_draws
-from cytopipe.metrics.comparison import groups_of_equals, holm, mcnemar, paired_bootstrap
+from cytopipe.metrics.comparison import (
+    compact_letter_display,
+    holm,
+    indistinguishable_groups,
+    mcnemar,
+    paired_bootstrap,
+)
 
 
 def right(*counts: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Two classifiers' answers, by (first, second, images)."""
+    """Correctness of two classifiers, from counts (first, second, images)."""
     first = np.concatenate([np.full(images, one) for one, _, images in counts])
     return first, np.concatenate([np.full(images, two) for _, two, images in counts])
 
@@ -25,7 +31,7 @@ def test_images_on_which_both_agree_do_not_matter() -> None:
     assert mcnemar(*right((1, 0, 6), (0, 1, 1))) == mcnemar(*right((1, 0, 6), (0, 1, 1), (1, 1, 500)))
 
 
-def test_the_bootstrap_tells_a_clear_gain_from_none() -> None:
+def test_the_bootstrap_detects_a_clear_gain_and_no_other() -> None:
     draws = group_draws([str(index) for index in range(100)], replicates=999)
     assert paired_bootstrap(np.ones(100), draws) == pytest.approx(2 / 1000)
     assert paired_bootstrap(np.zeros(100), draws) == 1
@@ -41,17 +47,22 @@ def test_one_group_that_differs_is_no_evidence_however_many_images_it_has() -> N
     assert by_image is not None and by_group is not None and by_image < 0.01 < 0.05 < by_group
 
 
-def test_holm_s_correction_by_hand() -> None:
+def test_the_holm_correction_equals_values_computed_by_hand() -> None:
     raw = {("a", "b"): 0.01, ("a", "c"): 0.04, ("b", "c"): 0.03}
     assert holm(raw) == pytest.approx({("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06})
     assert holm({}) == {} and holm({("a", "b"): 0.9, ("a", "c"): 0.8})["a", "b"] == 1
 
 
-def test_groups_hold_no_resolved_pair_and_may_share_members() -> None:
+def test_groups_contain_no_resolved_pair_and_may_share_members() -> None:
     ranked = ["a", "b", "c", "d"]
-    assert groups_of_equals(ranked, set()) == [ranked]
-    assert groups_of_equals(ranked, {frozenset("ad")}) == [["a", "b", "c"], ["b", "c", "d"]]
-    assert groups_of_equals(ranked, {frozenset(pair) for pair in ("ab", "ac", "ad", "bc", "bd", "cd")}) == [
+    assert indistinguishable_groups(ranked, set()) == [ranked]
+    assert indistinguishable_groups(ranked, {frozenset("ad")}) == [["a", "b", "c"], ["b", "c", "d"]]
+    assert indistinguishable_groups(ranked, {frozenset(pair) for pair in ("ab", "ac", "ad", "bc", "bd", "cd")}) == [
         *(["a"], ["b"], ["c"], ["d"]),
     ]
-    assert groups_of_equals([], set()) == []
+    assert indistinguishable_groups([], set()) == []
+
+
+def test_names_of_overlapping_groups_share_letters() -> None:
+    assert compact_letter_display([["x", "y"], ["y", "z"]]) == {"x": "a", "y": "ab", "z": "b"}
+    assert compact_letter_display([[f"n{i}"] for i in range(28)])["n27"] == "b2"

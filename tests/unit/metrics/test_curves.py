@@ -1,4 +1,4 @@
-"""Tables of curves by cases counted by hand, and against scikit-learn on random scores."""
+"""Tables of curves, compared with values computed by hand and with scikit-learn on random scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics import curves
-from cytopipe.metrics.curves import Question
+from cytopipe.metrics.curves import BinaryProblem
 from cytopipe.metrics.operating_points import wilson
 
 CLASSES = ("a", "b", "c")
@@ -19,18 +19,18 @@ TRUTH = np.array([0, 0, 1, 1, 1, 0])
 SCORES = np.array(
     [[0.9, 0.1, 0.0], [0.4, 0.6, 0.0], [0.3, 0.7, 0.0], [0.2, 0.8, 0.0], [0.5, 0.5, 0.0], [0.6, 0.3, 0.1]]
 )
-QUESTIONS = curves.one_against_rest(TRUTH, SCORES, CLASSES)
+QUESTIONS = curves.one_vs_rest(TRUTH, SCORES, CLASSES)
 
 
-def random_question(seed: int, count: int = 70, digits: int = 8) -> Question:
+def random_problem(seed: int, count: int = 70, digits: int = 8) -> BinaryProblem:
     rng = np.random.default_rng(seed)
     positive = rng.random(count) < 0.4
-    return Question("x", positive, (rng.random(count) + 0.3 * positive).round(digits))
+    return BinaryProblem("x", positive, (rng.random(count) + 0.3 * positive).round(digits))
 
 
 def test_roc_curves_of_a_perfect_classifier_rise_at_once() -> None:
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
-    rows = curves.roc_rows(curves.one_against_rest(np.array([0, 1, 0]), scores, ("a", "b")))
+    rows = curves.roc_rows(curves.one_vs_rest(np.array([0, 1, 0]), scores, ("a", "b")))
     assert len(rows) == 2 * curves.POINTS
     for label in ("a", "b"):
         curve = [(row["fpr"], row["tpr"]) for row in rows if row["class"] == label]
@@ -39,7 +39,7 @@ def test_roc_curves_of_a_perfect_classifier_rise_at_once() -> None:
 
 
 def test_roc_of_constant_scores_is_the_diagonal() -> None:
-    rows = curves.roc_rows([Question("x", np.array([False, True] * 2), np.full(4, 0.5))])
+    rows = curves.roc_rows([BinaryProblem("x", np.array([False, True] * 2), np.full(4, 0.5))])
     assert all(row["tpr"] == pytest.approx(row["fpr"]) for row in rows)
 
 
@@ -61,8 +61,8 @@ def test_a_known_precision_recall_curve_has_its_steps() -> None:
 
 @pytest.mark.parametrize("digits", [8, 1])  # rounded to 0.1: many ties
 @pytest.mark.parametrize("seed", range(5))
-def test_precision_is_that_at_the_highest_threshold_that_finds_enough(seed: int, digits: int) -> None:
-    question = random_question(seed, digits=digits)
+def test_precision_is_taken_at_the_highest_threshold_that_reaches_the_recall(seed: int, digits: int) -> None:
+    question = random_problem(seed, digits=digits)
     found = {
         threshold: (sk.recall_score(question.positive, called), sk.precision_score(question.positive, called))
         for threshold in np.unique(question.scores)
@@ -74,13 +74,13 @@ def test_precision_is_that_at_the_highest_threshold_that_finds_enough(seed: int,
 
 
 def test_a_class_without_images_or_with_all_of_them_has_no_curve() -> None:
-    only = curves.one_against_rest(np.zeros(6, int), SCORES, CLASSES)
+    only = curves.one_vs_rest(np.zeros(6, int), SCORES, CLASSES)
     for rows in (curves.roc_rows, curves.pr_rows):
         assert {row["class"] for row in rows(QUESTIONS)} == {"a", "b"}
         assert rows(only) == []
 
 
-def test_reliability_has_each_bin_before_and_after_with_wilson_s_interval() -> None:
+def test_reliability_has_each_bin_before_and_after_with_a_wilson_interval() -> None:
     before, after = np.array([[0.9, 0.1]] * 4), np.array([[0.7, 0.3]] * 4)
     rows = curves.reliability_rows(np.array([0, 0, 0, 1]), before, after)
     assert [tuple(row) for row in rows] == [curves.RELIABILITY] * 2
@@ -93,15 +93,15 @@ def test_reliability_has_each_bin_before_and_after_with_wilson_s_interval() -> N
 
 
 def test_net_benefit_of_three_strategies() -> None:
-    rows = curves.net_benefit_rows(Question("x", np.array([True, True, False]), np.array([1.0, 1.0, 0.0])))
+    rows = curves.net_benefit_rows(BinaryProblem("x", np.array([True, True, False]), np.array([1.0, 1.0, 0.0])))
     assert [tuple(row) for row in rows] == [curves.DECISION] * 3 * 99
     at_half = {row["strategy"]: row["net_benefit"] for row in rows if row["threshold"] == 0.5}
     assert at_half == {"model": pytest.approx(2 / 3), "all": pytest.approx(1 / 3), "none": 0}
 
 
-def test_without_a_question_there_is_no_net_benefit() -> None:
+def test_without_positive_and_negative_images_there_is_no_net_benefit() -> None:
     assert curves.net_benefit_rows(None) == []
-    assert curves.net_benefit_rows(Question("x", np.ones(3, bool), np.array([0.1, 0.2, 0.3]))) == []
+    assert curves.net_benefit_rows(BinaryProblem("x", np.ones(3, bool), np.array([0.1, 0.2, 0.3]))) == []
 
 
 def test_coverage_is_thinned_and_ends_with_the_chosen_point() -> None:
@@ -124,16 +124,16 @@ def test_each_network_s_images_are_kept_by_its_own_threshold() -> None:
 
 
 TABLES: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
-    "roc": lambda truth, scores: curves.roc_rows(curves.one_against_rest(truth, scores, CLASSES)),
-    "pr": lambda truth, scores: curves.pr_rows(curves.one_against_rest(truth, scores, CLASSES)),
+    "roc": lambda truth, scores: curves.roc_rows(curves.one_vs_rest(truth, scores, CLASSES)),
+    "pr": lambda truth, scores: curves.pr_rows(curves.one_vs_rest(truth, scores, CLASSES)),
     "reliability": lambda truth, scores: curves.reliability_rows(truth, scores, scores),
-    "decision": lambda truth, scores: curves.net_benefit_rows(Question("x", truth == 0, scores[:, 0])),
+    "decision": lambda truth, scores: curves.net_benefit_rows(BinaryProblem("x", truth == 0, scores[:, 0])),
     "coverage": lambda truth, scores: curves.thinned_coverage_rows(truth, scores, np.zeros(len(truth))),
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_no_curve_of_nothing_or_of_scores_that_are_not_finite(name: str) -> None:
+def test_curves_need_images_and_finite_scores(name: str) -> None:
     scores = SCORES.copy()
     scores[0] = np.nan
     with pytest.raises(CytopipeError, match="1 of 6 predictions are not finite"):

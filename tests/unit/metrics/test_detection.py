@@ -1,4 +1,4 @@
-"""Cells of hand-made fields, whose matches and overlaps are known exactly."""
+"""Cells of synthetic fields whose matches and overlaps are known exactly."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cytopipe.metrics.detection import Detection, Shape, TrueCell, assign
 from made_fields import field, found, square, true
 
 
-def test_a_shape_is_the_pixels_within_and_on_its_outline() -> None:
+def test_a_shape_contains_the_pixels_inside_and_on_its_outline() -> None:
     shape = Shape(square(3, 5, 4))
     assert shape.box == (3, 5, 7, 9)
     assert shape.area == 16 and shape.mask.all()
 
 
-def test_the_overlap_of_shapes_is_of_their_pixels() -> None:
+def test_the_overlap_of_shapes_counts_their_pixels() -> None:
     one = Shape(square(0, 0, 10))
     assert one.iou(one) == 1
     assert one.iou(Shape(square(5, 0, 10))) == 50 / 150
@@ -23,13 +23,13 @@ def test_the_overlap_of_shapes_is_of_their_pixels() -> None:
     assert one.iou(Shape(square(2, 2, 5))) == 25 / 100
 
 
-def test_outlines_may_reach_over_the_fields_edge_and_be_specks() -> None:
+def test_outlines_may_cross_the_edge_of_the_field_or_be_a_point() -> None:
     assert Shape(square(-4, -4, 8)).area == 64
     assert Shape(np.array([(7, 7)])).area == 1
     assert Shape(np.array([(7, 7), (9, 7)])).box == (7, 7, 10, 8)
 
 
-def test_a_bent_outline_overlaps_less_than_its_box() -> None:
+def test_a_concave_outline_overlaps_less_than_its_box() -> None:
     corner = np.array([(0, 0), (19, 0), (19, 4), (4, 4), (4, 19), (0, 19)])
     one = field([true(0, 0, 20)], [Detection((0, 0, 20, 20), corner, 0.5, "a")])
     assert one.overlaps["boxes"][0, 0] == 1
@@ -56,7 +56,7 @@ def test_a_true_cell_found_twice_counts_once() -> None:
     assert one.counts("boxes") == [0, 1]
 
 
-def test_a_cell_without_a_match_at_the_edge_counts_as_nothing_but_one_with_a_match_counts() -> None:
+def test_an_unmatched_cell_at_the_edge_is_not_counted_but_a_matched_one_is() -> None:
     # The strip is 2 % of 200 pixels: 4 wide.
     cells = [found(0, 50, 20), found(3, 90, 20), found(4, 130, 20), found(277, 10, 20), found(276, 60, 20)]
     cells += [found(100, 177, 20), found(100, 3, 20)]
@@ -73,7 +73,7 @@ def test_only_cells_of_at_least_a_score_are_matched() -> None:
 
 
 @pytest.mark.parametrize(("trues", "founds"), [([], []), ([true(50, 50, 9)], []), ([], [found(50, 50, 9)])])
-def test_nothing_to_find_or_nothing_found_is_no_error(trues: list[TrueCell], founds: list[Detection]) -> None:
+def test_fields_without_annotated_or_found_cells_are_accepted(trues: list[TrueCell], founds: list[Detection]) -> None:
     one = field(trues, founds)
     assert one.matches("boxes") == one.matches("contours") == {}
     assert one.counts("boxes") == list(range(len(founds)))

@@ -1,4 +1,4 @@
-"""Thresholds chosen on one set and judged on another, by cases counted by hand."""
+"""Thresholds chosen on one set and evaluated on another, compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.operating_points import (
-    decision_rows,
+    decision_curve_rows,
     operating_point,
     precision_recall_rows,
     threshold_at_specificity,
@@ -28,13 +28,13 @@ def test_the_threshold_is_the_lowest_that_keeps_enough_normal_images() -> None:
     assert (all_normal["specificity"], all_normal["sensitivity"]) == (1.0, 0.8)
 
 
-def test_ties_at_the_threshold_are_called_alike() -> None:
+def test_images_with_equal_scores_are_on_the_same_side_of_the_threshold() -> None:
     scores, abnormal = np.full(6, 0.5), np.array([0, 0, 0, 1, 1, 1], bool)
     point = operating_point(scores, abnormal, threshold_at_specificity(scores, abnormal, 0.5))
     assert (point["specificity"], point["sensitivity"]) == (1.0, 0.0)
 
 
-def test_a_test_set_of_one_kind_has_no_sensitivity() -> None:
+def test_without_abnormal_images_there_is_no_sensitivity() -> None:
     point = operating_point(SCORES, np.zeros(10, bool), 0.5)
     assert point["sensitivity"] is None and point["sensitivity_interval"] is None and point["specificity"] == 0.4
 
@@ -46,16 +46,16 @@ def test_a_threshold_needs_normal_images_and_finite_scores() -> None:
         threshold_at_specificity(np.array([np.nan, 1]), np.array([False, True]), 0.9)
 
 
-def test_wilson_s_interval_is_the_published_one() -> None:
+def test_the_wilson_interval_equals_published_values() -> None:
     # Newcombe 1998, Statistics in Medicine 17: 857-872, table I, method 3: 81/263, 15/148, 0/20.
     for successes, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
         limits = wilson(successes, trials)
         assert limits is not None
-        assert (limits["low"], limits["high"]) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+        assert limits == pytest.approx({"low": low, "high": high}, abs=5e-5)
     assert wilson(0, 0) is None
 
 
-def test_the_curve_of_precision_is_that_of_scikit_learn() -> None:
+def test_the_precision_recall_curve_equals_that_of_scikit_learn() -> None:
     rows = precision_recall_rows(SCORES, ABNORMAL)
     recall, precision = [row["recall"] for row in rows], [row["precision"] for row in rows]
     assert recall == sorted(recall) and recall[0] == 0 and recall[-1] == 1
@@ -66,7 +66,7 @@ def test_the_curve_of_precision_is_that_of_scikit_learn() -> None:
 
 def test_net_benefit_of_acting_on_all_and_of_a_perfect_model() -> None:
     perfect = ABNORMAL.astype(float)
-    rows = decision_rows(perfect, ABNORMAL, points=3)
+    rows = decision_curve_rows(perfect, ABNORMAL, points=3)
     assert [row["threshold"] for row in rows] == [0.25, 0.5, 0.75]
     assert [row["model"] for row in rows] == [0.5, 0.5, 0.5]
     assert [row["all"] for row in rows] == pytest.approx([0.5 - 0.5 / 3, 0, 0.5 - 1.5])

@@ -1,4 +1,4 @@
-"""One entry and its function are all that a metric needs to be measured, ranked, gated and shown."""
+"""A metric needs only an entry and a function to be measured, ranked, gated and shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOY = Metric("toy", "toy score", "classification", quarter, column="toy", ranked
 
 @pytest.fixture
 def with_toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry has one more entry."""
+    """The registry with an additional entry."""
     monkeypatch.setattr(registry, "METRICS", (*METRICS, TOY))
 
 
@@ -55,7 +55,7 @@ def test_a_new_metric_is_measured_displayed_and_gated(
     assert (expected.metrics["toy"].value, expected.metrics["toy"].tolerance) == (0.25, 0.07)
 
 
-def test_a_new_metric_stands_in_leaderboard_card_and_report(
+def test_a_new_metric_appears_in_leaderboard_card_and_report(
     with_toy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_project(tmp_path)

@@ -26,7 +26,7 @@ CLASSES = ("a", "b", "c")
 
 @pytest.fixture
 def fields() -> list[ScreenedField]:
-    """Two fields: 4 true cells, 3 found again (one of them called by another name), 1 false, 1 at the edge."""
+    """Two fields: 4 annotated cells, of which 3 are found (one with a wrong class), 1 false and 1 at the edge."""
     first = field(
         [true(20, 20, 20), true(60, 20, 20), true(100, 20, 20, "b")],
         [found(20, 20, 20, score=0.9), found(60, 20, 20, "b", 0.8), found(0, 100, 20, score=0.7)],
@@ -43,7 +43,7 @@ def values(part: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name != "interval"}
 
 
-def test_cells_found_counted_and_named_as_worked_out_by_hand(fields: list[ScreenedField]) -> None:
+def test_detection_counts_and_classes_equal_values_computed_by_hand(fields: list[ScreenedField]) -> None:
     metrics = detection_metrics(fields, CLASSES)
     assert values(metrics["boxes"]) == pytest.approx(
         {
@@ -69,7 +69,7 @@ def test_cells_found_counted_and_named_as_worked_out_by_hand(fields: list[Screen
     assert "edge" in metrics["settings"]
 
 
-def test_intervals_are_of_fields_drawn_with_replacement(fields: list[ScreenedField]) -> None:
+def test_intervals_come_from_fields_drawn_with_replacement(fields: list[ScreenedField]) -> None:
     # A draw holds the first field twice, the second twice, or both.
     interval = detection_metrics(fields, CLASSES)["boxes"]["interval"]
     assert interval["recall"] == {"low": 2 / 3, "high": 1.0}
@@ -82,7 +82,7 @@ def test_fields_of_one_group_have_no_interval(fields: list[ScreenedField]) -> No
     assert "one group" in metrics["undefined"]["interval"]
 
 
-def test_what_is_not_defined_is_null_with_a_reason() -> None:
+def test_an_undefined_number_is_null_with_a_reason() -> None:
     empty = detection_metrics([field([], [])], CLASSES)
     assert set(values(empty["boxes"]).values()) == {None}
     assert {"boxes.precision", "boxes.recall", "boxes.f1", "boxes.mean_iou"} < set(empty["undefined"])
@@ -110,12 +110,12 @@ def test_precision_by_recall_follows_the_score(fields: list[ScreenedField]) -> N
     ]
 
 
-def test_no_curve_where_nothing_was_found_or_nothing_was_there() -> None:
+def test_without_annotated_or_found_cells_there_is_no_curve() -> None:
     assert precision_recall_rows([field([true(50, 50, 20)], [])]) == []
     assert precision_recall_rows([field([], [found(50, 50, 20)])]) == []
 
 
-def test_tables_hold_each_field_and_each_found_cell(fields: list[ScreenedField]) -> None:
+def test_tables_contain_each_field_and_each_found_cell(fields: list[ScreenedField]) -> None:
     assert count_rows(fields) == [{"field": "one", "true": 3, "found": 2}, {"field": "two", "true": 1, "found": 2}]
     first, second = field_scores(fields, CLASSES)
     assert first["f1"] == pytest.approx(4 / 5) and first["at_edge"] == 1 and first["matched"] == 2

@@ -13,7 +13,8 @@ def disc(radius: int, value: int = 1, x: int = 32) -> np.ndarray:
 
 def cell(nucleus: int = 6) -> np.ndarray:
     """A cell of radius 20 with a nucleus."""
-    return np.maximum(disc(20, 1), disc(nucleus, 2))
+    mask: np.ndarray = np.maximum(disc(20, 1), disc(nucleus, 2))
+    return mask
 
 
 def test_parts_are_nested() -> None:
@@ -37,7 +38,7 @@ def test_measures_of_two_bars_are_exact() -> None:
     }
 
 
-def test_a_disc_in_a_larger_one_has_their_areas_ratio() -> None:
+def test_the_iou_of_nested_discs_is_the_ratio_of_their_areas() -> None:
     small, large = disc(10), disc(20)
     a, b = int(small.sum()), int(large.sum())
     found = overlap(large == 1, small == 1)
@@ -60,7 +61,7 @@ def test_empty_masks_agree_and_one_empty_mask_does_not() -> None:
     assert found["pixel_accuracy_nucleus"] == pytest.approx(1 - (disc(6) == 1).mean())
 
 
-def test_a_missed_nucleus_leaves_the_cell_whole() -> None:
+def test_a_missed_nucleus_does_not_affect_the_cell() -> None:
     found = overlap_of_parts(cell(), disc(20))
     nucleus, whole = int(disc(6).sum()), int(disc(20).sum())
     assert found["dice_cell"] == 1 and found["dice_nucleus"] == 0
@@ -89,7 +90,7 @@ def test_a_few_stray_pixels_do_not_set_the_95th_percentile() -> None:
     assert hausdorff95(truth, stray) == 0
 
 
-def test_an_empty_mask_has_no_distance_but_to_another_empty_one() -> None:
+def test_an_empty_mask_has_a_distance_only_to_another_empty_mask() -> None:
     empty = np.zeros((8, 8), bool)
     assert hausdorff95(empty, empty) == 0
     assert hausdorff95(empty, ~empty) is None and hausdorff95(~empty, empty) is None

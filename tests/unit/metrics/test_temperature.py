@@ -1,4 +1,4 @@
-"""The temperature that labels were drawn with is found."""
+"""The temperature used to draw labels is recovered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.special import softmax
 from cytopipe.metrics.temperature import fit_temperature
 
 
-def test_the_temperature_that_labels_were_drawn_with_is_found() -> None:
+def test_the_temperature_used_to_draw_labels_is_recovered() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(20_000, 3))
     truth = np.array([rng.choice(3, p=row) for row in softmax(logits, axis=1)])

@@ -12,12 +12,12 @@ from cytopipe.plotting import curve_figures
 
 TRUTH = np.array([0, 1, 2, 0, 1, 2])
 SCORES = np.random.default_rng(0).dirichlet(np.ones(3), 6)
-QUESTIONS = curves.one_against_rest(TRUTH, SCORES, ("a", "b", "c"))
-ABNORMAL = curves.Question(curves.ABNORMAL, TRUTH > 0, SCORES[:, 1:].sum(axis=1))
+QUESTIONS = curves.one_vs_rest(TRUTH, SCORES, ("a", "b", "c"))
+ABNORMAL = curves.BinaryProblem(curves.ABNORMAL, TRUTH > 0, SCORES[:, 1:].sum(axis=1))
 
 
 def draw(folder: Path) -> None:
-    """Every figure, and under another name as it is where there is nothing to draw."""
+    """Draw every figure, and again under another name without data."""
     folder.mkdir()
     curve_figures.roc_figure(folder / "roc.png", curves.roc_rows([*QUESTIONS, ABNORMAL]))
     curve_figures.pr_figure(folder / "pr.png", curves.pr_rows([*QUESTIONS, ABNORMAL]))
@@ -50,7 +50,7 @@ def test_figures_are_small_enough_for_a_page(tmp_path: Path) -> None:
 
 
 def test_rare_images_that_no_score_finds_still_have_a_decision_curve(tmp_path: Path) -> None:
-    rare = curves.Question("x", np.arange(500) == 0, np.zeros(500))
+    rare = curves.BinaryProblem("x", np.arange(500) == 0, np.zeros(500))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         curve_figures.decision_figure(tmp_path / "rare.png", curves.net_benefit_rows(rare), "")

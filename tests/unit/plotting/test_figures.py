@@ -47,7 +47,7 @@ def test_figures_are_closed_even_when_drawing_fails(tmp_path: Path) -> None:
     assert not (tmp_path / "x.png").exists()
 
 
-def test_confusion_has_one_row_an_image_for_dvc() -> None:
+def test_the_confusion_table_has_one_row_per_image() -> None:
     assert figures.confusion_rows([0, 2, 1], [0, 1, 1], CLASSES) == [
         {"actual": "a", "predicted": "a"},
         {"actual": "c", "predicted": "b"},

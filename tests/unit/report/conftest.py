@@ -12,7 +12,7 @@ from cytopipe.report.read import Results, read_results
 
 @pytest.fixture
 def here(finished_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The finished project, as the working folder."""
+    """The finished project as the working folder."""
     monkeypatch.chdir(finished_project)
     return finished_project
 

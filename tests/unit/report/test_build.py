@@ -17,7 +17,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Every element with its attributes; refuses elements that are not closed in their order."""
+    """Collects every element with its attributes; fails if elements are not closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def rebuilt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
 
 @pytest.fixture
 def copy(finished_project: Path, tmp_path: Path) -> Path:
-    """A project that may be changed."""
+    """A copy of the finished project that a test may change."""
     return Path(shutil.copytree(finished_project, tmp_path / "copy"))
 
 
@@ -70,7 +70,7 @@ def test_links_to_cards_lead_to_cards(report: Report, page: Page) -> None:
     assert {link.removeprefix("cards/") for link in links if not link.startswith("#")} == set(report.cards)
 
 
-def test_labels_name_elements_that_are_there(page: Page) -> None:
+def test_labels_refer_to_existing_elements(page: Page) -> None:
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     for _, attributes in page.elements:
         if "aria-labelledby" in attributes:
@@ -108,7 +108,7 @@ def test_hostile_names_are_shown_as_text(report: Report, page: Page) -> None:
     assert "\\u003cscript" in inline[1]
 
 
-def test_the_data_behind_the_clicks(report: Report) -> None:
+def test_the_data_of_the_script(report: Report) -> None:
     inline = re.search(r'id="page-data">(.*?)</script>', report.html, re.S)
     assert inline
     data = json.loads(inline[1])
@@ -128,7 +128,7 @@ def test_the_data_behind_the_clicks(report: Report) -> None:
             assert first["says"][str(index)][1:][int(key[2])] == 800
 
 
-def test_each_image_is_embedded_once_behind_the_clicks(report: Report) -> None:
+def test_each_image_is_embedded_once(report: Report) -> None:
     inline = re.search(r'id="page-data">(.*?)</script>', report.html, re.S)
     assert inline
     pictures = re.findall(r"data:image/jpeg;base64,[^\"]+", inline[1])
@@ -142,7 +142,7 @@ def test_the_same_results_give_the_same_bytes(
     assert again.html == report.html and again.cards == report.cards
 
 
-def test_no_absolute_path_and_nothing_of_the_machine(report: Report, finished_project: Path) -> None:
+def test_the_report_contains_no_absolute_path_or_host(report: Report, finished_project: Path) -> None:
     everything = report.html + "".join(report.cards.values())
     assert str(finished_project) not in everything
     assert "/somewhere" not in everything and "blood.zip" in everything
@@ -156,20 +156,20 @@ def test_parameters_without_effect_are_left_out(report: Report, copy: Path, monk
     assert rebuilt(copy, monkeypatch).html == report.html
 
 
-def test_an_audit_that_failed_is_said_in_words(report: Report) -> None:
+def test_a_failed_audit_is_stated_in_words(report: Report) -> None:
     assert "The audit failed:" in report.html
     assert '<span class="badge fail"><span aria-hidden="true">✕</span> failed</span>' in report.html
     assert report.html.index("Background alone tells the class") < report.html.index("No image stands twice")
 
 
-def test_what_is_not_defined_is_a_dash_with_a_reason(report: Report) -> None:
+def test_an_undefined_number_is_a_dash_with_a_reason(report: Report) -> None:
     assert "This dataset was not audited" in report.html
     assert "The test images of blood have no true masks." in report.html
     assert "No image of this classifier was explained" in report.html
     assert ">None<" not in report.html and "None to" not in report.html and ">nan<" not in report.html
 
 
-def test_it_does_without_audits_explanations_and_curves(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_works_without_audits_explanations_and_curves(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(copy / "results/audits")
     shutil.rmtree(copy / "results/explanations")
     for plots in (copy / "results/classifiers").glob("*/plots"):
@@ -180,7 +180,7 @@ def test_it_does_without_audits_explanations_and_curves(copy: Path, monkeypatch:
     Page(html)
 
 
-def test_results_of_an_older_form_are_named_with_what_to_do(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_an_older_format_are_named_with_advice(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = copy / "results/classifiers/first/details.json"
     details = json.loads(file.read_text())
     del details["calibration"]
@@ -195,7 +195,7 @@ def test_a_missing_result_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) 
         rebuilt(copy, monkeypatch)
 
 
-def test_a_prediction_of_an_image_that_is_not_there_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_of_a_missing_image_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = copy / "results/classifiers/first/predictions.csv"
     file.write_text(file.read_text().replace("smear_0_3", "elsewhere"))
     with pytest.raises(CytopipeError, match="there is no image 'elsewhere'"):

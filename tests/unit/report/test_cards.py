@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from cytopipe.report.build import Report
 
 
@@ -13,7 +15,7 @@ def test_every_model_and_dataset_has_its_card(report: Report) -> None:
     }
 
 
-def test_a_model_card_says_what_it_must(report: Report) -> None:
+def test_a_model_card_has_every_section(report: Report) -> None:
     text = report.cards["models/first.md"]
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings == [
@@ -23,8 +25,15 @@ def test_a_model_card_says_what_it_must(report: Report) -> None:
     assert re.search(r"\| accuracy +\| +0\.667 \| 0\.567 to 0\.767 \|", text)
     assert "- Audit quick, fail: Background alone tells the class" in text
     assert "drawn phantoms" in text
-    assert "The test images are of 3 groups: the intervals are rough." in text
+    assert "The test images come from 3 groups only: the intervals are rough." in text
     assert 'Predictor.load(Path("models/classifiers/first"), ' in text
+
+
+@pytest.mark.parametrize("path", ["models/first.md", "segmenters/unet.md"])
+def test_the_imports_of_the_example_code_exist(report: Report, path: str) -> None:
+    block = re.search(r"^```python\n(.*?)^```", report.cards[path], re.M | re.S)
+    assert block
+    exec("\n".join(line for line in block[1].splitlines() if line.startswith(("from ", "import "))), {})
 
 
 def test_names_cannot_become_html_or_columns(report: Report) -> None:
@@ -33,12 +42,12 @@ def test_names_cannot_become_html_or_columns(report: Report) -> None:
     assert r"\<script\>alert(1)\</script\>" in report.cards["models/first.md"]
 
 
-def test_a_card_copes_with_what_is_not_defined(report: Report) -> None:
+def test_a_card_copes_with_undefined_numbers(report: Report) -> None:
     text = report.cards["models/folded.md"]
-    assert re.search(r"\| AUC, one against the rest \| +– \| +– \|", text)
+    assert re.search(r"\| AUC, one-vs-rest +\| +– \| +– \|", text)
     assert "Never predicted: never." in text
-    assert "None: the dataset asks no question" in text
-    assert "The data were not audited." in text
+    assert "None: the dataset defines no normal classes" in text
+    assert "The dataset was not audited." in text
     assert 'Path("models/classifiers/folded/folds/0")' in text
     assert not re.search(r"\bNone\b(?!:)|\bnan\b", text)
 

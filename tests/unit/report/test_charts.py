@@ -23,7 +23,7 @@ def test_corners_are_the_corners_of_the_area() -> None:
     assert np.allclose(places, expected)
 
 
-def test_values_outside_are_cut_off_at_the_axes() -> None:
+def test_values_outside_are_clipped_to_the_axes() -> None:
     canvas = Canvas(Axis("x"), Axis("y"))
     assert np.array_equal(canvas.place([(0.5, -3), (7, 1)]), canvas.place([(0.5, 0), (1, 1)]))
 
@@ -65,5 +65,5 @@ def test_a_single_point_is_a_mark_and_no_points_are_nothing() -> None:
     assert len(list(root.iter("circle"))) == 1
 
 
-def test_styles_start_again() -> None:
+def test_styles_repeat() -> None:
     assert series_style(0) == series_style(charts.STYLES) == "s0"

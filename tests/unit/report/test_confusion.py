@@ -23,7 +23,7 @@ def test_a_small_share_has_a_shade() -> None:
     assert rows[0][1].level == 1
 
 
-def test_the_surest_mistakes_and_the_least_sure_right_ones_are_shown() -> None:
+def test_the_most_confident_errors_and_the_least_confident_hits_are_shown() -> None:
     wrong = [said(n, "a", "b", 0.5 + n / 100) for n in range(30)]
     right = [said(100 + n, "a", "a", 0.5 + n / 100) for n in range(30)]
     cells = chosen_images([*wrong, *right])

@@ -23,7 +23,7 @@ TITLES = ["ROC", "Precision and recall", "Reliability", "Selective prediction", 
 
 @pytest.fixture
 def changed(finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
-    """Results of a project whose files may be changed, in the working folder."""
+    """Results of a copy of the finished project that a test may change, as the working folder."""
     folder = Path(shutil.copytree(finished_project, tmp_path / "copy"))
     monkeypatch.chdir(folder)
     return read_results(load_params(Path("params.yaml")))
@@ -34,17 +34,17 @@ def test_every_table_has_its_curve_in_a_fixed_order(results: Results) -> None:
     assert classifier_curves(results.classifiers["folded"]) == []
 
 
-def test_a_table_with_a_header_alone_has_no_curve(changed: Results) -> None:
+def test_a_table_without_rows_has_no_curve(changed: Results) -> None:
     one = changed.classifiers["first"]
     for name, columns in (("roc", ["class", "fpr", "tpr"]), ("decision", ["strategy", "threshold", "net_benefit"])):
         write_table(one.files.plots / f"{name}.csv", [], columns)
     assert [curve.title for curve in classifier_curves(one)] == TITLES[1:4]
 
 
-def test_classes_have_the_styles_of_the_shared_legend_and_other_questions_their_own(changed: Results) -> None:
+def test_classes_share_the_styles_of_the_legend_and_other_problems_have_their_own(changed: Results) -> None:
     one = changed.classifiers["first"]
     file = one.files.plots / "roc.csv"
-    rows = [*plot_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in (0, 1))]
+    rows = [*plot_table(file), *({"class": "any abnormal", "fpr": x, "tpr": x} for x in ("0", "1"))]
     write_table(file, rows)
     roc = classifier_curves(one)[0]
     assert [(key.label, key.style) for key in roc.keys] == [("any abnormal", "question")]
@@ -60,17 +60,17 @@ def test_the_wanted_accuracy_is_that_of_the_metrics(results: Results) -> None:
 
 def test_training_curves_mark_the_kept_epoch(results: Results) -> None:
     loss, accuracy = classifier_training(results.classifiers["first"])
-    assert loss.text == "0.400 on validation at epoch 3, which was kept."
-    assert accuracy.text == "0.800 on validation at epoch 3, which was kept."
+    assert loss.text == "Kept: epoch 3, 0.400 on validation."
+    assert accuracy.text == "Kept: epoch 3, 0.800 on validation."
     assert (loss.title, accuracy.title) == ("Loss by epoch", "Accuracy by epoch")
 
 
-def test_what_was_not_trained_has_no_curves(results: Results) -> None:
+def test_without_training_there_are_no_curves(results: Results) -> None:
     assert training_curves(History.of([]), "accuracy") == []
     assert segmenter_curves(results.segmenters["otsu"]) == []
 
 
-def test_a_segmenter_has_the_spread_of_its_dice(changed: Results) -> None:
+def test_a_segmenter_has_a_distribution_of_dice(changed: Results) -> None:
     one = changed.segmenters["unet"]
     one.files.plots.mkdir(parents=True)
     rows = [
@@ -81,7 +81,7 @@ def test_a_segmenter_has_the_spread_of_its_dice(changed: Results) -> None:
     ]
     write_table(one.files.plots / "distribution.csv", rows)
     spread = segmenter_curves(one)[-1]
-    assert spread.title == "Dice of every image"
+    assert spread.title == "Distribution of Dice"
     assert [key.label for key in spread.keys] == ["cell", "nucleus"]
 
 
@@ -97,7 +97,7 @@ def test_deletion_and_insertion(changed: Results) -> None:
     assert [(key.label, key.style) for key in curve.keys] == [("Grad-CAM", "s0"), ("random order", "guide-line")]
 
 
-def test_a_table_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_table_is_empty(tmp_path: Path) -> None:
     assert plot_table(tmp_path / "none.csv") == []
 
 

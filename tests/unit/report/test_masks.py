@@ -27,14 +27,14 @@ def test_images_are_ranked_by_the_mean_of_cell_and_nucleus() -> None:
     assert [row.id for row in rank(rows)] == ["d", "c", "b", "a"]
 
 
-def test_a_contour_runs_through_the_middles_of_border_pixels() -> None:
+def test_a_contour_runs_through_the_centres_of_border_pixels() -> None:
     mask = np.zeros((8, 8), np.uint8)
     mask[2:5, 1:6] = 1
     corners = {tuple(map(float, pair.split(","))) for pair in re.findall(r"[\d.]+,[\d.]+", contours(mask, 1))}
     assert corners == {(1.5, 2.5), (1.5, 4.5), (5.5, 4.5), (5.5, 2.5)}
 
 
-def test_parts_that_are_not_there_have_no_contour() -> None:
+def test_missing_parts_have_no_contour() -> None:
     assert contours(np.zeros((4, 4), np.uint8), 1) == ""
 
 
@@ -62,7 +62,7 @@ def test_a_dataset_without_masks_says_so(results: Results) -> None:
     assert not shown.overlays and "no true masks" in shown.why
 
 
-def test_a_dataset_that_another_segmenter_masks_says_so(results: Results) -> None:
+def test_a_dataset_segmented_by_another_segmenter_says_so(results: Results) -> None:
     smear = results.datasets["smear"]
     other = replace(smear, config=smear.config.model_copy(update={"segmenter": "otsu"}))
     shown = gallery(results.segmenters["unet"], replace(results, datasets={**results.datasets, "smear": other}))

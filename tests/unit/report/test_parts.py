@@ -1,4 +1,4 @@
-"""Small parts of the report: pictures, letters, explanations, findings, filters, provenance."""
+"""Small parts of the report: pictures, explanations, findings, filters, provenance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from PIL import Image
 
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import encode_png
-from cytopipe.report.compact_letter_display import letters
 from cytopipe.report.explained import PANELS, PIXELS, explained, in_turn
 from cytopipe.report.findings import audited
 from cytopipe.report.pictures import COLOURS, Album, Picture, drawing, photograph, shrink, thumbnail
@@ -70,11 +69,6 @@ def test_an_album_makes_each_thumbnail_once(tmp_path: Path) -> None:
     first = album.get("d", "a")
     file.unlink()
     assert album.get("d", "a") is first
-
-
-def test_letters_of_overlapping_groups() -> None:
-    assert letters([["x", "y"], ["y", "z"]]) == {"x": "a", "y": "ab", "z": "b"}
-    assert letters([[f"n{i}"] for i in range(28)])["n27"] == "b2"
 
 
 def test_every_class_has_its_turn_wrong_ones_first() -> None:
@@ -133,7 +127,7 @@ def test_a_pair_of_unknown_images_is_counted_and_not_drawn(results: Results) -> 
     assert found.findings[0].pairs == [] and found.findings[0].hidden == 1
 
 
-def test_no_audit_is_said(results: Results) -> None:
+def test_a_missing_audit_is_stated(results: Results) -> None:
     found = audited(results.datasets["blood"], Album(lambda dataset, image: Path(image)))
     assert (found.level, found.word) == ("off", "not audited")
 
@@ -159,7 +153,7 @@ def test_numbers_for_people() -> None:
     assert [plain(value) for value in (None, 3, 3.0, 0.12345, "a")] == ["–", "3", "3", "0.123", "a"]
 
 
-def test_names_in_markdown_are_shown_as_they_stand() -> None:
+def test_names_in_markdown_are_shown_literally() -> None:
     assert markdown_name("<b>|`x`") == r"\<b\>\|\`x\`"
     assert markdown_name("two\nlines") == "two lines"
 

@@ -33,15 +33,16 @@ def test_both_curves_are_drawn(results: Results) -> None:
 
 def test_the_numbers_are_those_of_the_stage(report: Report) -> None:
     text = " ".join(re.sub(r"<[^>]+>", " ", section(report.html)).split())
-    assert "5 annotated cells in 3 fields of smear, found by segmenters/unet, named by first" in text
-    assert "F1 of found cells, boxes 0.750" in text  # 3 of 3 found, of 5
-    assert "2 of 5 found cells lie at the edge" in text
-    assert "Error of the count, mean a field 0.67" in text and "The same with its sign −0.67" in text
+    assert "5 annotated cells in 3 fields of smear, detected by segmenters/unet, classified by first" in text
+    assert "F1 of detection, boxes 0.750" in text  # 3 of 3 found, of 5
+    assert "2 of 5 found cells are at the edge" in text
+    assert "Mean absolute error of the count per field 0.67" in text
+    assert "Mean error of the count per field −0.67" in text
     assert "odd &amp; old 2 0.50" in text
-    assert "Class right, of found cells 0.667" in text
+    assert "Class accuracy of matched cells 0.667" in text
 
 
-def test_a_project_that_screens_nothing_has_no_such_section(
+def test_a_project_without_screenings_has_no_such_section(
     finished_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(finished_project, tmp_path / "copy"))

@@ -42,7 +42,7 @@ def write(path: Path, content: Any) -> None:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
-    """A project whose run is finished."""
+    """A project with a finished run."""
     segmenter, classifier = tmp_path / "results/segmenters/unet", tmp_path / "results/classifiers/masks"
     dice = {name: Estimate(value=0.9, low=0.8, high=1.0) for name in ("dice_nucleus", "dice_cytoplasm", "iou_cell")}
     details = segmenter_details({"dice_cell": Estimate(value=0.9), **dice}, dataset="tiny")
@@ -72,7 +72,7 @@ def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path,
     assert {one.split for one in collect(finished, params)} == {"grouped"}
 
 
-def test_intervals_are_those_of_the_metrics(finished: Path, params: Params) -> None:
+def test_stored_intervals_equal_those_of_the_metrics(finished: Path, params: Params) -> None:
     limits = {one.metric: (one.low, one.high) for one in collect(finished, params)}
     assert limits["dice_nucleus"] == (0.8, 1.0) and limits["dice_cell"] == (None, None)
 
@@ -121,7 +121,7 @@ def test_a_faulty_file_is_refused_by_key(tmp_path: Path, change: dict[str, Any],
         read_results(tmp_path)
 
 
-def test_a_row_has_the_keys_of_the_design_in_order() -> None:
+def test_a_row_has_its_keys_in_a_fixed_order() -> None:
     measured = ["dataset", "system", "split", "metric", "value", "low", "high", "n"]
     made = ["minutes", "machine", "commit", "command"]
     assert [list(row) for row in stored().rows] == [[*measured, *made, "folds", "fold_mean", "fold_sd"]]

@@ -1,9 +1,10 @@
-"""Every file between stages is read as it was written, and what is missing, broken or alien is named."""
+"""Every file between stages is read as it was written; missing or invalid content is an error that names it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Protocol, Self
 
 import pytest
 
@@ -22,8 +23,18 @@ from cytopipe.results.screening import FieldScores, FoundCells, ScreeningDetails
 from cytopipe.results.segmenter import SegmenterDetails, SegmenterPredictions
 from made_results import classifier_details
 
+
+class StoredFile(Protocol):
+    """A type of results that reads and writes its own file."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self: ...
+
+    def write(self, path: Path) -> None: ...
+
+
 FIRST, UNET, FIELDS = paths.classifier("first"), paths.segmenter("unet"), paths.Screened("fields")
-FILES = {
+FILES: dict[Path, type[StoredFile]] = {
     paths.Audit("smear").findings: AuditReport,
     FIRST.details: ClassifierDetails,
     FIRST.metrics: Headline,
@@ -31,8 +42,8 @@ FILES = {
     FIRST.training / "history.csv": History,
     UNET.details: SegmenterDetails,
     UNET.predictions: SegmenterPredictions,
-    paths.segmenter("otsu").predictions: SegmenterPredictions,  # of no image
-    paths.segmenter("otsu").training / "history.csv": History,  # of no epoch
+    paths.segmenter("otsu").predictions: SegmenterPredictions,  # without images
+    paths.segmenter("otsu").training / "history.csv": History,  # without epochs
     FIELDS.details: ScreeningDetails,
     FIELDS.fields: FieldScores,
     FIELDS.detections: FoundCells,
@@ -58,7 +69,7 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path, path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 @pytest.mark.parametrize("content", ["", "3", "\x00", "a,b\n1\n"])
-def test_another_content_is_refused(tmp_path: Path, path: Path, content: str) -> None:
+def test_invalid_content_is_refused(tmp_path: Path, path: Path, content: str) -> None:
     (tmp_path / "x").write_text(content)
     with pytest.raises(CytopipeError, match=r"x: .*\n.*dvc repro"):
         FILES[path].read(tmp_path / "x")
@@ -89,7 +100,7 @@ def test_numbers_are_finite(number: str) -> None:
     "content",
     ['{"auc": null}', '{"auc": [0.5]}', '{"auc": {"low": 0.5}}', json.dumps({f"m{n}": 0.5 for n in range(15)})],
 )
-def test_what_dvc_shows_is_flat_defined_and_short(content: str) -> None:
+def test_metrics_json_is_flat_defined_and_short(content: str) -> None:
     with pytest.raises(CytopipeError, match="not a valid result"):
         Headline.parse(content.encode(), "x")
 
@@ -112,6 +123,6 @@ def test_predictions_know_truth_and_scores() -> None:
         (f"{TABLE}x,g,a,a,0.75\n", "not a table"),
     ],
 )
-def test_a_broken_table_is_named_with_what_is_wrong(content: str, words: str) -> None:
+def test_an_invalid_table_is_named_with_its_fault(content: str, words: str) -> None:
     with pytest.raises(CytopipeError, match=f"there: {words}"):
         Predictions.parse(content.encode(), "there")

@@ -1,4 +1,4 @@
-"""model.json: written and read, and every fault named."""
+"""model.json is read as it was written, and errors name the key."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def segmenter(**changes: Any) -> ModelSpec:
         segmenter(typical_sizes=TypicalSizes(image_side=60, cell_side=20.5)),
     ],
 )
-def test_what_is_written_is_read(tmp_path: Path, spec: ModelSpec) -> None:
+def test_a_specification_is_read_as_it_was_written(tmp_path: Path, spec: ModelSpec) -> None:
     spec.write(tmp_path / "model.json")
     assert ModelSpec.read(tmp_path / "model.json") == spec
     assert ModelSpec.parse(spec.to_json(), tmp_path).to_json() == spec.to_json()
@@ -67,14 +67,14 @@ def test_a_key_without_a_value_is_left_out_and_none_in_an_argument_stays() -> No
         ({"mean": [0.5]}, "rgb needs 3 values each in mean and std"),
     ],
 )
-def test_a_fault_is_named_by_its_key(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_an_error_names_its_key(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     file = tmp_path / "model.json"
     file.write_text(json.dumps({**json.loads(segmenter().to_json()), **change}))
     with pytest.raises(CytopipeError, match=message):
         ModelSpec.read(file)
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"model.json: cannot be read .No such file"):
         ModelSpec.read(tmp_path / "model.json")
     (tmp_path / "model.json").write_text("[" * 100_000)
@@ -83,7 +83,7 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_imports_neither_torch_nor_numpy() -> None:
-    """The number of threads is read from it, and must be fixed before either is imported."""
+    """The number of threads is read from it, and must be set before either is imported."""
     code = "import sys, cytopipe.results.model_spec; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -17,7 +17,7 @@
     return element;
   }
 
-  // The hash: #anchor&dataset=x&class=y. Unknown values count as none.
+  // The hash: #anchor&dataset=x&class=y. Unknown values are ignored.
   function readHash() {
     const parts = location.hash.slice(1).split("&");
     const anchor = parts[0].includes("=") ? "" : decode(parts.shift());
@@ -90,7 +90,7 @@
     form.querySelector("[type=reset]").disabled = !active && !state.cell;
   }
 
-  // The images behind a confusion matrix: those of the chosen cell, or of all cells that the filter lets pass.
+  // The images of a confusion matrix: those of the selected cell, or of all cells that pass the filter.
   function chosenCells(name) {
     const one = data.classifiers[name], classes = classesOf(name), cell = parseCell(state.cell);
     if (cell && cell.name === name) return [cell.key];
@@ -116,7 +116,7 @@
       : `${right ? "Right" : "Wrong"}${state.class ? `: ${state.class}` : ""}`;
     const left = total - listed.length;
     note.textContent = total === 0 ? "No such test image."
-      : `${plural(total, "test image")}, ${right ? "the least sure" : "the surest"} first` + (left ? `; ${left} left out of this page.` : ".");
+      : `${plural(total, "test image")}, ${right ? "least" : "most"} confident first` + (left ? `; ${left} more are not on this page.` : ".");
     const shown = listed.slice(0, limit[name] || PAGE);
     gallery.querySelector("ul").replaceChildren(...shown.map((index, place) => thumb(name, listed, place, images[index], classes)));
     more.hidden = shown.length === listed.length;
@@ -135,7 +135,7 @@
     return make("li", {}, button);
   }
 
-  // One image, large, with all that the classifiers of its dataset say.
+  // One image, enlarged, with the predictions of all classifiers of its dataset.
   let looked = null;
   function look(name, listed, place) {
     looked = { name, listed, place };
@@ -179,7 +179,7 @@
     else if (event.key === "ArrowRight") step(1);
   });
 
-  // Arrow keys walk through a matrix, over empty cells; one cell of it is in the tab order.
+  // Arrow keys move through a matrix and skip empty cells; one cell of each matrix is in the tab order.
   const DIRECTIONS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   for (const table of all("[data-confusion]")) {
     const rows = all("tbody tr", table).map((row) => all("td", row).map((cell) => cell.querySelector("button")));
@@ -258,7 +258,7 @@
   addEventListener("beforeprint", () => { closed = all("details:not([open])"); closed.forEach((details) => { details.open = true; }); });
   addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));
 
-  // The link of the section that is being read.
+  // Mark the link of the section in view.
   const links = new Map(all(".bar nav a").map((link) => [link.hash.slice(1), link]));
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {

@@ -219,11 +219,6 @@ class Phantom(Section):
     classes: Annotated[dict[ClassName, CellClass], Field(min_length=1)]
 
 
-def read_spec(path: Path) -> Phantom:
-    """Reads and checks the biology table of a Papanicolaou smear; see `read_table`."""
-    return read_table(path, Phantom)
-
-
 def read_table(path: Path, model: type[Table], classes: Sequence[str] | None = None) -> Table:
     """Reads and checks a biology table of the given model.
 

@@ -61,7 +61,7 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
 
 
-class Affine(A.Affine):
+class Affine(A.Affine):  # type: ignore[misc]  # albumentations has no types
     """albumentations' own, without its test for the identity, which takes as long as warping a small image does."""
 
     def apply(self, img: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any) -> np.ndarray:

@@ -72,9 +72,13 @@ def iter_manifest(path: Path) -> Iterator[Row]:
             yield _parse(values, f"{path}:{line}")
 
 
-def read_manifest(path: Path, split: str | None = None) -> list[Row]:
-    """All rows, or those of one split, in id order."""
-    return [row for row in iter_manifest(path) if split in (None, row.split)]
+def read_manifest(path: Path) -> list[Row]:
+    """All rows, in id order.
+
+    Raises:
+        CytopipeError: as `iter_manifest`.
+    """
+    return list(iter_manifest(path))
 
 
 def _parse(values: dict[str, str], where: str) -> Row:

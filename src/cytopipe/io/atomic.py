@@ -45,27 +45,26 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any, digits: int | None = 6) -> None:
-    """Write `value` to `path` atomically as indented JSON in UTF-8: keys as given, a newline at the end.
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically as indented JSON in UTF-8: keys as given, floats with six significant digits.
 
     Args:
         path: the file.
         value: dictionaries, lists, tuples, strings, numbers (of numpy too), booleans and None.
-        digits: significant digits of floats; None keeps them exact.
 
     Raises:
         CytopipeError: for NaN and infinity, which are not JSON, naming their key.
         TypeError: for other types.
     """
     try:
-        plain = round_floats(value, digits)
+        plain = round_floats(value)
     except CytopipeError as fault:
         raise CytopipeError(fault.what, where=path, hint=fault.hint) from None
     write_text(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
-    """Return a copy of nested dictionaries and lists with every float rounded to `digits` significant digits.
+def round_floats(value: Any, *, key: str = "") -> Any:
+    """Return a copy of nested dictionaries and lists with every float rounded to six significant digits.
 
     Tuples become lists, numpy scalars Python numbers and -0.0 becomes 0.0. `key` is the path of `value` that
     a message names.
@@ -74,9 +73,9 @@ def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
         CytopipeError: for NaN and infinity.
     """
     if isinstance(value, dict):
-        return {name: round_floats(item, digits, key=f"{key}.{name}".lstrip(".")) for name, item in value.items()}
+        return {name: round_floats(item, key=f"{key}.{name}".lstrip(".")) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [round_floats(item, digits, key=f"{key}[{i}]") for i, item in enumerate(value)]
+        return [round_floats(item, key=f"{key}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, numbers.Integral):
         return value if isinstance(value, bool) else int(value)
     if isinstance(value, numbers.Real):
@@ -86,7 +85,7 @@ def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
                 f"{key or 'the value'} is {number}, which JSON does not know",
                 hint="write null where a value is not defined",
             )
-        return (number if digits is None else float(f"{number:.{digits}g}")) + 0.0
+        return float(f"{number:.6g}") + 0.0
     return value
 
 

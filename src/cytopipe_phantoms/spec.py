@@ -23,7 +23,7 @@ ClassName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # it nam
 
 
 class BiologyTable(Protocol):
-    """The model of a table: the traits of each class, and whatever else its layout needs."""
+    """The model of a table: the traits of each class, and other keys that its layout needs."""
 
     @property
     def classes(self) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ class Row:
     """One image.
 
     `path` is a POSIX path below data/organized/<dataset>; `mask_path` one below the folder of the stage that made the
-    mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty where there is no mask.
+    mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty for an image without a mask.
     `source` is the publisher's file, a POSIX path below data/raw/<dataset>/files.
     `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
     """

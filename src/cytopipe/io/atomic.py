@@ -1,4 +1,4 @@
-"""Atomic writes: an output is the old one or the new one, whole, whatever happens in between.
+"""Atomic writes: after a crash an output is the whole old one or the whole new one.
 
 A full disk leaves a full-size broken file behind `np.save` and `torch.save`. Everything here is written
 beside its final name, flushed to the disk and renamed.
@@ -96,8 +96,8 @@ class AtomicOutputs:
             make_folder(outputs.path(Path("data/x/images")))
             make_table(outputs.path(Path("data/x/manifest.csv")))
 
-    Ask last for the output that vouches for the others: it is the first of the old ones to go and the last
-    of the new ones to come. Hold a `StageLock`: the hidden working names are the same in every run, so that
+    Ask last for the output that marks the others as complete: it is the first old one to be removed and the last
+    new one to appear. Hold a `StageLock`: the hidden working names are the same in every run, so that
     a run finds and removes what a killed one left (`.NAME.partial`, `.NAME.old`).
     """
 

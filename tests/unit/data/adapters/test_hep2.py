@@ -116,7 +116,7 @@ def test_masks_beside_the_images_are_no_images(raw: Path, save_image: SaveImage)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("00003,Speckled", "x,Speckled", r"gt_training\.csv:4: the id 'x' is no number"),
+        ("00003,Speckled", "x,Speckled", r"gt_training\.csv:4: the id 'x' is not a number"),
         ("00003,Speckled", "00002,Speckled", r"gt_training\.csv:4: the id '00002' stands twice"),
         ("00003,Speckled", "2,Speckled", r"gt_training\.csv:4: the id '2' stands twice"),
         ("00003,Speckled", "00003,Speckles", r"gt_training\.csv:4: the class 'Speckles' is none of Homogeneous, "),

@@ -76,7 +76,7 @@ def test_blank_lines_spaces_and_dos_line_ends_are_allowed(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"1,2\n3,4\n\n5;6\n", r"c\.dat:4: not an x,y pair: '5;6'\n  -> write two numbers a line"),
+        (b"1,2\n3,4\n\n5;6\n", r"c\.dat:4: not an x,y pair: '5;6'\n  -> write two numbers per line"),
         (b"1,2\n3,4,5\n", r"c\.dat:2: not an x,y pair"),
         (b"1,2\nx,y\n", r"c\.dat:2: not an x,y pair"),
         (b"1,2\n3,nan\n", r"c\.dat:2: not an x,y pair: '3,nan'"),
@@ -114,7 +114,7 @@ def test_an_unknown_class_folder_says_what_was_expected_and_found(images: str, r
     (raw / "im_Parabasel/im_Parabasal").rename(raw / "im_Parabasel/im_Parabasel")
     with pytest.raises(CytopipeError) as error:
         read(raw, images)
-    assert "the folder 'im_Parabasel/im_Parabasel' is no class of SIPaKMeD: expected SIPaKMeD (im_<" in str(error.value)
+    assert "the folder 'im_Parabasel/im_Parabasel' is not a class of SIPaKMeD: expected SIPaKMeD (im_<" in str(error.value)
     assert "found IM_METAPLASTIC/im_metaplastic, im_Parabasel/im_Parabasel" in error.value.what
     assert "https://www.cs.uoi.gr/~marina/sipakmed.html" in str(error.value)
 

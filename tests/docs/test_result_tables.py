@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate
+from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
 
 RESULT = {
     "dataset": "cells", "system": "unet", "split": "grouped", "metric": "dice_nucleus",

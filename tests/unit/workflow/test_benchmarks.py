@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import memory
 import pytest
+
+import memory
 import timed
 from copies import fresh
 

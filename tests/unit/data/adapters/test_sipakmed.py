@@ -114,7 +114,8 @@ def test_an_unknown_class_folder_says_what_was_expected_and_found(images: str, r
     (raw / "im_Parabasel/im_Parabasal").rename(raw / "im_Parabasel/im_Parabasel")
     with pytest.raises(CytopipeError) as error:
         read(raw, images)
-    assert "the folder 'im_Parabasel/im_Parabasel' is not a class of SIPaKMeD: expected SIPaKMeD (im_<" in str(error.value)
+    expected = "the folder 'im_Parabasel/im_Parabasel' is not a class of SIPaKMeD: expected SIPaKMeD (im_<"
+    assert expected in str(error.value)
     assert "found IM_METAPLASTIC/im_metaplastic, im_Parabasel/im_Parabasel" in error.value.what
     assert "https://www.cs.uoi.gr/~marina/sipakmed.html" in str(error.value)
 

@@ -13,10 +13,10 @@ from cytopipe.deploy.onnx.export import time_export
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.inference.predictor import Predictor
+from cytopipe.models.determinism import make_deterministic
 from cytopipe.params import Params
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import make_classifier
-from cytopipe.training.determinism import make_deterministic
 from cytopipe.training.segmentation import make_segmenter
 
 CLASSES = ("a", "b", "c", "d", "e")

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from cytopipe.data.tensors import ArrayWriter, open_array
+from cytopipe.models.determinism import prepare
 from cytopipe.models.transforms import InputTransform
 from cytopipe.params import Classifier, Params, Segmenter, Training
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
-from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter

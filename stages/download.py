@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.data.sources.fetch import fetch, write_raw_manifest
 from cytopipe.pipeline.stage import Stage, main
+from cytopipe.sources.fetch import fetch, write_raw_manifest
 
 
 def run(stage: Stage) -> None:

@@ -9,21 +9,22 @@ from cytopipe.pipeline.stage import Stage, main
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.evaluate import evaluate
-    from cytopipe.training.determinism import prepare
+    from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)
     tensors = paths.Tensors(config.dataset).folder
     result = evaluate(target.model, tensors, config.dataset, prepare(stage.params.runtime))
-    plots, predictions = stage.folder(target.plots), stage.output(target.predictions)
-    result.write_plots(plots)
+    plots, figures = stage.folder(target.plots), stage.folder(target.figures)
+    result.write_plots(plots, figures)
+    predictions = stage.output(target.predictions)
     result.predictions.write(predictions)
     result.details.write(stage.output(target.details))
     result.headline.write(stage.output(target.metrics))
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
-    for figure in sorted(plots.glob("*.png")):
+    for figure in sorted(figures.glob("*.png")):
         stage.tracker.log_figure(figure)
     for table in sorted(plots.glob("*.csv")):
         stage.tracker.log_table(table)

@@ -8,14 +8,14 @@ from cytopipe.pipeline.stage import Stage, main
 
 def run(stage: Stage) -> None:
     """Write results/screenings/<name>/."""
-    from cytopipe.data.adapters.registry import adapter
+    from cytopipe.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
     from cytopipe.inference.predictor import Predictor
+    from cytopipe.models.determinism import prepare
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
     from cytopipe.screening.annotated import fields_of_the_test
     from cytopipe.screening.score import load_detector, screen_fields
-    from cytopipe.training.determinism import prepare
 
     config = stage.params.screenings[stage.item]
     target, dataset = paths.Screened(stage.item), stage.params.datasets[config.dataset]

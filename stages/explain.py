@@ -15,20 +15,20 @@ def run(stage: Stage) -> None:
     about = {"classifier": stage.item, "dataset": config.dataset}
     if options.images:
         from cytopipe.explain.explain import explain
-        from cytopipe.training.determinism import prepare
+        from cytopipe.models.determinism import prepare
 
         tensors = paths.Tensors(config.dataset).folder
         device = prepare(stage.params.runtime)
         found = explain(source.model, tensors, source.predictions, about, options, device)
     else:
         found = Explanations.nothing(about, options)
-    panels, plots = stage.folder(target.panels), stage.folder(target.plots)
+    panels, plots, figures = (stage.folder(path) for path in (target.panels, target.plots, target.figures))
     found.write_panels(panels)
-    found.write_plots(plots)
+    found.write_plots(plots, figures)
     found.details.write(stage.output(target.summary))
     stage.tracker.log_metrics(found.headline)
     stage.tracker.log_dict(found.details.plain, "explanations.json")
-    for figure in sorted(plots.glob("*.png")):
+    for figure in sorted(figures.glob("*.png")):
         stage.tracker.log_figure(figure)
     for panel in sorted(panels.glob("*.png")):
         stage.tracker.log_figure(panel, "panels")

@@ -11,7 +11,7 @@ def run(stage: Stage) -> None:
     """Fill data/masks/<dataset>/."""
     from cytopipe.inference.masks import generate_masks
     from cytopipe.models.bundle import copy_segmenter
-    from cytopipe.training.determinism import prepare
+    from cytopipe.models.determinism import prepare
 
     dataset = stage.params.datasets[stage.item]
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item

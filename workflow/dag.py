@@ -43,6 +43,11 @@ class Output:
         return not Path(self.path).suffix
 
     @property
+    def holds_figures(self) -> bool:
+        """Whether it is a folder of which `snakemake --report` shows every figure."""
+        return self.is_folder and Path(self.path).name == "figures"
+
+    @property
     def is_figure(self) -> bool:
         """Whether `snakemake --report` shows it."""
         return self.path.endswith(".png")

@@ -3,8 +3,8 @@
 `python workflow/imports.py --write` updates dvc.yaml; without the option it prints what differs and exits with 1.
 
 A package is a folder directly below src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it whole. In SPLIT each
-module and each folder counts by itself: what these hold serves different stages, and a new dataset or a change of the
-gate must train nothing again. The two modules directly below src/cytopipe do not count: errors.py decides no byte of an
+folder counts by itself: training logs models to MLflow, and a change of the ONNX export must train nothing again. The
+two modules directly below src/cytopipe do not count: errors.py decides no byte of an
 output, and a path that changes in paths.py changes in dvc.yaml too.
 """
 
@@ -21,7 +21,7 @@ from cytopipe.pipeline.description import read_description
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Path("src")
 LIBRARY, PHANTOMS = SOURCE / "cytopipe", SOURCE / "cytopipe_phantoms"
-SPLIT = frozenset(LIBRARY / name for name in ("data", "deploy", "evaluation"))
+SPLIT = frozenset(LIBRARY / name for name in ("deploy",))
 
 
 def closure(script: Path, root: Path = ROOT) -> set[Path]:

@@ -11,7 +11,7 @@ def main() -> None:
     """Print the leaderboard and the places to look at."""
     print()
     print(paths.LEADERBOARD_MD.read_text(encoding="utf-8"))
-    figures = sorted(Path("results/classifiers").glob("*/plots/confusion.png"))
+    figures = sorted(Path("results/classifiers").glob("*/figures/confusion.png"))
     steps = {
         paths.REPORT.as_posix(): "the report, with images and explanations: open it in a browser",
         paths.LEADERBOARD_MD.as_posix(): "this table; leaderboard.json for programs",

@@ -12,10 +12,10 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from cytopipe import paths
-from cytopipe.data.adapters.registry import adapter
-from cytopipe.data.adapters.sipakmed import CLASSES, read_contour
-from cytopipe.data.sources.phantom import draw_phantoms
+from cytopipe.adapters.registry import adapter
+from cytopipe.adapters.sipakmed import CLASSES, read_contour
 from cytopipe.params import PhantomSource
+from cytopipe.sources.phantom import draw_phantoms
 
 IMAGES = Path("docs/images")
 FIELD = (300, 225)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.stored_results import FOLDER, Stored, read_results
 from cytopipe.io.atomic import write_text
 from cytopipe.io.tables import markdown
 from cytopipe.metrics.registry import find, ranked
 from cytopipe.params import load_params
+from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.screening import ScreeningDetails

@@ -185,8 +185,13 @@ class Trained:
 
     @property
     def plots(self) -> Path:
-        """Folder of the evaluation's plot tables and figures."""
+        """Folder of the plot tables of the test."""
         return self.results / "plots"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures of the test."""
+        return self.results / "figures"
 
 
 @dataclass(frozen=True)
@@ -212,8 +217,13 @@ class Explained:
 
     @property
     def plots(self) -> Path:
-        """Folder of the plot tables and figures."""
+        """Folder of the plot tables."""
         return self.folder / "plots"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures that are drawn from the tables."""
+        return self.folder / "figures"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.stored_results import FOLDER, Stored, read_results
+from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate
 from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from cytopipe.data.sources.fetch import write_raw_manifest
+from cytopipe.sources.fetch import write_raw_manifest
 
 ROOT = Path(__file__).parents[2]
 RAW, OUT = Path("data/raw/cells/files"), Path("data/organized/cells")

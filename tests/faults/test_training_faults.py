@@ -51,7 +51,7 @@ fix_threads({number})
 import hashlib, os, torch
 from torch import nn
 from cytopipe.params import Runtime
-from cytopipe.training.determinism import prepare
+from cytopipe.models.determinism import prepare
 prepare(Runtime(device="cpu", num_threads={number}))
 """
 

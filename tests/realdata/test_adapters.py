@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.registry import ADAPTERS
-from cytopipe.data.adapters.sipakmed import read_contour
+from cytopipe.adapters.registry import ADAPTERS
+from cytopipe.adapters.sipakmed import read_contour
 from cytopipe.data.organize import organize
 from cytopipe.data.splits import assign_splits
 from cytopipe.errors import CytopipeError

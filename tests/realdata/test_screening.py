@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from cytopipe import paths
-from cytopipe.data.adapters.base import AnnotatedField
-from cytopipe.data.adapters.registry import ADAPTERS
+from cytopipe.adapters.base import AnnotatedField
+from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.io.archives import extract_archive
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.screening import detection_metrics

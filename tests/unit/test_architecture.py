@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     "errors", "paths", "params", "io", "imaging",      # what everything stands on
     "pipeline",                                        # how a stage runs
-    "data", "metrics", "plotting", "results",          # images, numbers, figures, the contracts between stages
+    "sources", "adapters", "data",                     # from a publisher's files to tensors
+    "metrics", "plotting", "results",                  # numbers, figures, the contracts between stages
     "models", "inference", "training",                 # networks
-    "evaluation", "screening", "explain", "audit", "report",  # what people look at
+    "evaluation", "gate", "screening", "explain", "audit", "report",  # what people look at
     "deploy", "presets", "app", "cli",                 # how it is used
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ from cytopipe.params import SPLITS
 ADDRESS, SHA256 = "https://example.org/yeast.zip", "0" * 64
 WRITER = "src/cytopipe_phantoms/writers/yeast.py"
 TABLE = "workflow/phantoms/yeast.yaml"
-DATASET = ["src/cytopipe/data/adapters/yeast.py", "workflow/sources/yeast.yaml", "workflow/presets/yeast.yaml"]
+DATASET = ["src/cytopipe/adapters/yeast.py", "workflow/sources/yeast.yaml", "workflow/presets/yeast.yaml"]
 MODEL, CLASSIFIER = "src/cytopipe/models/architectures/small_cnn.py", "params.yaml: classifiers"
 COMMAND = "from cytopipe.cli import app; app()"
 CLASSES = ("single", "budding")

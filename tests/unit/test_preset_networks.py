@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cytopipe.data.adapters.registry import adapter
+from cytopipe.adapters.registry import adapter
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.heads import train_mode
 from cytopipe.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params

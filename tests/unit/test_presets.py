@@ -7,13 +7,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from cytopipe.data.adapters.registry import adapter
-from cytopipe.data.sources.recipe import load_recipe
+from cytopipe.adapters.registry import adapter
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import find
 from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import description, is_preset, list_presets
+from cytopipe.sources.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = list_presets(ROOT)

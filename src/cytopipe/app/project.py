@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.data.adapters.base import AnnotatedField
-from cytopipe.data.adapters.registry import adapter
+from cytopipe.adapters.base import AnnotatedField
+from cytopipe.adapters.registry import adapter
 from cytopipe.data.manifest import read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.params import Params, load_params

@@ -73,7 +73,7 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
     count = threads or (_threads_of(folder) if folder else None) or usable_cores()
     fix_threads(count)
 
-    from cytopipe.training.determinism import choose_device, make_deterministic
+    from cytopipe.models.determinism import choose_device, make_deterministic
 
     make_deterministic(count)
     return choose_device(device, "--device")

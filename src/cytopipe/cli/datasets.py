@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json
 
 if TYPE_CHECKING:
-    from cytopipe.data.adapters.base import Adapter
+    from cytopipe.adapters.base import Adapter
 
 
 def command(as_json: AsJson = False, debug: Debug = False) -> None:
@@ -23,7 +23,7 @@ def command(as_json: AsJson = False, debug: Debug = False) -> None:
       cytopipe datasets
       cytopipe datasets --json
     """
-    from cytopipe.data.adapters.registry import ADAPTERS
+    from cytopipe.adapters.registry import ADAPTERS
 
     with clear_errors(debug):
         rows = [describe(ADAPTERS[name]) for name in sorted(ADAPTERS)]

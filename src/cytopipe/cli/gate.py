@@ -77,7 +77,7 @@ def command(
 
 def update_baseline(file: Path, tolerance: float | None) -> None:
     """Write the baseline and print the number of its metrics."""
-    from cytopipe.evaluation import gate
+    from cytopipe import gate
 
     metrics = [metric for one in gate.update(Path(), file, tolerance).values() for metric in one.metrics]
     print(f"{file}: {len(metrics)} metrics")
@@ -85,7 +85,7 @@ def update_baseline(file: Path, tolerance: float | None) -> None:
 
 def check(file: Path, rev: str | None, tolerance: float | None, as_json: bool) -> None:
     """Print the verdict on every metric; exit with status 1 if one fails."""
-    from cytopipe.evaluation import gate
+    from cytopipe import gate
 
     now = gate.Folder(Path())
     if rev is None:

@@ -47,7 +47,7 @@ def command(
       cytopipe results --json
       cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
     """
-    from cytopipe.evaluation import stored_results
+    from cytopipe.report import stored_results
 
     with clear_errors(debug):
         if write is not None:
@@ -76,11 +76,11 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         CytopipeError: the run is not one of this preset or is not finished, or --command or --minutes is missing.
     """
     from cytopipe import paths
-    from cytopipe.evaluation import stored_results
     from cytopipe.io.atomic import write_json
     from cytopipe.params import load_params
     from cytopipe.pipeline.tracking.provenance import git_commit
     from cytopipe.presets.files import find_preset, is_preset
+    from cytopipe.report import stored_results
 
     if command is None or minutes is None or minutes <= 0:
         raise CytopipeError("--write needs --command and --minutes, which record how the results were made")

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cytopipe.data.adapters.base import Sample
-from cytopipe.data.adapters.registry import adapter
+from cytopipe.adapters.base import Sample
+from cytopipe.adapters.registry import adapter
 from cytopipe.data.manifest import Row
 from cytopipe.data.splits import assign_splits, join_copies, torn
 from cytopipe.errors import CytopipeError

@@ -124,28 +124,33 @@ class Evaluation:
             ],
         )
 
-    def write_plots(self, folder: Path) -> None:
-        """Write the confusion and every curve as a table (for `dvc plots`) and a figure of the same name."""
+    def write_plots(self, tables: Path, drawn: Path) -> None:
+        """Write the confusion and every curve as a table (for `dvc plots`) and as a figure of the same name.
+
+        Args:
+            tables: existing folder of the tables.
+            drawn: existing folder of the figures.
+        """
         truth, predicted = self.truth, self.predicted
-        write_table(folder / "confusion.csv", figures.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
-        figures.confusion_figure(folder / "confusion.png", truth, predicted, self.classes)
+        write_table(tables / "confusion.csv", figures.confusion_rows(truth.tolist(), predicted.tolist(), self.classes))
+        figures.confusion_figure(drawn / "confusion.png", truth, predicted, self.classes)
         questions = curves.one_against_rest(truth, self.probabilities, self.classes)
         # A single abnormal class has its curve already.
         if self.abnormal and len(self.decisions[0].abnormal) > 1:
             questions.append(self.abnormal)
         roc, pr = curves.roc_rows(questions), curves.pr_rows(questions)
-        curve_figures.roc_figure(folder / "roc.png", roc)
-        curve_figures.pr_figure(folder / "pr.png", pr)
+        curve_figures.roc_figure(drawn / "roc.png", roc)
+        curve_figures.pr_figure(drawn / "pr.png", pr)
         reliability = curves.reliability_rows(truth, self.probabilities, self.calibrated)
         calibration = self.details.calibration
         errors = [one["ece"].value or 0.0 for one in (calibration.before, calibration.after)]
-        curve_figures.reliability_figure(folder / "reliability.png", reliability, errors)
+        curve_figures.reliability_figure(drawn / "reliability.png", reliability, errors)
         benefit = curves.net_benefit_rows(self.abnormal)
         why = no_operating_point(truth, self.classes, self.decisions)
-        curve_figures.decision_figure(folder / "decision.png", benefit, why)
+        curve_figures.decision_figure(drawn / "decision.png", benefit, why)
         sure = np.array([confidence_threshold(chosen) for chosen in self.decisions])
         coverage = curves.thinned_coverage_rows(truth, self.calibrated, sure[self.part])
-        curve_figures.coverage_figure(folder / "coverage.png", coverage, WANTED_ERROR)
+        curve_figures.coverage_figure(drawn / "coverage.png", coverage, WANTED_ERROR)
         for name, rows, columns in (
             ("roc", roc, curves.ROC),
             ("pr", pr, curves.PR),
@@ -153,7 +158,7 @@ class Evaluation:
             ("decision", benefit, curves.DECISION),
             ("coverage", coverage, curves.COVERAGE),
         ):
-            write_table(folder / f"{name}.csv", rows, columns)
+            write_table(tables / f"{name}.csv", rows, columns)
 
 
 def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:

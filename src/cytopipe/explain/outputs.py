@@ -163,15 +163,15 @@ class Explanations:
         for one in self.shown:
             one.write(folder)
 
-    def write_plots(self, folder: Path) -> None:
-        """Write shares, deletion and insertion as tables (for `dvc plots`) and figures."""
+    def write_plots(self, tables: Path, drawn: Path) -> None:
+        """Write shares, deletion and insertion as tables (for `dvc plots`) and as figures, into existing folders."""
         write_table(
-            folder / "shares.csv",
+            tables / "shares.csv",
             figures.share_rows(self.shares or {}, self.area_shares or {}),
             ["class", "method", "region", "share", "low", "high"],
         )
         for kind in ("deletion", "insertion"):
             rows = figures.curve_rows(self.curves.get(kind, {}), self.fractions)
-            write_table(folder / f"{kind}.csv", rows, ["method", "fraction", "probability"])
-        figures.shares_figure(folder / "shares.png", self.shares or {}, self.area_shares or {})
-        figures.curves_figure(folder / "perturbation.png", self.curves, self.fractions, self.areas_below or {})
+            write_table(tables / f"{kind}.csv", rows, ["method", "fraction", "probability"])
+        figures.shares_figure(drawn / "shares.png", self.shares or {}, self.area_shares or {})
+        figures.curves_figure(drawn / "perturbation.png", self.curves, self.fractions, self.areas_below or {})

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cytopipe.data.adapters.base import read_csv
+from cytopipe.adapters.base import read_csv
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import SUFFIXES
 from cytopipe.io.folders import is_junk

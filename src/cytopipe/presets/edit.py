@@ -36,7 +36,7 @@ def with_phantoms(text: str, where: Path) -> str:
     Raises:
         CytopipeError: there are no phantoms in the layout of a dataset.
     """
-    from cytopipe.data.adapters.registry import adapter
+    from cytopipe.adapters.registry import adapter
 
     sources = []
     for name, dataset in yaml.safe_load(text)["datasets"].items():

@@ -9,9 +9,8 @@ from pathlib import PurePath
 import numpy as np
 
 from cytopipe import paths
-from cytopipe.data.adapters.base import Adapter
-from cytopipe.data.adapters.registry import adapter
-from cytopipe.data.sources.recipe import load_recipe
+from cytopipe.adapters.base import Adapter
+from cytopipe.adapters.registry import adapter
 from cytopipe.metrics.registry import of_task
 from cytopipe.params import SPLITS, RecipeSource
 from cytopipe.report.compact_letter_display import letters
@@ -32,6 +31,7 @@ from cytopipe.report.pictures import Album, Picture
 from cytopipe.report.read import ClassifierResults, DatasetResults, Results, SegmenterResults
 from cytopipe.results.leaderboard import RankedClassifier, Ranking
 from cytopipe.results.predictions import Prediction
+from cytopipe.sources.recipe import load_recipe
 
 EXAMPLES = 3  # images of a class and split
 LEADING = of_task("classification")[0].key  # the metric of the whiskers

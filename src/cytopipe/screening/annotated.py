@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.adapters.base import AnnotatedField
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import encode_png, read_rgb

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cytopipe import paths
-from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.adapters.base import AnnotatedField
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.models.determinism import Precision, autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
 from cytopipe.params import Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
-from cytopipe.training.determinism import Precision, autocast, choose_precision, seed_epoch
 from cytopipe.training.optim import Schedule, make_optimizer
 
 logger = logging.getLogger("cytopipe")

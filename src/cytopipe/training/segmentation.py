@@ -19,13 +19,13 @@ from cytopipe.imaging.decode import read_png, resize_rgb
 from cytopipe.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
 from cytopipe.imaging.sliding_window import cut
 from cytopipe.inference.segment import HEADS, join_heads
+from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.params import Segmenter, View
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
 from cytopipe.training.data import Batch
-from cytopipe.training.determinism import seed_epoch
 
 CHANNELS = 4  # red, green, blue, palette mask
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from cytopipe.models.determinism import prepare
 from cytopipe.pipeline.stage import Stage
 from cytopipe.training.checkpoint import Checkpoint
-from cytopipe.training.determinism import prepare
 from cytopipe.training.loop import Epoch
 
 

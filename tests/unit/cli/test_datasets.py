@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from cytopipe.data.adapters.registry import ADAPTERS
+from cytopipe.adapters.registry import ADAPTERS
 from fixture_types import Cytopipe
 
 

@@ -10,15 +10,7 @@ import numpy as np
 import pytest
 
 from cytopipe.data.manifest import Row, read_manifest, write_manifest
-from cytopipe.data.tensors import (
-    ArrayWriter,
-    build_tensors,
-    join,
-    load_all,
-    load_split,
-    make_item,
-    open_array,
-)
+from cytopipe.data.tensors import ArrayWriter, build_tensors, join, load_all, load_split, make_item, open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import encode_png
 from cytopipe.imaging.masks import encode_mask

@@ -66,7 +66,7 @@ def written(found: Evaluation, folder: Path) -> dict[str, list[dict[str, str]]]:
         json.dumps(part, allow_nan=False)
     plots = folder / "plots"
     plots.mkdir()
-    found.write_plots(plots)
+    found.write_plots(plots, plots)
     assert sorted(file.stem for file in plots.glob("*.png")) == list(TABLES)
     tables = {}
     for name in TABLES:

@@ -105,7 +105,7 @@ def test_operating_points_are_logged_by_their_wanted_specificity() -> None:
 
 def test_plots_are_written_as_tables_and_figures(tensors: Path, tmp_path: Path) -> None:
     found = evaluate(model(tmp_path / "model"), tensors, "d", CPU)
-    found.write_plots(tmp_path)
+    found.write_plots(tmp_path, tmp_path)
     with (tmp_path / "confusion.csv").open(newline="") as file:
         confusion = [(row["actual"], row["predicted"]) for row in csv.DictReader(file)]
     assert confusion == [(row.label, row.predicted) for row in found.predictions.rows]

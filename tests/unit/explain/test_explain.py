@@ -102,7 +102,7 @@ def test_the_same_bytes_every_time(tensors: Path, tmp_path: Path) -> None:
     for name, found in (("one", one), ("two", two)):
         (tmp_path / name).mkdir()
         found.write_panels(tmp_path / name)
-        found.write_plots(tmp_path / name)
+        found.write_plots(tmp_path / name, tmp_path / name)
     files = sorted(file.name for file in (tmp_path / "one").iterdir())
     assert len(files) == len(one.shown) + 5
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)

@@ -77,7 +77,7 @@ def test_numbers_for_the_tracker() -> None:
 
 
 def test_tables_and_figures(tmp_path: Path) -> None:
-    full().write_plots(tmp_path)
+    full().write_plots(tmp_path, tmp_path)
     found = rows(tmp_path / "shares.csv")
     assert [(row["method"], row["region"], row["share"]) for row in found][:4] == [
         ("pixels", "nucleus", "0.2"),
@@ -96,7 +96,7 @@ def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) 
     assert content["images"] == [] and content["methods"] == [] and content["steps"] == 50
     for name in ("shares", "area_shares", "deletion", "insertion", "random", "randomisation"):
         assert content[name] is None
-    EMPTY.write_plots(tmp_path)
+    EMPTY.write_plots(tmp_path, tmp_path)
     EMPTY.write_panels(tmp_path / "panels")
     assert {file.name: rows(file) for file in tmp_path.glob("*.csv")} == {
         name: [] for name in ("shares.csv", "deletion.csv", "insertion.csv")
@@ -108,7 +108,7 @@ def test_nothing_asked_for_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from cytopipe.params import Explain\n"
         "from cytopipe.explain.outputs import Explanations\n"
-        "Explanations.nothing({}, Explain(images=0)).write_plots(Path(sys.argv[1]))\n"
+        "Explanations.nothing({}, Explain(images=0)).write_plots(Path(sys.argv[1]), Path(sys.argv[1]))\n"
         "print(sorted({'torch', 'captum', 'timm'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

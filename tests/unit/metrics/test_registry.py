@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cytopipe import paths
-from cytopipe.evaluation.gate import Folder, baseline_of
 from cytopipe.evaluation.leaderboard import to_markdown
+from cytopipe.gate import Folder, baseline_of
 from cytopipe.metrics import registry
 from cytopipe.metrics.registry import METRICS, Metric
 from cytopipe.params import load_params

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.bethesda import ADAPTER
+from cytopipe.adapters.bethesda import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.outlines import area
 from cytopipe_phantoms.preparation import prepare

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.cell_background import ADAPTER
+from cytopipe.adapters.cell_background import ADAPTER
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.spec import Phantom, read_table

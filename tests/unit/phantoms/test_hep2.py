@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, gaussian_laplace, label
 
-from cytopipe.data.adapters.hep2 import ADAPTER
+from cytopipe.adapters.hep2 import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.spec import read_table
 from cytopipe_phantoms.writer import Request

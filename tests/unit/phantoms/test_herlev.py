@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.herlev import ADAPTER
+from cytopipe.adapters.herlev import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.spec import Phantom, read_table

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.stats import kstest
 
-from cytopipe.data.adapters.malaria import ADAPTER
+from cytopipe.adapters.malaria import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.spec import read_table
 from cytopipe_phantoms.traits import draw_scores, draw_traits

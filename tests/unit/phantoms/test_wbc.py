@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.wbc import ADAPTER
+from cytopipe.adapters.wbc import ADAPTER
 from cytopipe_phantoms import leukocytes
 from cytopipe_phantoms.leukocytes import Cell, draw_cell, paint_cell
 from cytopipe_phantoms.outlines import area, clearance, coverage

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.adapters.base import AnnotatedField
+from cytopipe.adapters.base import AnnotatedField
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.screening.annotated import ScreeningResult, fields_of_the_test

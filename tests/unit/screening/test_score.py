@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from cytopipe import paths
-from cytopipe.data.adapters.base import AnnotatedCell, AnnotatedField
+from cytopipe.adapters.base import AnnotatedCell, AnnotatedField
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.folder import save_model

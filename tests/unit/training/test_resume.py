@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from cytopipe.data.augment import Augmenter
+from cytopipe.models.determinism import Precision, seed_epoch
 from cytopipe.params import Training
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
-from cytopipe.training.determinism import Precision, seed_epoch
 from cytopipe.training.loop import Epoch, fit
 
 Recipe = Callable[..., Training]

@@ -119,8 +119,11 @@ def test_rules_and_figures_are_called_as_dvc_yaml_calls_them(project: Make, tiny
     rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
     for rule in rules.values():
         assert rule.heading == stages[rule.category].get("do", stages[rule.category])["desc"]
-    titles = {Path(out.path).name: out.title for out in rules["evaluate@masks"].outputs if out.is_figure}
-    assert titles["pr.png"] == "precision and recall"  # of the plot pr.csv
+    titles = {Path(out.path).name: out.title for out in rules["evaluate_screening@fields"].outputs if out.is_figure}
+    assert titles["counts.png"] == "cells of each field"  # of the plot counts.csv
+    assert [out.path for out in rules["evaluate@masks"].outputs if out.holds_figures] == [
+        "results/classifiers/masks/figures"
+    ]
     titles = {Path(out.path).name: out.title for out in rules["train_classifier@masks"].outputs if out.is_figure}
     assert titles["curves.png"] == "curves"  # no plot has this name
 

@@ -13,13 +13,14 @@ SOURCES = {
     "src/cytopipe/idle/__init__.py": "",
     "src/cytopipe/late/__init__.py": "",
     "src/cytopipe/late/cut.py": "",
-    "src/cytopipe/net/__init__.py": "import numpy\nfrom cytopipe.data.small import cut\n",
+    "src/cytopipe/net/__init__.py": "import numpy\nfrom cytopipe.deploy.small.cut import cut\n",
     "src/cytopipe/net/unused.py": "import cytopipe.idle\n",
-    "src/cytopipe/data/__init__.py": "",
-    "src/cytopipe/data/other.py": "",
-    "src/cytopipe/data/small.py": "import cytopipe.errors\n\ndef cut():\n    import cytopipe.late.cut\n",
+    "src/cytopipe/deploy/__init__.py": "",
+    "src/cytopipe/deploy/other/__init__.py": "",
+    "src/cytopipe/deploy/small/__init__.py": "",
+    "src/cytopipe/deploy/small/cut.py": "import cytopipe.errors\n\ndef cut():\n    import cytopipe.late.cut\n",
 }
-WANTED = ["src/cytopipe/data/small.py", "src/cytopipe/late", "src/cytopipe/net"]
+WANTED = ["src/cytopipe/deploy/small", "src/cytopipe/late", "src/cytopipe/net"]
 FIT = Path("stages/fit.py")
 
 
@@ -44,11 +45,11 @@ def test_the_packages_of_every_stage_are_its_imports(capsys: pytest.CaptureFixtu
 
 def test_imports_are_followed_through_packages_and_into_functions(root: Path) -> None:
     found = {path.as_posix() for path in closure(FIT, root)}
-    unused = {"src/cytopipe/idle/__init__.py", "src/cytopipe/net/unused.py", "src/cytopipe/data/other.py"}
+    unused = {"src/cytopipe/idle/__init__.py", "src/cytopipe/net/unused.py", "src/cytopipe/deploy/other/__init__.py"}
     assert found == set(SOURCES) - {"stages/fit.py"} - unused
 
 
-def test_a_folder_is_a_package_and_in_data_each_module_counts_by_itself(root: Path) -> None:
+def test_a_folder_is_a_package_and_in_deploy_each_folder_counts_by_itself(root: Path) -> None:
     assert packages(FIT, root) == WANTED
 
 
@@ -73,7 +74,7 @@ def test_a_registry_imports_every_module_of_its_package(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "found"),
-    [("evaluate", "src/cytopipe/models/architectures/otsu.py"), ("organize", "src/cytopipe/data/adapters/herlev.py")],
+    [("evaluate", "src/cytopipe/models/architectures/otsu.py"), ("organize", "src/cytopipe/adapters/herlev.py")],
 )
 def test_architectures_and_adapters_are_found_through_their_registries(script: str, found: str) -> None:
     assert (ROOT / found).is_file()

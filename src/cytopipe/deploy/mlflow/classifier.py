@@ -32,7 +32,7 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ce
         model_config: `device`: auto, cpu or cuda.
     """
     from cytopipe.inference.predictor import Predictor
-    from cytopipe.training.determinism import choose_device
+    from cytopipe.models.determinism import choose_device
 
     device = choose_device((model_config or {}).get("device", "auto"))
     return CellClassifier(Predictor.load(Path(path), device))
@@ -112,7 +112,7 @@ def _as_trained(num_threads: int | None) -> Iterator[None]:
     """Compute as the training did, so that bits agree; the caller's own settings of torch come back."""
     import torch
 
-    from cytopipe.training.determinism import make_deterministic
+    from cytopipe.models.determinism import make_deterministic
 
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     make_deterministic(num_threads or before[0])

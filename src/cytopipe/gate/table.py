@@ -1,0 +1,90 @@
+"""The checks as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Any
+
+from cytopipe.gate.checks import OTHER_IMAGES, Check
+from cytopipe.gate.results import Change
+from cytopipe.io.tables import markdown
+
+RULE = (
+    "In parentheses: 95 % intervals, by a bootstrap over groups (of the change: of the difference on the same images). "
+    "A metric is worse when it drops by more than its tolerance and the interval confirms it; a drop that it does not "
+    "confirm is within noise."
+)
+
+
+def to_markdown(checks: Sequence[Check], against: str, hint: str) -> str:
+    """Result, table, and what is behind a verdict on the test images.
+
+    Args:
+        checks: of every metric.
+        against: what the run was compared with.
+        hint: what to do where other test images are meant.
+    """
+    failed = sum(not check.passed for check in checks)
+    result = f"failed ({failed} of {len(checks)} metrics)" if failed else "passed"
+    table = markdown(
+        ("metric", "baseline (95 %)", "now (95 %)", "change (95 %)", "tolerance", "verdict"), map(_row, checks)
+    )
+    reasons = dict.fromkeys(
+        f"- {_name(check.file)}: {check.reason}{f'; {hint}' if check.verdict == OTHER_IMAGES else ''}"
+        for check in checks
+        if check.reason
+    )
+    parts = [f"### Metrics against `{against}`: {result}", table.rstrip(), *(["\n".join(reasons)] if reasons else [])]
+    return "\n\n".join([*parts, RULE]) + "\n"
+
+
+def _name(file: str) -> str:
+    """`classifiers/masks` of results/classifiers/masks/details.json."""
+    return PurePosixPath(file).parent.as_posix().removeprefix("results/")
+
+
+def _row(check: Check) -> tuple[str, ...]:
+    expected, now, paired = check.expected, check.now, check.paired
+    return (
+        f"{_name(check.file)}: {check.metric}".rstrip(": "),
+        _number(expected.value, expected.low, expected.high) if expected else "-",
+        _number(now.value, now.low, now.high) if now else "-",
+        "-" if check.change is None else _change(check.change, paired),
+        f"{expected.tolerance:.3g}" if expected else "-",
+        check.verdict if check.passed else f"**{check.verdict}**",
+    )
+
+
+def _number(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:.4f}" if low is None or high is None else f"{value:.4f} ({low:.3f} to {high:.3f})"
+
+
+def _change(value: float, paired: Change | None) -> str:
+    shown = f"{value:+.4f}" if value else "0"
+    return f"{shown} ({paired.low:+.3f} to {paired.high:+.3f})" if paired else shown
+
+
+def to_json(checks: Sequence[Check], against: str) -> dict[str, Any]:
+    """All that the table shows, for machines; numbers that do not exist are null."""
+    return {
+        "against": against,
+        "passed": all(check.passed for check in checks),
+        "checks": [
+            {
+                "file": check.file,
+                "metric": check.metric or None,
+                "baseline": check.expected.model_dump(include={"value", "low", "high"}) if check.expected else None,
+                "now": asdict(check.now) if check.now else None,
+                "change": None if check.change is None else round(check.change, 6),
+                "change_interval": {"low": check.paired.low, "high": check.paired.high} if check.paired else None,
+                "direction": check.expected.direction if check.expected else None,
+                "tolerance": check.expected.tolerance if check.expected else None,
+                "verdict": check.verdict,
+                "passed": check.passed,
+                "reason": check.reason or None,
+            }
+            for check in checks
+        ],
+    }

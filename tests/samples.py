@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cytopipe.data.adapters.base import Sample
+from cytopipe.adapters.base import Sample
 
 
 def true_mask(sample: Sample, size: tuple[int, int]) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 import yaml
-from copies import Copy
 
+from copies import Copy
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.imaging.masks import encode_mask
 from cytopipe.paths import PARAMS, Masks, Organized

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from copies import Copy
 
 NOT_COPIED = (".dvc", ".git", ".snakemake", ".cytopipe", "dvc.yaml", "dvc.lock", "Snakefile", "mlruns", "mlflow.db")

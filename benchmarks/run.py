@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from copies import ROOT, fresh
 
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does

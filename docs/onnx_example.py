@@ -14,16 +14,25 @@ import cv2
 import numpy as np
 import onnxruntime
 
+
+def read(path: str, flags: int) -> np.ndarray:
+    """The pixels of an image: H x W x 3 BGR or H x W grey, uint8."""
+    pixels = cv2.imread(path, flags)
+    if pixels is None:
+        sys.exit(f"error: {path}: no image, or it cannot be decoded")
+    return pixels
+
+
 model, image, *mask = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
 size = json.loads(about["input_size"])
 
-rgb = cv2.cvtColor(cv2.imread(image), cv2.COLOR_BGR2RGB)
+rgb = cv2.cvtColor(read(image, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 shrinks = min(rgb.shape[:2]) > size
 item = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 if mask:
-    grey = cv2.imread(mask[0], cv2.IMREAD_GRAYSCALE)
+    grey = read(mask[0], cv2.IMREAD_GRAYSCALE)
     grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
     item = np.dstack([item, 255 * (grey > 0).astype(np.uint8), 255 * (grey == 255).astype(np.uint8)])
 

@@ -35,6 +35,12 @@ class SaveImage(Protocol):
     def __call__(self, path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> np.ndarray: ...
 
 
+class LayOut(Protocol):
+    """Writes the layout of a published dataset, with few images, below a folder; returns the folder."""
+
+    def __call__(self, name: str, raw: Path) -> Path: ...
+
+
 class SaveClassifier(Protocol):
     """Writes a small untrained classifier with the classes bad and good; returns its folder.
 

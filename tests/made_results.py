@@ -1,4 +1,4 @@
-"""Results of classifiers and segmenters made by hand, for tests of what reads them."""
+"""Results of datasets, classifiers and segmenters made by hand, for tests of the code that reads them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cytopipe.results.classifier import (
     OperatingPoint,
     Selective,
 )
+from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
 from cytopipe.results.numbers import Estimate, Spread, Spreads
 from cytopipe.results.segmenter import SegmenterDetails
 
@@ -66,4 +67,26 @@ def segmenter_details(
     """The test of a segmenter with these means."""
     return SegmenterDetails(
         dataset=dataset, images=images, groups=groups, metrics=dict(metrics), distribution={}, undefined={}
+    )
+
+
+def dataset_summary(name: str, classes: Sequence[str], counts: Mapping[str, int], side: int) -> DatasetSummary:
+    """A dataset of square images without masks; `counts` are the images of each class by split."""
+    size = Size(min=side, median=side, max=side)
+    return DatasetSummary(
+        dataset=name,
+        adapter="folder",
+        classes=tuple(classes),
+        normal=(),
+        excluded_classes=(),
+        images=len(classes) * sum(counts.values()),
+        masks=0,
+        split="grouped",
+        counts={split: dict.fromkeys(classes, count) for split, count in counts.items()},
+        groups={split: len(classes) * count for split, count in counts.items()},
+        torn=Torn(groups=0, copies=0),
+        size_px=Sizes(width=size, height=size),
+        converted={},
+        copies=(),
+        refused=(),
     )

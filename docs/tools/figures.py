@@ -22,7 +22,7 @@ FIELD = (300, 225)
 CELL = 96
 GAP = 6
 CYTOPLASM, NUCLEUS = "#ffffff", "#ffd23f"
-SHOWN = 2  # images a class
+SHOWN = 2  # images per class
 LAYOUTS: dict[str, dict[str, Any]] = {
     "hep2": {"fields_per_class": 2, "cells_per_field": 4, "scale": 1.0},
     "malaria": {"fields_per_class": 6, "cells_per_field": 3, "scale": 0.8},

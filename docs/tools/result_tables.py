@@ -7,7 +7,7 @@ python docs/tools/result_tables.py --demo    also those of the demo, after `make
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.io.atomic import write_text
 from cytopipe.io.tables import markdown
-from cytopipe.metrics.registry import find
+from cytopipe.metrics.registry import find, ranked
 from cytopipe.params import load_params
 from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard
@@ -85,25 +85,28 @@ def _title(key: str) -> str:
 
 
 def leaderboard_summary(board: Leaderboard) -> str:
-    """One row for each classifier of `results/leaderboard.json`: the README's table."""
-    return markdown(
-        ("classifier", "dataset", "test images", "accuracy", "95 %", "macro F1", "AUC"), list(_summary_rows(board))
-    )
+    """The README's table: one row for each classifier of `results/leaderboard.json`, one column for each metric that is
+    ranked, and the interval of the first of them.
+    """
+    leading, *others = ranked()
+    rows = [
+        (
+            f"`{row.name}`",
+            dataset,
+            f"{ranking.test_images:,}",
+            _number(row.metrics[leading.key].value),
+            _limits(row.metrics[leading.key]),
+            *(_number(row.metrics[metric.key].value) for metric in others),
+        )
+        for dataset, ranking in board.root.items()
+        for row in ranking.classifiers
+    ]
+    names = (leading.name, "95 %", *(metric.name for metric in others))
+    return markdown(("classifier", "dataset", "test images", *names), rows)
 
 
-def _summary_rows(board: Leaderboard) -> Iterator[tuple[str, ...]]:
-    for dataset, ranking in board.root.items():
-        for row in ranking.classifiers:
-            accuracy = row.metrics["accuracy"]
-            yield (
-                f"`{row.name}`",
-                dataset,
-                f"{ranking.test_images:,}",
-                _number(accuracy.value),
-                "-" if accuracy.low is None else f"{accuracy.low:.3f} to {accuracy.high:.3f}",
-                _number(row.metrics["macro_f1"].value),
-                _number(row.metrics["auc"].value),
-            )
+def _limits(found: Estimate) -> str:
+    return "-" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
 
 
 def _number(value: float | None) -> str:

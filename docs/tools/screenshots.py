@@ -41,8 +41,9 @@ def report(page: Page) -> None:
     box = page.locator("#leaderboard").bounding_box()
     if box is None:
         raise CytopipeError("the report has no leaderboard", where=paths.REPORT)
-    area = {"x": 0, "y": box["y"], "width": WIDTH, "height": 1500}
-    page.screenshot(path=IMAGES / "report.png", full_page=True, clip=area)
+    page.screenshot(
+        path=IMAGES / "report.png", full_page=True, clip={"x": 0, "y": box["y"], "width": WIDTH, "height": 1500}
+    )
 
 
 def explanation() -> None:

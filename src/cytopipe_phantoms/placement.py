@@ -65,7 +65,7 @@ class Ground:
         """Marks a cell's place as taken."""
         self.cells |= self.fill(cell.cytoplasm)
         nucleus = self.fill(cell.nucleus)
-        self.nuclei |= cv2.dilate(nucleus, np.ones((3, 3), np.uint8))
+        self.nuclei |= np.asarray(cv2.dilate(nucleus, np.ones((3, 3), np.uint8)), dtype=np.uint8)
 
 
 def lay_out(

@@ -23,7 +23,7 @@ ClassName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # it nam
 
 
 class BiologyTable(Protocol):
-    """The model of a table: the traits of each class, and whatever else its layout needs."""
+    """The model of a table: the traits of each class, and other keys that its layout needs."""
 
     @property
     def classes(self) -> Mapping[str, Any]:
@@ -217,11 +217,6 @@ class Phantom(Section):
     slide: Slide
     clutter: Clutter
     classes: Annotated[dict[ClassName, CellClass], Field(min_length=1)]
-
-
-def read_spec(path: Path) -> Phantom:
-    """Reads and checks the biology table of a Papanicolaou smear; see `read_table`."""
-    return read_table(path, Phantom)
 
 
 def read_table(path: Path, model: type[Table], classes: Sequence[str] | None = None) -> Table:

@@ -27,7 +27,7 @@ def draw_traits(section: Section, shared: Scores, likeness: float, rng: np.rando
     Args:
         section: its `Normal` fields are the traits.
         shared: the group's scores, from `draw_scores`.
-        likeness: correlation of the scores within a group, 0 (cells are strangers) to 1 (all alike).
+        likeness: correlation of the scores within a group, 0 (independent) to 1 (all alike).
         rng: the cell's generator; as many numbers are drawn as the section has fields.
 
     Returns:

@@ -120,29 +120,18 @@ class Writer(Generic[Table]):
     mixed: bool = False
     index: Callable[[Labelled], Iterable[File]] = _no_index
 
-    def write(
-        self,
-        folder: Path,
-        spec: Path,
-        *,
-        seed: int,
-        fields_per_class: int,
-        cells_per_field: int,
-        scale: float,
-        progress: Progress | None = None,
-    ) -> None:
+    def write(self, folder: Path, spec: Path, request: Request, progress: Progress | None = None) -> None:
         """Fills `folder` with a phantom of the dataset; the same arguments write the same bytes.
 
         Args:
             folder: made if absent.
             spec: file of the biology table.
-            seed, fields_per_class, cells_per_field, scale: see `Request`.
+            request: how much is drawn.
             progress: called after each unit with the units done and their total.
 
         Raises:
-            CytopipeError: the table or a number is not valid.
+            CytopipeError: the table is not valid.
         """
-        request = Request(seed, fields_per_class, cells_per_field, scale)
         table = read_table(spec, self.table, self.classes)
         units = self._units(table, request)
         images: list[tuple[str, str]] = []

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
 
 from cytopipe.errors import CytopipeError
 from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate
+from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
 
 RESULT = {
     "dataset": "cells", "system": "unet", "split": "grouped", "metric": "dice_nucleus",
@@ -63,11 +63,13 @@ def test_a_row_that_two_runs_share_is_shown_once_and_the_list_of_notes_is_closed
     assert lines[lines.index(next(line for line in lines if line.startswith("In parentheses"))) - 1] == ""
 
 
-def test_the_summary_has_one_row_per_classifier() -> None:
+def test_the_summary_has_one_row_per_classifier_and_one_column_per_ranked_metric() -> None:
     masks = ranked("masks", Estimate(value=0.75, low=0.5, high=0.9), 0.8)
     rgb = ranked("rgb", Estimate(value=0.75), None)
     board = Leaderboard({"a": ranking(1200, masks, rgb), "b": ranking(8, masks)})
-    assert cells_of(leaderboard_summary(board))[2:] == [
+    header, _, *rows = cells_of(leaderboard_summary(board))
+    assert header == ["classifier", "dataset", "test images", "accuracy", "95 %", "macro F1", "AUC"]
+    assert rows == [
         ["`masks`", "a", "1,200", "0.750", "0.500 to 0.900", "0.700", "0.800"],
         ["`rgb`", "a", "1,200", "0.750", "-", "0.700", "-"],
         ["`masks`", "b", "8", "0.750", "0.500 to 0.900", "0.700", "0.800"],

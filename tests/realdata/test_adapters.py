@@ -23,6 +23,7 @@ from cytopipe.imaging.decode import read_rgb
 from cytopipe.imaging.masks import read_mask
 from cytopipe.io.archives import extract_archive
 from cytopipe.params import SPLITS, Dataset, Split
+from samples import true_mask
 
 pytestmark = pytest.mark.realdata
 
@@ -140,19 +141,21 @@ def test_counts_groups_and_splits_are_the_publishers(archive: str, unpacked: Unp
 def test_one_walk_finds_the_images_and_none_is_opened(
     archive: str, unpacked: Unpacked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw, walked, opened = unpacked(archive), Counter[str](), []
-    scan, image_open = os.scandir, Image.open
+    raw, walked = unpacked(archive), Counter[str]()
+    scan = os.scandir
 
     def counted(path: Any) -> Any:
         walked[str(path)] += 1
         return scan(path)
 
+    def refuse(path: Any, *arguments: Any, **options: Any) -> None:
+        raise AssertionError(f"{path} is opened")
+
     monkeypatch.setattr(os, "scandir", counted)
-    monkeypatch.setattr(Image, "open", lambda *given, **options: opened.append(given) or image_open(*given, **options))
+    monkeypatch.setattr(Image, "open", refuse)
     samples = ADAPTERS[READ[archive][0]].read(raw, {}, "k")
     assert {str(sample.image.parent) for sample in samples} <= set(walked)
     assert set(walked.values()) == {1}
-    assert opened == []
 
 
 def test_classes_of_hep2_run_through_the_ids_in_the_papers_order(unpacked: Unpacked) -> None:
@@ -167,7 +170,8 @@ def test_classes_of_hep2_run_through_the_ids_in_the_papers_order(unpacked: Unpac
 def test_images_of_hep2_that_stand_twice_are_where_the_adapter_says(unpacked: Unpacked) -> None:
     samples = {int(sample.id): sample for sample in ADAPTERS["hep2"].read(unpacked("hep2_icpr2014.zip"), {}, "k")}
     pairs = [(samples[number], samples[number + 194]) for number in range(11005, 11199)]
-    assert all(np.array_equal(*(np.asarray(Image.open(one.image)) for one in pair)) for pair in pairs)
+    pixels = ([np.asarray(Image.open(sample.image)) for sample in pair] for pair in pairs)
+    assert all(np.array_equal(one, other) for one, other in pixels)
     assert sum(one.split != other.split for one, other in pairs) == 104
 
 
@@ -193,8 +197,7 @@ def test_masks_of_herlev_hold_all_parts_at_the_images_size(unpacked: Unpacked) -
     assert Counter(sample.label for sample in samples) == {"normal": 205, "abnormal": 533}
     for sample in samples:
         height, width = read_rgb(sample.image)[0].shape[:2]
-        assert sample.mask is not None
-        mask = sample.mask((height, width))
+        mask = true_mask(sample, (height, width))
         assert mask.shape == (height, width)
         assert np.unique(mask).tolist() == [0, 1, 2]
 
@@ -217,9 +220,9 @@ def test_copies_that_the_republisher_of_lbc_made_are_one_group(unpacked: Unpacke
 def test_lbc_without_its_validation_images_has_no_published_split(unpacked: Unpacked) -> None:
     for option, absent in (("val", "no val and no test"), ("test", "no test")):
         samples = ADAPTERS["bethesda"].read(unpacked("lbc_bethesda_db4.zip"), {"validation": option}, "k")
-        columns = [[getattr(sample, key) for sample in samples] for key in ("label", "group", "split")]
+        labels, groups, published = zip(*((s.label, s.group, s.split) for s in samples), strict=True)
         with pytest.raises(CytopipeError, match=f"x: the publisher's split has {absent} images"):
-            assign_splits(*columns, Split(kind="published"), "x")
+            assign_splits(labels, groups, published, Split(kind="published"), "x")
 
 
 ARCHIVES = {

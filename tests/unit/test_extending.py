@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,8 @@ import yaml
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import ArrayWriter
 from cytopipe.params import SPLITS
+from fixture_types import SaveImage
+from made_results import dataset_summary
 
 ADDRESS, SHA256 = "https://example.org/yeast.zip", "0" * 64
 WRITER = "src/cytopipe_phantoms/writers/yeast.py"
@@ -80,7 +82,7 @@ def project(root: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Path]:
-    """A folder that a local web server serves; its file `address` says where."""
+    """A folder that a local web server serves; its file `address` holds the URL."""
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))) as found:
@@ -91,7 +93,7 @@ def server(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_dataset_is_one_module_one_recipe_and_one_preset(
-    project: Project, server: Path, save_image: Callable[..., np.ndarray]
+    project: Project, server: Path, save_image: SaveImage
 ) -> None:
     names = [f"yeast/{label}/s{slide}_{cell:02d}.png" for label in CLASSES for slide in range(1, 9) for cell in (1, 2)]
     archive = server / "yeast.zip"
@@ -144,7 +146,7 @@ def test_a_model_is_one_file(project: Project) -> None:
 
 
 def write_tensors(folder: Path) -> None:
-    """What `organize`, `generate_masks` and `build_tensors` leave of a dataset of dark and bright images."""
+    """Write the outputs of `organize`, `generate_masks` and `build_tensors` for a dataset of dark and bright images."""
     rng = np.random.default_rng(0)
     tensors, rows = folder / "data/tensors/tiny", []
     tensors.mkdir(parents=True)
@@ -157,9 +159,7 @@ def write_tensors(folder: Path) -> None:
                 )
     rows.sort(key=lambda row: row.id)
     write_manifest(tensors / "manifest.csv", rows)
-    summary = folder / "data/organized/tiny/summary.json"
-    summary.parent.mkdir(parents=True)
-    summary.write_text(json.dumps({"dataset": "tiny", "classes": ["a", "b"], "normal": []}))
+    dataset_summary("tiny", "ab", dict.fromkeys(SPLITS, 8), 32).write(folder / "data/organized/tiny/summary.json")
     segmenter = folder / "data/masks/tiny/segmenter/model.json"
     segmenter.parent.mkdir(parents=True)
     segmenter.write_text("{}")

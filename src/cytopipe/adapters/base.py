@@ -28,7 +28,7 @@ class Sample:
         image: file in the raw folder.
         label: class name.
         group: images of one group (patient, slide, field) never straddle a split.
-        split: "train", "val" or "test" of the publisher's own split, or DEVELOPMENT, or None where there is none.
+        split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette.
     """
 
@@ -101,15 +101,15 @@ class Adapter:
 
     Attributes:
         name: as in `datasets.<name>.adapter`.
-        title, home, layout, group_key: for people.
-        published_split: what `split.kind: published` means, for people.
-        normal: classes without disease, where the question abnormal or normal has a meaning; an option overrules it.
-        classes: class names in the order of their indices; empty where the data tells.
+        title, home, layout, group_key: shown by `cytopipe datasets` and in error messages.
+        published_split: the meaning of `split.kind: published`, in words.
+        normal: classes without disease, if the dataset has any; the option `normal` overrides them.
+        classes: class names in the order of their indices; empty if they are read from the data.
         options: model of `datasets.<name>.options`.
         samples: yields every sample below the raw folder.
-        order: the classes where options change them.
-        fields: yields the whole fields below the raw folder, where the publisher distributes them with outlines.
-        phantoms: how images in this layout are drawn; None where they cannot be.
+        order: the classes for given options; None if options do not change them.
+        fields: yields the whole fields below the raw folder; None if the publisher gives none with outlines.
+        phantoms: how images in this layout are drawn; None if they cannot be.
     """
 
     name: str
@@ -164,7 +164,7 @@ class Adapter:
         return fields
 
     def class_order(self, options: dict[str, Any], key: str) -> tuple[str, ...]:
-        """Class names in the order of their indices; empty where the data tells.
+        """Class names in the order of their indices; empty if they are read from the data.
 
         Raises:
             CytopipeError: for unknown options.
@@ -172,7 +172,7 @@ class Adapter:
         return self.order(self._parse(options, key)) if self.order else self.classes
 
     def normal_classes(self, options: dict[str, Any], key: str, classes: Sequence[str]) -> list[str]:
-        """Those of the classes that are without disease, in their order; empty where none, or nothing else, is there.
+        """The classes without disease, in class order; empty if all classes, or none of them, are without disease.
 
         Raises:
             CytopipeError: for unknown options, or an option that names a class that is not there.
@@ -191,7 +191,7 @@ class Adapter:
             raise CytopipeError(describe(error), where=key, hint=f"options of '{self.name}': {known}") from None
 
     def not_found(self, raw: Path, what: str) -> CytopipeError:
-        """The error for a raw folder that is not this dataset: says what was expected and what is there."""
+        """The error for a raw folder that does not hold this dataset: what was expected, and what was found."""
         there = [path.relative_to(raw).as_posix() for path in sorted(raw.glob("*/*"))] or [
             path.name for path in sorted(raw.glob("*"))
         ]
@@ -207,8 +207,8 @@ def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[t
     """Rows of a CSV (any line ends, BOM, `,` or `;`) with their line numbers; values are stripped.
 
     Raises:
-        CytopipeError: for a missing file, a column that is missing (with those that are there) or stands twice, a row
-            with too few or too many values, or text that is no CSV in UTF-8.
+        CytopipeError: for a missing file, a column that is missing (the message names those there are) or appears
+            twice, a row with too few or too many values, or text that is not CSV in UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

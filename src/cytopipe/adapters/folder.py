@@ -47,7 +47,7 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     files = [root / name for name in list_images(root)]
     if options.masks:
         files = [path for path in files if not path.is_relative_to(raw / options.masks)]
-    rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(raw, root, files)
+    rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(root, files)
     for image, label, group, split, mask in rows:
         if options.classes and label not in options.classes:
             raise CytopipeError(
@@ -103,7 +103,7 @@ def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) 
         )
 
 
-def _from_folders(raw: Path, root: Path, files: list[Path]) -> Iterator[Found]:
+def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
     for image in files:
         parts = image.relative_to(root).parts[:-1]
         if not parts:

@@ -71,7 +71,7 @@ def _read_labels(table: Path) -> dict[int, str]:
         number, label = row["Image ID"].lower().removesuffix(".png"), row["Image class"]
         where = f"{table}:{line}"
         if not _is_number(number):
-            raise CytopipeError(f"the id '{row['Image ID']}' is no number", where=where)
+            raise CytopipeError(f"the id '{row['Image ID']}' is not a number", where=where)
         if label.lower() not in _LABELS:
             raise CytopipeError(f"the class '{label}' is none of {', '.join(CLASSES)}", where=where)
         if int(number) in labels:

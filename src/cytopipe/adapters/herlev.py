@@ -35,7 +35,7 @@ _ID = re.compile(r"^(\d+)-\d+-\d+$")
 
 
 class HerlevOptions(Options):
-    """Which of the two tasks."""
+    """Whether to tell seven classes apart, or normal from abnormal."""
 
     classes: Literal[7, 2] = Field(7, description="7: as published; 2: normal (the first three) and abnormal")
 

@@ -70,7 +70,7 @@ class ClassFolder:
 
 
 def list_paths(raw: Path) -> list[PurePosixPath]:
-    """Paths of all files below `raw`, sorted; what an operating system left there is skipped and logged."""
+    """Paths of all files below `raw`, sorted; files that operating systems leave are skipped, and that is logged."""
     names = list_files(raw)
     wanted = [name for name in names if not is_junk(name)]
     if len(wanted) < len(names):
@@ -97,7 +97,7 @@ def by_folder(images: Sequence[PurePosixPath]) -> dict[PurePosixPath, list[str]]
 
 
 def class_folders(raw: Path, images: Sequence[PurePosixPath], labels: Mapping[str, str]) -> list[ClassFolder]:
-    """The folders that are named after classes, whatever their case and wherever they lie.
+    """The folders that are named after classes, in upper or lower case and at any depth.
 
     Archives often add roots of their own, and some hold a second copy of themselves (`cell_images/cell_images/`): a
     folder whose every file lies in one of the same name nearer to the root is left out, and that is logged.
@@ -129,7 +129,7 @@ def class_folders(raw: Path, images: Sequence[PurePosixPath], labels: Mapping[st
 
 
 def missing_classes(folders: Collection[ClassFolder], classes: Sequence[str]) -> str | None:
-    """The message about classes whose folders are missing while others are there; None where all are, or none is."""
+    """A message that names the classes without a folder; None if every class has one, or none has."""
     missing = [label for label in classes if label not in {found.label for found in folders}]
     if not missing or not folders:
         return None

@@ -67,7 +67,7 @@ def _named_group(raw: Path, path: PurePosixPath, pattern: re.Pattern[str]) -> st
 
 
 def _read_mappings(raw: Path, paths: Sequence[PurePosixPath]) -> dict[str, str]:
-    """Patient of each file, from the publisher's two tables without headers; empty where there is neither."""
+    """Patient of each file, from the publisher's two tables, which have no headers; empty without these tables."""
     names = {_MAPPING.format(label.lower()) for label in CLASSES}
     tables = {path.name.lower(): raw / path for path in paths if path.name.lower() in names}
     if missing := sorted(names - set(tables)):
@@ -90,7 +90,7 @@ def _read_mappings(raw: Path, paths: Sequence[PurePosixPath]) -> dict[str, str]:
 
 
 def _read_mapping(path: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Line, patient and files of every row: a row may name one file, or hold a list of them as Python writes it."""
+    """Line, patient and files of every row: a row names one file, or holds a list of them in Python's syntax."""
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.reader(file)
         for row in reader:

@@ -1,4 +1,4 @@
-"""The dataset adapters: every module of this package that defines `ADAPTER`, found by itself."""
+"""The dataset adapters: found in every module of this package that defines `ADAPTER`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SIPaKMeD: 4,049 isolated cells cropped from 966 fields of Pap smears, five classes.
 
 Plissiti et al., "SIPaKMeD: a new dataset for feature and image based classification of normal and pathological
-cervical cells in Pap smear images", ICIP 2018. Contours are `.dat` files, one `x,y` pair of floats a line.
+cervical cells in Pap smear images", ICIP 2018. Contours are `.dat` files, one `x,y` pair of floats per line.
 
 The publisher gives no split. `split.kind: published` means that of the interpretable attention networks (system D of
 the five): the sorted files of each class, shuffled by `random.seed(230)`, 70 % for training, 20 % for validation, both
@@ -46,7 +46,7 @@ def read_contour(path: Path) -> np.ndarray:
     """Points of a contour, N x 2 float, x and y in pixels; blank lines and spaces are allowed.
 
     Raises:
-        CytopipeError: for a missing file, a line that is no pair of finite numbers, or fewer than three points.
+        CytopipeError: for a missing file, a line that is not a pair of finite numbers, or fewer than three points.
     """
     if not path.is_file():
         raise CytopipeError("no such contour", where=path)
@@ -60,7 +60,7 @@ def read_contour(path: Path) -> np.ndarray:
                 raise ValueError
         except ValueError:
             raise CytopipeError(
-                f"not an x,y pair: {line.strip()[:40]!r}", where=f"{path}:{number}", hint="write two numbers a line"
+                f"not an x,y pair: {line.strip()[:40]!r}", where=f"{path}:{number}", hint="write two numbers per line"
             ) from None
         points.append((x, y))
     if len(points) < 3:
@@ -107,7 +107,7 @@ def _images(raw: Path, cropped: bool) -> dict[str, dict[str, PurePosixPath]]:
         folder = image.parent.parent if is_cropped else image.parent
         label = _LABELS.get(folder.name.lower().removeprefix("im_"))
         if label is None:
-            raise ADAPTER.not_found(raw, f"the folder '{folder}' is no class of SIPaKMeD")
+            raise ADAPTER.not_found(raw, f"the folder '{folder}' is not a class of SIPaKMeD")
         first = found[label].setdefault(image.name, image)
         if first is not image:
             raise CytopipeError(f"two images have one name: {first} and {image}", where=raw, hint="keep one copy")

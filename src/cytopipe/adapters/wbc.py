@@ -24,7 +24,7 @@ _MEANING = {0: BACKGROUND, 128: CYTOPLASM, 255: NUCLEUS}
 
 
 class WbcOptions(Options):
-    """None."""
+    """This adapter has no options."""
 
 
 def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Random changes of training images: the one place where albumentations is used.
 
-albumentations ignores global seeds and gives every loader worker the same draws, so each sample is seeded by itself:
+albumentations ignores global seeds and gives every loader worker the same draws, so each sample has a seed of its own,
 f(seed, epoch, index). The number of workers changes nothing, and a resumed training continues exactly.
 """
 
@@ -26,8 +26,8 @@ class Augmenter:
     """Augment uint8 H x W x C samples: the first three channels as an image, the others (one or more) as masks.
 
     Args:
-        config: strengths.
-        seed: of the training.
+        config: probabilities and strengths of the changes.
+        seed: the training's.
     """
 
     def __init__(self, config: Augmentation, seed: int) -> None:
@@ -61,8 +61,8 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
 
 
-class Affine(A.Affine):
-    """albumentations' own, without its test for the identity, which takes as long as warping a small image does."""
+class Affine(A.Affine):  # type: ignore[misc]  # albumentations has no types
+    """albumentations' Affine without its check for the identity, which costs as much as warping a small image."""
 
     def apply(self, img: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any) -> np.ndarray:
         """Warp the image, H x W x C."""

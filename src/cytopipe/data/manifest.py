@@ -16,7 +16,7 @@ class Row:
     """One image.
 
     `path` is a POSIX path below data/organized/<dataset>; `mask_path` one below the folder of the stage that made the
-    mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty where there is no mask.
+    mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty for an image without a mask.
     `source` is the publisher's file, a POSIX path below data/raw/<dataset>/files.
     `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
     """
@@ -72,9 +72,13 @@ def iter_manifest(path: Path) -> Iterator[Row]:
             yield _parse(values, f"{path}:{line}")
 
 
-def read_manifest(path: Path, split: str | None = None) -> list[Row]:
-    """All rows, or those of one split, in id order."""
-    return [row for row in iter_manifest(path) if split in (None, row.split)]
+def read_manifest(path: Path) -> list[Row]:
+    """All rows, in id order.
+
+    Raises:
+        CytopipeError: as `iter_manifest`.
+    """
+    return list(iter_manifest(path))
 
 
 def _parse(values: dict[str, str], where: str) -> Row:

@@ -60,7 +60,7 @@ def organize(
         The manifest's rows and the summary.
 
     Raises:
-        CytopipeError: for a layout, label, image, mask or split that is not as it must be.
+        CytopipeError: for an invalid layout, label, image, mask or split.
     """
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
@@ -139,8 +139,7 @@ def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
 
 
 def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
-    """The unit of each image that a split must not tear: its group, or with `alone` itself, joined with its copies."""
-
+    """The unit of each image that a split keeps together: its group (itself if `alone`), joined with its copies."""
     owners = [item.sample.id if alone else item.sample.group for item in items]
     return join_copies(owners, [item.sha256 for item in items])
 

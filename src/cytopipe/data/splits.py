@@ -1,4 +1,4 @@
-"""Honest splits: whole groups on one side, class proportions kept as far as groups allow."""
+"""Splits that keep whole groups on one side, and class proportions as far as the groups allow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def assign_splits(
 
     Args:
         labels: class of each image.
-        units: what no split may tear: of each image its group, or with `random` itself; copies of it share its unit.
+        units: unit of each image that a split keeps together: its group, or with `random` the image itself; identical
+            images share a unit.
         published: the publisher's split of each image, or DEVELOPMENT, or None.
         split: kind, fractions and seed.
         where: key of params.yaml, for errors.
@@ -140,7 +141,7 @@ def _report_torn(units: Sequence[str], splits: Sequence[str], where: str) -> Non
 
 
 def join_copies(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
-    """The unit of each image that no split may tear: its group, joined with every group that holds the same pixels.
+    """The unit of each image that a split keeps together: its group and every group that holds the same pixels.
 
     Args:
         groups: of each image.

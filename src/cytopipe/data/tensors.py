@@ -168,7 +168,7 @@ class Stack:
         return item
 
     def take(self, items: Sequence[int] | np.ndarray) -> Stack:
-        """Some of the items."""
+        """The items of these indices, in this order."""
         return Stack(self.arrays, self.places[np.asarray(items, dtype=np.int64)])
 
 

@@ -1,4 +1,4 @@
-"""Decode images of any kind to 8-bit RGB, and say what was done to them.
+"""Decode images of any kind to 8-bit RGB, and report how they were converted.
 
 Truncated files are found by decoding them wholly with PIL: its `verify` passes truncated BMP and JPEG files, and
 OpenCV returns None or, of a JPEG, half an image.
@@ -19,8 +19,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cytopipe.errors import CytopipeError
 
-# Of an image that is decoded whole, told by its header before anything is decoded. Cameras give 5 to 50 megapixels,
-# cells a hundredth of one; decoding so many takes 0.3 to 1.6 GB.
+# Limit for an image that is decoded whole, checked on its header first. Cameras give 5 to 50 megapixels, a cell has a
+# hundredth of one; decoding an image at the limit takes 0.3 to 1.6 GB.
 MOST_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would keep whole slides, which are read by regions, from being opened
 # PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
@@ -41,8 +41,8 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
         images stay comparable with each other.
 
     Raises:
-        CytopipeError: for a missing, empty, truncated or unknown file, or one of several frames, or of more than
-            MOST_PIXELS, before any is decoded.
+        CytopipeError: for a missing, empty, truncated or unknown file, for several frames, and for more than
+            MOST_PIXELS (before anything is decoded).
     """
     with opened(path) as image:
         _refuse_bombs(image, path)
@@ -73,9 +73,9 @@ def read_values(path: Path) -> np.ndarray:
 
 @contextmanager
 def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
-    """An image file; whatever is wrong with it, when it is opened or decoded in the block, is a CytopipeError.
+    """Open an image file; every fault, here or while it is decoded in the block, becomes a CytopipeError.
 
-    Only its header is read. It may be of any size: who decodes the whole of a stranger's file asks for that first.
+    Only the header is read, and no size is refused: check the size before the whole of an untrusted file is decoded.
     """
     try:
         status = path.stat()

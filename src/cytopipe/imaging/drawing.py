@@ -1,4 +1,4 @@
-"""Drawing on images of cells: outlines, heat maps, boxes with names. Everywhere the same colours and letters."""
+"""Drawing on images of cells: outlines, heat maps, boxes with names. The same colours and font everywhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def heat(weights: np.ndarray) -> np.ndarray:
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8 with the outlines of cell and nucleus of a palette mask, of any size, drawn in."""
+    """H x W x 3 uint8 with the outlines of cell and nucleus drawn in, from a palette mask of any size."""
     drawn = image.copy()
     large = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     side = 4 * max(1, round(image.shape[0] / mask.shape[0])) + 1  # of a blur that leaves no stairs of enlarged pixels
@@ -39,7 +39,7 @@ def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def overlaid(grey: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Heat of H x W strengths over H x W x 3 grey; where there is none, the image is seen."""
+    """H x W strengths in [0, 1] as a heat map over an H x W x 3 grey image, transparent where the strength is 0."""
     alpha = 0.85 * strength[..., None]
     return np.rint(grey * (1 - alpha) + coloured(0.3 + 0.65 * strength) * alpha).astype(np.uint8)
 
@@ -56,9 +56,9 @@ def boxed(
     """H x W x 3 uint8 with boxes drawn in.
 
     Args:
-        image: is not changed.
+        image: not changed.
         boxes: (left, top, right, bottom) in pixels, the last two exclusive.
-        names: written above each box; empty ones are not.
+        names: written above each box; an empty name is skipped.
         colours: of each box.
     """
     sheet = Image.fromarray(image)
@@ -82,7 +82,7 @@ def font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
 
 
 def fitted(text: str, size: int, bold: bool, width: float) -> str:
-    """The text, cut with an ellipsis where it is wider than so many pixels."""
+    """The text, shortened with an ellipsis if it is wider than `width` pixels."""
     letters = font(size, bold)
     if letters.getlength(text) <= width:
         return text

@@ -114,11 +114,11 @@ def to_channels(mask: np.ndarray) -> np.ndarray:
     return np.stack([(mask >= CYTOPLASM), (mask == NUCLEUS)], axis=-1).astype(np.uint8) * 255
 
 
-def from_probabilities(cell: np.ndarray, nucleus: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Palette mask of two H x W probability maps; a nucleus counts only inside a cell."""
-    inside = cell >= threshold
+def from_probabilities(cell: np.ndarray, nucleus: np.ndarray) -> np.ndarray:
+    """Palette mask of two H x W probability maps, each cut at 0.5; a nucleus counts only inside a cell."""
+    inside = cell >= 0.5
     mask = inside.astype(np.uint8)
-    mask[inside & (nucleus >= threshold)] = NUCLEUS
+    mask[inside & (nucleus >= 0.5)] = NUCLEUS
     return mask
 
 

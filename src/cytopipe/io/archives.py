@@ -1,4 +1,4 @@
-"""Unpacking archives that strangers made: zip, tar (also .gz, .bz2, .xz) and 7z, known by their content.
+"""Unpacking untrusted archives: zip, tar (also .gz, .bz2, .xz) and 7z, recognised by their content.
 
 All members pass through one `Unpacker`. Links are never made: a link to a file of the archive becomes a
 copy of it. That is stricter than tarfile's filter="data", which makes links, and which hostile tars left
@@ -60,11 +60,11 @@ def extract_archive(
     `__MACOSX/`, `.DS_Store`, `Thumbs.db`, `.git/` and `._*` are skipped.
 
     Args:
-        archive: zip, tar (plain, gzip, bzip2, xz) or 7z, whatever its name.
+        archive: zip, tar (plain, gzip, bzip2, xz) or 7z; its name does not matter.
         target: the folder.
         max_bytes: largest size of all files together, as declared and as written.
         max_files: largest number of members.
-        progress: called with the bytes written and, where the archive declares them, the bytes in all.
+        progress: called with the bytes written and, where the archive declares it, the total.
 
     Returns:
         The number of skipped members.
@@ -81,7 +81,7 @@ def extract_archive(
     unpack = READERS.get(archive_format(archive) or "")
     if unpack is None:
         raise CytopipeError(
-            "this is no whole zip, tar or 7z archive",
+            "this is not a complete zip, tar or 7z archive",
             where=archive,
             hint="download it again, or unpack it with its own program and name the folder instead",
         )

@@ -1,4 +1,4 @@
-"""Atomic writes: an output is the old one or the new one, whole, whatever happens in between.
+"""Atomic writes: after a crash an output is the whole old one or the whole new one.
 
 A full disk leaves a full-size broken file behind `np.save` and `torch.save`. Everything here is written
 beside its final name, flushed to the disk and renamed.
@@ -45,27 +45,26 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any, digits: int | None = 6) -> None:
-    """Write `value` to `path` atomically as indented JSON in UTF-8: keys as given, a newline at the end.
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically as indented JSON in UTF-8: keys as given, floats with six significant digits.
 
     Args:
         path: the file.
         value: dictionaries, lists, tuples, strings, numbers (of numpy too), booleans and None.
-        digits: significant digits of floats; None keeps them exact.
 
     Raises:
         CytopipeError: for NaN and infinity, which are not JSON, naming their key.
         TypeError: for other types.
     """
     try:
-        plain = round_floats(value, digits)
+        plain = round_floats(value)
     except CytopipeError as fault:
         raise CytopipeError(fault.what, where=path, hint=fault.hint) from None
     write_text(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
-    """Return a copy of nested dictionaries and lists with every float rounded to `digits` significant digits.
+def round_floats(value: Any, *, key: str = "") -> Any:
+    """Return a copy of nested dictionaries and lists with every float rounded to six significant digits.
 
     Tuples become lists, numpy scalars Python numbers and -0.0 becomes 0.0. `key` is the path of `value` that
     a message names.
@@ -74,9 +73,9 @@ def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
         CytopipeError: for NaN and infinity.
     """
     if isinstance(value, dict):
-        return {name: round_floats(item, digits, key=f"{key}.{name}".lstrip(".")) for name, item in value.items()}
+        return {name: round_floats(item, key=f"{key}.{name}".lstrip(".")) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [round_floats(item, digits, key=f"{key}[{i}]") for i, item in enumerate(value)]
+        return [round_floats(item, key=f"{key}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, numbers.Integral):
         return value if isinstance(value, bool) else int(value)
     if isinstance(value, numbers.Real):
@@ -86,7 +85,7 @@ def round_floats(value: Any, digits: int | None = 6, *, key: str = "") -> Any:
                 f"{key or 'the value'} is {number}, which JSON does not know",
                 hint="write null where a value is not defined",
             )
-        return (number if digits is None else float(f"{number:.{digits}g}")) + 0.0
+        return float(f"{number:.6g}") + 0.0
     return value
 
 
@@ -97,8 +96,8 @@ class AtomicOutputs:
             make_folder(outputs.path(Path("data/x/images")))
             make_table(outputs.path(Path("data/x/manifest.csv")))
 
-    Ask last for the output that vouches for the others: it is the first of the old ones to go and the last
-    of the new ones to come. Hold a `StageLock`: the hidden working names are the same in every run, so that
+    Ask last for the output that marks the others as complete: it is the first old one to be removed and the last
+    new one to appear. Hold a `StageLock`: the hidden working names are the same in every run, so that
     a run finds and removes what a killed one left (`.NAME.partial`, `.NAME.old`).
     """
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from cytopipe.errors import CytopipeError
 
-# Called with the bytes done so far and the bytes in all (None: not known).
+# Called with the bytes done so far and the total (None: not known).
 Progress = Callable[[int, int | None], None]
 
 JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", ".git"})
@@ -49,7 +49,7 @@ def copy_tree(
     Args:
         folder: what to copy; `target` must not lie in it.
         target: where to.
-        confined: refuse links that lead out of `folder`, for content that a stranger wrote.
+        confined: refuse links that lead out of `folder`, for untrusted content.
         progress: called after every file.
 
     Returns:

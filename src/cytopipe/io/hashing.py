@@ -26,8 +26,8 @@ def sha256_file(path: Path) -> str:
 def hash_tree(path: Path) -> str:
     """SHA-256 of a file's content, or of a folder's relative paths and contents, sorted by path.
 
-    Times, modes and empty folders do not count, nor does what engines and Python leave behind;
-    links count as what they lead to.
+    Times, modes and empty folders do not count, nor do the files that engines and Python
+    leave behind; a link counts as its target.
 
     Raises:
         CytopipeError: when nothing is there, or the folder holds a broken link or a special file.

@@ -1,4 +1,4 @@
-"""Writing the members of an archive that a stranger made; the checks that do not depend on its format."""
+"""Writing the members of an untrusted archive, with the checks that do not depend on its format."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class _Clone:
         commit = self.recipe.commit
         if self._git("fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin", commit).returncode == 0:
             return
-        log.info("%s: the commit alone is not to be had; fetching the whole repository", self.recipe.url)
+        log.info("%s: the server does not give the commit alone; fetching the whole repository", self.recipe.url)
         self._must("fetch", "--quiet", "origin", "+refs/heads/*:refs/remotes/origin/*", "--tags")
         if self._git("cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
             raise CytopipeError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from cytopipe.io.folders import Progress
 from cytopipe.params import PhantomSource
 from cytopipe_phantoms.registry import find_writer
+from cytopipe_phantoms.writer import Request
 
 
 def draw_phantoms(source: PhantomSource, target: Path, *, dataset: str, progress: Progress | None) -> None:
@@ -21,12 +22,6 @@ def draw_phantoms(source: PhantomSource, target: Path, *, dataset: str, progress
     Raises:
         CytopipeError: no phantoms have this layout, or the source's table or one of its numbers is not valid for it.
     """
-    find_writer(source.layout, f"datasets.{dataset}.source.layout").write(
-        target,
-        source.path,
-        seed=source.seed,
-        fields_per_class=source.fields_per_class,
-        cells_per_field=source.cells_per_field,
-        scale=source.scale,
-        progress=progress,
-    )
+    writer = find_writer(source.layout, f"datasets.{dataset}.source.layout")
+    request = Request(source.seed, source.fields_per_class, source.cells_per_field, source.scale)
+    writer.write(target, source.path, request, progress)

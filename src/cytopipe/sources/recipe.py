@@ -19,8 +19,8 @@ class _Recipe(Section):
     home: str = Field(description="the publisher's page")
     licence: str
     citation: str
-    manual: bool = Field(False, description="the files can only be had by hand: registration, a form, a licence")
-    instructions: str = Field("", description="what to get by hand")
+    manual: bool = Field(False, description="the files must be downloaded by hand: registration, a form, a licence")
+    instructions: str = Field("", description="what to download by hand")
 
     @model_validator(mode="after")
     def _manual_ones_say_what_to_do(self) -> _Recipe:
@@ -58,7 +58,7 @@ class GitRecipe(_Recipe):
         for path in paths:
             plain = PurePosixPath(path)
             if not plain.parts or plain.is_absolute() or ".." in plain.parts or "\n" in path:
-                raise PydanticCustomError("path", "'{path}' is no path inside a repository", {"path": path})
+                raise PydanticCustomError("path", "'{path}' is not a path inside a repository", {"path": path})
         return tuple(PurePosixPath(path).as_posix() for path in paths)
 
 
@@ -85,11 +85,11 @@ def load_recipe(path: Path) -> UrlRecipe | GitRecipe:
 
 
 def automatic_recipe(path: Path, kind: type[Recipe], dataset: str) -> Recipe:
-    """Read a recipe of one kind that works without a hand.
+    """Read a recipe of one kind whose files can be downloaded without a person.
 
     Raises:
-        CytopipeError: as `load_recipe`; when the recipe is of the other kind; when the publisher gives the
-            files only by hand, with where to go, what to get and how to go on.
+        CytopipeError: as `load_recipe`; when the recipe is of the other kind; when the files
+            must be downloaded by hand, with where to go, what to get and how to continue.
     """
     recipe = load_recipe(path)
     if not isinstance(recipe, kind):
@@ -108,7 +108,7 @@ def automatic_recipe(path: Path, kind: type[Recipe], dataset: str) -> Recipe:
 
 
 def use_archive(dataset: str) -> str:
-    """How to go on with files that were fetched by hand."""
+    """How to continue with files that were downloaded by hand."""
     return (
         "then run: cytopipe preset <preset> --archive FILE "
         f"(or set datasets.{dataset}.source to {{kind: archive, path: FILE}})"

@@ -22,7 +22,7 @@ from cytopipe.sources.recipe import UrlRecipe, automatic_recipe, use_archive
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 4  # in a row that brought nothing new
+ATTEMPTS = 4  # consecutive ones without new bytes
 BACKOFF_SECONDS = 1.0  # doubles with every such attempt
 TIMEOUT_SECONDS = 60.0
 LOCK_SECONDS = 3600.0  # another dataset's stage may be downloading the same file
@@ -60,7 +60,7 @@ def download(url: str, sha256: str, name: str, cache: Path, progress: Progress |
         sha256: of the file, 64 hexadecimal digits.
         name: of the file; the stored one begins with the hash, so that no two files share a name.
         cache: folder for finished (`HASH-NAME`) and unfinished (`HASH-NAME.part`) files.
-        progress: called with the bytes done and, where the server tells, the bytes in all.
+        progress: called with the bytes done and, where the server says, the total.
 
     Raises:
         CytopipeError: when the server cannot be reached or refuses, or the file has another hash (it is

@@ -79,7 +79,7 @@ def take_patches(phantom: Phantom, slide: int, *, count: int, scale: float, seed
 
     Args:
         phantom: the biology table.
-        slide: its number, from 1, which also tells the class of its cells.
+        slide: its number, from 1, which also determines the class of its cells.
         count: patches wanted of each class.
         scale: see `draw_slide`.
         seed: of the whole dataset.

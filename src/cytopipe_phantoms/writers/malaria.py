@@ -79,7 +79,7 @@ class Lookalikes(Section):
 
 
 class CellClass(Section):
-    """One of the two folders."""
+    """One of the two classes."""
 
     parasites: bool
     lookalikes: Lookalikes
@@ -129,7 +129,7 @@ def draw_patient(phantom: Malaria, request: Request, unit: Unit) -> Iterator[Fil
 
 
 def list_patients(images: Labelled) -> Iterable[File]:
-    """patientid_cellmapping_<class>.csv without a header: a patient, and the list of the files as Python writes it."""
+    """patientid_cellmapping_<class>.csv without a header: a patient, and the list of files in Python's syntax."""
     for name in CLASSES:
         files = [PurePosixPath(path).name for path, label in images if label == name]
         table = io.StringIO()

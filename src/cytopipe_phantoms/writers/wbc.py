@@ -63,7 +63,7 @@ class Slide:
 
 
 def draw_smear(phantom: Wbc, request: Request, unit: Unit) -> Iterator[File]:
-    """The cells of one smear, of all classes, so that stain tells nothing of the class; each with its mask.
+    """The cells of one smear, of all classes, so that the stain says nothing about the class; each with its mask.
 
     Ids count through the smears, in each through its classes; each cell draws from its own seed (seed, smear, class,
     cell). Full-size pictures are 120 pixels wide.

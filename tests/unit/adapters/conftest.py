@@ -10,12 +10,10 @@ import pytest
 from PIL import Image
 
 from cytopipe.adapters import hep2, herlev
-
-Save = Callable[..., np.ndarray]
-Layout = Callable[[Path], None]
+from fixture_types import LayOut, SaveImage
 
 
-def sipakmed(raw: Path, save: Save) -> None:
+def sipakmed(raw: Path, save: SaveImage) -> None:
     for label in ("Dyskeratotic", "Parabasal"):
         cell = raw / f"im_{label}/im_{label}/CROPPED/001_01.bmp"
         save(cell)
@@ -23,7 +21,7 @@ def sipakmed(raw: Path, save: Save) -> None:
             cell.with_name(f"001_01_{part}.dat").write_text("1,1\n5,1\n5,5\n")
 
 
-def wbc(raw: Path, save: Save) -> None:
+def wbc(raw: Path, save: SaveImage) -> None:
     for number in (1, 2):
         save(raw / f"segmentation_WBC/Dataset 1/{number:03d}.bmp", number)
         Image.fromarray(np.zeros((12, 10), np.uint8)).save(raw / f"segmentation_WBC/Dataset 1/{number:03d}.png")
@@ -31,7 +29,7 @@ def wbc(raw: Path, save: Save) -> None:
     table.write_bytes(b"image ID,class label\r\n1,1\r\n2,3\r\n")
 
 
-def hep2_flat(raw: Path, save: Save) -> None:
+def hep2_flat(raw: Path, save: SaveImage) -> None:
     """Two images of each class, ids 1 to 12: of each class the first for training; the other for val or test."""
     rows = ["Image ID,Image class"]
     for number in range(1, 13):
@@ -41,14 +39,14 @@ def hep2_flat(raw: Path, save: Save) -> None:
     (raw / "hep2/gt_training.csv").write_text("\n".join(rows) + "\n")
 
 
-def malaria(raw: Path, save: Save) -> None:
+def malaria(raw: Path, save: SaveImage) -> None:
     for seed, (label, cell) in enumerate((label, cell) for label in ("Parasitized", "Uninfected") for cell in (1, 2)):
         slide = f"C{100 + cell}P{61 + cell}ThinF"
         name = f"{slide}_IMG_20150918_144104_cell_{seed}.png"
         save(raw / "cell_images" / label / name, seed)
 
 
-def herlev_pictures(raw: Path, save: Save) -> None:
+def herlev_pictures(raw: Path, save: SaveImage) -> None:
     for index, label in enumerate(herlev.CLASSES):
         stem = f"14849496{index // 2}-148494986-{index:03d}"
         folder = raw / "smear2005/New database pictures" / label
@@ -59,7 +57,7 @@ def herlev_pictures(raw: Path, save: Save) -> None:
         Image.fromarray(colours).save(folder / f"{stem}-d.bmp")
 
 
-def bethesda(raw: Path, save: Save) -> None:
+def bethesda(raw: Path, save: SaveImage) -> None:
     names = {"1": "HSIL_1", "2": "LSIL_1", "3": "NL_10_", "4": "scc_2"}
     for split, copies in (("train", (1, 2)), ("validation", (3,))):
         for folder, name in names.items():
@@ -67,13 +65,13 @@ def bethesda(raw: Path, save: Save) -> None:
                 save(raw / f"DB_4/{split}/{folder}/{name} ({copy}).jpg", int(folder) * 10 + copy)
 
 
-def cell_background(raw: Path, save: Save) -> None:
+def cell_background(raw: Path, save: SaveImage) -> None:
     for split in ("train", "validation"):
         for seed, label in enumerate(("cell", "background")):
             save(raw / f"DB_3/{split}/{label}/slide_001 ({len(split)}).png", seed, size=(20, 20))
 
 
-LAYOUTS: dict[str, Callable[[Path, Save], None]] = {
+LAYOUTS: dict[str, Callable[[Path, SaveImage], None]] = {
     "sipakmed": sipakmed,
     "wbc": wbc,
     "hep2": hep2_flat,
@@ -85,7 +83,7 @@ LAYOUTS: dict[str, Callable[[Path, Save], None]] = {
 
 
 @pytest.fixture
-def lay_out(save_image: Save) -> Callable[[str, Path], Path]:
+def lay_out(save_image: SaveImage) -> LayOut:
     """Write the layout of a dataset below a folder."""
 
     def write(name: str, raw: Path) -> Path:

@@ -11,6 +11,7 @@ from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.imaging.masks import cell_mask
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.sipakmed import WRITER
 
 TABLE = Path(__file__).parents[3] / "workflow/phantoms/cervix.yaml"
@@ -20,7 +21,7 @@ SIPAKMED = ADAPTERS["sipakmed"]
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw")
-    WRITER.write(folder, TABLE, seed=3, fields_per_class=2, cells_per_field=3, scale=0.125)
+    WRITER.write(folder, TABLE, Request(seed=3, fields_per_class=2, cells_per_field=3, scale=0.125))
     return folder
 
 

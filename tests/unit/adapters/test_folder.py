@@ -10,6 +10,8 @@ from PIL import Image
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
+from fixture_types import SaveImage
+from samples import true_mask
 
 NAMES = ("slide1_a.png", "slide1_b.png", "slide2_a.png")
 
@@ -25,7 +27,7 @@ def told(raw: Path, **options: Any) -> str:
 
 
 @pytest.fixture
-def cells(tmp_path: Path, save_image) -> Path:
+def cells(tmp_path: Path, save_image: SaveImage) -> Path:
     """The worked example of the README: images/ and labels.csv."""
     for seed, name in enumerate(NAMES):
         save_image(tmp_path / "images" / name, seed)
@@ -148,7 +150,7 @@ def test_a_pattern_that_finds_no_group_is_an_error(pattern: str, message: str, c
 # An ImageFolder.
 
 
-def test_sub_folders_are_classes(tmp_path: Path, save_image) -> None:
+def test_sub_folders_are_classes(tmp_path: Path, save_image: SaveImage) -> None:
     for name in ("HSIL/a.png", "HSIL/deep/b.jpg", "NILM/a.PNG"):
         save_image(tmp_path / name)
     (tmp_path / "NILM" / "notes.txt").write_text("no image")
@@ -160,7 +162,7 @@ def test_sub_folders_are_classes(tmp_path: Path, save_image) -> None:
     ]
 
 
-def test_folders_of_splits_are_published_splits(tmp_path: Path, save_image) -> None:
+def test_folders_of_splits_are_published_splits(tmp_path: Path, save_image: SaveImage) -> None:
     for name in ("train/1/P1_a.png", "Validation/2/P2_a.png", "TEST/1/P3_a.png"):
         save_image(tmp_path / "DB" / name)
     found = read(tmp_path, images="DB", group_pattern=r"/(P\d)_")
@@ -171,24 +173,24 @@ def test_folders_of_splits_are_published_splits(tmp_path: Path, save_image) -> N
     ]
 
 
-def test_a_class_may_be_called_test(tmp_path: Path, save_image) -> None:
+def test_a_class_may_be_called_test(tmp_path: Path, save_image: SaveImage) -> None:
     save_image(tmp_path / "test/a.png")
     assert [(sample.label, sample.split) for sample in read(tmp_path)] == [("test", None)]
 
 
-def test_an_image_outside_the_class_folders_is_an_error(tmp_path: Path, save_image) -> None:
+def test_an_image_outside_the_class_folders_is_an_error(tmp_path: Path, save_image: SaveImage) -> None:
     save_image(tmp_path / "a.png")
     assert "a.png: an image outside the class folders\n  -> name the labels' file in options.csv" in told(tmp_path)
 
 
 @pytest.mark.parametrize("names", [("x/a b.png", "x/a_b.png"), ("x/a.png", "x/a.jpg")])
-def test_two_images_of_one_id_are_an_error(names: tuple[str, str], tmp_path: Path, save_image) -> None:
+def test_two_images_of_one_id_are_an_error(names: tuple[str, str], tmp_path: Path, save_image: SaveImage) -> None:
     for name in names:
         save_image(tmp_path / name)
     assert "two images have the id 'x__a" in told(tmp_path)
 
 
-def test_ids_are_safe_file_names(tmp_path: Path, save_image) -> None:
+def test_ids_are_safe_file_names(tmp_path: Path, save_image: SaveImage) -> None:
     save_image(tmp_path / "x/HSIL_1 (1): é.png")
     assert [sample.id for sample in read(tmp_path)] == ["x__HSIL_1_1_é"]
 
@@ -211,7 +213,7 @@ VALUES = {0: 0, 50: 2, 100: 1}
 
 def check(samples: list[Sample]) -> None:
     for sample, top in zip(samples, (0, 2, 1), strict=True):
-        assert sample.mask((12, 10))[:, 0].tolist() == [top] * 3 + [1] * 3 + [0] * 6
+        assert true_mask(sample, (12, 10))[:, 0].tolist() == [top] * 3 + [1] * 3 + [0] * 6
 
 
 def test_masks_lie_in_a_folder_under_the_same_names(masked: Path) -> None:
@@ -232,7 +234,7 @@ def test_masks_are_named_in_a_column(masked: Path) -> None:
 def test_a_mask_value_without_a_meaning_is_named(masked: Path) -> None:
     sample = read(masked, **README, masks="truth")[0]
     with pytest.raises(CytopipeError, match=r"truth/slide1_a\.png: mask values \[100\] are none of \[0, 1, 2\]"):
-        sample.mask((12, 10))
+        true_mask(sample, (12, 10))
 
 
 def test_a_meaning_is_background_cytoplasm_or_nucleus(masked: Path) -> None:
@@ -246,7 +248,7 @@ def test_a_missing_or_truncated_mask_is_named(masked: Path) -> None:
     path = masked / "truth" / "slide1_b.png"
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(CytopipeError, match=r"slide1_b\.png: the image cannot be decoded"):
-        sample.mask((12, 10))
+        true_mask(sample, (12, 10))
     path.unlink()
     with pytest.raises(CytopipeError, match=r"slide1_b\.png: no such mask\n  -> every image"):
-        sample.mask((12, 10))
+        true_mask(sample, (12, 10))

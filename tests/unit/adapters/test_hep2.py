@@ -10,6 +10,7 @@ from cytopipe.adapters.base import Sample
 from cytopipe.adapters.hep2 import CLASSES
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
+from fixture_types import LayOut, SaveImage
 
 
 def read(raw: Path, **options: Any) -> list[Sample]:
@@ -17,7 +18,7 @@ def read(raw: Path, **options: Any) -> list[Sample]:
 
 
 @pytest.fixture
-def raw(tmp_path: Path, lay_out) -> Path:
+def raw(tmp_path: Path, lay_out: LayOut) -> Path:
     return lay_out("hep2", tmp_path)
 
 
@@ -78,7 +79,7 @@ def test_all_images_in_one_folder_have_no_published_split(raw: Path) -> None:
     assert found(raw) == [(id_, label, None) for id_, label, _ in EXPECTED]
 
 
-def test_blocks_of_consecutive_ids_within_a_class_are_groups(tmp_path: Path, save_image) -> None:
+def test_blocks_of_consecutive_ids_within_a_class_are_groups(tmp_path: Path, save_image: SaveImage) -> None:
     rows = ["Image ID,Image class"]
     for number in range(1, 11):
         save_image(tmp_path / f"all/{number}.png", number)
@@ -90,7 +91,9 @@ def test_blocks_of_consecutive_ids_within_a_class_are_groups(tmp_path: Path, sav
     assert {sample.group for sample in read(tmp_path)} == {"Homogeneous_000", "Speckled_000"}
 
 
-def test_a_missing_image_leaves_the_other_groups_as_they_are_and_is_said(raw: Path, caplog) -> None:
+def test_a_missing_image_leaves_the_other_groups_as_they_are_and_is_said(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before = {sample.id: sample.group for sample in read(raw, block=1)}
     (raw / "hep2/training/00001.png").unlink()
     with caplog.at_level(logging.WARNING, "cytopipe"):
@@ -105,7 +108,7 @@ def test_a_csv_among_junk_is_not_read(raw: Path) -> None:
     assert found(raw) == EXPECTED
 
 
-def test_masks_beside_the_images_are_no_images(raw: Path, save_image) -> None:
+def test_masks_beside_the_images_are_no_images(raw: Path, save_image: SaveImage) -> None:
     save_image(raw / "hep2/training/00001_Mask.png")
     assert found(raw) == EXPECTED
 
@@ -113,7 +116,7 @@ def test_masks_beside_the_images_are_no_images(raw: Path, save_image) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("00003,Speckled", "x,Speckled", r"gt_training\.csv:4: the id 'x' is no number"),
+        ("00003,Speckled", "x,Speckled", r"gt_training\.csv:4: the id 'x' is not a number"),
         ("00003,Speckled", "00002,Speckled", r"gt_training\.csv:4: the id '00002' stands twice"),
         ("00003,Speckled", "2,Speckled", r"gt_training\.csv:4: the id '2' stands twice"),
         ("00003,Speckled", "00003,Speckles", r"gt_training\.csv:4: the class 'Speckles' is none of Homogeneous, "),

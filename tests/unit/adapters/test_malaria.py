@@ -9,6 +9,7 @@ import pytest
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
+from fixture_types import LayOut, SaveImage
 
 NAME = "{slide}_IMG_20150918_144104_cell_{cell}.png"
 
@@ -18,7 +19,7 @@ def read(raw: Path, **options: Any) -> list[Sample]:
 
 
 @pytest.fixture
-def raw(tmp_path: Path, lay_out) -> Path:
+def raw(tmp_path: Path, lay_out: LayOut) -> Path:
     return lay_out("malaria", tmp_path)
 
 
@@ -41,7 +42,9 @@ def test_the_group_is_the_slide_that_a_name_begins_with(raw: Path) -> None:
         ("C61P22N_ThinF", "C61P22N_ThinF", "C61"),
     ],
 )
-def test_slides_of_a_patient_can_be_joined(slide: str, group: str, patient: str, raw: Path, save_image) -> None:
+def test_slides_of_a_patient_can_be_joined(
+    slide: str, group: str, patient: str, raw: Path, save_image: SaveImage
+) -> None:
     save_image(raw / "cell_images/Uninfected" / NAME.format(slide=slide, cell=9))
     for option, expected in (("auto", group), ("slide", group), ("patient", patient)):
         assert {sample.group for sample in read(raw, group=option) if slide in sample.id} == {expected}
@@ -92,7 +95,7 @@ def test_one_table_of_two_is_an_error(raw: Path) -> None:
         read(raw)
 
 
-def test_a_second_copy_within_the_archive_is_left_out_and_said(raw: Path, caplog) -> None:
+def test_a_second_copy_within_the_archive_is_left_out_and_said(raw: Path, caplog: pytest.LogCaptureFixture) -> None:
     nested = raw / "cell_images/cell_images"
     for path in sorted(raw.glob("cell_images/*/*.png")):
         target = nested / path.parent.name / path.name
@@ -110,13 +113,13 @@ def test_a_nested_root_alone_is_read(raw: Path) -> None:
     assert len(read(raw)) == 4
 
 
-def test_two_folders_of_a_class_that_are_no_copies_are_an_error(raw: Path, save_image) -> None:
+def test_two_folders_of_a_class_that_are_no_copies_are_an_error(raw: Path, save_image: SaveImage) -> None:
     save_image(raw / "more/Uninfected" / NAME.format(slide="C103P64ThinF", cell=7))
     with pytest.raises(CytopipeError, match=r"two folders hold images of the class 'Uninfected': .*\n  -> keep one of"):
         read(raw)
 
 
-def test_a_name_without_a_slide_is_told(raw: Path, save_image) -> None:
+def test_a_name_without_a_slide_is_told(raw: Path, save_image: SaveImage) -> None:
     save_image(raw / "cell_images/Uninfected/1.png")
     with pytest.raises(CytopipeError, match=r"the name of cell_images/Uninfected/1\.png does not begin with its slide"):
         read(raw)

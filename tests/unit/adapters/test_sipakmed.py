@@ -11,6 +11,8 @@ from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.adapters.sipakmed import CLASSES, draw_published_split, read_contour
 from cytopipe.errors import CytopipeError
+from fixture_types import SaveImage
+from samples import true_mask
 
 CYTOPLASM, NUCLEUS = "1,1\n7,1\n7,6\n1,6\n", "3,3\n5,3\n5,4\n3,4\n"
 
@@ -20,7 +22,7 @@ def read(raw: Path, images: str = "cells") -> list[Sample]:
 
 
 @pytest.fixture
-def raw(tmp_path: Path, save_image) -> Path:
+def raw(tmp_path: Path, save_image: SaveImage) -> Path:
     """Two classes, with one field each and their isolated cells; folders of one class in another case."""
     for folder, cells in (("im_Parabasal/im_Parabasal", 3), ("IM_METAPLASTIC/im_metaplastic", 1)):
         field = tmp_path / folder / "012.bmp"
@@ -59,7 +61,7 @@ def test_contours_become_masks(images: str, raw: Path) -> None:
     expected = np.zeros((9, 12), np.uint8)
     expected[1:7, 1:8], expected[3:5, 3:6] = 1, 2
     for sample in read(raw, images):
-        assert np.array_equal(sample.mask((9, 12)), expected)
+        assert np.array_equal(true_mask(sample, (9, 12)), expected)
 
 
 def test_classes_are_in_the_papers_order() -> None:
@@ -74,7 +76,7 @@ def test_blank_lines_spaces_and_dos_line_ends_are_allowed(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"1,2\n3,4\n\n5;6\n", r"c\.dat:4: not an x,y pair: '5;6'\n  -> write two numbers a line"),
+        (b"1,2\n3,4\n\n5;6\n", r"c\.dat:4: not an x,y pair: '5;6'\n  -> write two numbers per line"),
         (b"1,2\n3,4,5\n", r"c\.dat:2: not an x,y pair"),
         (b"1,2\nx,y\n", r"c\.dat:2: not an x,y pair"),
         (b"1,2\n3,nan\n", r"c\.dat:2: not an x,y pair: '3,nan'"),
@@ -95,15 +97,15 @@ def test_a_missing_contour_is_named(raw: Path) -> None:
     (raw / "im_Parabasal/im_Parabasal/CROPPED/012_02_nuc.dat").unlink()
     (raw / "im_Parabasal/im_Parabasal/012_nuc03.dat").unlink()
     with pytest.raises(CytopipeError, match=r"012_02_nuc\.dat: no such contour"):
-        read(raw)[2].mask((9, 12))
+        true_mask(read(raw)[2], (9, 12))
     with pytest.raises(CytopipeError, match=r"012_nuc03\.dat: no such contour"):
-        read(raw, "fields")[1].mask((9, 12))
+        true_mask(read(raw, "fields")[1], (9, 12))
 
 
-def test_a_field_without_contours_is_no_empty_mask(raw: Path, save_image) -> None:
+def test_a_field_without_contours_is_no_empty_mask(raw: Path, save_image: SaveImage) -> None:
     save_image(raw / "im_Parabasal/im_Parabasal/013.bmp")
     with pytest.raises(CytopipeError, match=r"013\.bmp: no contour 013_cyt\*\.dat lies beside it"):
-        read(raw, "fields")[2].mask((12, 10))
+        true_mask(read(raw, "fields")[2], (12, 10))
 
 
 @pytest.mark.parametrize("images", ["cells", "fields"])
@@ -112,7 +114,8 @@ def test_an_unknown_class_folder_says_what_was_expected_and_found(images: str, r
     (raw / "im_Parabasel/im_Parabasal").rename(raw / "im_Parabasel/im_Parabasel")
     with pytest.raises(CytopipeError) as error:
         read(raw, images)
-    assert "the folder 'im_Parabasel/im_Parabasel' is no class of SIPaKMeD: expected SIPaKMeD (im_<" in str(error.value)
+    expected = "the folder 'im_Parabasel/im_Parabasel' is not a class of SIPaKMeD: expected SIPaKMeD (im_<"
+    assert expected in str(error.value)
     assert "found IM_METAPLASTIC/im_metaplastic, im_Parabasel/im_Parabasel" in error.value.what
     assert "https://www.cs.uoi.gr/~marina/sipakmed.html" in str(error.value)
 
@@ -144,7 +147,7 @@ def test_system_ds_split_is_that_of_pythons_generator_for_files_in_any_order() -
     assert {side: {name for name in names if split[name] == side} for side in expected} == expected
 
 
-def test_every_class_is_split_for_itself(raw: Path, save_image) -> None:
+def test_every_class_is_split_for_itself(raw: Path, save_image: SaveImage) -> None:
     for number in range(20, 29):
         save_image(raw / f"im_Parabasal/im_Parabasal/{number:03d}.bmp", number)
     found = {sample.id: sample.split for sample in read(raw, "fields")}

@@ -12,13 +12,14 @@ from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.adapters.train_validation import group_by_number
 from cytopipe.errors import CytopipeError
 from cytopipe.params import DEVELOPMENT
+from fixture_types import LayOut, SaveImage
 
 
 def read(name: str, raw: Path, **options: Any) -> list[Sample]:
     return ADAPTERS[name].read(raw, options, "k")
 
 
-def test_numbered_folders_are_the_bethesda_classes(tmp_path: Path, lay_out) -> None:
+def test_numbered_folders_are_the_bethesda_classes(tmp_path: Path, lay_out: LayOut) -> None:
     found = [
         (sample.id, sample.label, sample.group, sample.split)
         for sample in read("bethesda", lay_out("bethesda", tmp_path))
@@ -39,7 +40,7 @@ def test_numbered_folders_are_the_bethesda_classes(tmp_path: Path, lay_out) -> N
     ]  # fmt: skip
 
 
-def test_folders_may_bear_the_classes_names(tmp_path: Path, save_image) -> None:
+def test_folders_may_bear_the_classes_names(tmp_path: Path, save_image: SaveImage) -> None:
     names = {
         "High squamous intra-epithelial lesion": "HSIL",
         "lsil": "LSIL",
@@ -52,7 +53,7 @@ def test_folders_may_bear_the_classes_names(tmp_path: Path, save_image) -> None:
     assert sorted((sample.label, sample.split) for sample in found) == sorted((label, None) for label in names.values())
 
 
-def test_patches_are_cells_or_background(tmp_path: Path, lay_out) -> None:
+def test_patches_are_cells_or_background(tmp_path: Path, lay_out: LayOut) -> None:
     found = read("cell_background", lay_out("cell_background", tmp_path))
     assert [(sample.id, sample.label, sample.group, sample.split) for sample in found] == [
         ("train_background_slide_001_5", "background", "SLIDE_001", "train"),
@@ -64,7 +65,7 @@ def test_patches_are_cells_or_background(tmp_path: Path, lay_out) -> None:
 
 
 @pytest.mark.parametrize("name", ["bethesda", "cell_background"])
-def test_the_publishers_validation_images_can_be_for_testing(name: str, tmp_path: Path, lay_out) -> None:
+def test_the_publishers_validation_images_can_be_for_testing(name: str, tmp_path: Path, lay_out: LayOut) -> None:
     found = read(name, lay_out(name, tmp_path), validation="test")
     assert {(sample.id.split("_")[0], sample.split) for sample in found} == {("train", DEVELOPMENT), ("val", "test")}
 
@@ -86,7 +87,7 @@ def test_copies_of_an_original_are_known_by_their_second_number(stem: str, group
     assert group_by_number("x", stem) == group
 
 
-def test_patches_can_be_grouped_by_a_pattern(tmp_path: Path, save_image) -> None:
+def test_patches_can_be_grouped_by_a_pattern(tmp_path: Path, save_image: SaveImage) -> None:
     for label in ("cell", "background"):
         save_image(tmp_path / "train" / label / f"{label}-f7-1.png")
     found = read("cell_background", tmp_path, group_pattern=r"-(f\d)-")

@@ -11,6 +11,7 @@ import pytest
 
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
+from fixture_types import LayOut
 
 PUBLISHED = sorted(set(ADAPTERS) - {"folder"})
 FIRST_CLASS = {
@@ -20,7 +21,6 @@ FIRST_CLASS = {
     "bethesda": "4",
     "cell_background": "cell",
 }
-LayOut = Callable[[str, Path], Path]
 
 
 def ids(name: str, raw: Path) -> list[tuple[str, str, str]]:
@@ -54,7 +54,9 @@ def test_a_root_of_the_archives_own_changes_nothing(name: str, lay_out: LayOut, 
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_junk_is_no_image_and_is_said(name: str, lay_out: LayOut, tmp_path: Path, caplog) -> None:
+def test_junk_is_no_image_and_is_said(
+    name: str, lay_out: LayOut, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     raw = lay_out(name, tmp_path)
     before = ids(name, raw)
     images = [path for path in raw.rglob("*") if path.is_file()]

@@ -17,6 +17,7 @@ from cytopipe.imaging.decode import read_png
 from cytopipe.imaging.masks import read_mask
 from cytopipe.io.hashing import hash_tree, sha256_file
 from cytopipe.params import SPLITS, Dataset
+from fixture_types import SaveImage
 
 PATIENTS, CELLS = 12, 3
 
@@ -54,7 +55,7 @@ class Result:
 
 
 @pytest.fixture
-def raw(tmp_path: Path, save_image) -> Path:
+def raw(tmp_path: Path, save_image: SaveImage) -> Path:
     """An ImageFolder: two classes, each patient with cells of both."""
     for patient in range(PATIENTS):
         for cell in range(CELLS):
@@ -104,7 +105,7 @@ def test_random_ignores_groups(raw: Path, tmp_path: Path) -> None:
     assert Counter(row.split for row in result.rows) == {"train": 18, "val": 9, "test": 9}
 
 
-def test_published_splits_are_taken(tmp_path: Path, save_image) -> None:
+def test_published_splits_are_taken(tmp_path: Path, save_image: SaveImage) -> None:
     names = [f"{side}/{label}/{index}.png" for side in SPLITS for label in "ab" for index in range(2)]
     for seed, name in enumerate(names):
         save_image(tmp_path / "raw" / name, seed)
@@ -112,7 +113,7 @@ def test_published_splits_are_taken(tmp_path: Path, save_image) -> None:
     assert all(row.id.startswith(f"{row.split}__{row.label}__") for row in result.rows)
 
 
-def test_the_summary_counts_what_was_written(raw: Path, tmp_path: Path, save_image) -> None:
+def test_the_summary_counts_what_was_written(raw: Path, tmp_path: Path, save_image: SaveImage) -> None:
     save_image(raw / "benign" / "P0_9.png", 99, size=(40, 20))
     Image.fromarray(np.arange(120, dtype=np.uint8).reshape(12, 10)).save(raw / "benign" / "P1_9.png")
     result = Result(raw, tmp_path / "out", dataset())
@@ -134,7 +135,7 @@ def test_classes_are_in_the_order_that_you_give(raw: Path, tmp_path: Path) -> No
     assert {(row.label, row.class_index) for row in result.rows} == {("malignant", 0), ("benign", 1)}
 
 
-def test_excluded_classes_are_left_out_and_said(raw: Path, tmp_path: Path, save_image) -> None:
+def test_excluded_classes_are_left_out_and_said(raw: Path, tmp_path: Path, save_image: SaveImage) -> None:
     save_image(raw / "artefact" / "P0_7.png", 77)
     result = Result(raw, tmp_path / "out", dataset(exclude_classes=["artefact"]))
     assert result.summary["classes"] == ["benign", "malignant"]
@@ -147,7 +148,7 @@ def test_excluding_a_class_that_is_not_there_is_an_error(raw: Path, tmp_path: Pa
         Result(raw, tmp_path / "out", dataset(exclude_classes=["begnin"]))
 
 
-def test_one_class_only_is_said(tmp_path: Path, save_image, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_class_only_is_said(tmp_path: Path, save_image: SaveImage, caplog: pytest.LogCaptureFixture) -> None:
     for index in range(9):
         save_image(tmp_path / "raw" / "DB_4" / f"{index}.png", index)
     Result(tmp_path / "raw", tmp_path / "out", dataset(options={}))
@@ -159,7 +160,9 @@ def test_one_class_only_is_said(tmp_path: Path, save_image, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("split", ["grouped", "random"])
 @pytest.mark.parametrize("seed", range(4))
-def test_copies_lie_on_one_side_and_are_reported(split: str, seed: int, raw: Path, tmp_path: Path, caplog) -> None:
+def test_copies_lie_on_one_side_and_are_reported(
+    split: str, seed: int, raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     chain = ["P0_0", "P5_0", "P7_0"]  # a copy in three patients
     pixels = np.asarray(Image.open(raw / "benign" / "P0_0.png"))
     Image.fromarray(pixels).save(raw / "benign" / "P5_0.png")
@@ -191,7 +194,7 @@ def test_copies_of_different_labels_are_reported(raw: Path, tmp_path: Path, capl
     assert "labels differ in 1" in caplog.text
 
 
-def test_a_copy_in_two_published_splits_is_an_error(tmp_path: Path, save_image) -> None:
+def test_a_copy_in_two_published_splits_is_an_error(tmp_path: Path, save_image: SaveImage) -> None:
     for seed, side in enumerate(SPLITS):
         for index in range(2):
             save_image(tmp_path / "raw" / side / "a" / f"{side}{index}.png", seed * 2 + index)
@@ -200,7 +203,9 @@ def test_a_copy_in_two_published_splits_is_an_error(tmp_path: Path, save_image) 
         Result(tmp_path / "raw", tmp_path / "out", dataset("published", options={}))
 
 
-def test_torn_groups_and_copies_of_a_published_split_are_counted(tmp_path: Path, save_image, caplog) -> None:
+def test_torn_groups_and_copies_of_a_published_split_are_counted(
+    tmp_path: Path, save_image: SaveImage, caplog: pytest.LogCaptureFixture
+) -> None:
     for seed, name in enumerate(f"{side}/a/P{patient}_{side}.png" for side in SPLITS for patient in range(4)):
         save_image(tmp_path / "raw" / name, seed)
     save_image(tmp_path / "raw/test/a/P8_x.png", 0)  # of P0 in train: a third group that is torn, if not by its name
@@ -282,7 +287,9 @@ def test_a_bad_image_stops_the_stage(raw: Path, tmp_path: Path) -> None:
         Result(raw, tmp_path / "out", dataset())
 
 
-def test_bad_images_can_be_skipped_and_are_listed_and_logged(raw: Path, tmp_path: Path, caplog: Any) -> None:
+def test_bad_images_can_be_skipped_and_are_listed_and_logged(
+    raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     damage(raw)
     with caplog.at_level(logging.INFO, "cytopipe"):
         result = Result(raw, tmp_path / "out", dataset(bad_images="skip"))

@@ -185,7 +185,7 @@ def test_all_splits_stand_in_the_order_of_ids(dataset: Any) -> None:
     stack, loaded = load_all(build(folder))
     assert [row.id for row in loaded] == [row.id for row in rows]
     assert len(stack) == 9 and stack.shape == (9, SIZE, SIZE, 5)
-    expected = np.stack([make_item(*arrays[row.id], SIZE) for row in rows])
+    expected = np.stack([make_item(image, mask, SIZE) for image, mask in (arrays[row.id] for row in rows)])
     assert (stack[:] == expected).all()
     assert (stack[4] == expected[4]).all()
     chosen = stack.take([7, 2, 5])
@@ -194,9 +194,17 @@ def test_all_splits_stand_in_the_order_of_ids(dataset: Any) -> None:
     assert (chosen.take([2])[0] == expected[5]).all()
 
 
-def test_the_manifest_is_read_once_however_many_splits_are_wanted(dataset: Any, monkeypatch) -> None:
-    folder, reads = build(dataset[0]), []
-    monkeypatch.setattr("cytopipe.data.tensors.read_manifest", lambda path: reads.append(path) or read_manifest(path))
+def test_the_manifest_is_read_once_however_many_splits_are_wanted(
+    dataset: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build(dataset[0])
+    reads: list[Path] = []
+
+    def counted(path: Path) -> list[Row]:
+        reads.append(path)
+        return read_manifest(path)
+
+    monkeypatch.setattr("cytopipe.data.tensors.read_manifest", counted)
     load_all(folder)
     load_split(folder, "val")
     assert reads == [folder / "manifest.csv"]

@@ -127,7 +127,7 @@ def test_progress_ends_at_the_declared_size(folder: Path, target: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>Please log in</html>", b"Rar!\x1a\x07\x00" + bytes(99)])
 def test_other_files_are_refused_with_a_hint(content: bytes, target: Path) -> None:
     target.with_name("a.zip").write_bytes(content)
-    with pytest.raises(CytopipeError, match=r"a\.zip: this is no whole zip, tar or 7z archive\n.*unpack it"):
+    with pytest.raises(CytopipeError, match=r"a\.zip: this is not a complete zip, tar or 7z archive\n.*unpack it"):
         extract_archive(target.with_name("a.zip"), target)
 
 

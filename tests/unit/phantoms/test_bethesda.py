@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,13 @@ from cytopipe_phantoms.outlines import area
 from cytopipe_phantoms.preparation import prepare
 from cytopipe_phantoms.smear import SEVERITY, Smear, fine_scale, take_smear
 from cytopipe_phantoms.spec import Phantom, read_table
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.bethesda import SLIDES, WRITER
+from files import contents
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
-REQUEST = {"seed": 5, "fields_per_class": 2, "cells_per_field": 4, "scale": 0.2}
+REQUEST = Request(seed=5, fields_per_class=2, cells_per_field=4, scale=0.2)
 SLIDE = {"1": r"HSIL_\d", "2": r"LSIL_\d", "3": r"NL_\d_", "4": r"SCC_\d"}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def phantom() -> Phantom:
 @pytest.fixture(scope="module")
 def smears(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bethesda")
-    WRITER.write(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, REQUEST)
     return folder
 
 
@@ -89,7 +88,7 @@ def test_milder_cells_lie_among_the_abnormal_ones(fields: dict[str, list[Smear]]
 
 
 def test_nuclei_take_more_of_the_cell_from_negative_to_high_grade(fields: dict[str, list[Smear]]) -> None:
-    ratios = {name: [] for name in SEVERITY}
+    ratios: dict[str, list[float]] = {name: [] for name in SEVERITY}
     for smear in (smear for smears in fields.values() for smear in smears):
         for name, cell in zip(smear.names, smear.cells, strict=True):
             ratios[name].append(area(cell.nucleus) / area(cell.cytoplasm))
@@ -114,26 +113,26 @@ def test_the_nuclei_are_dark_in_the_picture(fields: dict[str, list[Smear]]) -> N
 
 
 def test_the_same_request_writes_the_same_bytes(smears: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, REQUEST)
     assert contents(tmp_path) == contents(smears)
 
 
 def test_more_slides_leave_the_others_as_they_were(smears: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, fields_per_class=1))
     fewer, more = contents(tmp_path), contents(smears)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_smears(smears: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 6, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, seed=6, fields_per_class=1))
     own = contents(smears)
     assert not any(own.get(name) == data for name, data in contents(tmp_path).items())
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="Parabasal"):
-        WRITER.write(tmp_path, TABLE.with_name("cervix.yaml"), **REQUEST)
+        WRITER.write(tmp_path, TABLE.with_name("cervix.yaml"), REQUEST)
 
 
 def test_the_adapter_reads_the_layout(smears: Path) -> None:

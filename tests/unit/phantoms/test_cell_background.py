@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 from cytopipe.adapters.cell_background import ADAPTER
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.outlines import coverage
-from cytopipe_phantoms.spec import Phantom, read_spec, read_table
+from cytopipe_phantoms.spec import Phantom, read_table
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.cell_background import (
     TABLE_CLASSES,
     WRITER,
@@ -20,21 +22,18 @@ from cytopipe_phantoms.writers.cell_background import (
     take_patches,
 )
 from cytopipe_phantoms.writers.sipakmed import WRITER as SIPAKMED
+from files import contents
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "bethesda.yaml"
-REQUEST = {"seed": 2, "fields_per_class": 4, "cells_per_field": 8, "scale": 1.0}
+REQUEST = Request(seed=2, fields_per_class=4, cells_per_field=8, scale=1.0)
 CERVIX = TABLE.with_name("cervix.yaml")
-WHOLE_FIELDS = {"seed": 2, "fields_per_class": 5, "cells_per_field": 12, "scale": 0.25}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+WHOLE_FIELDS = Request(seed=2, fields_per_class=5, cells_per_field=12, scale=0.25)
 
 
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("patches")
-    WRITER.write(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, REQUEST)
     return folder
 
 
@@ -82,19 +81,19 @@ def test_no_patch_stands_twice(patches: Path) -> None:
 
 
 def test_the_same_request_writes_the_same_bytes(patches: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, REQUEST)
     assert contents(tmp_path) == contents(patches)
 
 
 def test_more_slides_leave_the_others_as_they_were(patches: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, fields_per_class=2))
     fewer, more = contents(tmp_path), contents(patches)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_patches(patches: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 3, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, seed=3, fields_per_class=1))
     own = contents(patches)
     assert not any(own.get(name) == data for name, data in contents(tmp_path).items())
 
@@ -110,7 +109,7 @@ def test_the_adapter_reads_the_layout(patches: Path) -> None:
 @pytest.fixture(scope="module")
 def of_fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("of_fields")
-    WRITER.write(folder, CERVIX, **WHOLE_FIELDS)
+    WRITER.write(folder, CERVIX, WHOLE_FIELDS)
     return folder
 
 
@@ -123,7 +122,7 @@ def test_patches_of_whole_fields_have_20_pixels_whatever_the_scale(of_fields: Pa
 
 
 def test_a_tables_whole_fields_are_told_by_its_classes() -> None:
-    phantom = read_spec(CERVIX)
+    phantom = read_table(CERVIX, Phantom)
     assert len(phantom.classes) == 5
     harvest = take_patches(phantom, 3, count=15, scale=0.25, seed=0)
     cell, background = (
@@ -135,7 +134,7 @@ def test_a_tables_whole_fields_are_told_by_its_classes() -> None:
 
 
 def test_most_nuclei_fit_a_patch_at_the_scale_of_the_demos_fields() -> None:
-    phantom = read_spec(CERVIX)
+    phantom = read_table(CERVIX, Phantom)
     sides = [
         np.ptp(cell.nucleus, axis=0).mean()
         for name in phantom.classes
@@ -145,7 +144,7 @@ def test_most_nuclei_fit_a_patch_at_the_scale_of_the_demos_fields() -> None:
 
 
 def test_no_patch_of_background_holds_a_nucleus_not_even_of_a_cell_that_the_edge_cuts() -> None:
-    phantom = read_spec(CERVIX)
+    phantom = read_table(CERVIX, Phantom)
     field = take_field(phantom, "Parabasal", count=9, scale=0.25, seed=[0, 3, 1])
     assert field.bystanders and len(field.leukocytes)
     height, width = field.image.shape[:2]
@@ -158,8 +157,8 @@ def test_no_patch_of_background_holds_a_nucleus_not_even_of_a_cell_that_the_edge
 
 
 def test_patches_of_whole_fields_are_of_other_fields_than_a_sipakmed_of_the_same_seed(tmp_path: Path) -> None:
-    take = _fields(read_spec(CERVIX), slide=1, scale=0.125, seed=7)
-    SIPAKMED.write(tmp_path, CERVIX, seed=7, fields_per_class=2, cells_per_field=9, scale=0.125)
+    take = _fields(read_table(CERVIX, Phantom), slide=1, scale=0.125, seed=7)
+    SIPAKMED.write(tmp_path, CERVIX, Request(seed=7, fields_per_class=2, cells_per_field=9, scale=0.125))
     fields = {path.read_bytes() for path in tmp_path.glob("im_*/im_*/*.bmp")}
     for number in (1, 2):
         Image.fromarray(take(number).image).save(tmp_path / "one.bmp")
@@ -167,5 +166,5 @@ def test_patches_of_whole_fields_are_of_other_fields_than_a_sipakmed_of_the_same
 
 
 def test_more_slides_of_whole_fields_leave_the_others_as_they_were(of_fields: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, CERVIX, **{**WHOLE_FIELDS, "fields_per_class": 1})
+    WRITER.write(tmp_path, CERVIX, replace(WHOLE_FIELDS, fields_per_class=1))
     assert contents(tmp_path).items() <= contents(of_fields).items()

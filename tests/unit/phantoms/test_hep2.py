@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,12 @@ from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_fi
 from cytopipe.adapters.hep2 import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.spec import read_table
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.hep2 import CLASSES, WRITER, Hep2, prepare_specimen, split_of, take_cell
+from files import contents
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "hep2.yaml"
-REQUEST = {"seed": 3, "fields_per_class": 4, "cells_per_field": 5, "scale": 0.5}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+REQUEST = Request(seed=3, fields_per_class=4, cells_per_field=5, scale=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def phantom() -> Hep2:
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hep2")
-    WRITER.write(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, REQUEST)
     return folder
 
 
@@ -108,12 +107,12 @@ def test_the_split_has_the_published_shares(count: int) -> None:
 
 def test_the_same_arguments_write_the_same_bytes(cells: Path, tmp_path: Path) -> None:
     np.random.seed(99)  # the global generator must not matter
-    WRITER.write(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, REQUEST)
     assert contents(tmp_path) == contents(cells)
 
 
 def test_more_specimens_leave_the_others_as_they_were(cells: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 2})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, fields_per_class=2))
     fewer, more = contents(tmp_path), contents(cells)
     for name, data in fewer.items():
         if name.endswith(".png"):
@@ -171,7 +170,7 @@ def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(TABLE.read_text(encoding="utf-8").replace("  Golgi:", "  Gogli:"), encoding="utf-8")
     with pytest.raises(CytopipeError, match="Gogli"):
-        WRITER.write(tmp_path / "out", other, **REQUEST)
+        WRITER.write(tmp_path / "out", other, REQUEST)
     assert not (tmp_path / "out").exists()
 
 
@@ -179,4 +178,4 @@ def test_a_misspelt_structure_is_refused_with_the_right_name(tmp_path: Path) -> 
     other = tmp_path / "other.yaml"
     other.write_text(TABLE.read_text(encoding="utf-8").replace("golgi_arc:", "golgi_ark:"), encoding="utf-8")
     with pytest.raises(CytopipeError, match="golgi_arc"):
-        WRITER.write(tmp_path / "out", other, **REQUEST)
+        WRITER.write(tmp_path / "out", other, REQUEST)

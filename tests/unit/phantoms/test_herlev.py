@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cytopipe.adapters.herlev import ADAPTER
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.spec import Phantom, read_table
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.herlev import (
     BACKGROUND,
     CLASSES,
@@ -22,14 +24,12 @@ from cytopipe_phantoms.writers.herlev import (
     WRITER,
     take_slide,
 )
+from files import contents
+from samples import true_mask
 
 TABLE = Path(__file__).parents[3] / "workflow" / "phantoms" / "herlev.yaml"
 CERVIX = TABLE.with_name("cervix.yaml")
-REQUEST = {"seed": 3, "fields_per_class": 3, "cells_per_field": 4, "scale": 0.4}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+REQUEST = Request(seed=3, fields_per_class=3, cells_per_field=4, scale=0.4)
 
 
 def is_colour(segmentation: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -39,7 +39,7 @@ def is_colour(segmentation: np.ndarray, colour: tuple[int, int, int]) -> np.ndar
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("herlev")
-    WRITER.write(folder, TABLE, **REQUEST)
+    WRITER.write(folder, TABLE, REQUEST)
     return folder
 
 
@@ -58,7 +58,7 @@ def test_a_segmentation_is_of_its_pictures_size_and_four_colours(cells: Path) ->
         with Image.open(path) as image, Image.open(path.with_name(f"{path.stem}-d.bmp")) as mask:
             assert (image.mode, mask.mode, image.format) == ("RGB", "RGB", "BMP")
             assert image.size == mask.size
-            colours = {colour for _, colour in mask.getcolors()}
+            colours = {colour for _, colour in mask.getcolors() or ()}
         assert {BACKGROUND, CYTOPLASM, NUCLEUS} <= colours <= {BACKGROUND, CYTOPLASM, NUCLEUS, UNDEFINED}
 
 
@@ -110,33 +110,33 @@ def test_the_nucleus_takes_more_of_the_cell_from_grade_to_grade() -> None:
 
 
 def test_the_same_request_writes_the_same_bytes(cells: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **REQUEST)
+    WRITER.write(tmp_path, TABLE, REQUEST)
     assert contents(tmp_path) == contents(cells)
 
 
 def test_more_slides_leave_the_others_as_they_were(cells: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, fields_per_class=1))
     fewer, more = contents(tmp_path), contents(cells)
     assert len(fewer) < len(more)
     assert fewer.items() <= more.items()
 
 
 def test_another_seed_draws_other_cells(cells: Path, tmp_path: Path) -> None:
-    WRITER.write(tmp_path, TABLE, **{**REQUEST, "seed": 4, "fields_per_class": 1})
+    WRITER.write(tmp_path, TABLE, replace(REQUEST, seed=4, fields_per_class=1))
     other, own = contents(tmp_path), contents(cells)
     assert not any(own.get(name) == data for name, data in other.items())
 
 
 def test_a_table_of_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match="normal_superficiel"):
-        WRITER.write(tmp_path / "out", CERVIX, **REQUEST)
+        WRITER.write(tmp_path / "out", CERVIX, REQUEST)
     assert not (tmp_path / "out").exists()
 
 
 def test_progress_counts_every_slide(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    request = {**REQUEST, "fields_per_class": 1, "cells_per_field": 1, "scale": 0.1}
-    WRITER.write(tmp_path, TABLE, **request, progress=lambda done, total: seen.append((done, total)))
+    request = replace(REQUEST, fields_per_class=1, cells_per_field=1, scale=0.1)
+    WRITER.write(tmp_path, TABLE, request, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(number, 7) for number in range(1, 8)]
 
 
@@ -147,7 +147,7 @@ def test_the_adapter_reads_the_layout(cells: Path) -> None:
     assert len({sample.group for sample in samples}) == 7 * 3 - 2
     for sample in samples:
         with Image.open(sample.image) as image:
-            mask = sample.mask(image.size[::-1])
+            mask = true_mask(sample, image.size[::-1])
         colours = np.asarray(Image.open(sample.image.with_name(f"{sample.image.stem}-d.bmp")))
         np.testing.assert_array_equal(mask == 2, is_colour(colours, NUCLEUS))
         np.testing.assert_array_equal(mask == 1, is_colour(colours, CYTOPLASM))

@@ -10,13 +10,14 @@ import yaml
 
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.field import take_field
-from cytopipe_phantoms.spec import Normal, read_spec
+from cytopipe_phantoms.spec import Normal, Phantom, read_table
 
 Table = dict[str, Any]
 
 
 def nc_ratio(table: Table) -> Table:
-    return table["classes"]["Parabasal"]["nucleus"]["nc_ratio"]
+    ratio: Table = table["classes"]["Parabasal"]["nucleus"]["nc_ratio"]
+    return ratio
 
 
 def misspell(table: Table) -> None:
@@ -77,7 +78,7 @@ def test_a_faulty_table_is_refused_and_its_key_named(
     path = tmp_path / "spoilt.yaml"
     path.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
     with pytest.raises(CytopipeError) as caught:
-        read_spec(path)
+        read_table(path, Phantom)
     assert f"{path}: {key}" in str(caught.value)
 
 
@@ -87,7 +88,7 @@ def test_an_unknown_key_brings_the_nearest_known_one(cervix: Path, tmp_path: Pat
     path = tmp_path / "spoilt.yaml"
     path.write_text(yaml.safe_dump(table), encoding="utf-8")
     with pytest.raises(CytopipeError, match="did you mean `leukocytes`"):
-        read_spec(path)
+        read_table(path, Phantom)
 
 
 @pytest.mark.parametrize(("text", "message"), [("classes: [", "not valid YAML"), ("", "mapping|dictionary")])
@@ -95,12 +96,12 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str, message: 
     path = tmp_path / "broken.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CytopipeError, match=message):
-        read_spec(path)
+        read_table(path, Phantom)
 
 
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"absent\.yaml: cannot read"):
-        read_spec(tmp_path / "absent.yaml")
+        read_table(tmp_path / "absent.yaml", Phantom)
 
 
 def test_cells_too_large_for_the_field_are_refused(cervix: Path, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_cells_too_large_for_the_field_are_refused(cervix: Path, tmp_path: Path)
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(table), encoding="utf-8")
     with pytest.raises(CytopipeError, match=r"classes\.Metaplastic\.shape\.radius: a cell does not fit"):
-        take_field(read_spec(path), "Metaplastic", count=3, scale=1.0, seed=[0])
+        take_field(read_table(path, Phantom), "Metaplastic", count=3, scale=1.0, seed=[0])
 
 
 def test_draws_keep_to_mean_spread_and_limits() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.registry import find_writer, layouts
 from cytopipe_phantoms.spec import Section
-from cytopipe_phantoms.writer import SPLIT, File, Request, Unit, Writer, split_of
+from cytopipe_phantoms.writer import SPLIT, File, Labelled, Request, Unit, Writer, split_of
 
 
 class Table(Section):
@@ -27,12 +29,14 @@ def draw(table: Table, request: Request, unit: Unit) -> Iterator[File]:
     yield File(f"notes/{unit.label}{unit.number}.txt", "a\r\n")
 
 
-def write(folder: Path, writer: Writer[Table], **changes: int) -> list[tuple[int, int]]:
+REQUEST = Request(seed=0, fields_per_class=3, cells_per_field=2, scale=1.0)
+
+
+def write(folder: Path, writer: Writer[Table], request: Request = REQUEST) -> list[tuple[int, int]]:
+    """Write the dataset into `folder`/out; the calls of `progress`."""
     (folder / "table.yaml").write_text("classes: {b: null, a: null}\n")
     seen: list[tuple[int, int]] = []
-    request = {"seed": 0, "fields_per_class": 3, "cells_per_field": 2, **changes}
-    report = lambda done, total: seen.append((done, total))  # noqa: E731
-    writer.write(folder / "out", folder / "table.yaml", **request, scale=1.0, progress=report)
+    writer.write(folder / "out", folder / "table.yaml", request, lambda done, total: seen.append((done, total)))
     return seen
 
 
@@ -57,8 +61,12 @@ def test_units_of_all_classes_are_counted_over_the_dataset(tmp_path: Path) -> No
 
 def test_an_index_is_told_the_images_in_the_order_of_drawing(tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
-    writer = Writer(Table, draw, index=lambda images: [told.extend(images), File("index.csv", "x")][1:])
-    write(tmp_path, writer, fields_per_class=1)
+
+    def index(images: Labelled) -> Iterator[File]:
+        told.extend(images)
+        yield File("index.csv", "x")
+
+    write(tmp_path, Writer(Table, draw, index=index), replace(REQUEST, fields_per_class=1))
     assert told == [(f"train/{label}/0_{number}.png", label) for label in "ba" for number in range(2)]
     assert (tmp_path / "out/index.csv").read_text() == "x"
 
@@ -69,10 +77,19 @@ def test_a_table_with_other_classes_or_in_another_order_is_refused(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("seed", -1), ("fields_per_class", 0), ("cells_per_field", 0)])
-def test_numbers_out_of_range_are_named(name: str, value: int, tmp_path: Path) -> None:
-    with pytest.raises(CytopipeError, match=f"{name} must be at least"):
-        write(tmp_path, Writer(Table, draw), **{name: value})
+@pytest.mark.parametrize(
+    ("name", "value", "range_"),
+    [
+        ("seed", -1, "at least 0"),
+        ("fields_per_class", 0, "at least 1"),
+        ("cells_per_field", 0, "at least 1"),
+        ("scale", 0.0, r"from 0\.05 to 2"),
+        ("scale", 2.1, r"from 0\.05 to 2"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_by_name(name: str, value: Any, range_: str) -> None:
+    with pytest.raises(CytopipeError, match=f"{name} must be {range_}"):
+        replace(REQUEST, **{name: value})
 
 
 def test_every_fifth_image_is_for_validation() -> None:

@@ -14,7 +14,7 @@ from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe_phantoms.field import take_field
-from cytopipe_phantoms.spec import read_spec
+from cytopipe_phantoms.spec import Phantom, read_table
 from fixture_types import DrawField
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
@@ -110,5 +110,5 @@ def draw_field() -> DrawField:
 @pytest.fixture(scope="session")
 def phantom_field(root: Path) -> np.ndarray:
     """Part of a smear with overlapping cells, debris and noise, 200 x 260 x 3."""
-    phantom = read_spec(root / "workflow/phantoms/cervix.yaml")
+    phantom = read_table(root / "workflow/phantoms/cervix.yaml", Phantom)
     return take_field(phantom, "Metaplastic", count=12, scale=0.25, seed=[3, 2, 1]).image[150:350, 100:360]

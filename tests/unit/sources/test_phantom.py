@@ -12,7 +12,9 @@ from cytopipe.errors import CytopipeError
 from cytopipe.params import PhantomSource
 from cytopipe.sources.fetch import fetch
 from cytopipe_phantoms.registry import layouts
+from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.sipakmed import WRITER
+from files import contents
 
 TABLES = Path(__file__).parents[3] / "workflow" / "phantoms"
 PHANTOMS: dict[str, Phantoms] = {name: found.phantoms for name, found in ADAPTERS.items() if found.phantoms}
@@ -23,10 +25,6 @@ def source(layout: str | None, **changes: object) -> PhantomSource:
     path = TABLES / f"{PHANTOMS[layout or 'sipakmed'].table}.yaml"
     small = {"path": path, "fields_per_class": 5, "cells_per_field": 2, "scale": 0.25, "seed": 1}
     return PhantomSource(kind="phantom", **{**small, **chosen, **changes})
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_every_layout_is_an_adapters_and_has_a_table() -> None:
@@ -55,9 +53,10 @@ def test_a_layout_without_phantoms_is_refused_with_the_nearest_name(tmp_path: Pa
 
 
 def test_the_default_layout_is_sipakmeds(tmp_path: Path) -> None:
-    small = {"fields_per_class": 1, "scale": 0.1}
-    fetch(source(None, **small), tmp_path / "drawn", dataset="cells", cache=tmp_path / "unused")
-    WRITER.write(tmp_path / "own", TABLES / "cervix.yaml", seed=1, cells_per_field=2, **small)
+    small = source(None, fields_per_class=1, scale=0.1)
+    fetch(small, tmp_path / "drawn", dataset="cells", cache=tmp_path / "unused")
+    request = Request(seed=1, fields_per_class=1, cells_per_field=2, scale=0.1)
+    WRITER.write(tmp_path / "own", TABLES / "cervix.yaml", request)
     assert contents(tmp_path / "drawn") == contents(tmp_path / "own") != {}
 
 

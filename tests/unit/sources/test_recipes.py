@@ -69,7 +69,7 @@ def test_complete_recipes_load(recipe: Callable[..., Path]) -> None:
         (URL | {"manual": True}, "a manual recipe needs instructions"),
         (GIT | {"commit": "main"}, "commit: String should match"),
         (GIT | {"paths": []}, "paths: Tuple should have at least 1"),
-        (GIT | {"paths": ["../a"]}, "'../a' is no path inside a repository"),
+        (GIT | {"paths": ["../a"]}, "'../a' is not a path inside a repository"),
         (GIT | {"url": "ext::sh -c evil"}, "url: String should match"),
         (URL | {"kind": "ftp"}, "does not match any of the expected tags"),
     ],

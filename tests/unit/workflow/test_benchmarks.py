@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import memory
 import pytest
+
+import memory
 import timed
 from copies import fresh
 

@@ -1,4 +1,4 @@
-"""Try to prove a dataset's numbers wrong: leaks between splits, shuffled labels, shortcuts."""
+"""Audit a dataset: leaks between splits, predictable random labels, and shortcuts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger("cytopipe")
 
 def run(stage: Stage) -> None:
     """Write results/audits/<dataset>/."""
-    from cytopipe.audit.audit import Subject, audit
+    from cytopipe.audit.audit import AuditedDataset, audit
     from cytopipe.audit.findings import report
     from cytopipe.data.manifest import read_manifest
 
@@ -23,7 +23,7 @@ def run(stage: Stage) -> None:
         result = report(stage.item, level, read_manifest(organized.manifest), [])
     else:
         raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
-        subject = Subject.load(stage.item, organized.folder, tensors, raw)
+        subject = AuditedDataset.load(stage.item, organized.folder, tensors, raw)
         result = audit(subject, level, pictures, stage.progress)
     result.write(stage.output(target.findings))
     failed = [finding for finding in result.findings if finding.verdict == "fail"]

@@ -1,4 +1,4 @@
-"""Compare all classifiers on the same test images: leaderboard.json and leaderboard.md, winners in MLflow."""
+"""Compare all classifiers on the same test images: write the leaderboard and register the best in MLflow."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ logger = logging.getLogger("cytopipe")
 
 
 def winners(board: Leaderboard) -> Iterator[Winner]:
-    """The best classifier of each ranking; of a cross-validated one no network alone was tested."""
+    """The best classifier of each ranking, unless it is cross-validated and so has no single tested network."""
     for ranking in board.root.values():
         best = ranking.best
         files = paths.classifier(best.name)
         details = ClassifierDetails.read(files.details)
         if details.model is None or not isinstance(details.test_sha256, str):
-            logger.info("%s: not registered, as it is one network a fold", best.name)
+            logger.info("%s: not registered, because it has one network per fold", best.name)
             continue
         accuracy = best.metrics["accuracy"]
         numbers = {"accuracy": accuracy.value, "accuracy_low": accuracy.low, "accuracy_high": accuracy.high}
@@ -43,7 +43,7 @@ def run(stage: Stage) -> None:
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))
     write_text(stage.output(paths.LEADERBOARD_MD), text)
-    # The report depends on this folder, which no stage would make where there is nothing to screen.
+    # The report depends on this folder, which no other stage creates if there are no screenings.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")

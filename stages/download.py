@@ -1,4 +1,4 @@
-"""Fetch a dataset in its publisher's own layout: draw phantoms, unpack an archive, or download it."""
+"""Fetch a dataset in its publisher's layout: generate phantoms, unpack an archive, or download it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate a classifier on the test split: metrics with intervals, predictions, plot tables and figures."""
+"""Evaluate a classifier on the test split: metrics with confidence intervals, predictions, plots and figures."""
 
 from __future__ import annotations
 

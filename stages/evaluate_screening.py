@@ -1,4 +1,4 @@
-"""Screen the test fields of a dataset: find their cells, name each, and score both against the annotated cells."""
+"""Screen the test fields of a dataset: detect and classify their cells, and compare with the annotated cells."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def run(stage: Stage) -> None:
     from cytopipe.models.determinism import prepare
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
-    from cytopipe.screening.annotated import fields_of_the_test
+    from cytopipe.screening.annotated import held_out_fields
     from cytopipe.screening.score import load_detector, screen_fields
 
     config = stage.params.screenings[stage.item]
     target, dataset = paths.Screened(stage.item), stage.params.datasets[config.dataset]
     source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
     manifest = paths.Organized(config.dataset).manifest
-    fields = fields_of_the_test(source.read_fields(paths.Raw(config.dataset).files), read_manifest(manifest), manifest)
+    fields = held_out_fields(source.read_fields(paths.Raw(config.dataset).files), read_manifest(manifest), manifest)
     device = prepare(stage.params.runtime)
     detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
     predictor = Predictor.load(paths.classifier(config.classifier).model, device)

@@ -1,4 +1,4 @@
-"""Explain a classifier's test predictions: panels, where attribution falls, and whether the methods hold."""
+"""Explain a classifier's test predictions: panels, shares of attribution by region, and checks of the methods."""
 
 from __future__ import annotations
 

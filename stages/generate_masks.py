@@ -1,4 +1,4 @@
-"""Predict the masks of every image of a dataset, in every split, by its segmenter."""
+"""Predict masks for all images of a dataset with its segmenter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn raw files into a checked ImageFolder with honest splits, true masks, a manifest and a summary."""
+"""Turn raw files into a validated ImageFolder with splits without leaks, true masks, a manifest and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make what people look at: results/report.html, one self-contained page, and a card of every model and dataset."""
+"""Write the report, one self-contained HTML page, and a card for every model and dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a classifier of cells; the validation split alone chooses its best epoch."""
+"""Train a classifier of cells; only the validation split selects the best epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a segmenter of cell and nucleus, with cross-fitted models where asked, and test it on the test split."""
+"""Train a segmenter of cells and nuclei, with cross-fitting if requested, and evaluate it on the test split."""
 
 from __future__ import annotations
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from typer.testing import Result
 
-from cytopipe.params import Training
-from cytopipe.pipeline.tracking.tracker import Tracker
+if TYPE_CHECKING:
+    from cytopipe.audit.audit import AuditedDataset
+    from cytopipe.params import Training
+    from cytopipe.pipeline.tracking.tracker import Tracker
+    from made_cells import Cell
 
 
 class Cytopipe(Protocol):
@@ -93,3 +96,29 @@ class LeaveResults(Protocol):
         pixels: str = "a",
         source: Mapping[str, Any] | None = None,
     ) -> Path: ...
+
+
+class DrawField(Protocol):
+    """Draws round cells of radius 15 px with nuclei of radius 5 px at these (x, y) on an even background.
+
+    Returns height x width x 3 uint8 grey; with `bright`, the cells are brighter than the background.
+    """
+
+    def __call__(
+        self, height: int, width: int, middles: Sequence[tuple[int, int]], bright: bool = False
+    ) -> np.ndarray: ...
+
+
+class RunAudit(Protocol):
+    """Writes cells as a dataset, audits it at level quick and returns the findings of audit.json by check.
+
+    The figures that the findings name are written, and no others.
+    """
+
+    def __call__(self, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]: ...
+
+
+class WriteDataset(Protocol):
+    """Writes cells as the stages before the audit would and loads them."""
+
+    def __call__(self, cells: Sequence[Cell]) -> AuditedDataset: ...

@@ -1,6 +1,6 @@
-"""Snakemake's view of dvc.yaml: every stage as a rule. Light to import: no pandas, torch or MLflow.
+"""The stages of dvc.yaml as rules for Snakemake. Light to import: no pandas, torch or MLflow.
 
-DVC resolves the templates; nothing is defined a second time here.
+DVC resolves the templates, so that nothing is defined twice.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ CODE = "src/"
 
 @dataclass(frozen=True)
 class Output:
-    """A file or folder that a rule writes. Names have no dots, so a path without a suffix is a folder.
+    """A file or folder that a rule writes. Names of entries have no dots, so that a path without a suffix is a folder.
 
     Attributes:
-        path: relative to the project's root.
-        title: of a figure, in the report.
+        path: path relative to the root of the project.
+        title: title of a figure in the report.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Output:
 
     @property
     def is_folder(self) -> bool:
-        """Whether Snakemake must be told `directory()`."""
+        """Whether it must be declared as `directory()` for Snakemake."""
         return not Path(self.path).suffix
 
     @property
@@ -55,15 +55,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Rule:
-    """One stage of dvc.yaml, resolved.
+    """A resolved stage of dvc.yaml.
 
     Attributes:
-        name: as DVC addresses it, such as train_classifier@small.
-        heading: what the stage does, its `desc`.
-        command: its shell command.
-        inputs: files and folders.
-        outputs: files and folders.
-        params: values of its parameters, and fingerprints of folders; a change reruns it.
+        name: name in DVC, such as train_classifier@small.
+        heading: description of the stage, `desc` in dvc.yaml.
+        command: shell command.
+        inputs: files and folders that it reads.
+        outputs: files and folders that it writes.
+        params: values of its parameters and fingerprints of folders; a change of any reruns the rule.
         meta: threads, gpu, mem_mb and runtime (minutes).
     """
 
@@ -77,7 +77,7 @@ class Rule:
 
     @property
     def category(self) -> str:
-        """The stage without its item."""
+        """Name of the stage without the item."""
         return self.name.partition("@")[0]
 
     @property
@@ -87,7 +87,7 @@ class Rule:
 
     @property
     def gpus(self) -> int:
-        """GPUs to reserve; none where the parameters keep the stage on the CPU."""
+        """Number of GPUs to reserve; 0 if the parameters keep the stage on the CPU."""
         return 0 if self.params.get(f"{PARAMS}:runtime.device") == "cpu" else self.meta["gpu"]
 
 
@@ -98,7 +98,7 @@ class Dag:
         root: folder with dvc.yaml and params.yaml.
 
     Raises:
-        CytopipeError: when params.yaml is faulty, or DVC cannot resolve dvc.yaml.
+        CytopipeError: params.yaml is invalid, or DVC cannot resolve dvc.yaml.
     """
 
     def __init__(self, root: str = ".") -> None:
@@ -111,13 +111,13 @@ class Dag:
 
     @cached_property
     def rules(self) -> list[Rule]:
-        """In the order of dvc.yaml."""
+        """All rules in the order of dvc.yaml."""
         produced = [out.def_path for stage in self._stages for out in stage.outs]
         return [self._rule(stage, produced) for stage in self._stages]
 
     @property
     def targets(self) -> list[str]:
-        """All outputs: Snakemake makes one that is missing again only when it is asked for."""
+        """All outputs; Snakemake recreates a missing output only if it is a target."""
         return [out.path for rule in self.rules for out in rule.outputs]
 
     def _rule(self, stage: Any, produced: Sequence[str]) -> Rule:
@@ -136,10 +136,10 @@ class Dag:
         return Rule(stage.name, stage.desc or stage.name, stage.cmd, inputs, outputs, params, stage.meta or {})
 
     def _expand(self, dep: str, produced: Iterable[str]) -> Iterable[str]:
-        """The paths by which Snakemake knows a dependency.
+        """The paths that represent a dependency in Snakemake.
 
-        A file inside an output is that output: Snakemake has no rule for it. It does not see edits inside a folder, so
-        that a folder of code, or of several rules' outputs, stands as these.
+        A file inside an output is replaced by that output, because no rule creates the file. Snakemake does not notice
+        edits inside a folder, so that a folder of code, or of outputs of several rules, is replaced by these.
         """
         if around := [out for out in produced if dep.startswith(f"{out}/")]:
             return around
@@ -155,27 +155,27 @@ def _is_titled(out: Any) -> bool:
 
 
 def _figure_title(path: Path, titles: Mapping[Path, str]) -> str:
-    """The title of the plot that has a figure's name, without the item that begins it; else the name in words."""
+    """Title of the plot with the figure's name, without the leading item; otherwise the name in words."""
     plot = titles.get(path.with_suffix(""), "")
     return plot.partition(": ")[2] or path.stem.replace("_", " ")
 
 
 def is_source(path: Path) -> bool:
-    """Whether a path inside a folder of code is a module or a template, not what Python leaves behind."""
+    """Whether a path inside a folder of code is a source file, not a cache of Python."""
     return path.is_file() and "__pycache__" not in path.parts
 
 
 def fingerprint(folder: Path) -> str:
-    """Of the names, sizes and times of a folder's files: what Snakemake is to notice in a user's own data.
+    """A hash of the names, sizes and modification times of all files in a folder, by which Snakemake notices changes.
 
-    27,558 files take 0.2 s here; as inputs of a rule they took 2 s and a screen of names for each message.
+    For 27,558 files it takes 0.2 s; as inputs of a rule they would take 2 s, and every message would list them all.
     """
     digest = hashlib.sha256()
     for root, folders, names in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(names):
             path = Path(root, name)
-            with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere: the stage refuses it
+            with contextlib.suppress(FileNotFoundError):  # a broken link, which the stage reports
                 state = path.stat()
                 digest.update(repr((str(path.relative_to(folder)), state.st_size, state.st_mtime_ns)).encode())
     return digest.hexdigest()

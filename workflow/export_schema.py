@@ -1,4 +1,4 @@
-"""Write the JSON schema of params.yaml, by which editors complete and check it: python workflow/export_schema.py."""
+"""Write the JSON schema of params.yaml, for completion and checks in editors: python workflow/export_schema.py."""
 
 from __future__ import annotations
 

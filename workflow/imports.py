@@ -1,11 +1,11 @@
-"""Which packages of the library a stage script imports, directly or not: the code that dvc.yaml must name.
+"""Compares the code dependencies in dvc.yaml with the packages that the stage scripts import, directly or indirectly.
 
-`python workflow/imports.py --write` updates dvc.yaml; without the option it prints what differs and exits with 1.
+`python workflow/imports.py --write` updates dvc.yaml; without the option it prints the differences and exits with 1.
 
-A package is a folder directly below src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it whole. In SPLIT each
-folder counts by itself: training logs models to MLflow, and a change of the ONNX export must train nothing again. The
-two modules directly below src/cytopipe do not count: errors.py decides no byte of an
-output, and a path that changes in paths.py changes in dvc.yaml too.
+A package is a folder directly inside src/cytopipe, or src/cytopipe_phantoms; dvc.yaml names it as a whole. The folders
+inside the packages in SPLIT count separately: training logs models to MLflow, and a change of the ONNX export must not
+rerun it. The two modules directly inside src/cytopipe do not count: errors.py does not affect outputs, and a path that
+changes in paths.py changes in dvc.yaml too.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SPLIT = frozenset(LIBRARY / name for name in ("deploy",))
 def closure(script: Path, root: Path = ROOT) -> set[Path]:
     """Modules of the library that a script imports, also inside functions, or finds with pkgutil.
 
-    The `__init__.py` of every package on the way is one of them; the script is not.
+    They include the `__init__.py` of every package on the way, but not the script.
 
     Args:
-        script: relative to `root`.
-        root: of the project.
+        script: path relative to `root`.
+        root: root of the project.
 
     Returns:
         Paths relative to `root`.
@@ -47,12 +47,12 @@ def closure(script: Path, root: Path = ROOT) -> set[Path]:
 
 
 def packages(script: Path, root: Path = ROOT) -> list[str]:
-    """The packages that a script imports something of, sorted."""
+    """The packages that a script imports from, sorted."""
     return sorted({path.as_posix() for module in closure(script, root) if (path := _package_of(module))})
 
 
 def _package_of(module: Path) -> Path | None:
-    """The package that a module counts for; none for what holds nothing but names."""
+    """The package that a module belongs to; None if the module does not count."""
     inside = module.relative_to(SOURCE).parts
     if inside[0] == PHANTOMS.name:
         return PHANTOMS
@@ -65,7 +65,7 @@ def _package_of(module: Path) -> Path | None:
 
 
 def _imported(file: Path, root: Path) -> Iterator[Path]:
-    names: dict[str, str] = {}  # what is called in this file: module
+    names: dict[str, str] = {}  # name in this file -> module
     nodes = list(ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))))
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -85,7 +85,7 @@ def _imported(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _files(name: str) -> Iterator[Path]:
-    """Files that importing a name may run."""
+    """Files that may be executed when a name is imported."""
     parts = name.split(".")
     if parts[0] in (LIBRARY.name, PHANTOMS.name):
         for end in range(1, len(parts) + 1):
@@ -94,7 +94,7 @@ def _files(name: str) -> Iterator[Path]:
 
 
 def main(root: Path = ROOT, write: bool = False) -> int:
-    """Compare, or with `write` update, the packages that every stage names; returns the exit status."""
+    """Compare the packages that dvc.yaml names, or with `write` update them; returns the exit status."""
     file = root / "dvc.yaml"
     text = before = file.read_text(encoding="utf-8")
     for name, stage in read_description(file).stages.items():
@@ -113,7 +113,7 @@ def main(root: Path = ROOT, write: bool = False) -> int:
 
 
 def _with_packages(text: str, script: Path, wanted: Sequence[str]) -> str:
-    """dvc.yaml with other packages below the script of a stage; all else stays as it is, comments too."""
+    """dvc.yaml with the packages below the script of a stage replaced; everything else stays, including comments."""
     block = re.compile(rf"^( *- ){re.escape(script.as_posix())}\n(?:\1{SOURCE}/.*\n)*", re.MULTILINE)
     return block.sub(lambda found: "".join(f"{found[1]}{dep}\n" for dep in [script.as_posix(), *wanted]), text)
 

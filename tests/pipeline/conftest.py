@@ -1,4 +1,4 @@
-"""Finished projects of both engines to change."""
+"""Copies of the projects that the engines finished, to change."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Finished", "Project", "finished"]
 
 @pytest.fixture
 def dvc_copy(finished: Finished, tmp_path: Path) -> Project:
-    """A finished project of DVC to change."""
+    """A copy of the project that DVC finished, to change."""
     return finished.dvc.copy(tmp_path / "project")
 
 
 @pytest.fixture
 def snakemake_copy(finished: Finished, tmp_path: Path) -> Project:
-    """A finished project of Snakemake to change."""
+    """A copy of the project that Snakemake finished, to change."""
     return finished.snakemake.copy(tmp_path / "project")

@@ -1,4 +1,4 @@
-"""What an edit reruns, and the commands that people type around a run."""
+"""The stages that an edit reruns, and the commands of DVC and Snakemake that users type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tiny preset through both engines: same bytes, nothing to do a second time, one MLflow run a stage."""
+"""The preset tiny by both engines: the same bytes, nothing to do the second time, one MLflow run per stage."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def runs_of(database: Path) -> list[Any]:
 
 @in_group_of_snakemake
 def test_the_metrics_pass_the_gate_and_a_planted_regression_does_not(snakemake_copy: Project) -> None:
-    """What refuses a change that makes the metrics of the tiny preset worse."""
+    """The gate that rejects a change that makes the metrics of the preset tiny worse."""
     gate = ("cytopipe", "gate", "--baseline", "tests/baselines/tiny.json")
     print(snakemake_copy.run(*gate))
     file = snakemake_copy.folder / "results/segmenters/unet/details.json"
@@ -177,7 +177,7 @@ def test_a_killed_snakemake_goes_on_and_ends_with_the_same_bytes(finished: Finis
 
 
 def kill_when(project: Project, appears: str, *command: str) -> None:
-    """Start the command, kill it alone (-9) when a file appears, and wait for the stage to die with it."""
+    """Start the command, kill only it (-9) when a file appears, and wait until its stage has ended."""
     process = project.start(*command)
     while not list(project.folder.glob(appears)):
         assert process.poll() is None, f"ended before {appears} was there:\n{project.log.read_text()}"

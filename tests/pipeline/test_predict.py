@@ -1,4 +1,4 @@
-"""`cytopipe predict` on the test images of a finished project: the very probabilities that `evaluate` wrote."""
+"""`cytopipe predict` on the test images of a finished project gives the probabilities that `evaluate` wrote."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def predict(project: Project, model: Path, images: Path, folder: Path) -> list[d
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_probabilities_are_those_of_evaluate(finished: Finished, tmp_path: Path, name: str) -> None:
-    """In evaluate's order, by id: a network's last digits depend on the company in a batch."""
+    """The images are in the order of `evaluate`, by id, because results depend slightly on batch composition."""
     project = finished.dvc
     expected = read((project.folder / f"results/classifiers/{name}/predictions.csv").read_text())
     organized = project.folder / DATA

@@ -1,4 +1,4 @@
-"""The models that a finished project leaves in MLflow, used as a stranger would: by their name in the registry."""
+"""The models that a finished project registers in MLflow, loaded by their registered names, as a user would."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def images_of(project: Project) -> dict[str, Path]:
 
 
 def served(project: Project, images: list[Path], folder: Path) -> list[dict[str, Any]]:
-    """What the registered winner of a project says of image files, asked from another folder."""
+    """The predictions of a project's registered winner for image files, made in another folder."""
     done = subprocess.run(
         [sys.executable, "-c", USE, f"sqlite:///{project.folder / 'mlflow.db'}"],
         cwd=folder,
@@ -106,9 +106,11 @@ def test_every_classifier_is_logged_once_by_the_run_that_trained_it(finished: Fi
     project: Project = getattr(finished, engine)
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("cytopipe")
+    assert experiment is not None
     models = client.search_logged_models([experiment.experiment_id])
     assert sorted(one.tags["classifier"] for one in models) == ["masks", "resnet-masked", "resnet-rgb"]
     for one in models:
+        assert one.source_run_id is not None
         run = client.get_run(one.source_run_id)
         assert run.data.tags["stage"] == "train_classifier" and run.data.tags["item"] == one.tags["classifier"]
         details = project.folder / "results/classifiers" / one.tags["classifier"] / "details.json"

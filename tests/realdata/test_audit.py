@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cytopipe.audit.audit import Subject, audit
+from cytopipe.audit.audit import AuditedDataset, audit
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
 from cytopipe.data.tensors import ArrayWriter, make_item
@@ -60,7 +60,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                     image = read_png(folder / row.path)
                     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
                     writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
-        subject = Subject.load("bethesda", folder, tensors, raw)
+        subject = AuditedDataset.load("bethesda", folder, tensors, raw)
         result = audit(subject, "quick", pictures, lambda items: items)
         return {finding.check: finding for finding in result.findings}
 
@@ -82,7 +82,7 @@ def test_the_background_gives_the_class_away(audited: Audited) -> None:
     assert findings["low_frequency_colour"].verdict in ("warning", "fail")
     assert findings["image_statistics"].verdict in ("warning", "fail")
     assert "brightness" in findings["image_statistics"].title
-    for check in ("byte_duplicates", "near_duplicates", "groups", "shuffled_labels"):
+    for check in ("byte_duplicates", "near_duplicates", "groups", "label_permutation"):
         assert findings[check].verdict == "ok", check
     assert number(findings["near_duplicates"], "within_groups") >= 1  # one field, photographed twice
 
@@ -91,5 +91,5 @@ def test_a_split_by_image_is_caught(audited: Audited) -> None:
     findings = audited("random")
     assert findings["groups"].verdict == "fail"
     assert number(findings["groups"], "across_splits") > 50
-    assert findings["shuffled_labels"].verdict == "fail"
-    assert number(findings["shuffled_labels"], "nearest_accuracy") > 0.4
+    assert findings["label_permutation"].verdict == "fail"
+    assert number(findings["label_permutation"], "nearest_accuracy") > 0.4

@@ -53,11 +53,11 @@ class Project:
 
     def _first(self, dataset: str) -> dict[str, AnnotatedField]:
         """The first test field of each class; the class of a field is that of its first cell."""
-        from cytopipe.screening.annotated import fields_of_the_test  # imports the plotting libraries
+        from cytopipe.screening.annotated import held_out_fields  # imports the plotting libraries
 
         assert self.params is not None
         source = adapter(self.params.datasets[dataset].adapter, f"datasets.{dataset}.adapter")
         manifest = paths.Organized(dataset).manifest
         fields = source.read_fields(paths.Raw(dataset).files)
-        fields = fields_of_the_test(fields, read_manifest(manifest), manifest)
+        fields = held_out_fields(fields, read_manifest(manifest), manifest)
         return {field.cells[0].label: field for field in reversed(fields)}

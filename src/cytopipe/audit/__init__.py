@@ -1,1 +1,1 @@
-"""Attempts to prove the numbers wrong: leaks between splits, labels that noise predicts, and shortcuts."""
+"""Audit of a dataset: leaks between splits, random labels that can be learnt, and shortcuts."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from cytopipe.audit import figures, leaks, patches, shortcuts
 from cytopipe.audit.findings import conclude, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
-from cytopipe.audit.label_permutation import shuffled_labels
+from cytopipe.audit.label_permutation import label_permutation
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.data.tensors import Stack, load_all
@@ -22,22 +21,23 @@ from cytopipe.imaging.decode import read_png
 from cytopipe.paths import MANIFEST
 from cytopipe.results.audit import AuditReport, Finding
 
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
-_SHOWN = 6  # images in a figure's row
-_TRAINED = ("shuffled_labels", "background_only", "low_frequency_colour", "image_statistics")
+Progress = Callable[[Iterable[int]], Iterable[int]]
+_SHOWN = 6  # images in a row of a figure
+_TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics")
 
 
 @dataclass(frozen=True)
 class Level:
-    """How much is trained.
+    """The effort of an audit.
 
     Attributes:
-        images: that the probes see, drawn evenly from the classes; None for all. The leak search always sees all.
-        side: of an image that a classifier sees, pixels.
-        atoms: patches in its dictionary.
-        margin: pixels (of `side`) around a cell that are no background.
-        permutations: of labels, for each probe.
-        repeats: cross-validations of each probe.
+        images: number of images for the probes, drawn evenly from the classes; None for all. The search for leaks
+            always uses all images.
+        side: side of the images that the probes see, pixels.
+        atoms: number of patches in their dictionary.
+        margin: pixels (of an image of that side) around a cell that do not count as background.
+        permutations: permutations of the labels per probe.
+        repeats: cross-validations per probe.
     """
 
     images: int | None
@@ -55,15 +55,15 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A dataset under audit.
+class AuditedDataset:
+    """A dataset as the audit sees it.
 
     Attributes:
-        name: of the dataset.
-        folder: of the organized dataset.
-        rows: of its manifest, in id order.
-        items: N x H x W x 5 uint8 in the same order, the predicted masks among the channels.
-        raw: folder with the publisher's files.
+        name: name of the dataset.
+        folder: folder of the organized dataset.
+        rows: rows of its manifest, in the order of ids.
+        items: N x H x W x 5 uint8 in the same order, with the predicted masks as channels.
+        raw: folder of the publisher's files.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Subject:
     raw: Path
 
     @classmethod
-    def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> Subject:
-        """Read manifests and map the arrays.
+    def load(cls, name: str, organized: Path, tensors: Path, raw: Path) -> AuditedDataset:
+        """Read the manifests and memory-map the arrays.
 
         Raises:
-            CytopipeError: when organized images and arrays are not of the same images.
+            CytopipeError: the organized dataset and the arrays are not of the same images.
         """
         rows = read_manifest(organized / MANIFEST)
         items, index = load_all(tensors)
@@ -86,24 +86,24 @@ class Subject:
         return cls(name, organized, rows, items, raw)
 
     def image(self, position: int) -> np.ndarray:
-        """H x W x 3 uint8 RGB, as organized."""
+        """The organized image at a position of `rows`, H x W x 3 uint8 RGB."""
         return read_png(self.folder / self.rows[position].path)
 
 
-def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> AuditReport:
+def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progress) -> AuditReport:
     """Run every check.
 
     Args:
         subject: the dataset.
         level: a key of LEVELS.
         pictures: existing folder for the figures.
-        progress: wraps the iteration over all images.
+        progress: wraps the iteration over all images, for a progress bar.
 
     Returns:
-        Every finding, and the verdict.
+        All findings and the overall verdict.
     """
     depth = LEVELS[level]
-    chosen = choose([row.class_index for row in subject.rows], depth.images)
+    chosen = sample_images([row.class_index for row in subject.rows], depth.images)
     wanted = set(chosen.tolist())
     prints, small, statistics = [], [], []
     for position in progress(range(len(subject.rows))):
@@ -116,15 +116,19 @@ def audit(subject: Subject, level: str, pictures: Path, progress: Progress) -> A
             statistics.append([measured[name] for name in NAMES])
     sides = np.array([min(row.width, row.height) for row in subject.rows])
     pairs = near_duplicates(np.stack(prints), np.stack(small), sides)
-    findings = [leaks.byte_duplicates(subject.rows), _near(subject, pairs, pictures), leaks.torn_groups(subject.rows)]
-    units = np.array(leaks.joined_units(subject.rows, pairs))[chosen]
+    findings = [
+        leaks.byte_duplicates(subject.rows),
+        _near(subject, pairs, pictures),
+        leaks.groups_across_splits(subject.rows),
+    ]
+    units = np.array(leaks.independent_units(subject.rows, pairs))[chosen]
     columns = dict(zip(NAMES, np.array(statistics).T, strict=True))
     findings += _train(subject, depth, chosen, units, columns, pictures)
     return report(subject.name, level, subject.rows, findings)
 
 
-def choose(labels: Sequence[int], most: int | None) -> np.ndarray:
-    """Positions of at most about `most` images, in order, drawn evenly from the classes."""
+def sample_images(labels: Sequence[int], most: int | None) -> np.ndarray:
+    """Positions of at most `most` images, sorted, drawn evenly from the classes; rare classes are taken whole."""
     if most is None or len(labels) <= most:
         return np.arange(len(labels))
     rng = np.random.default_rng(0)
@@ -133,14 +137,14 @@ def choose(labels: Sequence[int], most: int | None) -> np.ndarray:
     classes = np.unique(values)
     left, chosen = most, list[int]()
     for rank, label in enumerate(sorted(classes, key=lambda k: int((values == k).sum()))):
-        share = left // (len(classes) - rank)  # what rare classes leave goes to the common ones
+        share = left // (len(classes) - rank)  # common classes get what rare ones leave
         taken = [int(k) for k in order if values[k] == label][:share]
         chosen += taken
         left -= len(taken)
     return np.array(sorted(chosen))
 
 
-def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
+def _near(subject: AuditedDataset, pairs: Sequence[Pair], pictures: Path) -> Finding:
     finding = leaks.near_duplicates(subject.rows, pairs)
     across, between, _ = leaks.sort_pairs(subject.rows, pairs)
     shown = [*across, *between][:12]
@@ -159,19 +163,19 @@ def _near(subject: Subject, pairs: Sequence[Pair], pictures: Path) -> Finding:
 
 
 def _train(
-    subject: Subject,
+    subject: AuditedDataset,
     depth: Level,
     chosen: np.ndarray,
     units: np.ndarray,
     statistics: Mapping[str, np.ndarray],
     pictures: Path,
 ) -> list[Finding]:
-    """The checks that train."""
+    """Run the checks that train classifiers."""
     rows = [subject.rows[k] for k in chosen]
     items = subject.items.take(chosen)
     labels = np.array([row.class_index for row in rows])
     conditions = shortcuts.Conditions(labels, units, depth.permutations, depth.repeats)
-    dictionary = patches.learn(items, depth.side, depth.atoms, seed=0)
+    dictionary = patches.learn_dictionary(items, depth.side, depth.atoms, seed=0)
     whole, background, shown = patches.features(items, dictionary, depth.margin)
     everything = conditions.probe(whole)
     if everything is None:
@@ -182,7 +186,7 @@ def _train(
     families = shortcuts.probe_families(conditions, statistics)
     covered = _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth)
     return [
-        shuffled_labels(whole, splits, units.tolist(), len(set(labels.tolist()))),
+        label_permutation(whole, splits, units.tolist(), len(set(labels.tolist()))),
         _drawn(*shortcuts.background_only(conditions, background, whole, shown), pictures, covered),
         _drawn(*shortcuts.low_frequency_colour(conditions, colours, everything), pictures, _coarse(items)),
         _drawn(*shortcuts.image_statistics(families, everything), pictures),
@@ -190,7 +194,7 @@ def _train(
 
 
 def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.ndarray | None = None) -> Finding:
-    """The finding with its figure: bars, and what the probe was shown."""
+    """Draw the figure of a finding (accuracies, and the images as the probe saw them) and add it to the finding."""
     if not bars:
         return finding
     figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
@@ -198,13 +202,13 @@ def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.nda
 
 
 def _spread(positions: np.ndarray) -> list[int]:
-    """A few of the positions, from first to last."""
+    """At most _SHOWN of the positions, evenly spread from first to last."""
     places = np.linspace(0, len(positions) - 1, min(_SHOWN, len(positions))).astype(int)
     return [int(positions[place]) for place in places]
 
 
 def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | None:
-    """Images, and below them what is left of them when their cells are covered by the background's mean colour."""
+    """A figure of images, and below them the same with their cells covered by the mean colour of the background."""
     above, below = [], []
     for position in _spread(positions) if len(positions) else []:
         image = (patches.scale(items[position], depth.side) * 255).round().astype(np.uint8)
@@ -218,7 +222,7 @@ def _covered(items: Stack, positions: np.ndarray, depth: Level) -> np.ndarray | 
 
 
 def _coarse(items: Stack) -> np.ndarray:
-    """Images, and below them their mean colours."""
+    """A figure of images, and below them their mean colours."""
     above = [np.ascontiguousarray(items[position][..., :3]) for position in _spread(np.arange(len(items)))]
     coarse = [(patches.scale(image, shortcuts.COLOUR_PX) * 255).round().astype(np.uint8) for image in above]
     return figures.gallery([above, coarse])

@@ -1,4 +1,4 @@
-"""Pictures of an audit: the pairs that it found, what a probe was shown, and how well it did."""
+"""Figures of an audit: near-duplicates, the accuracies of probes, and the images as the probes saw them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 
-from cytopipe.audit.linear_probe import Probe
+from cytopipe.audit.linear_probe import ProbeResult
 from cytopipe.plotting.figures import figure
 from cytopipe.results.audit import Verdict
 
 COLOURS: dict[str, str] = {"ok": "#8a94a6", "warning": "#d9a441", "fail": "#c8553d", "reference": "#1f5fbf"}
-_BOX = 160  # pixels of a shown image's side
+_BOX = 160  # side of a shown image, pixels
 _MOST_PAIRS = 12
 _MOST_LETTERS = 30
 
 
 def pairs_figure(path: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray, str, str]]) -> None:
-    """Pairs of images side by side, two pairs a row: (H x W x 3 uint8 each, caption of each)."""
+    """Draw pairs of images, two pairs per row.
+
+    Args:
+        path: output file.
+        pairs: two images (H x W x 3 uint8) and their two captions.
+    """
     shown = pairs[:_MOST_PAIRS]
     rows = -(-len(shown) // 2)
     gap, between, text = 4, 28, 34
@@ -38,8 +43,8 @@ def pairs_figure(path: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray, str, 
         axis.set_title("near-duplicates, the most alike first")
 
 
-def bars(axis: Axes, results: Mapping[str, tuple[Probe, Verdict | str]]) -> None:
-    """Balanced accuracies with their intervals, against chance; red where the verdict is fail."""
+def bars(axis: Axes, results: Mapping[str, tuple[ProbeResult, Verdict | str]]) -> None:
+    """Draw balanced accuracies with their confidence intervals and the chance level; failures are red."""
     names = list(results)
     for place, (result, verdict) in enumerate(results.values()):
         reach = [[max(0.0, result.accuracy - result.low)], [max(0.0, result.high - result.accuracy)]]
@@ -55,9 +60,12 @@ def bars(axis: Axes, results: Mapping[str, tuple[Probe, Verdict | str]]) -> None
 
 
 def probe_figure(
-    path: Path, results: Mapping[str, tuple[Probe, Verdict | str]], shown: np.ndarray | None = None, title: str = ""
+    path: Path,
+    results: Mapping[str, tuple[ProbeResult, Verdict | str]],
+    shown: np.ndarray | None = None,
+    title: str = "",
 ) -> None:
-    """Bars, and beside them what the probe was shown."""
+    """Draw the accuracies of probes, and beside them a picture (H x W x 3 uint8) of what they saw."""
     height = 1.3 + 0.42 * len(results)
     with figure(path, 1 if shown is None else 2, (5.2, max(height, 2.6 if shown is not None else 0))) as axes:
         bars(axes[0], results)
@@ -68,7 +76,7 @@ def probe_figure(
 
 
 def gallery(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of H x W x 3 uint8 images -> one picture with white lines between them."""
+    """Arrange rows of H x W x 3 uint8 images in one picture, with white lines between them."""
     lines = [
         np.concatenate([np.pad(boxed(image), ((3, 3), (3, 3), (0, 0)), constant_values=255) for image in row], 1)
         for row in rows
@@ -77,7 +85,7 @@ def gallery(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def boxed(image: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8 scaled to fit a square of _BOX px, centred on light grey; small images keep their pixels."""
+    """Fit an H x W x 3 uint8 image into a grey square of _BOX px; small images are enlarged without smoothing."""
     height, width = image.shape[:2]
     factor = _BOX / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -89,6 +97,6 @@ def boxed(image: np.ndarray) -> np.ndarray:
 
 
 def short(name: str) -> str:
-    """A long id with its middle left out."""
+    """Shorten a long id in the middle."""
     half = _MOST_LETTERS // 2
     return name if len(name) <= _MOST_LETTERS else f"{name[: half - 1]}…{name[-half:]}"

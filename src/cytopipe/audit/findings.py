@@ -1,4 +1,4 @@
-"""The findings of an audit and their verdict, as audit.json holds them."""
+"""Findings of an audit and the overall verdict, as stored in audit.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def conclude(
     numbers: Mapping[str, float | int | None] | None = None,
     examples: Sequence[Example] = (),
 ) -> Finding:
-    """The finding of one check, with at most MOST_EXAMPLES examples; `Finding` describes the arguments."""
+    """Make the finding of a check, with at most MOST_EXAMPLES examples; see `Finding` for the arguments."""
     return Finding(
         check=check,
         verdict=verdict,
@@ -32,13 +32,13 @@ def conclude(
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:
-    """The gravest verdict; ok where every check was skipped."""
+    """The most severe verdict; ok if every check was skipped."""
     gravest: Verdict = max((finding.verdict for finding in findings), key=_SEVERITY.index, default="ok")
     return "ok" if gravest == "skipped" else gravest
 
 
 def report(dataset: str, level: str, rows: Sequence[Row], findings: Sequence[Finding]) -> AuditReport:
-    """The audit of a dataset; without a level's checks the verdict is `off`."""
+    """Make the report of an audit; at level `off`, without findings, the verdict is `off`."""
     return AuditReport(
         dataset=dataset,
         level=level,
@@ -49,5 +49,5 @@ def report(dataset: str, level: str, rows: Sequence[Row], findings: Sequence[Fin
 
 
 def example(one: Row, other: Row, distance: int | None = None) -> Example:
-    """Two images that show a finding; distance: bits in which their hashes differ."""
+    """Make an example of a finding from two images; `distance` is the number of differing bits of their hashes."""
     return Example(ids=(one.id, other.id), splits=(one.split, other.split), distance=distance)

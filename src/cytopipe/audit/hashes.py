@@ -1,8 +1,8 @@
-"""Near-duplicates: perceptual hashes of all eight orientations find candidates, pixels decide.
+"""Near-duplicates: perceptual hashes of all eight orientations give candidates, and a comparison of pixels decides.
 
-The hash is imagehash's pHash (signs of the low frequencies of a cosine transform; Zauner 2010) of 256 bits. It alone
-takes small cells for alike, because each is one disc: candidates are compared pixel by pixel, after what all images of
-the dataset share is whitened away.
+The hash is imagehash's pHash with 256 bits (signs of the low frequencies of a cosine transform; Zauner 2010). On its
+own it confuses images of single small cells, because each shows one disc. Candidates are therefore compared pixel by
+pixel, after whitening removes what all images of the dataset have in common.
 """
 
 from __future__ import annotations
@@ -15,26 +15,32 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-ORIENTATIONS = 8  # quarter turns, and those of the mirror image
-HASH_SIDE = 16  # bits of a side: 256 in all
-HASHED_PX = 64  # side of what is hashed
-THUMBNAIL_PX = 32  # side of what decides
-# Copies at JPEG quality 30, over-exposed by a third or shrunk to 60 % differ in up to 56 bits, mostly in less than 20.
+ORIENTATIONS = 8  # rotations by multiples of 90 degrees, with and without mirroring
+HASH_SIDE = 16  # bits per side: 256 in all
+HASHED_PX = 64  # side of the image that is hashed
+THUMBNAIL_PX = 32  # side of the images that are compared pixel by pixel
+# Copies at JPEG quality 30, overexposed by a third or reduced to 60 % differ in up to 56 bits, mostly in less than 20.
 MOST_BITS = 56
-# Nineteen of twenty such copies correlate above it, on four kinds of phantoms and on real smears; of patches of 20 px
-# fewer. Unrelated images stay below: 0.76 at most among phantoms of single cells, 0.73 among 22,684 real ones.
+# 95 % of such copies correlate more strongly, for four kinds of phantoms and real smears; for patches of 20 px fewer
+# do. Unrelated images correlate less: 0.76 at most among phantoms of single cells, 0.73 among 22,684 real ones.
 LEAST_CORRELATION = 0.78
-# Images smaller than what is compared hold less to tell them apart: two of 1,522 phantom patches of 20 px reach 0.8.
+# Images smaller than a thumbnail contain less that distinguishes them: two of 1,522 phantom patches of 20 px reach 0.8.
 LEAST_OF_SMALL = 0.9
-_SHRINKAGE = 0.1  # of a mean variance: directions with less are noise of compression, not to be amplified
-_SAMPLE = 2000  # images that tell what a dataset's images share
-_EVEN = 1.0  # grey levels of standard deviation: an image below has nothing to compare
-_BLOCK = 64  # images compared at once with all others: 15 MB at 27,558 images
+_SHRINKAGE = 0.1  # of the mean variance; directions with less are compression noise and must not be amplified
+_SAMPLE = 2000  # images that the covariance is estimated from
+_EVEN = 1.0  # standard deviation in grey levels below which an image has nothing to compare
+_BLOCK = 64  # images that are compared with all others at a time: 15 MB for 27,558 images
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two near-duplicates: their positions (first < second), differing bits, and the correlation of their pixels."""
+    """Two near-duplicates.
+
+    Attributes:
+        first, second: positions of the images, first < second.
+        distance: number of differing bits of their hashes.
+        correlation: correlation of their whitened pixels.
+    """
 
     first: int
     second: int
@@ -43,19 +49,19 @@ class Pair:
 
 
 def orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """One of the 8 orientations of an H x W (x C) array: turned by quarters, the last four mirrored before."""
+    """One of the 8 orientations of an H x W (x C) array: rotated by quarter turns; the last four are mirrored first."""
     mirrored = image[:, ::-1] if orientation >= 4 else image
     return np.ascontiguousarray(np.rot90(mirrored, orientation % 4))
 
 
 def fingerprint(grey: np.ndarray) -> np.ndarray:
-    """Hash every orientation.
+    """Hash an image in every orientation.
 
     Args:
         grey: H x W uint8.
 
     Returns:
-        8 x 4 uint64, the first row of the image as it is.
+        8 x 4 uint64; the first row is the hash of the image as it is.
     """
     small = _scaled(grey, HASHED_PX)
     hashes = [
@@ -66,7 +72,7 @@ def fingerprint(grey: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
-    """H x W uint8 -> THUMBNAIL_PX x THUMBNAIL_PX uint8."""
+    """Scale an H x W uint8 image to THUMBNAIL_PX x THUMBNAIL_PX."""
     return _scaled(grey, THUMBNAIL_PX)
 
 
@@ -76,7 +82,7 @@ def _scaled(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray, sides: np.ndarray) -> list[Pair]:
-    """All pairs of near-duplicates, in order of position.
+    """Find all pairs of near-duplicates.
 
     Args:
         fingerprints: N x 8 x 4 uint64.
@@ -84,9 +90,9 @@ def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray, sides: np.
         sides: the shorter side of each image, pixels.
 
     Returns:
-        The pairs, with copies of the same pixels among them. An even image has no detail, and no near-duplicate.
+        The pairs, sorted by position, identical images included. Images of constant grey have no near-duplicates.
     """
-    details = Details(thumbnails)
+    details = WhitenedThumbnails(thumbnails)
     least = np.where(sides < THUMBNAIL_PX, LEAST_OF_SMALL, LEAST_CORRELATION)
     found: list[Pair] = []
     for first, second, orientation, distance in candidates(fingerprints):
@@ -99,9 +105,13 @@ def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray, sides: np.
 
 
 def candidates(fingerprints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Pairs whose hashes differ in at most MOST_BITS: (first, second, orientation of the second, bits), in blocks.
+    """Find the pairs whose hashes differ in at most MOST_BITS, in constant memory per block of images.
 
-    Memory does not grow with the number of pairs compared.
+    Args:
+        fingerprints: N x 8 x 4 uint64.
+
+    Yields:
+        For K pairs: first positions, second positions, orientations of the second image, and differing bits.
     """
     for start in range(0, len(fingerprints), _BLOCK):
         plain = fingerprints[start : start + _BLOCK, 0]
@@ -119,12 +129,12 @@ def candidates(fingerprints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
             yield r + start, c + start, turned[r, c], best[r, c]
 
 
-class Details:
-    """What tells images of one dataset apart: their cosine after whatever many share, as discs, is whitened away.
+class WhitenedThumbnails:
+    """Thumbnails of a dataset, whitened so that what they have in common, such as a disc, does not count as similarity.
 
-    In the whitened space the inner product of two images is x' (C + shrinkage)^-1 y. C is the covariance of all 8
-    orientations, so that turning commutes with it and every image is whitened once. Brightness and contrast are
-    divided out before.
+    The inner product of two whitened images is x' (C + shrinkage)^-1 y. C is the covariance over all 8 orientations; it
+    commutes with changes of the orientation, so that each image is whitened only once. Brightness and contrast are
+    normalised first.
 
     Args:
         thumbnails: N x 32 x 32 uint8 grey.
@@ -144,16 +154,18 @@ class Details:
         self.lengths = np.sqrt(np.einsum("nd,nd->n", self.plain, self.white).clip(0))
 
     def correlation(self, first: np.ndarray, second: np.ndarray, orientation: np.ndarray) -> np.ndarray:
-        """Cosine of the first images and the second ones as turned, K; 0 where one of them is even."""
+        """Cosine similarity of K pairs, with the second images in the given orientations; 0 for constant images."""
         others = np.take_along_axis(self.white[second], self.turned[orientation], axis=1)
         inner = np.einsum("nd,nd->n", self.plain[first], others)
         lengths = self.lengths[first] * self.lengths[second]
-        return np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+        cosine: np.ndarray = np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+        return cosine
 
 
 def _standard(thumbnails: np.ndarray) -> np.ndarray:
-    """N x H x W uint8 -> N x (H W) float32 of mean 0 and deviation 1; 0 where an image is even."""
+    """N x H x W uint8 -> N x (H W) float32 with mean 0 and standard deviation 1; images of constant grey become 0."""
     values = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     deviations = values.std(axis=1, keepdims=True)
-    return np.divide(values, deviations, out=np.zeros_like(values), where=deviations > _EVEN)
+    standard: np.ndarray = np.divide(values, deviations, out=np.zeros_like(values), where=deviations > _EVEN)
+    return standard

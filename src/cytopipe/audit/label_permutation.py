@@ -1,8 +1,8 @@
-"""Labels without meaning: a classifier that learns them recognises test images instead of classifying them.
+"""Label permutation: a classifier that predicts random labels recognises test images instead of classifying them.
 
-Every unit (a group, joined with those that hold copies of its images) gets a class drawn anew, all classes equally
-likely. Where no unit has images on both sides, test labels are independent of training labels, and any classifier is
-right once in as many times as there are classes, exactly. Images on both sides carry their drawn label across.
+Every unit (a group, merged with all groups that contain copies of its images) gets a random class, with equal
+probabilities. If no unit has images both in training and in test, test labels are independent of training labels, and
+the expected accuracy of any classifier is exactly one over the number of classes. A unit on both sides leaks its label.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from cytopipe.audit.findings import conclude
 from cytopipe.audit.linear_probe import ridge
 from cytopipe.results.audit import Finding
 
-DRAWS = 200  # resolves an excess of a fifteenth of a draw's standard deviation
-ALPHA = 0.001  # of a false alarm: two classifiers a dataset, on every dataset of a run
-LEAST_IMAGES = 10  # on each side
+DRAWS = 200  # enough to resolve an excess of 1/15 of the standard deviation of one draw
+ALPHA = 0.001  # significance level; low, because a run tests two classifiers per dataset
+LEAST_IMAGES = 10  # minimum number of images on each side of the split
 
 
-def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence[str], classes: int) -> Finding:
-    """Train on the train split with drawn labels, test on validation and test images with theirs.
+def label_permutation(features: np.ndarray, splits: Sequence[str], units: Sequence[str], classes: int) -> Finding:
+    """Train two classifiers on random labels of the train split and test them on validation and test images.
 
-    Two classifiers: one linear, and the nearest neighbour, which remembers every training image.
+    One is linear; the other one, the nearest neighbour, memorises every training image.
 
     Args:
         features: N x D float.
-        splits: of each image.
-        units: of each image.
-        classes: number of classes to draw from.
+        splits: split of each image.
+        units: unit of each image.
+        classes: number of classes.
     """
-    check = "shuffled_labels"
+    check = "label_permutation"
     held_out = np.array(splits) != "train"
     if min(held_out.sum(), (~held_out).sum()) < LEAST_IMAGES or classes < 2:
         return conclude(check, "skipped", "too few images to train on", "A side of the split has too few images.")
@@ -56,21 +56,22 @@ def shuffled_labels(features: np.ndarray, splits: Sequence[str], units: Sequence
     numbers |= {"images": len(unit), "units_on_both_sides": shared, "draws": DRAWS}
     best = max(float(numbers[f"{name}_accuracy"] or 0) for name in accuracies)
     text = (
-        f"Every group got a class drawn anew, {DRAWS} times; a linear classifier and the nearest neighbour were "
-        f"trained on these labels. On {held_out.sum()} validation and test images they were right in up to {best:.1%} "
-        f"of cases; chance is {chance:.1%}. "
+        f"{DRAWS} times, every group got a random class, and a linear classifier and a nearest-neighbour classifier "
+        f"were trained on these labels. On {held_out.sum()} validation and test images, their accuracy was at most "
+        f"{best:.1%}; chance is {chance:.1%}. "
     )
     if caught:
-        text += "Labels without meaning can be known only by recognising the image or its group: mend the split."
-        return conclude(check, "fail", "labels without meaning are learnt", text, numbers)
-    return conclude(check, "ok", "labels without meaning are not learnt", text.strip(), numbers)
+        text += "Random labels can be predicted only by recognising the image or its group: change the split."
+        return conclude(check, "fail", "random labels can be predicted", text, numbers)
+    return conclude(check, "ok", "random labels cannot be predicted", text.strip(), numbers)
 
 
 def _linear(train: np.ndarray, test: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Predicted classes, DRAWS x M."""
+    """Classes that a linear classifier predicts for M test images, DRAWS x M."""
     indicators = np.concatenate([np.eye(classes, dtype=np.float32)[draw] for draw in labels], axis=1)
     scores = ridge(train, indicators, test).reshape(len(test), len(labels), classes)
-    return scores.argmax(axis=2).T
+    predicted: np.ndarray = scores.argmax(axis=2).T
+    return predicted
 
 
 def _nearest(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Leaks: the same image, nearly the same image, or images of one group on two sides of the split."""
+"""Leaks: identical images, near-duplicates, or images of one group in different splits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RESPLIT = "Use split.kind: grouped with a group that holds the copies together,
 
 
 def byte_duplicates(rows: Sequence[Row]) -> Finding:
-    """Images of the same pixels: a fail across splits, a warning within a split but across groups."""
+    """Check for identical images: across splits they are a fail, across groups of one split a warning."""
     same: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         same[row.sha256].append(row)
@@ -56,13 +56,16 @@ def byte_duplicates(rows: Sequence[Row]) -> Finding:
 
 
 def _elsewhere(found: Sequence[Row]) -> Row:
-    """A copy of the first in another split, else in another group."""
+    """A copy of the first image in another split if there is one, or else in another group."""
     first = found[0]
     return max(found[1:], key=lambda row: (row.split != first.split, row.group != first.group))
 
 
 def sort_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
-    """Pairs that are not identical: across splits, across groups of one split, within a group; the most alike first."""
+    """Sort pairs that are not identical by kind: across splits, across groups of one split, within a group.
+
+    Within a kind, the most similar pairs come first.
+    """
     kinds: tuple[list[Pair], list[Pair], list[Pair]] = ([], [], [])
     for pair in sorted(pairs, key=lambda pair: (-pair.correlation, pair.first, pair.second)):
         one, other = rows[pair.first], rows[pair.second]
@@ -72,11 +75,11 @@ def sort_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[list[Pair], 
 
 
 def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
-    """Copies that were turned, mirrored, compressed again, brightened or scaled.
+    """Check for copies that were rotated, mirrored, recompressed, brightened or scaled.
 
     Args:
-        rows: of the images that the pairs' positions refer to.
-        pairs: of `hashes.near_duplicates`.
+        rows: manifest rows of the images that the pairs refer to.
+        pairs: result of `hashes.near_duplicates`.
     """
     across, between, within = sort_pairs(rows, pairs)
     shown = [*across, *between]
@@ -110,8 +113,8 @@ def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
     )
 
 
-def torn_groups(rows: Sequence[Row]) -> Finding:
-    """Groups (patients, slides, fields) with images in several splits."""
+def groups_across_splits(rows: Sequence[Row]) -> Finding:
+    """Check for groups (patients, slides, fields) with images in several splits."""
     found = torn([row.group for row in rows], [row.split for row in rows])
     groups = len({row.group for row in rows})
     concerned = sum(row.group in found for row in rows)
@@ -139,8 +142,8 @@ def _in_two_splits(rows: Sequence[Row], group: str) -> Example:
     return example(*next(pair for pair in combinations(members, 2) if pair[0].split != pair[1].split))
 
 
-def joined_units(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[str]:
-    """The unit of each image that a fair cross-validation must not tear: its group with all that share copies."""
+def independent_units(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[str]:
+    """The unit of each image, which cross-validation must not split: its group and all groups that share copies."""
     ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(rows), len(rows)))
     _, component = connected_components(graph, directed=False)

@@ -1,7 +1,7 @@
-"""A probe: how well do features tell the class of images of other groups, and is that more than chance?
+"""Linear probe: how well do features predict the class of images of unseen groups, and is it better than chance?
 
-Ridge regression on the classes' indicators, cross-validated over groups. Its predictions are linear in the labels, so
-that a permutation test, which needs hundreds of trainings, costs one.
+The probe is a ridge regression on class indicators, cross-validated over groups. Its predictions are linear in the
+labels, so that a permutation test with hundreds of trainings costs no more than one.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from sklearn.preprocessing import StandardScaler
 from cytopipe.metrics.classification import REPLICATES, interval
 
 FOLDS = 5
-LEAST_UNITS = 3  # of a class: fewer cannot be trained on, tested on, and drawn again
-RIDGE = 1.0  # in units of the mean squared length of a training image's features
+LEAST_UNITS = 3  # minimum number of units per class, for training, testing and the bootstrap
+RIDGE = 1.0  # penalty in units of the mean squared norm of a training image's features
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """Result of a probe.
 
     Attributes:
-        accuracy: balanced accuracy on images of groups that the training did not hold.
-        low, high: its 95 % interval by a bootstrap over groups.
-        chance: that of guessing.
-        p: share of permuted labels that did as well.
-        images, units: probed.
+        accuracy: balanced accuracy on images of groups that were not in the training data.
+        low, high: 95 % confidence interval of the accuracy, by a bootstrap over units.
+        chance: balanced accuracy of guessing.
+        p: p-value of the permutation test: share of permutations with at least this accuracy.
+        images, units: number of images and of units in the probe.
     """
 
     accuracy: float
@@ -43,7 +43,7 @@ class Probe:
 
     @property
     def skill(self) -> float:
-        """Share of the way from chance to faultless."""
+        """Chance-corrected accuracy: 0 for guessing, 1 for perfect predictions."""
         return self.skill_of(self.accuracy)
 
     def skill_of(self, accuracy: float) -> float:
@@ -52,19 +52,22 @@ class Probe:
 
 
 def probed_classes(labels: np.ndarray, units: np.ndarray) -> list[int]:
-    """The classes with enough units to be probed."""
+    """The classes with enough units for a probe."""
     return [int(k) for k in np.unique(labels) if len(set(units[labels == k])) >= LEAST_UNITS]
 
 
-def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1) -> Probe:
+def linear_probe(
+    features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1
+) -> ProbeResult:
     """Cross-validate over units and compare with permuted labels.
 
     Args:
         features: N x D float.
         labels: N class indices; every class has LEAST_UNITS units or more.
-        units: of each image what must not be torn: its group, joined with those that hold copies of its images.
-        permutations: of labels, by whole blocks of one unit and class, since their images resemble each other.
-        repeats: cross-validations, each with other folds; their scores are added.
+        units: unit of each image, which must not be split: its group, merged with groups that contain its copies.
+        permutations: number of permutations; all images of a unit and class are permuted together, because they are
+            alike.
+        repeats: number of cross-validations with different folds; their scores are added.
     """
     classes, truth = np.unique(labels, return_inverse=True)
     names, unit = np.unique(np.asarray(units), return_inverse=True)
@@ -81,7 +84,7 @@ def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permut
     accuracies = [balanced(target, predicted[:, k], len(classes)) for k, target in enumerate(targets)]
     better = sum(value >= accuracies[0] for value in accuracies[1:])
     limits = interval(drawn(truth, predicted[:, 0], unit, len(classes), rng)) or {"low": 0.0, "high": 1.0}
-    return Probe(
+    return ProbeResult(
         accuracy=float(accuracies[0]),
         low=limits["low"],
         high=limits["high"],
@@ -93,9 +96,16 @@ def probe(features: np.ndarray, labels: np.ndarray, units: Sequence[str], permut
 
 
 def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Scores of test images: N x D features and N x T indicators -> M x T, in units of a class's standard deviation.
+    """Scores of test images by ridge regression on standardised features.
 
-    That unit makes the largest score of rare classes as likely as that of common ones.
+    Args:
+        train: N x D features.
+        targets: N x T class indicators.
+        test: M x D features.
+
+    Returns:
+        M x T scores, divided by the standard deviation of each indicator, so that rare classes are predicted as readily
+        as common ones.
     """
     train, test = train.astype(np.float64), test.astype(np.float64)
     scaler = StandardScaler().fit(train)
@@ -116,14 +126,14 @@ def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarra
 
 
 def permuted(truth: np.ndarray, unit: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Labels, permuted among blocks of one unit and class."""
+    """Permutations of the labels; all images of a unit and class keep a common label."""
     blocks, inverse = np.unique(unit * (truth.max() + 1) + truth, return_inverse=True)
     of_block = blocks % (truth.max() + 1)
     return [rng.permutation(of_block)[inverse] for _ in range(count)]
 
 
 def balanced(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Balanced accuracy: the mean recall of the classes that are there."""
+    """Balanced accuracy: the mean recall of the classes that occur."""
     confusion = np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
     actual = confusion.sum(axis=1)
     return float((confusion.diagonal()[actual > 0] / actual[actual > 0]).mean())
@@ -132,7 +142,7 @@ def balanced(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
 def drawn(
     truth: np.ndarray, predicted: np.ndarray, unit: np.ndarray, classes: int, rng: np.random.Generator
 ) -> list[float]:
-    """Balanced accuracies of bootstrap draws of units."""
+    """Balanced accuracies of bootstrap samples of the units."""
     count = unit.max() + 1
     actual = np.bincount(unit * classes + truth, minlength=count * classes).reshape(count, classes)
     right = np.bincount(unit * classes + truth, truth == predicted, count * classes).reshape(count, classes)

@@ -1,8 +1,8 @@
-"""What a small classifier sees: responses to random whitened patches, averaged over quarters of the image.
+"""Features for the probes: responses to random whitened patches, averaged over the quadrants of the image.
 
-Single-layer features of Coates, Lee and Ng 2011 ("An analysis of single-layer networks in unsupervised feature
-learning") with patches of the data as dictionary. They need no training, so that hundreds of linear classifiers, each
-with other labels, cost one matrix product; and an average over the background's patches does not tell its shape.
+These are the single-layer features of Coates, Lee and Ng 2011 ("An analysis of single-layer networks in unsupervised
+feature learning") with patches of the data as the dictionary. They need no training, so that hundreds of linear
+classifiers with different labels cost one matrix product, and an average over background patches hides their shape.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ from cytopipe.data.tensors import Items
 CELL = 3  # the channel of the whole cell's mask in a stored item
 PATCH_PX = 6
 STRIDE = 2
-# D x 3: the mean colour of a patch.
+# D x 3: maps a patch to its mean colour.
 _COLOUR_MEAN = np.tile(np.eye(3), (PATCH_PX**2, 1)) / PATCH_PX**2
-_THRESHOLD = 0.5  # responses below are 0 (in units of the response's standard deviation)
+_THRESHOLD = 0.5  # smaller responses become 0, in units of the standard deviation of the response
 _SAMPLED_IMAGES, _SAMPLES = 300, 20_000  # images and patches that the whitening is computed from
-_BATCH = 64  # images at once
+_BATCH = 64  # images at a time
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Whitened patches: a response is (patch - mean) @ filters, where filters is D x K."""
+    """Whitened patches.
+
+    Attributes:
+        mean: D, the mean patch.
+        filters: D x K; the responses of a patch are (patch - mean) @ filters.
+        side: side of the images in pixels.
+    """
 
     mean: np.ndarray
     filters: np.ndarray
@@ -36,18 +42,18 @@ class Dictionary:
 
     @property
     def places(self) -> int:
-        """Patches along a side of the image."""
+        """Number of patches along a side of the image."""
         return (self.side - PATCH_PX) // STRIDE + 1
 
 
-def learn(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
-    """Draw the dictionary from the images: no label, no training.
+def learn_dictionary(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
+    """Draw the dictionary from patches of the images, without labels.
 
     Args:
         items: N x H x W x 5 uint8.
-        side: of the images that the classifier sees, pixels.
+        side: side in pixels that images are scaled to.
         atoms: number of patches in the dictionary, K.
-        seed: of the draw.
+        seed: seed of the random draw.
     """
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(items), min(_SAMPLED_IMAGES, len(items)), replace=False))
@@ -62,17 +68,17 @@ def learn(items: Items, side: int, atoms: int, seed: int) -> Dictionary:
 
 
 def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average responses and colours of each quarter of each image.
+    """Average responses and colours of each quadrant of each image.
 
     Args:
         items: N x H x W x 5 uint8.
-        dictionary: of `learn`.
+        dictionary: result of `learn_dictionary`.
         margin: pixels around the cell that do not count as background.
 
     Returns:
-        Features of the whole images, N x D float64; features of their background, where only patches outside the
-        widened cell are averaged (a quarter without any takes the average of the others), N x D; and the share of
-        each image's patches that are background, N.
+        Features of the whole images, N x D float64; features of their background, N x D float64, averaged only over
+        patches outside the widened cell (a quadrant without any gets the average of the others); and the share of
+        background patches in each image, N.
     """
     whole, outside, shares = [], [], []
     for batch in _batches(items, dictionary.side):
@@ -92,7 +98,7 @@ def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndar
 
 
 def _pooled(values: np.ndarray, shown: np.ndarray, places: int) -> np.ndarray:
-    """N x P x D values and N x P weights -> N x 4 D averages over quarters."""
+    """N x P x D values and N x P weights -> N x 4 D weighted means over quadrants."""
     row, column = np.divmod(np.arange(places**2), places)
     quarter = np.arange(4)[:, None] == 2 * (row >= places // 2) + (column >= places // 2)
     weights = shown[:, None] * quarter
@@ -106,16 +112,24 @@ def _pooled(values: np.ndarray, shown: np.ndarray, places: int) -> np.ndarray:
 
 
 def _outside(cell: np.ndarray, margin: int) -> np.ndarray:
-    """H x W float, above 0 in the cell -> P, 1 for patches that do not touch the covered cell."""
+    """H x W mask of the cell, above 0 inside -> P float64, 1 for patches that do not touch the covered cell."""
     widened = cover(cell, margin)
     windows = sliding_window_view(widened, (PATCH_PX, PATCH_PX))[::STRIDE, ::STRIDE]
-    return (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float64)
+    visible: np.ndarray = (windows.max(axis=(2, 3)) == 0).ravel().astype(np.float64)
+    return visible
 
 
 def cover(cell: np.ndarray, margin: int) -> np.ndarray:
-    """What hides a cell: H x W, above 0 in it -> H x W uint8, 1 in it, in its holes, and `margin` pixels around it.
+    """Widen the mask of a cell by `margin` pixels and fill its holes.
 
     A hole in a predicted mask is a part of the cell that the segmenter missed, such as a dark parasite.
+
+    Args:
+        cell: H x W, above 0 inside the cell.
+        margin: pixels around the cell.
+
+    Returns:
+        H x W uint8, 1 where the cell is covered.
     """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
     widened = cv2.dilate((cell > 0).astype(np.uint8), kernel)
@@ -137,10 +151,10 @@ def _batches(items: Items, side: int) -> Iterator[np.ndarray]:
 
 
 def scale(image: np.ndarray, side: int) -> np.ndarray:
-    """H x W x C uint8 -> side x side x C (at most 4) float64 from 0 to 1, by the average of areas when it shrinks.
+    """Scale H x W x C uint8 to side x side x C float64 from 0 to 1; images are reduced by area averaging.
 
-    The mask of nuclei, a fifth channel, is left out: OpenCV averages no more than four. The rest is computed in double
-    precision: a sum's last bit may differ from run to run, and must not tip a comparison of two scores.
+    Only the first four channels are kept, because OpenCV averages no more: the mask of nuclei is dropped. Everything
+    after this uses double precision, so that a last bit that differs between runs does not decide between two scores.
     """
     interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
     small = image[..., : CELL + 1].astype(np.float32) / 255

@@ -1,7 +1,7 @@
-"""Shortcuts: can a classifier tell the classes without looking at the cells?
+"""Shortcuts: can a classifier tell the classes apart without seeing the cells?
 
-Each probe sees a part of the images that should say little about the class. It is judged by the lower end of its
-interval, against chance, and against a probe of the same make that sees everything.
+Each probe sees a part of the images that should say little about the class. Its verdict depends on the lower limit of
+its confidence interval, compared with chance and with a probe of the same kind that sees whole images.
 """
 
 from __future__ import annotations
@@ -14,48 +14,60 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.preprocessing import StandardScaler
 
 from cytopipe.audit.findings import conclude
-from cytopipe.audit.linear_probe import Probe, probe, probed_classes
+from cytopipe.audit.linear_probe import ProbeResult, linear_probe, probed_classes
 from cytopipe.audit.statistics import FAMILIES
 from cytopipe.results.audit import Finding, Verdict
 
-ALPHA = 0.01  # of the permutation test: some ten probes a dataset, one false warning in ten datasets
-# A tenth of the way from chance to faultless: below, a classifier could not be said to do well by it.
-NOTICEABLE = 0.1
-# Half of the way that a probe goes which sees everything: then the shortcut explains most of a result.
-HALF = 0.5
-COLOUR_PX = 2  # side of the image of mean colours: too coarse for a cell's shape
-LEAST_SHOWN = 0.05  # share of an image's patches that are background: fewer are a corner
-LEAST_IMAGES = 60  # fewer give intervals as wide as the scale
-_LANDMARKS = 100  # of the kernel's approximation
+ALPHA = 0.01  # level of the permutation test; about ten probes per dataset give one false warning in ten datasets
+NOTICEABLE = 0.1  # skill below which a shortcut does not help a classifier noticeably
+HALF = 0.5  # share of the skill of a probe on whole images from which a shortcut explains most of a result
+COLOUR_PX = 2  # side of the image of mean colours, too coarse for the shape of a cell
+LEAST_SHOWN = 0.05  # minimum share of background patches in an image; less is only a corner
+LEAST_IMAGES = 60  # with fewer images, confidence intervals are as wide as the scale
+_LANDMARKS = 100  # of the Nystroem approximation
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all probes of a dataset share: N labels and units, and how long to probe."""
+    """The common inputs of all probes of a dataset.
+
+    Attributes:
+        labels: N class indices.
+        units: N units, which cross-validation must not split.
+        permutations, repeats: see `linear_probe`.
+    """
 
     labels: np.ndarray
     units: np.ndarray
     permutations: int
     repeats: int
 
-    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> Probe | None:
-        """Probe some images (a mask of N; by default all); None where too few images, groups or classes are left."""
+    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> ProbeResult | None:
+        """Run a probe.
+
+        Args:
+            features: N x D float.
+            chosen: N bool, the images to use; by default all.
+
+        Returns:
+            The result; None if too few images, units or classes are left.
+        """
         chosen = np.ones(len(self.labels), bool) if chosen is None else chosen.copy()
         known = probed_classes(self.labels[chosen], self.units[chosen])
         chosen &= np.isin(self.labels, known)
         if len(known) < 2 or chosen.sum() < LEAST_IMAGES:
             return None
-        return probe(
+        return linear_probe(
             features[chosen], self.labels[chosen], self.units[chosen].tolist(), self.permutations, self.repeats
         )
 
 
-def judge(result: Probe, enough: float) -> Verdict:
+def judge(result: ProbeResult, enough: float) -> Verdict:
     """The verdict on a probe that should be at chance.
 
     Args:
-        result: of the probe.
-        enough: skill (share of the way from chance to faultless) at which it does well.
+        result: result of the probe.
+        enough: skill from which the verdict is fail.
     """
     low = result.skill_of(result.low)
     if result.p > ALPHA or low < NOTICEABLE:
@@ -63,11 +75,11 @@ def judge(result: Probe, enough: float) -> Verdict:
     return "fail" if low >= enough else "warning"
 
 
-Bars = dict[str, tuple[Probe, str]]  # of a figure: a probe, and its verdict or "reference"
+Bars = dict[str, tuple[ProbeResult, str]]  # bars of a figure: result of a probe, and its verdict or "reference"
 
 
-def numbers_of(name: str, result: Probe | None) -> dict[str, float | int | None]:
-    """A probe's numbers under its name."""
+def numbers_of(name: str, result: ProbeResult | None) -> dict[str, float | int | None]:
+    """The numbers of a probe, with its name as prefix."""
     keys = ("accuracy", "low", "high", "chance", "p", "images", "units")
     return {f"{name}_{key}": None if result is None else getattr(result, key) for key in keys}
 
@@ -75,13 +87,13 @@ def numbers_of(name: str, result: Probe | None) -> dict[str, float | int | None]
 def background_only(
     conditions: Conditions, background: np.ndarray, whole: np.ndarray, shown: np.ndarray
 ) -> tuple[Finding, Bars]:
-    """A probe of the background.
+    """Probe the background of the images.
 
     Args:
-        conditions: of all probes.
+        conditions: common inputs of the probes.
         background: N x D features of patches outside the covered cell.
         whole: N x D features of the whole images, for comparison on the same images.
-        shown: N shares of patches that are background; images with less than LEAST_SHOWN are left out.
+        shown: N shares of background patches; images with less than LEAST_SHOWN are left out.
     """
     check, chosen = "background_only", shown >= LEAST_SHOWN
     result, everything = conditions.probe(background, chosen), conditions.probe(whole, chosen)
@@ -109,8 +121,8 @@ def background_only(
     return conclude(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
 
 
-def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: Probe) -> tuple[Finding, Bars]:
-    """A probe of the mean colours of an image's quarters, N x 12, beside one of the whole images."""
+def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: ProbeResult) -> tuple[Finding, Bars]:
+    """Probe the mean colours of the quadrants of the images, N x 12, and compare with a probe of the whole images."""
     check, result = "low_frequency_colour", conditions.probe(kernel(colours))
     numbers = numbers_of("colour", result) | numbers_of("everything", everything)
     how = f"A small classifier saw {COLOUR_PX} x {COLOUR_PX} pixels of each image, the mean colours of its quarters. "
@@ -130,11 +142,11 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
     return conclude(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
 
 
-def _bars(everything: Probe, results: Bars) -> Bars:
+def _bars(everything: ProbeResult, results: Bars) -> Bars:
     return {"everything": (everything, "reference"), **results}
 
 
-def _compared(result: Probe, everything: Probe) -> str:
+def _compared(result: ProbeResult, everything: ProbeResult) -> str:
     return (
         f"On groups that it had not seen it reached {result.accuracy:.1%} balanced accuracy ({result.low:.1%} to "
         f"{result.high:.1%}, {result.images} images); chance is {result.chance:.1%}, and with everything shown it is "
@@ -142,14 +154,14 @@ def _compared(result: Probe, everything: Probe) -> str:
     )
 
 
-def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray]) -> dict[str, Probe | None]:
-    """Probe each family of image statistics; None for one that is the same in all images.
+def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray]) -> dict[str, ProbeResult | None]:
+    """Probe each family of image statistics; None for a family that does not vary between images.
 
     Args:
-        conditions: of all probes.
-        statistics: N values of each name of `statistics.NAMES`.
+        conditions: common inputs of the probes.
+        statistics: N values for each name in `statistics.NAMES`.
     """
-    results: dict[str, Probe | None] = {}
+    results: dict[str, ProbeResult | None] = {}
     for family, names in FAMILIES.items():
         columns = np.stack([statistics[name] for name in names], axis=1)
         varied = columns[:, columns.std(axis=0) > 1e-9]
@@ -157,13 +169,13 @@ def probe_families(conditions: Conditions, statistics: Mapping[str, np.ndarray])
     return results
 
 
-def judge_family(family: str, result: Probe) -> Verdict:
-    """A file's format is never biology; size, light, contrast and sharpness can be."""
+def judge_family(family: str, result: ProbeResult) -> Verdict:
+    """The verdict on a family; file formats are never biology, but size, light, contrast and sharpness can be."""
     return judge(result, NOTICEABLE if family == "file" else HALF)
 
 
-def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> tuple[Finding, Bars]:
-    """The verdict on all families of `probe_families`."""
+def image_statistics(results: Mapping[str, ProbeResult | None], everything: ProbeResult) -> tuple[Finding, Bars]:
+    """Summarise the probes of all families, see `probe_families`."""
     check = "image_statistics"
     known = {family: result for family, result in results.items() if result is not None}
     numbers: dict[str, float | int | None] = {}
@@ -200,7 +212,11 @@ def image_statistics(results: Mapping[str, Probe | None], everything: Probe) -> 
 
 
 def kernel(values: np.ndarray) -> np.ndarray:
-    """N x D numbers -> N x (D + landmarks): a linear classifier of these separates by ranges of the numbers too."""
+    """Add radial basis functions to N x D numbers, so that a linear classifier can also separate by ranges of values.
+
+    Returns:
+        N x (D + landmarks) float64.
+    """
     standard = StandardScaler().fit_transform(values.astype(np.float64)).clip(-5, 5)
     landmarks = min(_LANDMARKS, len(standard))
     approximation = Nystroem(gamma=0.5 / standard.shape[1], n_components=landmarks, random_state=0)
@@ -209,5 +225,5 @@ def kernel(values: np.ndarray) -> np.ndarray:
 
 
 def mean_colours(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images scaled to COLOUR_PX, each side x side x 3 -> N x 12."""
+    """Images of COLOUR_PX x COLOUR_PX x 3 -> N x 12."""
     return np.stack([image[..., :3].ravel() for image in images])

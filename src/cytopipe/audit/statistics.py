@@ -1,6 +1,6 @@
-"""Statistics of an image that say how it was made: size, file, JPEG blocks, border, light, contrast, sharpness.
+"""Statistics that reflect how an image was made: size, file, JPEG blocks, border, brightness, contrast, sharpness.
 
-Each family is probed on its own, so that a finding names what gives the class away.
+Each family gets its own probe, so that a finding names what reveals the class.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "sharpness": ("edges", "grain"),
 }
 NAMES = tuple(name for family in FAMILIES.values() for name in family)
-LOSSLESS = 101.0  # in the place of a JPEG quality
+LOSSLESS = 101.0  # stands for the JPEG quality of files that are not JPEGs
 
-_DARK, _LIGHT = 3, 252  # grey levels of black and white, rounding and compression allowed for
+_DARK, _LIGHT = 3, 252  # limits of black and white in grey levels, with tolerance for rounding and compression
 
 
 def image_statistics(image: np.ndarray) -> dict[str, float]:
-    """Every statistic that the pixels tell; `blockiness` is that of a JPEG's 8 px grid, 1 without one.
+    """All statistics of the pixels; `blockiness` measures the 8 px grid of a JPEG and is 1 without a grid.
 
     Args:
         image: H x W x 3 uint8 RGB.
@@ -55,28 +55,31 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
         "brightest": float(high),
         "contrast": contrast,
         "range": float(high - low),
-        # In relation to contrast: a pale image is not a blurred one.
+        # Relative to the contrast, because a pale image is not a blurred one.
         "edges": float(np.log((laplacian.std() + 0.1) / (contrast + 0.1))),
         "grain": float(np.log((np.abs(fine).mean() + 0.1) / (contrast + 0.1))),
     }
 
 
 def blockiness(grey: np.ndarray) -> float:
-    """Steps across the lines of an 8 px grid, in units of the steps elsewhere; of the grid's eight places the worst.
+    """Differences across the lines of an 8 px grid, relative to those elsewhere; the maximum over grid positions.
 
-    After Wang, Sheikh and Bovik 2002. A JPEG that was stored as PNG keeps its grid.
+    After Wang, Sheikh and Bovik 2002. A JPEG that was saved again as a PNG keeps its grid.
+
+    Args:
+        grey: H x W float64.
     """
     worst = 1.0
     for steps in (np.abs(np.diff(grey, axis=1)).mean(axis=0), np.abs(np.diff(grey, axis=0)).mean(axis=1)):
         if len(steps) < 24:
-            continue  # fewer than three lines of the grid
+            continue  # the grid has fewer than three lines
         phases = np.array([steps[phase::8].mean() for phase in range(8)])
         worst = max(worst, float((phases.max() + 0.1) / (np.median(phases) + 0.1)))
     return worst
 
 
 def border(grey: np.ndarray) -> dict[str, float]:
-    """Shares of the outermost pixels that are black, white, and equal to their neighbour inside, as padding is."""
+    """Shares of the border pixels of H x W uint8 that are black, white, or equal to the next pixel, as in padding."""
     second, last = (min(1, length - 1) for length in grey.shape), (max(0, length - 2) for length in grey.shape)
     (row, column), (low, right) = second, last
     sides = ((grey[0], grey[row]), (grey[-1], grey[low]), (grey[:, 0], grey[:, column]), (grey[:, -1], grey[:, right]))
@@ -91,10 +94,10 @@ def border(grey: np.ndarray) -> dict[str, float]:
 
 @cache
 def file_statistics(path: Path) -> dict[str, float]:
-    """What a publisher's file tells: whether it is a JPEG, its quality (1 to 100, or LOSSLESS) and chroma subsampling.
+    """Statistics of a publisher's file: whether it is a JPEG, its quality (1 to 100, or LOSSLESS), chroma subsampling.
 
     Raises:
-        CytopipeError: when it is no image.
+        CytopipeError: the file is not an image.
     """
     with opened(path) as image:
         tables = getattr(image, "quantization", None)
@@ -105,10 +108,10 @@ def file_statistics(path: Path) -> dict[str, float]:
 
 
 def jpeg_quality(table: Sequence[int]) -> float:
-    """The quality at which libjpeg's luminance table is nearest to this one in sum.
+    """Estimate the quality of a JPEG: that of the libjpeg luminance table with the nearest sum.
 
     Args:
-        table: 64 quantisation steps of the luminance.
+        table: the 64 luminance quantisation steps.
     """
     return float(1 + np.abs(_table_sums() - sum(table)).argmin())
 

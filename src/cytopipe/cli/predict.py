@@ -117,9 +117,9 @@ def command(
         if table is not None:
             work.done = table.rows
         if overlay is not None:
-            from cytopipe.explain.overlay_folder import Pictures
+            from cytopipe.explain.overlay_folder import OverlayFolder
 
-            pictures = Pictures(overlay, listed, predictor, name, where, explain)
+            pictures = OverlayFolder(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw
         tally = _run(work, listed, table, as_json, count)
         if tally.unreadable:

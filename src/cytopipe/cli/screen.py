@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cytopipe.screening.detectors import CellDetector
     from cytopipe.screening.fields import Field
     from cytopipe.screening.outputs import Tally
-    from cytopipe.screening.screen import Screened
+    from cytopipe.screening.screen import ScreenedCell
 
 Fields = Annotated[
     list[str],
@@ -172,11 +172,11 @@ class _Screening:
         from tqdm import tqdm
 
         from cytopipe.io.locks import StageLock
-        from cytopipe.screening.outputs import Tally, names_of
+        from cytopipe.screening.outputs import Tally, output_names
 
         results, total = [], Tally.of(self.classes)
         with StageLock(out / ".screen.lock", wait=1) if out else nullcontext():
-            bar = tqdm(list(zip(paths, names_of(paths), strict=True)), unit=" field", file=sys.stderr)
+            bar = tqdm(list(zip(paths, output_names(paths), strict=True)), unit=" field", file=sys.stderr)
             for path, name in bar:
                 start = time.perf_counter()
                 result: dict[str, Any] = {"field": str(path), "name": name}
@@ -204,7 +204,7 @@ class _Screening:
                     tally.add(cell)
             return tally, {"width": field.width, "height": field.height}
 
-    def _cells(self, field: Field) -> Iterator[Screened]:
+    def _cells(self, field: Field) -> Iterator[ScreenedCell]:
         from cytopipe.screening.screen import screen
 
         return screen(field, self.detector, self.predictor, self.margin, edge=self.edge)

@@ -1,1 +1,1 @@
-"""What a classifier looks at: attribution by captum, drawn and measured."""
+"""Explanations of classifiers: attribution maps by captum, drawn as pictures and evaluated."""

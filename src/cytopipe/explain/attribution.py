@@ -1,6 +1,6 @@
-"""Attribution maps of a classifier, through captum: how much each position spoke for the predicted class.
+"""Attribution maps of a classifier, by captum: how much each position contributes to the predicted class.
 
-Integrated gradients: Sundararajan 2017, arXiv:1703.01365; over random baselines as Erion 2021, arXiv:1906.10670.
+Integrated gradients: Sundararajan 2017, arXiv:1703.01365; over random baselines: Erion 2021, arXiv:1906.10670.
 Grad-CAM: Selvaraju 2017, arXiv:1610.02391. Guided back-propagation: Springenberg 2015, arXiv:1412.6806.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from cytopipe.explain.layers import NotExplained, last_map, require_relu
+from cytopipe.explain.layers import MethodNotApplicable, last_feature_map, require_relu
 
 RANDOM, BLACK, BLURRED = "integrated_gradients", "integrated_gradients_black", "integrated_gradients_blurred"
 GRAD_CAM, GUIDED = "grad_cam", "guided_backprop"
 METHODS = (RANDOM, BLACK, BLURRED, GRAD_CAM, GUIDED)
-PIXELS = 96 * 64 * 64  # positions in one pass through the network: bounds the memory at any image size
-BLUR = 0.1  # standard deviation of the blurred baseline, of the image's side
+PIXELS = 96 * 64 * 64  # positions per pass through the network; bounds the memory for any image size
+BLUR = 0.1  # standard deviation of the blurred baseline, as a share of the image's side
 
 Maps = dict[str, np.ndarray]  # method -> N x H x W float64
 
@@ -31,16 +31,16 @@ class Attribution:
     """Attribution maps of one network.
 
     Args:
-        model: returns N x classes logits; put into evaluation mode, without gradients of its weights.
-        black: 1 x C x H x W, what the network sees of a black image; on the network's device.
-        white: the same of a white one; random baselines are drawn uniformly between the two.
-        baselines: number of random ones; the same for every image.
-        seed: of the random baselines.
-        wanted: methods.
+        model: network that returns N x classes logits; it is put into evaluation mode and its weights are frozen.
+        black: 1 x C x H x W, the network's input for a black image, on the network's device.
+        white: the same for a white image; random baselines are drawn uniformly between the two.
+        baselines: number of random baselines, which all images share.
+        seed: seed of the random baselines.
+        wanted: names of the methods to apply.
 
     Attributes:
-        skipped: reason for each method that does not apply to this network.
-        methods: those that apply, in order.
+        skipped: for each method that does not apply to this network, the reason.
+        methods: names of the methods that are applied, in order.
     """
 
     def __init__(
@@ -63,28 +63,36 @@ class Attribution:
             BLURRED: lambda images, targets, steps: self._from(blurred(images), images, targets, steps),
         }
         try:
-            self.layer, module = last_map(self.model, black)
+            self.layer, module = last_feature_map(self.model, black)
             self._grad_cam = LayerGradCam(self._log_odds, module)
             self._make[GRAD_CAM] = lambda images, targets, _: self._upscaled_cam(images, targets)
-        except NotExplained as reason:
+        except MethodNotApplicable as reason:
             self.skipped[GRAD_CAM] = str(reason)
         try:
             require_relu(self.model)
             self._guided = GuidedBackprop(_LogOdds(self.model))
             self._make[GUIDED] = lambda images, targets, _: self._guide(images, targets)
-        except NotExplained as reason:
+        except MethodNotApplicable as reason:
             self.skipped[GUIDED] = str(reason)
         self.methods = [method for method in self._make if method in wanted]
 
     def __call__(self, images: Tensor, targets: Tensor, steps: int) -> Maps:
-        """Maps of images N x C x H x W for the classes N: positive where a position speaks for the class.
+        """Compute the maps of a batch; they are positive where a position speaks for the class. Channels are summed.
 
-        Integrated gradients explain the probability of the class. The random baselines share `steps` gradients an
-        image, interleaved along the path, at least one each: how they are drawn changes a map more than how finely each
-        is integrated does. Ten times the steps give each of ten baselines the steps that one alone would take. A path
-        from one baseline takes half of them, by the rule of Gauss and Legendre; `gaps` says how exact each map is.
-        Grad-CAM and guided back-propagation explain the log-odds: the gradient is that of the probability but for a
-        factor, which would vanish where the network is sure. Channels are summed.
+        Integrated gradients explain the probability of the class. The random baselines share `steps` gradients per
+        image, interleaved along the path, with at least one each, because the choice of baselines changes a map more
+        than the number of steps from each. The path from a single baseline takes half as many, by Gauss-Legendre
+        quadrature. `completeness_gaps` measures how exact each map is.
+        Grad-CAM and guided backpropagation explain the log-odds: their gradient is that of the probability without a
+        factor that vanishes where the network is confident.
+
+        Args:
+            images: N x C x H x W, the network's input.
+            targets: N indices of the classes to explain.
+            steps: number of gradients per image.
+
+        Returns:
+            N x H x W float64 for each method.
         """
         at_once = self.at_once(images)
         found: dict[str, list[Tensor]] = {method: [] for method in self.methods}
@@ -93,11 +101,16 @@ class Attribution:
                 found[method].append(self._make[method](some, classes, steps).detach().double().sum(dim=1).cpu())
         return {method: torch.cat(maps).numpy() for method, maps in found.items()}
 
-    def gaps(self, images: Tensor, targets: Tensor, maps: Maps) -> dict[str, np.ndarray]:
-        """How far each map of integrated gradients is from complete: its sum against the change of the probability.
+    def completeness_gaps(self, images: Tensor, targets: Tensor, maps: Maps) -> dict[str, np.ndarray]:
+        """Completeness of integrated gradients: the sum of a map minus the change of the probability from the baseline.
+
+        Args:
+            images: N x C x H x W.
+            targets: N indices of the classes that were explained.
+            maps: the maps of these images.
 
         Returns:
-            N absolute differences a method; 0 is exact.
+            N absolute differences for each method of integrated gradients; 0 is exact.
         """
         with torch.inference_mode():
             black, random = self._probability(self.black)[0], self._probability(self.random).mean(dim=0)
@@ -110,11 +123,11 @@ class Attribution:
         return {method: np.abs(maps[method].sum(axis=(1, 2)) - (here - end)) for method, end in ends.items()}
 
     def at_once(self, images: Tensor) -> int:
-        """Images of this size in one pass."""
+        """Number of images of this size per pass."""
         return max(1, PIXELS // (images.shape[2] * images.shape[3]))
 
     def probability_of(self, images: Tensor, targets: Tensor) -> np.ndarray:
-        """Probability of one class for each image, N float64."""
+        """Probability of the target class of each image, N float64."""
         at_once = self.at_once(images)
         with torch.inference_mode():
             parts = zip(images.split(at_once), targets.split(at_once), strict=True)
@@ -130,16 +143,17 @@ class Attribution:
         return log_odds(self.model(images))
 
     def _from(self, baseline: Tensor, images: Tensor, targets: Tensor, steps: int) -> Tensor:
-        return IntegratedGradients(self._probability).attribute(
+        found: Tensor = IntegratedGradients(self._probability).attribute(
             images,
             baseline.expand_as(images).contiguous(),
             target=targets,
             n_steps=-(-steps // 2),
             internal_batch_size=max(self.at_once(images), len(images)),
         )
+        return found
 
     def _over_random(self, images: Tensor, targets: Tensor, steps: int) -> Tensor:
-        """The paths from all baselines, cut into `steps` pieces; each piece is integrated for one baseline, in turn."""
+        """Integrated gradients over all baselines: the path has `steps` pieces, dealt to the baselines in turn."""
         pieces = max(steps, len(self.random))
         at_once = max(1, self.at_once(images) // len(images))
         total = torch.zeros_like(images)
@@ -151,11 +165,12 @@ class Attribution:
         return total
 
     def _middle(self, ends: Tensor, begins: Tensor, targets: Tensor) -> Tensor:
-        """Integrated gradients of short paths by their midpoints, pieces * N x C x H x W, summed over the pieces."""
+        """Integrated gradients of short paths (pieces * N x C x H x W) by the midpoint rule, summed over the pieces."""
         pieces = len(ends) // len(targets)
         integrated = IntegratedGradients(self._probability)
-        found = integrated.attribute(ends, begins, target=targets.repeat(pieces), n_steps=1)
-        return found.unflatten(0, (pieces, len(targets))).sum(dim=0)
+        found: Tensor = integrated.attribute(ends, begins, target=targets.repeat(pieces), n_steps=1)
+        pieces_of_images: Tensor = found.unflatten(0, (pieces, len(targets)))
+        return pieces_of_images.sum(dim=0)
 
     def _upscaled_cam(self, images: Tensor, targets: Tensor) -> Tensor:
         coarse = self._grad_cam.attribute(_fresh(images), targets, relu_attributions=True)
@@ -164,11 +179,12 @@ class Attribution:
     def _guide(self, images: Tensor, targets: Tensor) -> Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")
-            return self._guided.attribute(_fresh(images), targets)
+            guided: Tensor = self._guided.attribute(_fresh(images), targets)
+        return guided
 
 
 class _LogOdds(nn.Module):
-    """A classifier that returns log-odds: captum wants a module to set its hooks on."""
+    """A classifier that returns log-odds; captum needs a module to set its hooks on."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -179,22 +195,23 @@ class _LogOdds(nn.Module):
 
 
 def log_odds(logits: Tensor) -> Tensor:
-    """Logits N x classes -> log(p / (1 - p)) of each class's softmax p, finite where p rounds to 0 or 1."""
+    """N x classes logits -> log(p / (1 - p)) of each softmax probability p; finite even where p rounds to 0 or 1."""
     classes = logits.shape[1]
     if classes == 1:
         return logits
     itself = torch.eye(classes, dtype=torch.bool, device=logits.device)
-    others = logits.double()[:, None, :].masked_fill(itself, -torch.inf)  # N x class x the others
+    others = logits.double()[:, None, :].masked_fill(itself, -torch.inf)  # N x class x other classes
     return logits.double() - torch.logsumexp(others, dim=2)
 
 
 def blurred(images: Tensor) -> Tensor:
-    """N x C x H x W without its details: a baseline that keeps the colours where they are."""
+    """Images N x C x H x W, blurred so that their colours stay and their details vanish: a baseline."""
     side = min(images.shape[2:])
     radius = min(int(3 * BLUR * side + 0.5), side - 1)
-    return gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+    smooth: Tensor = gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+    return smooth
 
 
 def _fresh(images: Tensor) -> Tensor:
-    """Images that gradients flow to: with frozen weights nothing else asks for them."""
+    """A copy of the images that requires gradients; because the weights are frozen, nothing else does."""
     return images.detach().clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""The explanation of a trained classifier: maps of shown images, measures of more, sanity of the methods."""
+"""Explanation of a trained classifier: maps of some images, measures over more, and sanity checks of the methods."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
-from cytopipe.explain.choose import MEASURED, measured, predictions_of, shown, spread
-from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
+from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
+from cytopipe.explain.selection import MEASURED, predictions_of, select_measured, select_shown, spread
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
@@ -23,13 +23,13 @@ from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
-COARSE = 10  # steps for measures, which are means over images
-TESTED = 8  # images for the curves and for the randomisation
+COARSE = 10  # steps for measures; they are means over images, so that fewer steps suffice
+TESTED = 8  # images for the deletion and insertion curves and for the randomisation test
 
 
 @dataclass
-class _Found:
-    """What each network of a model folder gave, by image."""
+class _Results:
+    """Results of all networks of a model folder, by index of the image where they belong to one."""
 
     maps: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     coarse: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -41,8 +41,8 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Images of one network: places in the predictions."""
+class _Selection:
+    """Images to show, to measure and to test on: indices into the predictions."""
 
     shown: list[int]
     measured: list[int]
@@ -52,18 +52,18 @@ class _Job:
 def explain(
     model_folder: Path, tensors: Path, predictions: Path, about: dict[str, str], options: Explain, device: torch.device
 ) -> Explanations:
-    """Explain the test images of a classifier, with folds each by the network that tested it.
+    """Explain a classifier on test images; with cross-validation, each image by the network that it was held out from.
 
     Args:
-        model_folder: with a network, or one a fold.
+        model_folder: model folder with one network, or one per fold.
         tensors: folder of the dataset's arrays and their manifest.
-        predictions: table that `evaluate` wrote; the predicted class is explained.
-        about: classifier and dataset, for the JSON.
-        options: how many images to show, above 0, and the effort.
-        device: to compute on.
+        predictions: predictions.csv of the stage `evaluate`; the predicted classes are explained.
+        about: names of the classifier and of the dataset, for explanations.json.
+        options: number of images to show, above 0, and the effort.
+        device: device to compute on.
 
     Raises:
-        CytopipeError: when model, tensors or predictions are damaged or of different images.
+        CytopipeError: the model, the arrays or the predictions are damaged or of different images.
     """
     folds = Folds.read(model_folder)
     items, rows = load_all(tensors) if folds else load_split(tensors, "test")
@@ -71,32 +71,32 @@ def explain(
     part = [folds.of(row.id) for row in rows]
     present = {row.label: row.class_index for row in rows}
     classes = sorted(present, key=present.__getitem__)
-    chosen = shown(predicted, classes, options.images)
-    sample = measured(predicted, classes, MEASURED * options.images)
+    chosen = select_shown(predicted, classes, options.images)
+    sample = select_measured(predicted, classes, MEASURED * options.images)
     tested = [sample[i] for i in spread(len(sample), TESTED)]
-    found = _Found()
+    found = _Results()
     for number, name in enumerate(folds.parts()):
-        job = _Job(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
+        job = _Selection(*([i for i in some if part[i] == number] for some in (chosen, sample, tested)))
         if job.shown or job.measured:
             _explain_part(model_folder / name, items, predicted, job, options, device, found)
-    return _collect(found, items, predicted, classes, _Job(chosen, sample, tested), about, options)
+    return _collect(found, items, predicted, classes, _Selection(chosen, sample, tested), about, options)
 
 
 def _explain_part(
     folder: Path,
     items: Items,
     predicted: Sequence[Prediction],
-    job: _Job,
+    job: _Selection,
     options: Explain,
     device: torch.device,
-    found: _Found,
+    found: _Results,
 ) -> None:
-    """Add to `found` what one network says about its images."""
+    """Explain the images of one network and add the results to `found`."""
     model, spec = load_model(folder, device)
     transform = input_transform(spec, device)
     black, white = (transform(torch.full((1, *items.shape[1:]), value, dtype=torch.uint8)) for value in (0, 255))
     if spec.channels == "rgb+masks":
-        white[:, COLOURS:] = black[:, COLOURS:]  # noise is an image of something, but no mask
+        white[:, COLOURS:] = black[:, COLOURS:]  # random colours make an image, but random masks would make no mask
     attribution = Attribution(model, black, white, options.baselines)
     found.methods, found.skipped = attribution.methods, attribution.skipped
 
@@ -108,14 +108,14 @@ def _explain_part(
         images, targets = seen(job.shown)
         maps = attribution(images, targets, options.steps)
         _by_image(maps, job.shown, found.maps)
-        for method, values in attribution.gaps(images, targets, maps).items():
+        for method, values in attribution.completeness_gaps(images, targets, maps).items():
             found.gaps[method] += values.tolist()
     if job.measured:
         _by_image(attribution(*seen(job.measured), min(COARSE, options.steps)), job.measured, found.coarse)
     if job.tested:
         images, targets = seen(job.tested)
         maps = {method: np.stack([found.coarse[i][method] for i in job.tested]) for method in attribution.methods}
-        for kind, curves in perturbation.curves(attribution.probability_of, images, targets, maps).items():
+        for kind, curves in perturbation.perturbation_curves(attribution.probability_of, images, targets, maps).items():
             for method, values in curves.items():
                 for i, curve in zip(job.tested, values, strict=True):
                     found.curves.setdefault(i, {}).setdefault(kind, {})[method] = curve
@@ -135,11 +135,11 @@ def _by_image(maps: Maps, places: Sequence[int], into: dict[int, dict[str, np.nd
 
 
 def _collect(
-    found: _Found,
+    found: _Results,
     items: Items,
     predicted: Sequence[Prediction],
     classes: Sequence[str],
-    job: _Job,
+    job: _Selection,
     about: dict[str, str],
     options: Explain,
 ) -> Explanations:
@@ -165,7 +165,7 @@ def _collect(
         below[kind] = {method: {"auc": means[k], **limits[k]} for k, method in enumerate(methods)}
     return Explanations(
         settings(about, found.methods, options),
-        [Shown(predicted[i], items[i], found.maps[i]) for i in job.shown],
+        [ShownImage(predicted[i], items[i], found.maps[i]) for i in job.shown],
         shares,
         area_shares,
         below,

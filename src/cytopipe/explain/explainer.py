@@ -1,4 +1,4 @@
-"""Heat maps of single images, for whoever asks why a classifier said what it said of one."""
+"""Attribution maps of single images, for `cytopipe predict` and the app."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 from cytopipe.explain.attribution import BLACK, GRAD_CAM, Attribution, Maps
 from cytopipe.inference.predictor import Prediction, Predictor
 
-WANTED = (BLACK, GRAD_CAM)  # exact and cheap; the other methods are for the comparison that `explain` makes
+WANTED = (BLACK, GRAD_CAM)  # exact and cheap; the stage `explain` compares them with the other methods
 STEPS = 100  # of integrated gradients
 
 
 class Explainer:
-    """Integrated gradients from a black image and, where the network allows it, Grad-CAM.
+    """Computes integrated gradients from a black image and, if the network allows it, Grad-CAM.
 
     Args:
-        predictor: of the classifier.
-        device: where it is.
-        wanted: methods.
+        predictor: the classifier.
+        device: the classifier's device.
+        wanted: names of the methods.
 
     Attributes:
-        methods: names of the maps.
-        skipped: reason for each method that does not apply to this network.
+        methods: names of the methods that are applied.
+        skipped: for each method that does not apply to this network, the reason.
     """
 
     def __init__(self, predictor: Predictor, device: torch.device, wanted: Collection[str] = WANTED) -> None:
@@ -34,7 +34,7 @@ class Explainer:
         self.methods, self.skipped = self._attribution.methods, self._attribution.skipped
 
     def __call__(self, prediction: Prediction) -> Maps:
-        """H x W float64 a method, of the network's input, for the predicted class."""
+        """Maps for the predicted class: H x W float64 per method, in the size of the network's input."""
         images = self.predictor.transform(torch.from_numpy(prediction.item[None]))
         targets = torch.tensor([self.predictor.classes.index(prediction.predicted)], device=self.device)
         return {method: maps[0] for method, maps in self._attribution(images, targets, STEPS).items()}

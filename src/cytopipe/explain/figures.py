@@ -1,4 +1,4 @@
-"""Tables and figures of the measures: where attribution falls, and what deletion and insertion do."""
+"""Tables and figures of the measures: shares of attribution by region, deletion and insertion curves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cytopipe.explain.names import METHOD_COLOURS, TITLES
 from cytopipe.imaging.drawing import REGION_COLOURS
 from cytopipe.plotting.figures import figure
 
-PIXELS = "pixels"  # stands beside the methods: the regions' share of the image
+PIXELS = "pixels"  # listed among the methods: each region's share of the image
 
 
 def share_rows(shares: Mapping[str, Any], areas: Mapping[str, Any]) -> list[dict[str, object]]:
-    """One row a class, method and region; the method "pixels" is the region's share of the image."""
+    """One row per class, method and region; the method "pixels" is the region's share of the image."""
     return [
         {
             "class": label,
@@ -34,7 +34,7 @@ def share_rows(shares: Mapping[str, Any], areas: Mapping[str, Any]) -> list[dict
 
 
 def curve_rows(curves: Mapping[str, Sequence[float]], fractions: Sequence[float]) -> list[dict[str, object]]:
-    """One row a method and share of pixels."""
+    """One row per method and share of pixels."""
     return [
         {"method": method, "fraction": float(fraction), "probability": float(value)}
         for method, curve in curves.items()
@@ -43,7 +43,10 @@ def curve_rows(curves: Mapping[str, Sequence[float]], fractions: Sequence[float]
 
 
 def shares_figure(path: Path, shares: Mapping[str, Any], areas: Mapping[str, Any]) -> None:
-    """Stacked bars: a row a class, a column a method, pixels first; a line is the 95 % interval of the nucleus."""
+    """Stacked bars, one row per class and one column per method, after one for pixels.
+
+    A line shows the 95 % confidence interval of the nucleus.
+    """
     if not shares:
         _nothing(path)
         return
@@ -83,7 +86,7 @@ def curves_figure(
     fractions: Sequence[float],
     areas_below: Mapping[str, Mapping[str, Mapping[str, float | None]]],
 ) -> None:
-    """Deletion and insertion side by side; the legends give the areas."""
+    """Deletion and insertion curves side by side; the legends give the areas below them."""
     if not curves:
         _nothing(path)
         return
@@ -96,7 +99,7 @@ def curves_figure(
                 axis.plot(fractions, curve, color=METHOD_COLOURS[method], linestyle=style, marker=".", label=label)
             axis.set(title=f"{kind}: {better[kind]}", xlabel="share of pixels", ylabel="probability of the class")
             axis.set(xlim=(0, 1), ylim=(0, 1.02))
-            # Beside the curves: they leave no corner free.
+            # Outside the axes, because the curves leave no corner free.
             axis.legend(
                 frameon=False,
                 fontsize=8,

@@ -1,4 +1,4 @@
-"""The words and colours by which methods and regions are shown, everywhere the same."""
+"""Display names and colours of the attribution methods."""
 
 from __future__ import annotations
 

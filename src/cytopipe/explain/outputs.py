@@ -1,4 +1,4 @@
-"""The outputs of the explanations: JSON, panels, plot tables and figures. Needs no torch."""
+"""Outputs of the explanations: explanations.json, panels, tables and figures. Does not import torch."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ Summary = dict[str, dict[str, dict[str, float | None]]]  # class or method -> re
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image that gets a panel: its prediction, its stored item S x S x 5 uint8, and an H x W map a method."""
+class ShownImage:
+    """An image with a panel.
+
+    Attributes:
+        prediction: its stored prediction.
+        item: its stored item, S x S x 5 uint8.
+        maps: H x W attribution map of each method.
+    """
 
     prediction: Prediction
     item: np.ndarray
@@ -31,23 +37,23 @@ class Shown:
 
     @property
     def mask(self) -> np.ndarray:
-        """S x S palette."""
+        """Palette mask of the item, S x S uint8."""
         return palette(self.item)
 
     @property
     def file(self) -> str:
-        """Name of its panel."""
+        """File name of the panel."""
         return f"{self.prediction.id}.png"
 
     @property
     def shares(self) -> dict[str, dict[str, float]]:
-        """Of each method that attributes anything at all."""
+        """Share of attribution on each region, for each method with any attribution."""
         found = {method: region_shares(values, self.mask) for method, values in self.maps.items()}
         return {method: one for method, one in found.items() if one is not None}
 
     @property
     def entry(self) -> ExplainedImage:
-        """Its entry in explanations.json."""
+        """The entry in explanations.json."""
         one = self.prediction
         return ExplainedImage(
             id=one.id,
@@ -60,7 +66,7 @@ class Shown:
         )
 
     def write(self, folder: Path) -> None:
-        """Draw its panel."""
+        """Write the panel to an existing folder."""
         one = self.prediction
         verdict = f"{one.label}, recognised" if one.correct else f"{one.label}, taken for {one.predicted}"
         drawn = panel(
@@ -76,36 +82,36 @@ class Shown:
 
 
 def region_shares(values: np.ndarray, mask: np.ndarray) -> dict[str, float] | None:
-    """`shares` of a map H x W and a mask of another size: the network may see images larger than they are stored."""
+    """`shares` of an H x W map for a mask of any size: the network's input may be larger than the stored image."""
     return shares(values, mask if mask.shape == values.shape else resize_mask(mask, (values.shape[0], values.shape[1])))
 
 
 def settings(about: Mapping[str, str], methods: Sequence[str], options: Explain) -> dict[str, Any]:
-    """First keys of explanations.json: classifier, dataset, and what was done."""
+    """First keys of explanations.json: classifier, dataset, methods and effort."""
     effort = {"steps": options.steps, "baselines": options.baselines}
     return {**about, "methods": list(methods), "target": "predicted class", **effort}
 
 
 @dataclass(frozen=True)
 class Explanations:
-    """All that was found about a classifier; without images, what `explain.images: 0` leaves.
+    """The explanations of a classifier; with `explain.images: 0` they are empty.
 
     Attributes:
-        about: first keys of explanations.json: classifier, dataset, methods and how they were set.
+        about: first keys of explanations.json: classifier, dataset, methods and effort.
         shown: images with panels.
-        shares: class -> method -> region -> mean, low, high; None where nothing was measured, as below.
-        area_shares: class -> region -> mean, low, high, of pixels.
-        areas_below: "deletion", "insertion" -> method -> auc, low, high.
-        curves: "deletion", "insertion" -> method -> mean probability at each of `perturbation.FRACTIONS`.
-        fractions: of these curves.
-        randomisation: method -> correlation, passed.
-        completeness: method of integrated gradients -> mean absolute gap.
-        skipped: method -> why it does not apply to this network.
-        measured: images behind the shares, and behind the curves and the randomisation.
+        shares: class -> method -> region -> mean, low, high of the share of attribution; None if nothing was measured.
+        area_shares: class -> region -> mean, low, high of the share of pixels; None if nothing was measured.
+        areas_below: "deletion", "insertion" -> method -> auc, low, high; None if nothing was measured.
+        curves: "deletion", "insertion" -> method -> mean probability at each of `fractions`.
+        fractions: shares of deleted or inserted pixels.
+        randomisation: method -> correlation, passed; None if nothing was measured.
+        completeness: method of integrated gradients -> mean absolute gap; None if nothing was measured.
+        skipped: method -> the reason why it does not apply to this network.
+        measured: number of images behind the shares, and behind the curves and the randomisation test.
     """
 
     about: Mapping[str, Any]
-    shown: Sequence[Shown] = ()
+    shown: Sequence[ShownImage] = ()
     shares: Mapping[str, Summary] | None = None
     area_shares: Summary | None = None
     areas_below: Mapping[str, Mapping[str, Mapping[str, float | None]]] | None = None
@@ -118,12 +124,12 @@ class Explanations:
 
     @classmethod
     def nothing(cls, about: Mapping[str, str], options: Explain) -> Explanations:
-        """The explanations of no image."""
+        """Explanations without any image."""
         return cls(settings(about, [], options))
 
     @property
     def headline(self) -> dict[str, float]:
-        """The measures that are single numbers, for MLflow."""
+        """The measures that are single numbers, to log in MLflow."""
         below = {
             f"{kind}_auc/{method}": value
             for kind, methods in (self.areas_below or {}).items()
@@ -159,7 +165,7 @@ class Explanations:
         )
 
     def write_panels(self, folder: Path) -> None:
-        """Write `<id>.png` of every image that is shown."""
+        """Write the panel `<id>.png` of every shown image to an existing folder."""
         for one in self.shown:
             one.write(folder)
 

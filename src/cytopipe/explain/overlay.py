@@ -1,4 +1,4 @@
-"""A picture of one prediction: the cell with its outlines, the class, and where the classifier looked."""
+"""The picture of a prediction: the cell with its outlines, the predicted class, and attribution maps."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.imaging.drawing import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.inference.predictor import Prediction
 
-SMALLEST, LARGEST = 360, 1000  # longer side of a shown image, pixels
-HEAD, EDGE, GAP, LINE = 64, 12, 10, 18  # heights and distances
+SMALLEST, LARGEST = 360, 1000  # limits of the longer side of a shown image, pixels
+HEAD, EDGE, GAP, LINE = 64, 12, 10, 18  # heights and distances, pixels
 INK, FAINT, PAPER, WARNING = "#1d2129", "#5c6470", "#ffffff", "#a04b00"
 TITLES = {BLACK: "integrated gradients", GRAD_CAM: "Grad-CAM"}
-SMOOTH = 0.025  # standard deviation of a shown heat map, of its side
-NAME = 200  # bytes of a file's name: systems allow 255
+SMOOTH = 0.025  # standard deviation of the smoothing of a heat map, as a share of its side
+NAME = 200  # maximum bytes of a file's stem; file systems allow 255 for a name
 
 
 def overlay(
@@ -28,11 +28,11 @@ def overlay(
     """Draw a prediction.
 
     Args:
-        image: H x W x 3 uint8; small ones are enlarged.
-        prediction: of it; the outlines of its mask are drawn where it has one.
-        classes: of the classifier, for the colour.
-        maps: attribution a method, of any size; one tile each.
-        name: of the image.
+        image: H x W x 3 uint8 RGB; small images are enlarged, large ones reduced.
+        prediction: its prediction; if there is a mask, its outlines are drawn.
+        classes: classes of the classifier, for the colour.
+        maps: H x W attribution map of each method, of any size; each gets a tile.
+        name: name of the image.
     """
     height, width = image.shape[:2]
     longer = max(height, width)
@@ -81,7 +81,7 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
 
 
 def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """H x W x 3 uint8 in grey, and over it the positive part of an attribution of any size, smoothed."""
+    """An H x W x 3 uint8 image in grey under the smoothed positive part of an attribution map of any size."""
     smooth = heat(cv2.GaussianBlur(weights, (0, 0), SMOOTH * len(weights)))
     strength = np.clip(cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -89,9 +89,9 @@ def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def overlay_names(images: Sequence[str]) -> dict[str, str]:
-    """A file name for the picture of each image: its own, led by its folders where several share it.
+    """A unique file name for the picture of each image: its stem, preceded by its folders if several share the stem.
 
-    Names differ by more than case, and by a number where nothing else tells them apart.
+    Names that would differ only by case get a number as well.
     """
     parts = {image: [part for part in Path(image).with_suffix("").parts if part not in ("/", "..")] for image in images}
     names = {image: own[-1] for image, own in parts.items()}

@@ -1,4 +1,4 @@
-"""Pictures of predictions in a folder, each with a note of what it shows, so that a later run knows it."""
+"""A folder of pictures of predictions; each notes what it shows, so that a later run does not draw it again."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from cytopipe.imaging.decode import opened, read_rgb
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.io.atomic import write_bytes
 
-_KEY = "cytopipe"  # of the text in a PNG that says what it shows
+_KEY = "cytopipe"  # key of the text in a PNG that notes what it shows
 
 
-class Pictures:
-    """Writes `<name>.png` of every image.
+class OverlayFolder:
+    """Writes the picture `<name>.png` of every image.
 
     Args:
-        folder: for the pictures; made if need be.
-        images: all of them, for names that differ.
-        predictor: of the classifier.
-        model: its identity.
-        device: where it is.
-        explain: whether heat maps go beside.
+        folder: folder for the pictures, created if necessary.
+        images: paths of all images, so that their names are unique.
+        predictor: the classifier.
+        model: identity of the classifier, for the note.
+        device: the classifier's device.
+        explain: whether to draw attribution maps as well.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Pictures:
         self.explainer = Explainer(predictor, device) if explain else None
 
     def has(self, image: str, sha256: str) -> bool:
-        """Whether the picture of this very image, model and kind is there."""
+        """Whether the folder has a picture of this image content by this model, with the same maps."""
         path = self.folder / self.names[image]
         if not path.is_file():
             return False
@@ -56,9 +56,9 @@ class Pictures:
             return False
 
     def draw(self, image: str, sha256: str, prediction: Prediction) -> None:
-        """Write the picture of an image, whole or not at all."""
+        """Write the picture of an image atomically."""
         maps = self.explainer(prediction) if self.explainer else {}
-        pixels, _ = read_rgb(Path(image))  # anew: a batch of large images would fill the memory
+        pixels, _ = read_rgb(Path(image))  # read again, because a batch of large images would fill the memory
         sheet = overlay(pixels, prediction, self.predictor.classes, maps, Path(image).name)
         note = PngInfo()
         note.add_text(_KEY, self._note(image, sha256))

@@ -1,4 +1,4 @@
-"""One picture an explained image: what the network saw, the cell's outline, and each method's heat map and overlay."""
+"""The panel of an explained image: the network's input, the cell's outline, each method's heat map and overlay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TILE, GAP, EDGE = 148, 8, 12  # pixels
 TITLE, HEADING, BAR = 46, 20, 8  # heights
 INK, FAINT, PAPER = "#1d2129", "#5c6470", "#ffffff"
 RIGHT, WRONG = "#2e7d4f", "#b3372a"
-SMOOTH = 0.025  # standard deviation, of the side: overlays show regions, heat maps the positions themselves
+SMOOTH = 0.025  # standard deviation of the smoothing of overlays, as a share of the side; heat maps stay sharp
 
 
 def panel(
@@ -30,13 +30,13 @@ def panel(
     """Draw one panel.
 
     Args:
-        image: S x S x 3 uint8.
-        mask: S x S palette, drawn as outlines.
-        maps: H x W a method, of any size; their positive part is shown, as in system D.
-        shares: of nucleus, cytoplasm and background, drawn as a bar below the column: for "pixels" and methods.
-        title: the classes.
-        subtitle: the image.
-        correct: colours the title's mark.
+        image: S x S x 3 uint8 RGB.
+        mask: S x S palette mask, drawn as outlines.
+        maps: H x W attribution map of each method, of any size; the positive part is shown, as in system D.
+        shares: shares of nucleus, cytoplasm and background for "pixels" and for methods, drawn as bars below.
+        title: true and predicted class.
+        subtitle: id of the image.
+        correct: whether the prediction is correct, shown by the colour of the mark beside the title.
     """
     columns = 1 + len(maps)
     width = 2 * EDGE + columns * TILE + (columns - 1) * GAP

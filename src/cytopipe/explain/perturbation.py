@@ -1,8 +1,8 @@
-"""Deletion and insertion: does the probability follow the pixels that an attribution calls important?
+"""Deletion and insertion curves: does the probability depend on the pixels that an attribution ranks highest?
 
-Petsiuk 2018, "RISE", arXiv:1806.07421. Deletion sets the most important pixels first to the mean colour: a good map
-makes the probability fall at once (a small area). Insertion puts them first into the blurred image: a good map makes it
-rise at once (a large area).
+Petsiuk 2018, "RISE", arXiv:1806.07421. Deletion replaces pixels by the mean colour, the most important first: with a
+good map the probability falls quickly (small area). Insertion copies them into the blurred image, the most important
+first: with a good map it rises quickly (large area).
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from torch import Tensor
 
 from cytopipe.explain.attribution import blurred
 
-POINTS = 9  # of a curve: 0, 1/8, ... of the pixels
+POINTS = 9  # points of a curve: 0, 1/8, ... 1 of the pixels
 FRACTIONS = np.linspace(0, 1, POINTS)
 RANDOM_ORDER = "random"
 
 Probability = Callable[[Tensor, Tensor], np.ndarray]
 
 
-def curves(
+def perturbation_curves(
     probability: Probability, images: Tensor, targets: Tensor, maps: Mapping[str, np.ndarray], seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Probability of the class against the share of pixels that were deleted or inserted.
+    """Probability of the class as a function of the share of deleted or inserted pixels.
 
     Args:
-        probability: of images N x C x H x W and classes N: N float.
-        images: as the network sees them; 0 is the mean colour.
-        targets: N classes.
-        maps: N x H x W a method; the largest value is the most important.
-        seed: of the random order, to compare with.
+        probability: maps images (N x C x H x W) and classes (N) to N probabilities.
+        images: N x C x H x W, the network's input; 0 is the mean colour.
+        targets: N indices of classes.
+        maps: N x H x W attribution maps of each method; larger values are more important.
+        seed: seed of the random order, the reference.
 
     Returns:
-        "deletion" and "insertion": N x POINTS for each method and "random".
+        "deletion" and "insertion", each with N x POINTS probabilities for every method and for "random".
     """
     size = images.shape[2:]
     chance = np.random.default_rng(seed).random((len(images), *size))
@@ -50,7 +50,7 @@ def curves(
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Place of every pixel in the order of falling importance, N x H x W in [0, 1); equals in reading order."""
+    """Rank of every pixel by decreasing importance, N x H x W in [0, 1); ties are in reading order."""
     flat = values.reshape(len(values), -1)
     order = np.argsort(-flat, axis=1, kind="stable")
     places = np.empty_like(order)
@@ -59,8 +59,9 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def area(curve: np.ndarray) -> np.ndarray:
-    """Area below curves N x POINTS, by the trapezoid rule: N values in [0, 1]."""
-    return np.trapezoid(curve, FRACTIONS, axis=1)
+    """Area below N x POINTS curves by the trapezoidal rule: N values in [0, 1]."""
+    below: np.ndarray = np.trapezoid(curve, FRACTIONS, axis=1)
+    return below
 
 
 def _curve(probability: Probability, before: Tensor, after: Tensor, targets: Tensor, places: np.ndarray) -> np.ndarray:

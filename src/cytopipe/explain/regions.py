@@ -1,4 +1,4 @@
-"""How much of an attribution falls on nucleus, cytoplasm and background."""
+"""Shares of attribution on nucleus, cytoplasm and background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CELL, _NUCLEUS = 3, 4  # channels of a stored item
 
 
 def palette(item: np.ndarray) -> np.ndarray:
-    """H x W x 5 uint8, as stored -> H x W palette of its masks."""
+    """Stored item, H x W x 5 uint8 -> palette mask, H x W uint8."""
     inside, nucleus = item[..., _CELL] > 0, item[..., _NUCLEUS] > 0
     return np.where(nucleus, NUCLEUS, np.where(inside, CYTOPLASM, BACKGROUND)).astype(np.uint8)
 
@@ -24,11 +24,11 @@ def shares(weights: np.ndarray, mask: np.ndarray) -> dict[str, float] | None:
     """Share of absolute attribution on each region.
 
     Args:
-        weights: H x W, of either sign.
-        mask: H x W palette.
+        weights: H x W attribution map.
+        mask: H x W palette mask.
 
     Returns:
-        Three shares that sum to 1; None where there is no attribution at all.
+        Three shares that sum to 1; None if the map is zero everywhere.
     """
     size = np.abs(weights)
     total = size.sum()
@@ -38,19 +38,19 @@ def shares(weights: np.ndarray, mask: np.ndarray) -> dict[str, float] | None:
 
 
 def areas(mask: np.ndarray) -> dict[str, float]:
-    """Share of pixels of each region: the share of attribution that even weights would have."""
+    """Share of pixels of each region in an H x W palette mask, as a reference for the shares of attribution."""
     return {name: float((mask == value).mean()) for name, value in REGIONS.items()}
 
 
 def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """Mean of each region's share with its 95 % interval, by a bootstrap over groups.
+    """Mean of each region's share with its 95 % confidence interval from a bootstrap over groups.
 
     Args:
-        values: shares of images; None is left out.
-        groups: of the images.
+        values: shares of each image; None is left out.
+        groups: group of each image.
 
     Returns:
-        mean, low and high of each region; low and high are None for a single group, all for no image.
+        mean, low and high of each region; low and high are None for a single group, and all are None without images.
     """
     known = [(one, group) for one, group in zip(values, groups, strict=True) if one is not None]
     if not known:
@@ -61,7 +61,7 @@ def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) 
 
 
 def with_interval(table: np.ndarray, groups: Sequence[str]) -> tuple[list[float], list[dict[str, Any]]]:
-    """Mean of each column of images x columns, and its 95 % interval by a bootstrap over groups."""
+    """Mean of each column of images x columns and its 95 % confidence interval, by a bootstrap over groups."""
     drawn = np.array([table[rows].mean(axis=0) for rows in group_draws(groups)])
     nothing = {"low": None, "high": None}
     limits = [interval(drawn[:, i].tolist()) if len(drawn) else None for i in range(table.shape[1])]

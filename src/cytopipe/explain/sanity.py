@@ -1,7 +1,7 @@
-"""Model randomisation: a map that stays the same when the network forgets everything shows edges, not the network.
+"""Model randomisation test: a map that does not change with the network's weights shows the image, not the network.
 
-Adebayo 2018, "Sanity Checks for Saliency Maps", arXiv:1810.03292: all weights are drawn anew, and the rank correlation
-of absolute attribution before and after must fall.
+Adebayo 2018, "Sanity Checks for Saliency Maps", arXiv:1810.03292: all weights are re-initialised, and the rank
+correlation of absolute attribution before and after must be low.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from torch import nn
 from cytopipe.models.heads import build_classifier
 from cytopipe.results.model_spec import ModelSpec
 
-LIMIT = 0.5  # a method fails from this mean correlation on
-SEED = 20181003  # of the other network: none that trainings use
+LIMIT = 0.5  # mean correlation from which a method fails
+SEED = 20181003  # seed of the untrained network, which no training uses
 
 
 def untrained(spec: ModelSpec, device: torch.device) -> nn.Module:
-    """A network of the same architecture with weights of its own, as before any training.
-
-    torch's generator is left as it was.
-    """
+    """A network of the same architecture with newly initialised weights; leaves torch's random generator unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = build_classifier(
@@ -34,9 +31,13 @@ def untrained(spec: ModelSpec, device: torch.device) -> nn.Module:
 
 
 def rank_correlation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of absolute values, N x H x W twice -> N.
+    """Spearman's rank correlation of the absolute values of N pairs of maps.
 
-    It is 0 where the map became even everywhere, and NaN where it was so before: nothing is left to compare.
+    Args:
+        before, after: N x H x W maps.
+
+    Returns:
+        N correlations: 0 if only the later map is constant, NaN if the earlier one is, since nothing can be compared.
     """
     return np.array([_spearman(np.abs(a).ravel(), np.abs(b).ravel()) for a, b in zip(before, after, strict=True)])
 
@@ -48,7 +49,7 @@ def _spearman(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def verdict(correlations: np.ndarray) -> dict[str, Any]:
-    """Mean correlation of the images that have one, and whether the method passed; without any it did not."""
+    """Mean of the defined correlations and whether the method passed; it fails if none is defined."""
     known = correlations[np.isfinite(correlations)]
     if not len(known):
         return {"correlation": None, "passed": False}

@@ -1,1 +1,1 @@
-"""How a stage runs: parameters, inputs, locks, outputs, tracking."""
+"""Execution of a stage: parameters, inputs, locks, outputs and tracking."""

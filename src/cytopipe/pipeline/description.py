@@ -1,7 +1,7 @@
-"""dvc.yaml as the stage scripts read it: what a stage reads and writes for one entry of params.yaml.
+"""A light reader of dvc.yaml: what a stage reads and writes for an entry of params.yaml.
 
-DVC itself would take a second to say the same. Its templates are filled in here: `${key}` is the name of the entry,
-`${item.x}` a value of it, and any other name a value of params.yaml.
+Importing DVC for this would take a second. The templates are resolved here: `${key}` is the name of the entry,
+`${item.x}` is a value of the entry, and every other name is a value of params.yaml.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from cytopipe.errors import CytopipeError
 CODE = ("src/", "stages/")
 Values = Mapping[str, Any]  # params.yaml, as plain values
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C's takes 10 ms where Python's takes 100
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser takes 10 ms, the Python one 100 ms
 _PLACEHOLDER = re.compile(r"\$\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
 class StageDescription:
-    """One stage of dvc.yaml, as it is written there.
+    """A stage as dvc.yaml describes it, with unresolved templates.
 
     Attributes:
-        name: of the stage and of its script.
-        section: section of params.yaml of which each entry has a run of its own; empty for a stage that runs once.
-        deps: dependencies, data and code.
-        params: names of parameters.
-        outs: outputs, metrics and plots.
+        name: name of the stage and of its script.
+        section: section of params.yaml; the stage runs once for each of its entries. Empty for a stage that runs once.
+        deps: dependencies, both data and code.
+        params: names of the parameters it depends on.
+        outs: outputs, including metrics and plots.
     """
 
     name: str
@@ -44,16 +44,25 @@ class StageDescription:
 
     @property
     def kind(self) -> str:
-        """What one entry of the section is: dataset, segmenter, classifier or screening; empty without a section."""
+        """Kind of the section's entries: dataset, segmenter, classifier or screening; empty without a section."""
         return self.section.removesuffix("s")
 
     @property
     def data(self) -> Sequence[str]:
-        """Dependencies that are no code."""
+        """Dependencies that are data."""
         return [dep for dep in self.deps if not dep.startswith(CODE)]
 
     def resolve(self, templates: Sequence[str], item: str, values: Values) -> list[str]:
-        """Templates of this stage, filled in for one entry."""
+        """Resolve templates of this stage for one entry.
+
+        Args:
+            templates: some of `deps`, `params` or `outs`.
+            item: entry of the section; empty for a stage that runs once.
+            values: values of params.yaml.
+
+        Raises:
+            CytopipeError: a template names a value that params.yaml lacks.
+        """
         scope = {**values, "key": item, "item": values[self.section][item]} if self.section else values
         return [_PLACEHOLDER.sub(lambda found: _look_up(scope, found[1], self.name), text) for text in templates]
 
@@ -66,7 +75,7 @@ class Description:
 
     @cached_property
     def sections(self) -> frozenset[str]:
-        """Sections of params.yaml whose entries have runs of their own."""
+        """Sections of params.yaml whose entries some stage runs for."""
         return frozenset(stage.section for stage in self.stages.values() if stage.section)
 
     def outputs(self, values: Values) -> list[str]:
@@ -79,12 +88,15 @@ class Description:
         ]
 
     def inputs(self, name: str, item: str, values: Values) -> dict[str, list[str]]:
-        """The data that a stage reads, by dependency: itself, or what stages write into it where it is a parent folder.
+        """The data that a stage reads, by dependency.
 
         Args:
-            name: of the stage.
+            name: name of the stage.
             item: entry of its section; empty for a stage that runs once.
-            values: of params.yaml.
+            values: values of params.yaml.
+
+        Returns:
+            For each dependency its own path, or the outputs of stages inside it if it is a parent folder.
         """
         stage = self.stages[name]
         outputs = self.outputs(values)
@@ -98,7 +110,7 @@ def read_description(file: Path) -> Description:
     """Read a dvc.yaml.
 
     Raises:
-        CytopipeError: when there is none, or it is not YAML.
+        CytopipeError: the file is missing or is not YAML.
     """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _Loader)

@@ -1,4 +1,4 @@
-"""The workflow engine that runs this process, and a watchdog that dies with it."""
+"""The workflow engine that runs this process, and a watchdog that ends the process with its engine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OPTIONS_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 
 @dataclass(frozen=True)
 class Engine:
-    """What started this process.
+    """The program that started this process.
 
     Attributes:
         name: `dvc`, `snakemake`, or `script` for a script started by hand.
         pid: process id of the engine; None for a script.
-        started: start of the engine process (of this process for a script), in seconds since 1970.
+        started: start time of the engine (for a script, of this process), in seconds since 1970.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Engine:
 
 
 def engine() -> Engine:
-    """The nearest ancestor process that runs dvc or snakemake; `script` when there is none."""
+    """The nearest ancestor process that runs dvc or snakemake; `script` if there is none."""
     for process in _ancestors():
         with contextlib.suppress(psutil.Error):
             name = engine_of(process.cmdline())
@@ -48,9 +48,9 @@ def engine() -> Engine:
 
 
 def engine_of(command: Sequence[str]) -> str | None:
-    """The engine that a command line runs: as a program, as python's script, or as python's `-m` module.
+    """The engine that a command line runs: as a program, as a Python script, or with `python -m`.
 
-    A path or an argument that merely contains the word does not count.
+    Returns None for other commands, including those with an engine's name only in an argument or a folder.
     """
     if not command:
         return None
@@ -62,24 +62,24 @@ def engine_of(command: Sequence[str]) -> str | None:
 
 
 def pipeline_pass(engine: Engine) -> str:
-    """The name shared by all stages of one pass: `CYTOPIPE_PASS`, else the engine with its start and pid."""
+    """Name that all stages of an engine's run share: `CYTOPIPE_PASS`, or the engine with its start and process id."""
     started = datetime.fromtimestamp(engine.started, UTC).strftime("%Y%m%dT%H%M%SZ")
     name = f"{engine.name}-{started}" if engine.pid is None else f"{engine.name}-{started}-{engine.pid}"
     return os.environ.get("CYTOPIPE_PASS") or name
 
 
 def die_with(engine: Engine) -> None:
-    """Kill this process and its children once the engine, or any process between, has died.
+    """Kill this process and its children as soon as the engine, or any process in between, has died.
 
-    `kill -9` on an engine leaves its stages running, and they would write into the next pass' outputs.
-    A daemon thread looks every `POLL_S` seconds. A script started by hand is not watched.
+    Otherwise, after `kill -9` on an engine, its stages would run on and write into the outputs of the next run.
+    A daemon thread checks every `POLL_S` seconds; a script started by hand is not watched.
     """
     if engine.pid is not None:
         threading.Thread(target=_watch, args=(_chain_to(engine.pid),), daemon=True, name="die-with").start()
 
 
 def _python_target(arguments: Sequence[str]) -> str:
-    """The script or the top package of the module that python runs with these arguments; "" for none."""
+    """The script, or the top-level package of the module, that Python runs with these arguments; "" if none."""
     rest = iter(arguments)
     for argument in rest:
         if argument in _OPTIONS_WITH_VALUE:
@@ -94,7 +94,7 @@ def _python_target(arguments: Sequence[str]) -> str:
 
 
 def _ancestors() -> list[psutil.Process]:
-    """Parent, grandparent and so on, as far as they can be read."""
+    """Parent, grandparent and so on, as far as they are accessible."""
     found: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         parent = psutil.Process().parent()
@@ -105,7 +105,7 @@ def _ancestors() -> list[psutil.Process]:
 
 
 def _chain_to(pid: int) -> list[psutil.Process]:
-    """The ancestors up to the engine; empty when the engine is no ancestor any more."""
+    """The ancestors up to the engine; empty if the engine is no longer an ancestor."""
     ancestors = _ancestors()
     last = next((i for i, process in enumerate(ancestors) if process.pid == pid), -1)
     return ancestors[: last + 1]
@@ -118,7 +118,7 @@ def _watch(chain: list[psutil.Process]) -> None:
 
 
 def _alive(process: psutil.Process) -> bool:
-    """Whether the very process still runs: neither another one under its id, nor a zombie."""
+    """Whether this process still runs, and is neither a zombie nor another process with the same id."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

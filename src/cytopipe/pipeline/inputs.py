@@ -1,4 +1,4 @@
-"""Hashes of what a stage reads, for MLflow's tags and the keys of checkpoints."""
+"""Hashes of the inputs of a stage, for MLflow tags and the keys of checkpoints."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cytopipe.paths import MANIFEST
 def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], label: str) -> dict[str, str]:
     """SHA-256 of every input, by path.
 
-    A folder that a stage wrote with a manifest is known by the files beside the manifest, one hash each: the manifest
-    holds the hashes of the images below, which are not read again.
+    For a folder with a manifest that a stage wrote, only the files next to the manifest are hashed, one by one: the
+    manifest contains the hashes of the images below, so that they need not be read again.
 
     Args:
-        inputs: what each dependency holds, as `Description.inputs` says; one hash stands for several parts.
-        outputs: what stages write.
-        label: `stage` or `stage@item`, for the message.
+        inputs: the parts of each dependency, see `Description.inputs`; several parts get one common hash.
+        outputs: all outputs of stages.
+        label: `stage` or `stage@item`, for the error message.
 
     Raises:
-        CytopipeError: when an input is missing.
+        CytopipeError: an input is missing.
     """
     found: dict[str, str] = {}
     for dependency, parts in inputs.items():

@@ -1,7 +1,7 @@
-"""What surrounds every stage script: parameters, threads, lock, whole-or-nothing outputs, tracking, clear errors.
+"""The frame of every stage script: parameters, number of threads, lock, atomic outputs, tracking and error messages.
 
-A script calls `main`; torch is imported only after the number of threads is fixed, because it reads it once and
-results depend on it (Snakemake exports OMP_NUM_THREADS=1 where DVC does not).
+A script calls `main`. Torch is imported only after the number of threads is set, because torch reads it once and
+results depend on it (Snakemake exports OMP_NUM_THREADS=1, DVC does not).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ T = TypeVar("T")
 
 
 class Stage:
-    """One execution of one stage.
+    """One execution of a stage.
 
     Attributes:
-        name: of the stage, as in dvc.yaml.
-        item: dataset, segmenter, classifier or screening; empty for a stage without one.
-        params: the whole of params.yaml.
+        name: name of the stage in dvc.yaml.
+        item: name of the dataset, segmenter, classifier or screening; empty for a stage that runs once.
+        params: all of params.yaml.
         settings: the parameters that the stage depends on, as plain values.
-        inputs: hash of every input, by path.
+        inputs: SHA-256 of every input, by path.
         tracker: the MLflow run.
     """
 
@@ -65,30 +65,30 @@ class Stage:
         self.inputs, self.tracker, self._outputs, self._bars = inputs, tracker, outputs, bars
 
     def output(self, path: Path) -> Path:
-        """Where to write an output; it appears under its own name, with all others, when the stage succeeds."""
+        """Temporary path to write an output to; all outputs move to their own paths when the stage succeeds."""
         return self._outputs.path(path)
 
     def folder(self, path: Path) -> Path:
-        """Like `output`, for a folder, which is made."""
+        """Like `output`, for a folder, which is created."""
         working = self.output(path)
         working.mkdir(parents=True)
         return working
 
     def progress(self, items: Iterable[T], total: int | None = None, unit: str = "image") -> Iterator[T]:
-        """Show progress on standard error."""
+        """Iterate over items with a progress bar on standard error."""
         yield from tqdm(items, desc=self.label, total=total, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
 
     def counter(self) -> Callable[[int, int | None], None]:
-        """A progress bar that is told (done, total), in bytes or whatever the teller counts."""
+        """A progress bar as a function of (done, total), in bytes or any other unit."""
         bar = self._bars.enter_context(
             tqdm(desc=self.label, unit="", unit_scale=True, mininterval=_interval(), file=sys.stderr)
         )
 
-        def tell(done: int, total: int | None) -> None:
+        def update(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        return tell
+        return update
 
     def on_epoch(self, part: str, measures: dict[str, float]) -> None:
         """Show an epoch and log it to MLflow."""
@@ -109,7 +109,7 @@ class Stage:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for checkpoints, named by the hash of all that determines the result: inputs, parameters, code."""
+        """Folder for checkpoints, named by a hash of all that determines the result: inputs, parameters and code."""
         code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0]))]
         key = sha256_bytes(repr([sorted(self.inputs.items()), self.settings, code]).encode())[:24]
         return paths.CHECKPOINTS / self.label / key
@@ -131,7 +131,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 def _interval() -> float:
-    """Seconds between progress updates: where no terminal watches, a line every 10 s is enough for a log."""
+    """Seconds between updates of a progress bar; in a log file, a line every 10 s is enough."""
     return 0.2 if sys.stderr.isatty() else 10
 
 
@@ -139,10 +139,10 @@ Run = Callable[[Stage], None]
 
 
 def main(run: Run, doc: str | None) -> None:
-    """The command line of a stage script, `stages/NAME.py`: dvc.yaml beside `stages/` describes the stage NAME.
+    """Run the command line of a stage script, `stages/NAME.py`; dvc.yaml next to `stages/` describes the stage NAME.
 
     Args:
-        run: does the stage's work.
+        run: does the work of the stage.
         doc: help text.
     """
     script = Path(sys.argv[0]).absolute()
@@ -161,15 +161,15 @@ def main(run: Run, doc: str | None) -> None:
         def without_item(params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
             _guard(description, script.stem, "", params, run, debug)
 
-    gc.set_threshold(100_000)  # what torch and MLflow make when they are imported stays: collected rarely, 0.7 s less
+    gc.set_threshold(100_000)  # rare collections save 0.7 s: most objects come from imports and stay
     try:
         app()
     finally:
-        gc.freeze()  # the exit frees all memory; a last collection would take a second
+        gc.freeze()  # skips the collection at exit, which would take a second
 
 
 def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool) -> None:
-    """Run the stage; turn an error that a user can mend into one message and exit status 1."""
+    """Run the stage; turn an error that the user can fix into a message and exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logger.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -219,7 +219,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
 
 
 def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:
-    """The parameters that a stage depends on, as plain values: of this machine, of its entry, and of all entries."""
+    """The parameters that a stage depends on, as plain values: runtime, its entry, and those common to all entries."""
     stage = description.stages[name]
     runtime = {key: value for key, value in values["runtime"].items() if key != "num_workers"}
     entry = {stage.kind: values[stage.section][item]} if stage.section else {}
@@ -228,8 +228,8 @@ def _settings(description: Description, name: str, item: str, values: Values) ->
 
 
 def fix_threads(count: int) -> None:
-    """Fix the threads of every numerical library, before any of them is imported."""
+    """Set the number of threads of every numerical library, before any of them is imported."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(count)
-    # Two processes that share cores ran 10 times slower while idle threads spun.
+    # With spinning idle threads, two processes that share cores were 10 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

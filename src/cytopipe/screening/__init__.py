@@ -1,1 +1,1 @@
-"""Whole fields of view: find the cells, each once, and classify them."""
+"""Screening of whole fields of view: find every cell once and classify it."""

@@ -1,4 +1,4 @@
-"""Which whole fields may be screened for a score, and the results of it as files."""
+"""Evaluation of a screening on annotated fields: which fields may be used, and the result as files."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from cytopipe.plotting.detection_figures import counts_figure, field_figure, pre
 from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
 
 
-def fields_of_the_test(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
-    """Fields all of whose cells, and at least one, are test images: no network saw anything of them.
+def held_out_fields(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
+    """The fields that no network was trained on: they have cells, and every cell is a test image.
 
     Args:
-        fields: of a dataset.
-        rows: its organized manifest.
-        where: that manifest, for the error.
+        fields: the annotated fields of a dataset.
+        rows: rows of its organized manifest.
+        where: path of that manifest, for the error message.
 
     Raises:
-        CytopipeError: there is none.
+        CytopipeError: no field qualifies.
     """
     splits: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -54,12 +54,12 @@ def fields_of_the_test(fields: Iterable[AnnotatedField], rows: Iterable[Row], wh
 
 @dataclass(frozen=True)
 class ScreeningResult:
-    """What a screening found in all its fields.
+    """The result of screening annotated fields.
 
     Attributes:
-        fields: with true and found cells.
-        images: file of each field's image, in the same order.
-        classes: of the true cells.
+        fields: the fields with their annotated and their found cells.
+        images: image file of each field, in the same order.
+        classes: names of the classes of the annotated cells.
     """
 
     fields: Sequence[ScreenedField]
@@ -68,7 +68,7 @@ class ScreeningResult:
 
     @cached_property
     def details(self) -> ScreeningDetails:
-        """Every number with its interval; see `detection_metrics`."""
+        """Every metric with its confidence interval; see `detection_metrics`."""
         return ScreeningDetails.of(detection_metrics(self.fields, self.classes))
 
     def write_tables(self, detections: Path, fields: Path) -> None:
@@ -77,7 +77,7 @@ class ScreeningResult:
         FieldScores(rows=tuple(FieldScore(**one) for one in field_scores(self.fields, self.classes))).write(fields)
 
     def write_plots(self, folder: Path) -> None:
-        """Write precision_recall and counts, each as a table and a figure, to an existing folder."""
+        """Write precision_recall and counts to an existing folder, each as a table and as a figure."""
         rows, counts = precision_recall_rows(self.fields), count_rows(self.fields)
         write_table(folder / "precision_recall.csv", rows, PR_COLUMNS)
         write_table(folder / "counts.csv", counts, COUNT_COLUMNS)

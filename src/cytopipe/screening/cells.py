@@ -1,4 +1,4 @@
-"""A cell found in a field of view."""
+"""A cell that was detected in a field of view, and its bounding box."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last 
 
 
 @dataclass(frozen=True)
-class FoundCell:
-    """Where a cell lies, in pixels of its field.
+class DetectedCell:
+    """A detected cell; coordinates are pixels of the field.
 
     Attributes:
-        box: (left, top, right, bottom) about the whole cell, the last two exclusive.
+        box: (left, top, right, bottom) of the bounding box of the whole cell, the last two exclusive.
         contour: P x 2 int32 (x, y), the outermost pixels of the whole cell in order, not closed.
-        nucleus: likewise of its nucleus, or None where the detector does not know it.
-        area: pixels of the whole cell.
-        score: how sure the detector is, 0 to 1.
+        nucleus: contour of the nucleus in the same form; None if the detector does not find nuclei.
+        area: area of the whole cell in pixels.
+        score: confidence of the detector, 0 to 1.
         cut: whether the cell touches the edge of the field, so that part of it may be missing.
     """
 
@@ -45,9 +45,15 @@ def _area(box: Box) -> int:
 
 
 def with_margin(box: Box, margin: float, height: int, width: int) -> Box:
-    """The box widened by a share of its longer side and one pixel on each of the four, clipped at the field's edge.
+    """Widen a box on every side by a share of its longer side plus one pixel, and clip it to the field.
 
-    From the first pixels' middles to the last ones', as `phantoms.sipakmed.crop_cell` cuts the training's images.
+    Sides are measured between pixel centres, as in `cytopipe_phantoms.writers.sipakmed.crop_cell`, which crops the
+    training images.
+
+    Args:
+        box: the bounding box in pixels.
+        margin: share of the longer side.
+        height, width: size of the field in pixels.
     """
     left, top, right, bottom = box
     extra = margin * (max(right - left, bottom - top) - 1) + 1

@@ -1,7 +1,7 @@
-"""Fields of view of any size, read region by region in flat memory, with the pixels that `images.read_rgb` gives.
+"""Fields of view of any size, read region by region in constant memory, with the same pixels as `decode.read_rgb`.
 
-A small field is decoded at once. Of a big one, uncompressed BMP and TIFF files are read where the region lies; other
-files are decoded by libvips, which keeps the decoded pixels in a temporary file (in TMPDIR) where they are many.
+A small field is decoded as a whole. Regions of a big uncompressed BMP or TIFF are read directly from the file; other
+big files are decoded by libvips, which keeps large decoded images in a temporary file (in TMPDIR).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from PIL import Image
 from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import opened, read_rgb, resize_rgb
 
-WHOLE = 4096 * 4096  # pixels of a field that is decoded at once: some 50 MB
-STRIP = 64  # rows of a shrunk field that are read at once
+WHOLE = 4096 * 4096  # pixels up to which a field is decoded as a whole: some 50 MB
+STRIP = 64  # rows of a reduced field that are read at a time
 Reader = Callable[[int, int, int, int], np.ndarray]  # top, left, height, width -> height x width x 3 uint8
 _CHANNELS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0], "BGRX": [2, 1, 0], "RGBX": [0, 1, 2], "L": [0, 0, 0]}
-_SAMPLES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4, "L": 1}  # bytes of a pixel in the file
+_SAMPLES = {"RGB": 3, "BGR": 3, "BGRX": 4, "RGBX": 4, "L": 1}  # bytes per pixel in the file
 _BY_VIPS = ("RGB", "L", "RGBA", "LA", "I;16", "I;16B", "I;16L")  # modes of PIL
 
 
@@ -31,8 +31,8 @@ class Field:
     """A field of view.
 
     Attributes:
-        height, width: pixels.
-        reader: of regions that lie within it.
+        height, width: size in pixels.
+        reader: reads regions that lie within the field.
     """
 
     height: int
@@ -40,7 +40,7 @@ class Field:
     reader: Reader
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """A region, height x width x 3 uint8 RGB; beyond the field's edge its outermost pixels are repeated."""
+        """Read a region, height x width x 3 uint8 RGB; outside the field, its outermost pixels are repeated."""
         first, last = _within(top, top + height, self.height)
         start, stop = _within(left, left + width, self.width)
         inside = self.reader(first, start, last - first, stop - start)
@@ -51,7 +51,7 @@ class Field:
         return inside[down][:, across]
 
     def shrunk(self, factor: int) -> np.ndarray:
-        """The whole field with sides smaller by a whole number, each pixel the mean of its own; read by strips."""
+        """The whole field, reduced by an integer factor by averaging, H x W x 3 uint8; it is read strip by strip."""
         height, width = max(1, self.height // factor), max(1, self.width // factor)
         strips = []
         for top in range(0, height, STRIP):
@@ -62,7 +62,7 @@ class Field:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Field:
-        """From H x W x 3 uint8 in memory."""
+        """A field from an image in memory, H x W x 3 uint8 RGB."""
 
         def read(top: int, left: int, height: int, width: int) -> np.ndarray:
             return image[top : top + height, left : left + width]
@@ -71,18 +71,18 @@ class Field:
 
 
 def _within(start: int, stop: int, length: int) -> tuple[int, int]:
-    """The part of a range that lies within 0 to length; of one wholly outside, the nearest pixel."""
+    """Clip a range to 0 to length; a range that lies entirely outside becomes the nearest pixel."""
     return min(max(start, 0), length - 1), max(min(stop, length), 1)
 
 
 @contextmanager
 def open_field(path: Path) -> Iterator[Field]:
-    """A field from an image file.
+    """Open an image file as a field.
 
-    Big images that are neither RGB nor grey nor transparent (CMYK, palette) are decoded at once too.
+    Big images in other modes than RGB and grey, with or without alpha (CMYK, palette), are decoded as a whole too.
 
     Raises:
-        CytopipeError: as `images.read_rgb`; of a damaged big file perhaps only in the block, when it is read.
+        CytopipeError: as `decode.read_rgb`; for a damaged big file possibly only inside the `with` block, on reading.
     """
     with opened(path) as image:
         is_big = image.width * image.height > WHOLE
@@ -98,7 +98,7 @@ def open_field(path: Path) -> Iterator[Field]:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Rows of an uncompressed image as they lie in its file: row `top` of the image first, or last if upside down."""
+    """A block of rows of an uncompressed image file; it starts with row `top`, or ends with it if stored upwards."""
 
     top: int
     rows: int
@@ -109,7 +109,7 @@ class _Strip:
 
 
 def _strips(image: Image.Image) -> list[_Strip] | None:
-    """Of an image that is not compressed and lies row by row; None for others."""
+    """The strips of an uncompressed image that is stored row by row; None for other images."""
     strips = []
     for tile in getattr(image, "tile", []):
         codec, (left, top, right, bottom), offset, arguments = tile
@@ -134,7 +134,7 @@ def _from_file(path: Path, strips: list[_Strip]) -> Field:
             first, last = max(top, strip.top), min(top + rows, strip.top + strip.rows)
             if first >= last:
                 continue
-            # Mapped for each read: a map that lives on counts as memory wherever it was touched.
+            # Mapped anew for each read: the pages of a long-lived map would count as memory once they were touched.
             mapped = np.memmap(path, np.uint8, "r", strip.offset, (strip.rows, strip.stride))
             lines = (mapped[::-1] if strip.upwards else mapped)[first - strip.top : last - strip.top]
             samples = _SAMPLES[strip.layout]
@@ -146,7 +146,7 @@ def _from_file(path: Path, strips: list[_Strip]) -> Field:
 
 
 def _on_white(pixels: np.ndarray) -> np.ndarray:
-    """H x W x 1 to 4 uint8, grey or RGB with alpha or without -> H x W x 3, what is transparent on white."""
+    """H x W x 1 to 4 uint8 (grey or RGB, with or without alpha) -> H x W x 3 RGB, composited on white."""
     bands = pixels.shape[2]
     grey = pixels[..., [0, 0, 0]] if bands < 3 else pixels[..., :3]
     if bands in (1, 3):
@@ -157,12 +157,12 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
 
 
 def _by_vips(path: Path) -> Iterator[Field]:
-    import pyvips  # libvips takes a while to load
+    import pyvips  # here, because libvips takes a while to load
 
     try:
         image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
         if image.format == "ushort":
-            # As read_rgb: of grey the whole value is rounded, of colours the high byte is taken.
+            # As read_rgb does: grey values are rescaled and rounded, colours keep their high byte.
             image = (image / 257).rint().cast("uchar") if image.bands == 1 else (image >> 8).cast("uchar")
 
         def read(top: int, left: int, height: int, width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where a field shows anything at all: Otsu's threshold on the grey of the whole field, the same for all its tiles."""
+"""Foreground of a field: Otsu's threshold on grey values, one for the whole field and so for all its tiles."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cytopipe.models.architectures.otsu import otsu_threshold
 from cytopipe.screening.detectors import Region
 from cytopipe.screening.fields import STRIP, Field
 
-THUMBNAIL = 1024  # longer side at most of the picture on which the threshold is found, pixels
-REACH = 4  # points beyond a region on which its smoothed grey depends
+THUMBNAIL = 1024  # maximum longer side of the thumbnail that the threshold is computed on, pixels
+REACH = 4  # points around a region that its smoothed grey values depend on
 
 
 @dataclass(frozen=True)
 class Foreground:
-    """A threshold on grey, and on which side of it cells lie.
+    """A threshold on grey values, and the side of it that cells are on.
 
     Attributes:
-        threshold: values up to it are the dark part.
-        dark: False where cells are brighter than the background, as in fluorescence.
+        threshold: values up to this one are dark.
+        dark: whether cells are the dark side; False if they are brighter than the background, as in fluorescence.
     """
 
     threshold: int
@@ -30,13 +30,18 @@ class Foreground:
 
     @classmethod
     def of(cls, field: Field, cells: np.ndarray) -> Foreground:
-        """From the whole field, and the grey of some points in it that are likely cells; of none, cells are dark."""
+        """The threshold of a field.
+
+        Args:
+            field: the field.
+            cells: grey values of points that are probably cells; if there are none, cells are taken to be dark.
+        """
         thumbnail = grey_of(field.shrunk(-(-max(field.height, field.width) // THUMBNAIL)))
         threshold = otsu_threshold(cv2.GaussianBlur(thumbnail, (0, 0), 1))
         return cls(threshold, bool(np.median(cells) <= threshold) if cells.size else True)
 
     def mask(self, field: Field, region: Region, step: int) -> np.ndarray:
-        """H x W bool of the points of a region of a grid whose points are `step` pixels apart."""
+        """Foreground at the points of a region, H x W bool; neighbouring points of the grid are `step` pixels apart."""
         rows, columns = -(-field.height // step), -(-field.width // step)
         wide = region.widened(REACH, rows, columns)
         smooth = cv2.GaussianBlur(_grey(field, wide, step), (2 * REACH + 1, 2 * REACH + 1), 1)
@@ -46,12 +51,12 @@ class Foreground:
 
 
 def grey_of(image: np.ndarray) -> np.ndarray:
-    """... x 3 uint8 RGB -> ... uint8."""
+    """... x 3 uint8 RGB -> ... uint8 grey."""
     return cv2.cvtColor(image.reshape(-1, 1, 3), cv2.COLOR_RGB2GRAY).reshape(image.shape[:-1])
 
 
 def _grey(field: Field, region: Region, step: int) -> np.ndarray:
-    """H x W uint8, the grey of the points of a region, each the mean over its pixels."""
+    """Grey values at the points of a region, H x W uint8; each is the mean over the pixels of the point."""
     rows, columns = region.shape
     grey = np.empty(region.shape, np.uint8)
     for start in range(0, rows, STRIP):

@@ -1,6 +1,6 @@
-"""Screened cells as GeoJSON that QuPath opens (File > Import objects from file, or dropped on the image).
+"""Screened cells as GeoJSON for QuPath (File > Import objects from file, or drop the file on the image).
 
-Geometry is that of RFC 7946 with pixels in place of degrees; the other members are those that QuPath itself writes.
+The geometry follows RFC 7946 with pixels instead of degrees; the other members are those that QuPath itself writes.
 https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
@@ -13,21 +13,21 @@ from typing import Any, TextIO
 
 from PIL import ImageColor
 
-from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.polygons import ring
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
-# Of the ids, which are the same for the same cell of a field of the same name.
+# Ids of cells are derived from it: the same cell of a field of the same name has the same id.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://qupath.github.io/cytopipe/screen")
 
 
 class GeoJsonWriter:
-    """Writes one feature a cell as it comes.
+    """Writes one feature per cell, as the cells arrive.
 
     Args:
-        file: open for writing text.
+        file: a file that is open for writing text.
         field: name of the field.
-        colours: "#rrggbb" of each class.
+        colours: colour of each class, "#rrggbb".
     """
 
     def __init__(self, file: TextIO, field: str, colours: Mapping[str, str]) -> None:
@@ -35,18 +35,18 @@ class GeoJsonWriter:
         self._first = True
         file.write('{"type": "FeatureCollection", "features": [')
 
-    def add(self, number: int, screened: Screened, classes: Sequence[str]) -> None:
-        """Write a cell with its number in the field; `classes` in the order of its probabilities."""
+    def add(self, number: int, screened: ScreenedCell, classes: Sequence[str]) -> None:
+        """Write a cell with its number in the field; `classes` are in the order of its probabilities."""
         feature = self._feature(number, screened, classes)
         self._file.write("\n" if self._first else ",\n")
         self._file.write(json.dumps(feature, ensure_ascii=False, allow_nan=False))
         self._first = False
 
     def close(self) -> None:
-        """Write the end; the file stays open."""
+        """Write the end of the collection; the file stays open."""
         self._file.write("\n]}\n")
 
-    def _feature(self, number: int, screened: Screened, classes: Sequence[str]) -> dict[str, Any]:
+    def _feature(self, number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[str, Any]:
         cell, prediction = screened.cell, screened.prediction
         properties: dict[str, Any] = {
             "objectType": "detection" if cell.nucleus is None else "cell",
@@ -77,5 +77,5 @@ def _polygon(contour: Any) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [ring(contour)]}
 
 
-def _nucleus(cell: FoundCell) -> dict[str, Any]:
+def _nucleus(cell: DetectedCell) -> dict[str, Any]:
     return {} if cell.nucleus is None else {"nucleusGeometry": _polygon(cell.nucleus)}

@@ -1,4 +1,4 @@
-"""What is written of a screened field: a table, GeoJSON and a picture, all three or none, cell after cell."""
+"""Outputs of a screened field: a table, GeoJSON and a picture, written cell by cell; all three or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
 SUFFIXES = (".csv", ".geojson", ".png")
 _PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
@@ -25,11 +25,12 @@ _OUTLINES = ("contour", "nucleus")
 
 @dataclass
 class Tally:
-    """Cells of one field or of several, counted.
+    """Counts of the cells of one or more fields.
 
     Attributes:
-        classes: cells of each class; of `UNCLASSIFIED` where there is no classifier.
-        uncertain, cut: cells of an uncertain class, cells that the field's edge cuts.
+        classes: number of cells of each class; without a classifier, all are `UNCLASSIFIED`.
+        uncertain: number of cells whose class is uncertain.
+        cut: number of cells that the edge of the field cuts.
     """
 
     classes: Counter[str] = field(default_factory=Counter)
@@ -38,15 +39,15 @@ class Tally:
 
     @classmethod
     def of(cls, classes: Sequence[str]) -> Tally:
-        """Zeros."""
+        """A tally of no cells with these classes."""
         return cls(Counter(dict.fromkeys(classes or [UNCLASSIFIED], 0)))
 
     @property
     def cells(self) -> int:
-        """All."""
+        """Number of all cells."""
         return self.classes.total()
 
-    def add(self, screened: Screened) -> None:
+    def add(self, screened: ScreenedCell) -> None:
         """Count a cell."""
         prediction = screened.prediction
         self.classes[prediction.predicted if prediction else UNCLASSIFIED] += 1
@@ -60,10 +61,10 @@ class Tally:
         self.cut += other.cut
 
 
-def names_of(paths: Sequence[Path]) -> list[str]:
-    """A name for the outputs of each field: its stem, after as many of its folders as tell it from the others.
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """A unique name for the outputs of each field: its stem, preceded by as many parent folders as make it unique.
 
-    Fields of one folder and stem are told apart by their suffixes, and what is left by numbers.
+    Fields with the same folder and stem get their suffixes as well, and numbers if that is not enough.
     """
     names = [path.stem for path in paths]
     for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
@@ -85,18 +86,23 @@ def _repeated(names: Sequence[str]) -> list[int]:
     return [index for index, name in enumerate(names) if counts[name.casefold()] > 1]
 
 
-def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screened], classes: Sequence[str]) -> Tally:
-    """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 as they come.
+def write_field(
+    folder: Path, name: str, field: Field, screened: Iterable[ScreenedCell], classes: Sequence[str]
+) -> Tally:
+    """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 in the order of arrival.
 
     Args:
-        folder: made if need be.
-        name: of the field.
-        field: for the picture.
-        screened: its cells; not held in memory.
-        classes: of the classifier, in its order; empty without one.
+        folder: output folder, created if necessary.
+        name: name of the field.
+        field: the field, for the picture.
+        screened: its cells; they are not kept in memory.
+        classes: the classes in the classifier's order; empty without a classifier.
+
+    Returns:
+        The counts of the cells.
 
     Raises:
-        CytopipeError: from the detector or classifier, or a file cannot be written; then none of the three changes.
+        CytopipeError: the detector or classifier fails, or a file cannot be written; then none of the three changes.
     """
     colours = class_colours(tuple(classes) or (UNCLASSIFIED,))
     tally = Tally.of(classes)
@@ -124,12 +130,12 @@ def write_field(folder: Path, name: str, field: Field, screened: Iterable[Screen
 
 
 def columns_of(classes: Sequence[str]) -> list[str]:
-    """Of the table."""
+    """Columns of the table."""
     return [*_PLACE, *((*_CLASS, *(f"p_{name}" for name in classes)) if classes else ()), *_OUTLINES]
 
 
-def row_of(number: int, screened: Screened, classes: Sequence[str]) -> dict[str, object]:
-    """A cell: box and area in pixels of the field, outlines as WKT, numbers with six significant digits."""
+def row_of(number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[str, object]:
+    """A row of the table: box and area in pixels of the field, outlines as WKT, numbers with six significant digits."""
     cell, prediction = screened.cell, screened.prediction
     row: dict[str, object] = dict(
         zip(_PLACE, (number, *cell.box, cell.area, _yes(cell.cut), f"{cell.score:.6g}"), strict=True)

@@ -1,7 +1,7 @@
-"""Finds cells by a classifier of patches, cell or background: system A's first stage, slid over the field.
+"""Cell detection by a patch classifier (cell or background) that slides over the field: the first stage of system A.
 
-The published system never connected it to its second stage. Peaks of the probability of a cell are the nuclei, on
-which its patches are centred; each grows over the foreground of the field, by Otsu's threshold on grey.
+The published system never connected this stage to its second one. Its training patches are centred on nuclei, so that
+peaks of the cell probability are nuclei; each grows over the foreground of the field (Otsu's threshold on grey values).
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.folder import load_model
-from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
-CELL = "cell"  # the class
-BATCH = 1024  # patches of a forward pass
-SAMPLES = 32  # patches along the longer side by which it is told whether cells are dark or bright
+CELL = "cell"  # name of the class that is searched for
+BATCH = 1024  # patches per forward pass
+SAMPLES = 32  # patches along the longer side that decide whether cells are dark or bright
 
 
 class PatchDetector:
-    """Cells by the model folder of a classifier of patches with a class "cell".
+    """Finds cells with a classifier of RGB patches that has a class "cell".
 
     Args:
-        folder: of the model.
-        device: to predict on.
-        scale: pixels of the classifier's patches for a pixel of the field.
+        folder: model folder of the classifier.
+        device: device to predict on.
+        scale: pixels of the classifier's patches per pixel of the field.
         step: pixels of the field between patches; None: a tenth of a patch's side.
-        threshold: probability of a peak.
-        blur: standard deviation of the Gaussian by which the map is smoothed, share of a patch's side.
-        apart: least distance between nuclei, share of a patch's side.
-        reach: greatest distance of a cell's outline from its nucleus, share of a patch's side.
-        least_cell: smallest area of a cell, share of a patch's.
-        dark: whether cells are darker than the background; None: told by the patches with cells.
-        box: side in pixels of the field of a square that stands for each cell; None: cells have outlines.
+        threshold: minimum probability of a peak.
+        blur: standard deviation of the Gaussian that smooths the probability map, as a share of a patch's side.
+        apart: minimum distance between nuclei, as a share of a patch's side.
+        reach: maximum distance of a cell's outline from its nucleus, as a share of a patch's side.
+        least_cell: minimum area of a cell, as a share of a patch's area.
+        dark: whether cells are darker than the background; None: decided by the patches that show cells.
+        box: side, in pixels of the field, of a square that replaces each cell's outline; None: cells have outlines.
 
     Raises:
-        CytopipeError: no classifier with a class "cell" that sees colours alone.
+        CytopipeError: the model is not a classifier of RGB images with a class "cell".
     """
 
     def __init__(
@@ -73,19 +73,19 @@ class PatchDetector:
             )
         self._size, self._cell = spec.input_size, spec.classes.index(CELL)
         self._transform, self._tta = input_transform(spec, device), spec.tta
-        self.side = max(1, round(self._size / scale))  # of a patch in the field
+        self.side = max(1, round(self._size / scale))  # of a patch, in pixels of the field
         self.step = step or max(1, self.side // 10)
-        points = self.side / self.step  # of the grid along a patch
+        points = self.side / self.step  # points of the grid along a patch
         self._threshold, self._dark = threshold, dark
         self._blur, self._apart = blur * points, max(1, round(apart * points))
         self.radius = max(1, round(reach * points))
         self._seed = max(1, round(points / 2))
         self.margin = 2 * (self.radius + self._seed) + 2 * (self._apart + int(3 * self._blur + 1)) + REACH + 2
-        self.least = max(1, round(least_cell * points**2))
+        self.min_area = max(1, round(least_cell * points**2))
         self.box = box
 
-    def look_at(self, field: Field) -> Look:
-        """Evidence of regions of the field; its threshold is found here, on a thumbnail of the whole."""
+    def prepare(self, field: Field) -> EvidenceReader:
+        """See `CellDetector`; the threshold of the foreground is computed here, on a thumbnail of the whole field."""
         foreground = Foreground.of(field, self._likely(field) if self._dark is None else np.empty(0))
         if self._dark is not None:
             foreground = replace(foreground, dark=self._dark)
@@ -99,7 +99,7 @@ class PatchDetector:
         return look
 
     def _likely(self, field: Field) -> np.ndarray:
-        """Grey of the middles of the patches all over the field that are most likely cells."""
+        """Grey values of the centres of those patches, sampled all over the field, that are most likely cells."""
         apart = max(1, max(field.height, field.width) // SAMPLES)
         down, across = (range(min(apart, side) // 2, side, apart) for side in (field.height, field.width))
         half = self.side // 2
@@ -109,15 +109,15 @@ class PatchDetector:
         return grey_of(patches[likely][:, middle, middle])
 
     def _classify(self, patches: np.ndarray) -> np.ndarray:
-        """N x side x side x 3 uint8 -> N float32, of the class "cell"."""
+        """N x side x side x 3 uint8 patches -> N float32 probabilities of the class "cell"."""
         items = np.stack([resize_rgb(patch, (self._size, self._size)) for patch in patches])
-        short = -len(items) % BATCH  # filled up: kernels differ with the number of patches
+        short = -len(items) % BATCH  # full batches only, because kernels depend on the batch size
         items = np.pad(items, ((0, short), *[(0, 0)] * 3), mode="edge")
         found = class_probabilities(self._model, self._transform, items, BATCH, self._tta)
         return found[: len(patches), self._cell].astype(np.float32)
 
     def _probabilities(self, field: Field, region: Region) -> np.ndarray:
-        """H x W of the patches about the points of a region."""
+        """Probability of a cell in the patch around each point of a region, H x W float32."""
         rows, columns = region.shape
         left = region.left * self.step + self.step // 2 - self.side // 2
         found = np.empty(region.shape, np.float32)
@@ -135,15 +135,27 @@ class PatchDetector:
 
 
 def peaks(probability: np.ndarray, blur: float, apart: int, threshold: float, region: Region) -> np.ndarray:
-    """Local maxima of a smoothed H x W map, at least `apart` points from any higher one: H x W bool."""
-    smooth = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
+    """Local maxima of a smoothed probability map.
+
+    Args:
+        probability: H x W.
+        blur: standard deviation of the Gaussian, in points.
+        apart: minimum distance (of rows and of columns) from a higher value, in points.
+        threshold: minimum smoothed probability.
+        region: position of these points on the grid of the field.
+
+    Returns:
+        H x W bool, true at each maximum.
+    """
+    smooth: np.ndarray = ndimage.gaussian_filter(probability.astype(np.float64), blur, mode="nearest", truncate=3)
     rows, columns = np.ogrid[region.top : region.bottom, region.left : region.right]
-    smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # of a plateau, one point
-    return (smooth >= ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")) & (smooth >= threshold)
+    smooth += 1e-9 * ((rows * 0.7548776662466927 + columns * 0.5698402909980532) % 1)  # plateaus get one maximum
+    highest: np.ndarray = ndimage.maximum_filter(smooth, size=2 * apart + 1, mode="nearest")
+    return (smooth >= highest) & (smooth >= threshold)
 
 
 def discs(points: np.ndarray, side: int) -> np.ndarray:
-    """Numbered discs about the true points of H x W bool, in reading order: H x W int32."""
+    """Discs of diameter `side` around the true points of an H x W bool map: H x W int32, numbered in reading order."""
     seeds = np.zeros(points.shape, np.int32)
     for number, (y, x) in enumerate(np.argwhere(points).tolist(), start=1):
         cv2.circle(seeds, (x, y), max(side // 2, 0), number, cv2.FILLED)

@@ -1,4 +1,4 @@
-"""The picture of a screened field: every cell outlined and numbered in the colour of its class, a legend below."""
+"""The picture of a screened field: every cell is outlined in the colour of its class and numbered, above a legend."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from PIL import Image, ImageColor, ImageDraw
 from cytopipe.imaging.drawing import CLASS_COLOURS, boxed, font
 from cytopipe.screening.cells import Box
 from cytopipe.screening.fields import Field
-from cytopipe.screening.screen import Screened
+from cytopipe.screening.screen import ScreenedCell
 
-LONGEST = 4096  # pixels of the picture's longer side at most
-LEAST = 1200  # and at least: a small field is enlarged
+LONGEST = 4096  # maximum longer side of the picture, pixels
+LEAST = 1200  # small fields are enlarged to at most this longer side
 UNCLASSIFIED = "cell"
 
 
@@ -25,11 +25,11 @@ def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
 
 
 class Picture:
-    """A field, shrunk or enlarged by a whole number, on which cells are drawn as they come.
+    """A field, reduced or enlarged by an integer factor, on which cells are drawn as they arrive.
 
     Args:
-        field: read by strips.
-        colours: of each class, in the order of the legend.
+        field: the field; it is read strip by strip.
+        colours: colour of each class, in the order of the legend.
     """
 
     def __init__(self, field: Field, colours: Mapping[str, str]) -> None:
@@ -43,8 +43,8 @@ class Picture:
         self._counts: Counter[str] = Counter()
         self._uncertain = 0
 
-    def add(self, number: int, screened: Screened) -> None:
-        """Draw a cell with its number in the field; a question mark says that its class is uncertain."""
+    def add(self, number: int, screened: ScreenedCell) -> None:
+        """Draw a cell with its number in the field; a question mark means that its class is uncertain."""
         prediction = screened.prediction
         name = prediction.predicted if prediction else UNCLASSIFIED
         uncertain = bool(prediction and prediction.uncertain)
@@ -52,7 +52,7 @@ class Picture:
         line = max(1, max(self._image.shape) // 800)
         for contour, width in ((screened.cell.contour, line + 1), (screened.cell.nucleus, line)):
             if contour is not None:
-                points = np.rint((contour + 0.5) * self._factor * 16).astype(np.int32)  # four bits of fractions
+                points = np.rint((contour + 0.5) * self._factor * 16).astype(np.int32)  # with 4 fractional bits
                 cv2.polylines(self._image, [points], True, ImageColor.getrgb(colour), width, cv2.LINE_AA, shift=4)
         left, top, right, bottom = (round(value * self._factor) for value in screened.cell.box)
         self._boxes.append((left, top, max(right, left + 1), max(bottom, top + 1)))
@@ -62,12 +62,12 @@ class Picture:
         self._uncertain += uncertain
 
     def finish(self) -> np.ndarray:
-        """The picture, H x W x 3 uint8."""
+        """The finished picture with its legend, H x W x 3 uint8 RGB."""
         drawn = boxed(self._image, self._boxes, self._names, self._box_colours)
         return np.concatenate([drawn, self._legend()])
 
     def _legend(self) -> np.ndarray:
-        """Below the picture, as wide: a swatch, the name and the number of cells of each class."""
+        """The legend, as wide as the picture: a swatch, the name and the number of cells of each class."""
         width = self._image.shape[1]
         letters = font(max(13, width // 75), False)
         gap = round(letters.size)
@@ -91,7 +91,7 @@ class Picture:
 
 
 def _resized(field: Field, factor: float) -> np.ndarray:
-    """The field, enlarged by a whole number or shrunk by one."""
+    """The field, reduced or enlarged by an integer factor, as a copy."""
     if factor < 1:
         return field.shrunk(round(1 / factor)).copy()
     image = field.read(0, 0, field.height, field.width)

@@ -1,4 +1,4 @@
-"""Contours as polygons: rings that close, never cross themselves and enclose whole pixels."""
+"""Contours as polygons: closed rings that do not cross themselves and enclose whole pixels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from skimage.measure import find_contours
 
-Ring = list[tuple[float, float]]  # x, y in pixels from the field's upper left corner; the first point again at the end
+Ring = list[tuple[float, float]]  # (x, y) in pixels from the field's upper left corner; the last point is the first
 
 
 def ring(contour: np.ndarray) -> Ring:
-    """The ring about the pixels that a contour encloses, its own among them.
+    """The ring around the pixels of a contour and those that it encloses.
 
-    A contour of pixels turns back on itself where a cell is one pixel wide, and then is no valid polygon. This runs
-    half-way between the pixels inside and those outside, by marching squares.
+    Where a cell is one pixel wide, a contour of pixels runs back over itself and is not a valid polygon. The ring runs
+    halfway between the pixels inside and those outside instead (marching squares).
 
     Args:
         contour: P x 2 int32 (x, y).
@@ -24,14 +24,16 @@ def ring(contour: np.ndarray) -> Ring:
     width, height = (contour.max(axis=0) - low + 2).tolist()
     inside = np.zeros((height, width), np.uint8)
     cv2.fillPoly(inside, [contour - low], 1)
-    lines = find_contours(inside.astype(np.float32), 0.5, fully_connected="high")
-    longest = max(lines, key=len)  # y, x of pixels' middles
+    lines: list[np.ndarray] = find_contours(  # type: ignore[no-untyped-call]  # skimage annotates nothing here
+        inside.astype(np.float32), 0.5, fully_connected="high"
+    )
+    longest = max(lines, key=len)  # (y, x) of pixel centres
     points = [(x + 0.5, y + 0.5) for y, x in (longest + low[::-1]).tolist()]
     return _without_middles(points)
 
 
 def _without_middles(points: Ring) -> Ring:
-    """A closed ring without the points that lie between their neighbours on a line."""
+    """A closed ring without the points that lie on the straight line between their neighbours."""
     corners = points[:-1]
     kept = [
         here
@@ -42,5 +44,5 @@ def _without_middles(points: Ring) -> Ring:
 
 
 def well_known_text(points: Sequence[tuple[float, float]]) -> str:
-    """A ring as WKT, `POLYGON ((x y, ...))`."""
+    """A ring as well-known text, `POLYGON ((x y, ...))`."""
     return f"POLYGON (({', '.join(f'{x:g} {y:g}' for x, y in points)}))"

@@ -1,4 +1,4 @@
-"""Screens annotated fields for a score: what params.yaml calls a screening."""
+"""Screening of annotated fields for evaluation, as the section `screenings` of params.yaml describes it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 
 def load_detector(model: paths.Trained, device: torch.device, arguments: dict[str, Any]) -> CellDetector:
-    """The detector of a segmenter, or of a classifier of patches.
+    """Make a cell detector from a segmenter or from a patch classifier.
+
+    Args:
+        model: the trained model.
+        device: device to predict on.
+        arguments: keyword arguments of `SegmenterDetector` or `PatchDetector`.
 
     Raises:
-        CytopipeError: it cannot find cells, or an argument is unknown or ill-typed.
+        CytopipeError: the model cannot detect cells, or an argument is unknown or of a wrong type.
     """
     builder = SegmenterDetector if model.kind == "segmenters" else PatchDetector
     bound = partial(builder, model.model, device)
@@ -38,16 +43,16 @@ def load_detector(model: paths.Trained, device: torch.device, arguments: dict[st
 def screen_fields(
     fields: Iterable[AnnotatedField], detector: CellDetector, predictor: Predictor, margin: float
 ) -> ScreeningResult:
-    """Find and name the cells of annotated fields, in order.
+    """Find and classify the cells of annotated fields, in order.
 
     Args:
-        fields: at least one.
-        detector: of their cells.
-        predictor: of their classes.
-        margin: about a found cell's box, share of its longer side.
+        fields: the fields, at least one.
+        detector: finds their cells.
+        predictor: classifies them.
+        margin: margin around a found cell's box, as a share of its longer side.
 
     Raises:
-        CytopipeError: the classifier does not know a class of the annotated cells, or an image does not decode.
+        CytopipeError: the classifier lacks a class of the annotated cells, or an image cannot be decoded.
     """
     screened: list[ScreenedField] = []
     images: list[Path] = []

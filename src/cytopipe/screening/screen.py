@@ -1,4 +1,4 @@
-"""Cells of a field, found and classified."""
+"""Screening of a field: find its cells and classify them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.screening.cells import FoundCell, with_margin
+from cytopipe.screening.cells import DetectedCell, with_margin
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
 from cytopipe.screening.fields import Field
 
-MARGIN = 0.05  # share of a cell's longer side about its box, as the classifiers' training images have
+MARGIN = 0.05  # margin around a cell's box as a share of its longer side, as in the training images
 
 
 @dataclass(frozen=True)
-class Screened:
-    """A cell with what the classifier says of it; None where there was no classifier."""
+class ScreenedCell:
+    """A detected cell and its predicted class; None without a classifier."""
 
-    cell: FoundCell
+    cell: DetectedCell
     prediction: Prediction | None
 
 
@@ -29,22 +29,22 @@ def screen(
     margin: float = MARGIN,
     tile: int = TILE,
     edge: bool = True,
-) -> Iterator[Screened]:
-    """Find the cells of a field, crop each with a margin about its box and classify it.
+) -> Iterator[ScreenedCell]:
+    """Find the cells of a field, crop each with a margin around its box and classify it.
 
     Args:
-        field: of any size.
-        detector: of the cells.
-        predictor: of their classes, or None.
-        margin: share of a cell's longer side.
+        field: a field of any size.
+        detector: finds the cells.
+        predictor: classifies them; None leaves them without a class.
+        margin: margin as a share of the longer side of a cell's box.
         tile: see `find_cells`.
-        edge: whether cells that the field's edge cuts are kept.
+        edge: whether to keep cells that the edge of the field cuts.
     """
     cells = (cell for cell in find_cells(field, detector, tile) if edge or not cell.cut)
     if predictor is None:
-        yield from (Screened(cell, None) for cell in cells)
+        yield from (ScreenedCell(cell, None) for cell in cells)
         return
     while some := list(islice(cells, predictor.batch_size)):
         boxes = (with_margin(cell.box, margin, field.height, field.width) for cell in some)
         crops = [field.read(top, left, bottom - top, right - left) for left, top, right, bottom in boxes]
-        yield from (Screened(*pair) for pair in zip(some, predictor(crops), strict=True))
+        yield from (ScreenedCell(*pair) for pair in zip(some, predictor(crops), strict=True))

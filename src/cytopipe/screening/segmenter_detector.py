@@ -1,8 +1,8 @@
-"""Finds cells by a segmenter: its nuclei are the seeds, its cells the mask that they grow in.
+"""Cell detection by a segmenter that slides over the field: its nuclei are the seeds, which grow over its cell mask.
 
-A segmenter that was trained on crops of single cells slides over the field too. It knows nuclei, but it was taught
-that a cell fills its window, and that others are background: it calls background a cell. Its nuclei grow over the
-foreground of the field instead. The middle of a window counts more than its rim, where a network sees half of things.
+A segmenter that was trained on crops of single cells finds nuclei, but it has learnt that a cell fills its window and
+takes background for a cell. Its nuclei therefore grow over the foreground of the field instead of its cell mask. Where
+windows overlap, their centres have more weight than their borders, where the network sees only parts of cells.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from cytopipe.imaging.sliding_window import starts, stitch
 from cytopipe.inference.segment import HEADS, Segmentation
 from cytopipe.models.folder import load_model
 from cytopipe.results.model_spec import TypicalSizes
-from cytopipe.screening.detectors import Evidence, Look, Region
+from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
-SAMPLES = 6  # windows along each side by which it is told whether cells are dark or bright
+SAMPLES = 6  # windows along each side that decide whether cells are dark or bright
 
 
 class SegmenterDetector:
-    """Cells and nuclei by a segmenter's model folder.
+    """Finds cells and nuclei with a segmenter.
 
     Args:
-        folder: of the model.
-        device: to predict on.
-        scale: pixels of the network for a pixel of the field; None takes that of the training.
-        overlap: share of a window that its neighbour covers.
-        cell: probability from which a point belongs to a cell.
-        nucleus: probability from which a point of a cell belongs to its nucleus.
-        least_nucleus: smallest area of a nucleus, in squares of the typical cell's longer side.
-        least_cell: smallest area of a cell, likewise.
-        reach: greatest distance of a cell's outline from its nucleus, in longer sides of the typical cell.
-        lone: whether a cell without a visible nucleus is one; None: where the network's own cells are trusted.
-        foreground: whether nuclei grow over whatever is darker (or brighter) than the field's background, and not over
-            the network's own cells; None: for a network that was taught on crops, to which all it is shown is a cell.
+        folder: model folder of the segmenter.
+        device: device to predict on.
+        scale: pixels of the network's input per pixel of the field; None: as in the training.
+        overlap: overlap of neighbouring windows, as a share of a window.
+        cell: minimum probability of a point of a cell.
+        nucleus: minimum probability of a point of a nucleus.
+        least_nucleus: minimum area of a nucleus, as a share of the square of a typical cell's longer side.
+        least_cell: minimum area of a cell, in the same unit.
+        reach: maximum distance of a cell's outline from its nucleus, as a share of a typical cell's longer side.
+        lone: whether to keep cells without a visible nucleus; None: only if the network's cell mask is used.
+        foreground: whether nuclei grow over the foreground of the field (what is darker, or brighter, than its
+            background) instead of the network's cell mask; None: only for networks that were trained on crops.
 
     Raises:
-        CytopipeError: no segmenter, or one that does not tell its scale.
+        CytopipeError: the model is not a segmenter, or its scale is unknown.
     """
 
     box: int | None = None
@@ -73,23 +73,23 @@ class SegmenterDetector:
         sizes = spec.typical_sizes or TypicalSizes()
         self.scale = scale or (view.scale if view.view == "tiles" else _scale_of(sizes, view.input_size, folder))
         native = max(1, round(view.input_size / self.scale))
-        # The grid is no finer than the network's output, and a window a whole number of its points.
+        # The grid is not finer than the network's output, and a window covers an integer number of its points.
         self.step = max(1, native // view.input_size)
         self._side = max(1, round(native / self.step))
         self._overlap, self._cell, self._nucleus = overlap, cell, nucleus
         crops = view.view == "whole"
-        # Where the training told no size of cells: most of a crop, or half a tile.
+        # If the training recorded no size of cells: most of a crop, or half a tile.
         typical = (sizes.cell_side or native * (0.9 if crops else 0.5)) / self.step
         self.radius = max(1, round(reach * typical))
         self._longest = max(1, round(typical))  # of a nucleus
         self.margin = 2 * (self.radius + self._longest) + REACH + 2
-        self.least = max(1, round(least_cell * typical**2))
+        self.min_area = max(1, round(least_cell * typical**2))
         self._least_nucleus = max(1, round(least_nucleus * typical**2))
         self._foreground = crops if foreground is None else foreground
         self._lone = not self._foreground if lone is None else lone
 
-    def look_at(self, field: Field) -> Look:
-        """Evidence of regions of the field."""
+    def prepare(self, field: Field) -> EvidenceReader:
+        """See `CellDetector`; the threshold of the foreground, if it is used, is computed here."""
         rows, columns = -(-field.height // self.step), -(-field.width // self.step)
         tops = starts(max(rows, self._side), self._side, self._overlap)
         lefts = starts(max(columns, self._side), self._side, self._overlap)
@@ -103,7 +103,7 @@ class SegmenterDetector:
         return look
 
     def _probabilities(self, field: Field, region: Region, tops: list[int], lefts: list[int]) -> np.ndarray:
-        """H x W x 2 of a region: the weighted mean of the windows of the field's grid that touch it."""
+        """Probabilities of cell and nucleus in a region, H x W x 2: weighted means over the windows that touch it."""
         side, step = self._side, self.step
         touched = [left for left in lefts if region.left - side < left < region.right]
         start, width = touched[0], touched[-1] + side - touched[0]
@@ -122,13 +122,13 @@ class SegmenterDetector:
         return stitch(windows(), corners, (*region.shape, len(HEADS)), origin, _weights(side))
 
     def _likely(self, field: Field, tops: list[int], lefts: list[int]) -> np.ndarray:
-        """Grey of the points of some windows all over the field that are likely nuclei."""
+        """Grey values of probable nuclei in some windows all over the field."""
         some = [(top, left) for top in _spread(tops) for left in _spread(lefts)]
         windows = np.stack([self._window(field.read(*self._place(*corner))) for corner in some])
         return grey_of(windows)[self._segmentation.probabilities(windows)[..., 1] >= self._nucleus]
 
     def _place(self, top: int, left: int) -> tuple[int, int, int, int]:
-        """A window in pixels of the field: top, left, height, width."""
+        """Position of a window in pixels of the field: top, left, height, width."""
         return top * self.step, left * self.step, self._side * self.step, self._side * self.step
 
     def _window(self, image: np.ndarray) -> np.ndarray:
@@ -144,23 +144,29 @@ class SegmenterDetector:
 
 
 def _spread(values: list[int]) -> list[int]:
-    """At most SAMPLES of them, evenly spread."""
+    """At most SAMPLES of the values, evenly spread."""
     return values[:: -(-len(values) // SAMPLES)]
 
 
 def _weights(side: int) -> np.ndarray:
-    """Of the points of a window: 1 in the middle, falling to near 0 at the rim; side x side x 1 float32."""
+    """Weights of the points of a window, side x side x 1 float32: 1 in the centre, nearly 0 at the border."""
     along = np.sin(np.pi * (np.arange(side) + 0.5) / side).astype(np.float32) ** 2 + np.float32(1e-3)
     return np.outer(along, along)[..., None]
 
 
 def large_parts(mask: np.ndarray, least: int, longest: int) -> np.ndarray:
-    """Connected parts of H x W bool of at least this area and at most this width and height: int32, numbered from 1."""
+    """Connected parts of an H x W bool mask with a minimum area and a maximum height and width, in points.
+
+    Returns:
+        H x W int32, 0 or the number of a part, from 1.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels]
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    parts: np.ndarray = numbers[labels]
+    return parts
 
 
 def _scale_of(sizes: TypicalSizes, input_size: int, folder: Path) -> float:

@@ -1,108 +1,26 @@
-"""Synthetic cells in slides, clean or with a planted fault."""
+"""A clean dataset to plant faults in, and its audit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from PIL import Image
 
-from cytopipe.audit.audit import Subject, audit
-from cytopipe.data.manifest import Row, write_manifest
-from cytopipe.data.tensors import ArrayWriter, make_item
-from cytopipe.imaging.decode import encode_png
-from cytopipe.io.hashing import sha256_bytes
-from cytopipe.params import SPLITS
-
-SIDE = 48
-CLASSES = ("lying", "standing")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One image before it is written: H x W x 3 uint8, its palette mask, and how its file is stored."""
-
-    row: Row
-    image: np.ndarray
-    mask: np.ndarray
-    jpeg: int | None = None
-
-
-def draw(label: int, rng: np.random.Generator, light: float) -> tuple[np.ndarray, np.ndarray]:
-    """A cell whose class is the direction of its stripes alone: as large, as dark and as sharp in both classes."""
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    centre = (int(rng.integers(20, 28)), int(rng.integers(20, 28)))
-    cv2.circle(mask, centre, 10, 1, -1)
-    cv2.circle(mask, centre, 3, 2, -1)
-    stripes = np.where((np.arange(SIDE) + rng.integers(4)) // 2 % 2, 25, -25)
-    stripes = stripes[None, :, None] if label else stripes[:, None, None]
-    image = np.where((mask > 0)[..., None], np.array([150, 110, 170]) + stripes, np.array([205, 190, 210]))
-    image = np.where((mask == 2)[..., None], np.array([80, 50, 120]), image) * light
-    grain = cv2.GaussianBlur(rng.normal(0, 22, (SIDE, SIDE, 3)), (0, 0), 1.2)
-    return np.clip(cv2.GaussianBlur(image, (0, 0), 0.8) + grain, 0, 255).astype(np.uint8), mask
-
-
-def cells(groups: int = 36, per_group: int = 8, seed: int = 0) -> list[Cell]:
-    """Slides of both classes, each with its own light, a quarter of them in validation and a quarter in test."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for group in range(groups):
-        split = ("train", "train", "val", "test")[group % 4]
-        light = float(rng.uniform(0.9, 1.1))
-        for number in range(per_group):
-            label = number % 2
-            image, mask = draw(label, rng, light)
-            id_ = f"s{group:02d}_{number}"
-            path = f"{split}/{CLASSES[label]}/{id_}.png"
-            row = Row(id_, path, CLASSES[label], label, split, f"s{group:02d}", 0, 0, "")
-            found.append(Cell(row, image, mask))
-    return found
-
-
-def write(found: Sequence[Cell], folder: Path) -> Subject:
-    """Write what organize and build_tensors would, and the publisher's files, and load it for an audit."""
-    organized, tensors, raw = (folder / name for name in ("organized", "tensors", "raw"))
-    for made in (organized, tensors, raw):
-        made.mkdir(parents=True)
-    rows = []
-    for cell in sorted(found, key=lambda one: one.row.id):
-        row, image = cell.row, cell.image
-        source = f"{row.id}.{'png' if cell.jpeg is None else 'jpg'}"
-        Image.fromarray(image).save(raw / source, **({} if cell.jpeg is None else {"quality": cell.jpeg}))
-        if cell.jpeg is not None:
-            image = np.asarray(Image.open(raw / source))
-        png = encode_png(image)
-        target = organized / row.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(png)
-        height, width = image.shape[:2]
-        rows.append(
-            (replace(row, width=width, height=height, sha256=sha256_bytes(png), source=source), image, cell.mask)
-        )
-    for split in SPLITS:
-        members = [one for one in rows if one[0].split == split]
-        with ArrayWriter(tensors / f"{split}.npy", len(members), (SIDE, SIDE, 5)) as writer:
-            for _, image, mask in members:
-                writer.append(make_item(image, mask, SIDE))
-    for target in (organized, tensors):
-        write_manifest(target / "manifest.csv", [row for row, _, _ in rows])
-    return Subject.load("cells", organized, tensors, raw)
+from cytopipe.audit.audit import AuditedDataset, audit
+from fixture_types import RunAudit, WriteDataset
+from made_cells import Cell, make_cells, write_dataset
 
 
 @pytest.fixture
-def audited(tmp_path: Path) -> Callable[[Sequence[Cell]], dict[str, dict[str, Any]]]:
-    """Findings of a quick audit by check; the figures that they name are there and no others."""
+def audited(tmp_path: Path) -> RunAudit:
 
-    def run(found: Sequence[Cell]) -> dict[str, dict[str, Any]]:
-        subject = write(found, tmp_path / "data")
+    def run(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+        dataset = write_dataset(cells, tmp_path / "data")
         pictures = tmp_path / "figures"
         pictures.mkdir()
-        result = audit(subject, "quick", pictures, lambda items: items)
+        result = audit(dataset, "quick", pictures, lambda items: items)
         findings = {finding["check"]: finding for finding in result.plain["findings"]}
         assert {finding["figure"] for finding in findings.values()} - {None} == {
             path.name for path in pictures.iterdir()
@@ -113,12 +31,15 @@ def audited(tmp_path: Path) -> Callable[[Sequence[Cell]], dict[str, dict[str, An
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[Sequence[Cell]], Subject]:
-    """Write a dataset and load it for an audit."""
-    return lambda found: write(found, tmp_path / "data")
+def written(tmp_path: Path) -> WriteDataset:
+
+    def write(cells: Sequence[Cell]) -> AuditedDataset:
+        return write_dataset(cells, tmp_path / "data")
+
+    return write
 
 
 @pytest.fixture(scope="session")
 def clean() -> list[Cell]:
     """A dataset without a fault."""
-    return cells()
+    return make_cells()

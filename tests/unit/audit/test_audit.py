@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.audit.audit import audit, choose
+from cytopipe.audit.audit import audit, sample_images
 from cytopipe.errors import CytopipeError
 from cytopipe.io.hashing import hash_tree
+from fixture_types import RunAudit, WriteDataset
+from made_cells import Cell
 
 Findings = dict[str, dict[str, Any]]
+Change = Callable[[Cell], Cell]
 CHECKS = (
-    *("byte_duplicates", "near_duplicates", "groups", "shuffled_labels"),
+    *("byte_duplicates", "near_duplicates", "groups", "label_permutation"),
     *("background_only", "low_frequency_colour", "image_statistics"),
 )
 
@@ -28,16 +31,16 @@ def verdicts(findings: Findings) -> dict[str, str]:
     return {check: finding["verdict"] for check, finding in findings.items()}
 
 
-def test_a_clean_dataset_passes_every_check(clean, audited) -> None:
+def test_a_clean_dataset_passes_every_check(clean: list[Cell], audited: RunAudit) -> None:
     findings = audited(clean)
     assert verdicts(findings) == dict.fromkeys(CHECKS, "ok")
     assert all(finding["title"] and finding["text"] for finding in findings.values())
     everything = findings["background_only"]["numbers"]
-    assert everything["everything_accuracy"] > 0.8  # its classes can be learnt, so the probes are no blind ones
+    assert everything["everything_accuracy"] > 0.8  # the classes can be learnt, also by the probes
     assert everything["left_out"] == 0
 
 
-def test_the_same_dataset_gives_the_same_bytes(clean, written, tmp_path: Path) -> None:
+def test_the_same_dataset_gives_the_same_bytes(clean: list[Cell], written: WriteDataset, tmp_path: Path) -> None:
     subject = written(clean)
     results = []
     for name in "ab":
@@ -69,8 +72,8 @@ def all_of_it(image: np.ndarray) -> np.ndarray:
     return brightened(compressed(turned(mirrored(image))))
 
 
-def copies(found: list[Any], change: Callable[[np.ndarray], np.ndarray], source: str, target: str) -> list[Any]:
-    """The first five images of one split, changed, as images of other groups in another."""
+def copies(found: list[Cell], change: Callable[[np.ndarray], np.ndarray], source: str, target: str) -> list[Cell]:
+    """Add changed copies of five images of one split to another split, in other groups."""
     chosen = [cell for cell in found if cell.row.split == source][::9][:5]
     hosts = [cell for cell in found if cell.row.split == target and cell.row.group != chosen[0].row.group][1::9]
     added = []
@@ -83,7 +86,7 @@ def copies(found: list[Any], change: Callable[[np.ndarray], np.ndarray], source:
     return [*found, *added]
 
 
-def test_identical_images_across_splits_are_caught(clean, audited) -> None:
+def test_identical_images_across_splits_are_caught(clean: list[Cell], audited: RunAudit) -> None:
     findings = audited(copies(clean, np.copy, "train", "test"))
     assert findings["byte_duplicates"]["verdict"] == "fail"
     assert findings["byte_duplicates"]["numbers"]["across_splits"] == 5
@@ -91,13 +94,15 @@ def test_identical_images_across_splits_are_caught(clean, audited) -> None:
     assert findings["near_duplicates"]["verdict"] == "ok"  # each fault is counted once
 
 
-def test_identical_images_in_two_groups_of_a_split_are_a_warning(clean, audited) -> None:
+def test_identical_images_in_two_groups_of_a_split_are_a_warning(clean: list[Cell], audited: RunAudit) -> None:
     finding = audited(copies(clean, np.copy, "train", "train"))["byte_duplicates"]
     assert (finding["verdict"], finding["numbers"]["across_groups"]) == ("warning", 5)
 
 
 @pytest.mark.parametrize("change", [turned, mirrored, compressed, brightened, all_of_it])
-def test_changed_copies_across_splits_are_caught(change, clean, audited) -> None:
+def test_changed_copies_across_splits_are_caught(
+    change: Callable[[np.ndarray], np.ndarray], clean: list[Cell], audited: RunAudit
+) -> None:
     findings = audited(copies(clean, change, "train", "test"))
     finding = findings["near_duplicates"]
     assert (finding["verdict"], finding["numbers"]["across_splits"]) == ("fail", 5)
@@ -107,13 +112,13 @@ def test_changed_copies_across_splits_are_caught(change, clean, audited) -> None
     assert findings["byte_duplicates"]["verdict"] == "ok"
 
 
-def test_changed_copies_in_two_groups_of_a_split_are_a_warning(clean, audited) -> None:
+def test_changed_copies_in_two_groups_of_a_split_are_a_warning(clean: list[Cell], audited: RunAudit) -> None:
     finding = audited(copies(clean, all_of_it, "train", "train"))["near_duplicates"]
     assert (finding["verdict"], finding["numbers"]["across_groups"]) == ("warning", 5)
 
 
-def test_groups_across_splits_are_caught_and_their_labels_learnt(clean, audited) -> None:
-    """A split by image: each slide, known by its stain, lies on both sides."""
+def test_groups_across_splits_are_caught_and_their_labels_learnt(clean: list[Cell], audited: RunAudit) -> None:
+    """In a split by image, each slide has images on both sides and is recognised by its stain."""
     stains = np.random.default_rng(1).uniform(0.5, 1, (36, 3))
     torn = []
     for number, cell in enumerate(clean):
@@ -124,14 +129,14 @@ def test_groups_across_splits_are_caught_and_their_labels_learnt(clean, audited)
     findings = audited(torn)
     assert (findings["groups"]["verdict"], findings["groups"]["numbers"]["across_splits"]) == ("fail", 36)
     assert all(len(set(example["splits"])) == 2 for example in findings["groups"]["examples"])
-    shuffled = findings["shuffled_labels"]
-    assert shuffled["verdict"] == "fail"
-    assert shuffled["numbers"]["nearest_accuracy"] > 0.8
-    assert shuffled["numbers"]["linear_accuracy"] > 0.6
+    permuted = findings["label_permutation"]
+    assert permuted["verdict"] == "fail"
+    assert permuted["numbers"]["nearest_accuracy"] > 0.8
+    assert permuted["numbers"]["linear_accuracy"] > 0.6
 
 
-def test_labels_leak_through_copies(clean, audited) -> None:
-    """No group is torn, but each test image is a training image, compressed again."""
+def test_labels_leak_through_copies(clean: list[Cell], audited: RunAudit) -> None:
+    """No group is split, but each test image is a recompressed training image."""
     train = [cell for cell in clean if cell.row.split == "train"]
     leaking = [cell for cell in clean if cell.row.split != "test"]
     for cell in train[::2]:
@@ -141,52 +146,52 @@ def test_labels_leak_through_copies(clean, audited) -> None:
     findings = audited(leaking)
     assert findings["groups"]["verdict"] == "ok"
     assert findings["near_duplicates"]["verdict"] == "fail"
-    assert findings["shuffled_labels"]["verdict"] == "fail"
+    assert findings["label_permutation"]["verdict"] == "fail"
 
 
-def with_background(cell: Any) -> Any:
-    """Class 1 lies on a striped background; a cell and its surroundings stay, and mean colours too."""
+def with_background(cell: Cell) -> Cell:
+    """Class 1 has a striped background; cells, their surroundings and mean colours do not change."""
     stripes = np.where(np.arange(cell.image.shape[1]) // 2 % 2, 14, -14)[None, :, None]
     near = cv2.dilate((cell.mask > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
     striped = np.where(near[..., None] > 0, cell.image, np.clip(cell.image + stripes, 0, 255))
     return replace(cell, image=striped.astype(np.uint8)) if cell.row.class_index else cell
 
 
-def with_colour(cell: Any) -> Any:
-    """Class 1 is redder and less green, as bright as the other."""
+def with_colour(cell: Cell) -> Cell:
+    """Class 1 is redder and less green, but as bright as the other class."""
     tint = np.array([1.08, 0.93, 1.0]) if cell.row.class_index else np.ones(3)
     return replace(cell, image=np.clip(cell.image * tint, 0, 255).astype(np.uint8))
 
 
-def with_size(cell: Any) -> Any:
-    """Class 1 was cut out with a wider window, and scaled."""
+def with_size(cell: Cell) -> Cell:
+    """Class 1 was enlarged."""
     side = 56 if cell.row.class_index else 48
     mask = cv2.resize(cell.mask, (side, side), interpolation=cv2.INTER_NEAREST)
     return replace(cell, image=cv2.resize(cell.image, (side, side)), mask=mask)
 
 
-def with_brightness(cell: Any) -> Any:
+def with_brightness(cell: Cell) -> Cell:
     factor = 0.78 if cell.row.class_index else 1.0
     return replace(cell, image=(cell.image * factor).astype(np.uint8))
 
 
-def with_jpeg(cell: Any) -> Any:
+def with_jpeg(cell: Cell) -> Cell:
     return replace(cell, jpeg=80 if cell.row.class_index else 92)
 
 
-def with_border(cell: Any) -> Any:
-    """Class 1 was turned after it was cut out: a line of its edge is black."""
+def with_border(cell: Cell) -> Cell:
+    """Class 1 was rotated after cropping, so that one line of its border is black."""
     image = cell.image.copy()
     if cell.row.class_index:
         image[:, 0] = 0
     return replace(cell, image=image)
 
 
-def blurred(cell: Any) -> Any:
+def blurred(cell: Cell) -> Cell:
     return replace(cell, image=cv2.GaussianBlur(cell.image, (0, 0), 1.0)) if cell.row.class_index else cell
 
 
-def pale(cell: Any) -> Any:
+def pale(cell: Cell) -> Cell:
     mean = cell.image.mean(axis=(0, 1))
     factor = 0.6 if cell.row.class_index else 1.0
     return replace(cell, image=(mean + factor * (cell.image - mean)).astype(np.uint8))
@@ -205,7 +210,7 @@ def pale(cell: Any) -> Any:
         (pale, "image_statistics", "contrast"),
     ],
 )
-def test_a_shortcut_is_caught(change, check: str, numbers: str, clean, audited) -> None:
+def test_a_shortcut_is_caught(change: Change, check: str, numbers: str, clean: list[Cell], audited: RunAudit) -> None:
     findings = audited([change(cell) for cell in clean])
     assert findings[check]["verdict"] == "fail"
     assert findings[check]["numbers"][f"{numbers}_low"] > 0.75
@@ -215,29 +220,29 @@ def test_a_shortcut_is_caught(change, check: str, numbers: str, clean, audited) 
         assert findings[leak]["verdict"] == "ok", leak
 
 
-def test_classes_of_few_groups_are_not_trained_on(clean, audited) -> None:
+def test_classes_of_few_groups_are_not_trained_on(clean: list[Cell], audited: RunAudit) -> None:
     few = [cell for cell in clean if cell.row.group in ("s00", "s03") or cell.row.class_index == 0]
     findings = audited(few)
     assert [findings[check]["verdict"] for check in CHECKS[3:]] == ["skipped"] * 4
     assert [findings[check]["verdict"] for check in CHECKS[:3]] == ["ok"] * 3
 
 
-def test_cells_that_fill_their_image_leave_no_background_to_judge(clean, audited) -> None:
+def test_without_background_its_check_is_skipped(clean: list[Cell], audited: RunAudit) -> None:
     findings = audited([replace(cell, mask=np.ones_like(cell.mask)) for cell in clean])
     assert findings["background_only"]["verdict"] == "skipped"
     assert findings["background_only"]["numbers"]["left_out"] == len(clean)
 
 
-def test_images_are_chosen_evenly_from_classes_and_all_of_rare_ones() -> None:
+def test_images_are_drawn_evenly_from_classes_and_rare_classes_are_taken_whole() -> None:
     labels = [0] * 1000 + [1] * 30 + [2] * 500
-    chosen = choose(labels, 300)
+    chosen = sample_images(labels, 300)
     assert np.bincount(np.array(labels)[chosen]).tolist() == [135, 30, 135]
     assert np.array_equal(chosen, np.unique(chosen))
-    assert np.array_equal(chosen, choose(labels, 300))
-    assert choose(labels, None).tolist() == choose(labels, 5000).tolist() == list(range(1530))
+    assert np.array_equal(chosen, sample_images(labels, 300))
+    assert sample_images(labels, None).tolist() == sample_images(labels, 5000).tolist() == list(range(1530))
 
 
-def test_arrays_of_other_images_are_refused(clean, written, tmp_path: Path) -> None:
+def test_arrays_of_other_images_are_refused(clean: list[Cell], written: WriteDataset, tmp_path: Path) -> None:
     subject = written(clean)
     manifest = tmp_path / "data/tensors/manifest.csv"
     manifest.write_text(manifest.read_text().replace(subject.rows[0].sha256, "0" * 64))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cytopipe.audit.figures import boxed, gallery, pairs_figure, probe_figure, short
-from cytopipe.audit.linear_probe import Probe
+from cytopipe.audit.linear_probe import ProbeResult
 
 
 def test_an_image_is_fitted_into_its_box_whole() -> None:
@@ -37,7 +37,7 @@ def test_pairs_of_any_number_and_name_are_drawn_the_same_each_time(count: int, t
 
 
 def test_bars_are_red_where_a_probe_fails(tmp_path: Path) -> None:
-    good = Probe(accuracy=0.9, low=0.8, high=0.95, chance=0.5, p=0.005, images=100, units=20)
+    good = ProbeResult(accuracy=0.9, low=0.8, high=0.95, chance=0.5, p=0.005, images=100, units=20)
     shown = gallery([[np.zeros((9, 9, 3), np.uint8)] * 3] * 2)
     for verdict in ("ok", "fail"):
         bars = {"everything": (good, "reference"), "background": (good, verdict)}

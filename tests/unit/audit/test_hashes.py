@@ -29,10 +29,11 @@ def test_orientations_are_the_eight_of_a_square() -> None:
     assert np.array_equal(hashes.orient(image, 4), np.fliplr(image))
 
 
-def test_a_fingerprint_is_imagehash_s_of_every_orientation() -> None:
+def test_a_fingerprint_has_the_hashes_of_imagehash_for_every_orientation() -> None:
     image = grey(0)
     prints = hashes.fingerprint(image)
-    assert (prints.shape, prints.dtype) == ((8, 4), np.uint64)
+    assert prints.shape == (8, 4)
+    assert prints.dtype == np.uint64
     for which in range(8):
         hashed = imagehash.phash(Image.fromarray(hashes.orient(image, which)), 16, 4).hash
         assert np.array_equal(np.unpackbits(prints[which].view(np.uint8)), hashed.ravel())
@@ -70,12 +71,12 @@ def test_candidates_are_those_of_a_plain_double_loop() -> None:
     assert len(got) == 50
 
 
-def test_discs_that_a_hash_takes_for_one_are_told_apart_by_pixels() -> None:
-    """Single cells: one disc each, and grain that differs."""
+def test_discs_that_a_hash_confuses_are_distinguished_by_pixels() -> None:
+    """Images of single cells: the same disc with different grain."""
     rng = np.random.default_rng(0)
     disc = cv2.circle(np.full((64, 64), 20, np.uint8), (32, 32), 24, 190, -1).astype(np.float32)
-    images = [np.clip(disc + cv2.GaussianBlur(rng.normal(0, 40, disc.shape), (0, 0), 2), 0, 255) for _ in range(60)]
-    images = [image.astype(np.uint8) for image in images]
+    noise = [np.asarray(rng.normal(0, 40, disc.shape)) for _ in range(60)]
+    images = [np.clip(disc + cv2.GaussianBlur(one, (0, 0), 2), 0, 255).astype(np.uint8) for one in noise]
     prints = np.stack([hashes.fingerprint(image) for image in images])
     assert sum(len(block[0]) for block in hashes.candidates(prints)) > 500
     assert found(images) == []
@@ -83,14 +84,14 @@ def test_discs_that_a_hash_takes_for_one_are_told_apart_by_pixels() -> None:
     assert [(pair.first, pair.second) for pair in found([*images, copy])] == [(3, 60)]
 
 
-def test_small_images_must_be_more_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_images_must_be_more_similar(monkeypatch: pytest.MonkeyPatch) -> None:
     images = [grey(seed, 20) for seed in range(30)]
     assert [(pair.first, pair.second) for pair in found([*images, images[4][::-1].copy()])] == [(4, 30)]
     monkeypatch.setattr(hashes, "LEAST_OF_SMALL", 1.1)
     assert found([*images, images[4][::-1].copy()]) == []
 
 
-def test_even_images_have_no_near_duplicate() -> None:
+def test_constant_images_have_no_near_duplicate() -> None:
     assert found([np.full((40, 40), 90, np.uint8)] * 3 + [grey(1)]) == []
 
 

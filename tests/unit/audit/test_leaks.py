@@ -54,21 +54,21 @@ def test_near_duplicates_are_sorted_by_where_they_lie_and_identical_ones_left_ou
 
 
 def test_groups_in_several_splits_are_named() -> None:
-    assert leaks.torn_groups(ROWS).verdict == "ok"
-    finding = leaks.torn_groups([*ROWS, row("x", "test", "g3")])
+    assert leaks.groups_across_splits(ROWS).verdict == "ok"
+    finding = leaks.groups_across_splits([*ROWS, row("x", "test", "g3")])
     assert (finding.verdict, finding.numbers["across_splits"], finding.numbers["images_of_these"]) == ("fail", 1, 2)
     assert finding.examples == (Example(ids=("d", "x"), splits=("train", "test"), distance=None),)
 
 
 def test_examples_are_few() -> None:
     rows = [row(f"{side}{number:03d}", side, str(number)) for side in ("test", "train") for number in range(50)]
-    assert len(leaks.torn_groups(rows).examples) == MOST_EXAMPLES
-    assert leaks.torn_groups(rows).numbers["across_splits"] == 50
+    assert len(leaks.groups_across_splits(rows).examples) == MOST_EXAMPLES
+    assert leaks.groups_across_splits(rows).numbers["across_splits"] == 50
 
 
 def test_units_join_groups_that_share_copies() -> None:
-    units = leaks.joined_units(ROWS, [Pair(3, 4, 5, 0.9)])
+    units = leaks.independent_units(ROWS, [Pair(3, 4, 5, 0.9)])
     assert units[0] == units[1] == units[2]  # g1 and g2: identical images
     assert units[3] == units[4] == units[5]  # g3 and g4: near-duplicates
     assert units[0] != units[3]
-    assert leaks.joined_units(ROWS[2:], []) == ["g1", "g3", "g4", "g4"]
+    assert leaks.independent_units(ROWS[2:], []) == ["g1", "g3", "g4", "g4"]

@@ -6,16 +6,16 @@ from cytopipe.audit import patches
 
 
 def items(count: int = 30, side: int = 40, seed: int = 0) -> np.ndarray:
-    """Noise with a cell in the middle, 12 px wide."""
+    """Noise with a cell of 12 px in the centre."""
     found = np.random.default_rng(seed).integers(0, 256, (count, side, side, 5), dtype=np.uint8)
     found[..., 3:] = 0
     found[:, 14:26, 14:26, 3] = 255
     return found
 
 
-def test_what_lies_under_the_cell_changes_nothing_of_the_background() -> None:
+def test_the_covered_cell_does_not_change_the_background() -> None:
     images = items()
-    dictionary = patches.learn(images, 32, 20, seed=0)
+    dictionary = patches.learn_dictionary(images, 32, 20, seed=0)
     whole, background, shown = patches.features(images, dictionary, margin=2)
     assert whole.shape == background.shape == (30, 4 * (20 + 6))
     changed = images.copy()
@@ -28,7 +28,7 @@ def test_what_lies_under_the_cell_changes_nothing_of_the_background() -> None:
 
 def test_without_a_cell_the_background_is_everything_and_under_one_nothing() -> None:
     images = items()
-    dictionary = patches.learn(images, 32, 20, seed=0)
+    dictionary = patches.learn_dictionary(images, 32, 20, seed=0)
     images[:, :, :, 3] = 0
     whole, background, shown = patches.features(images, dictionary, margin=2)
     assert np.allclose(whole, background, atol=1e-5)
@@ -39,11 +39,11 @@ def test_without_a_cell_the_background_is_everything_and_under_one_nothing() -> 
     assert not background.any()
 
 
-def test_a_quarter_without_background_takes_the_average_of_the_others() -> None:
+def test_a_quadrant_without_background_takes_the_average_of_the_others() -> None:
     values = np.arange(16, dtype=np.float32).reshape(1, 16, 1)
     shown = np.ones((1, 4, 4), np.float32)
     shown[:, :2, :2] = 0
-    others = np.mean([2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15])
+    others = float(np.mean([2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]))
     assert np.allclose(patches._pooled(values, shown.reshape(1, 16), 4), [[others, 4.5, 10.5, 12.5]])
 
 
@@ -59,6 +59,6 @@ def test_holes_of_a_mask_are_covered() -> None:
 
 def test_the_dictionary_is_the_same_each_time_and_another_for_another_seed() -> None:
     images = items()
-    first, second, other = (patches.learn(images, 32, 20, seed) for seed in (0, 0, 1))
+    first, second, other = (patches.learn_dictionary(images, 32, 20, seed) for seed in (0, 0, 1))
     assert np.array_equal(first.filters, second.filters)
     assert not np.array_equal(first.filters, other.filters)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.findings import conclude, report, worst
-from cytopipe.audit.linear_probe import Probe
+from cytopipe.audit.linear_probe import ProbeResult
 from cytopipe.audit.shortcuts import Conditions, judge, judge_family, kernel, probe_families
 from cytopipe.audit.statistics import NAMES
 from cytopipe.results.audit import Finding
 
 
-def result(low: float, p: float = 0.005) -> Probe:
-    return Probe(accuracy=low + 0.05, low=low, high=low + 0.1, chance=0.5, p=p, images=100, units=20)
+def result(low: float, p: float = 0.005) -> ProbeResult:
+    return ProbeResult(accuracy=low + 0.05, low=low, high=low + 0.1, chance=0.5, p=p, images=100, units=20)
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ def test_a_probe_is_judged_by_the_lower_end_of_its_interval_and_by_its_p(low: fl
     assert judge(result(low, p), enough=0.5) == verdict
 
 
-def test_a_file_s_format_is_never_biology() -> None:
+def test_file_formats_are_never_biology() -> None:
     assert judge_family("file", result(0.56)) == "fail"
     assert judge_family("size", result(0.56)) == "warning"
 
 
-def test_ranges_of_a_number_are_told_by_the_kernel() -> None:
-    """A class in the middle of a range, which no line tells."""
+def test_the_kernel_separates_ranges_of_a_number() -> None:
+    """One class is in the middle of the range, so that it is not linearly separable."""
     rng = np.random.default_rng(0)
     values = rng.uniform(-1, 1, (400, 1))
     labels = (np.abs(values[:, 0]) < 0.5).astype(int)
@@ -46,7 +46,7 @@ def test_statistics_that_do_not_vary_are_not_probed() -> None:
     assert [family for family, probed in found.items() if probed is not None] == ["brightness"]
 
 
-def test_the_gravest_finding_gives_the_verdict() -> None:
+def test_the_most_severe_finding_gives_the_verdict() -> None:
     def finding(verdict: str) -> Finding:
         return conclude("groups", verdict, "t", "x")  # type: ignore[arg-type]
 

@@ -22,8 +22,8 @@ def noise(height: int = 64, width: int = 64, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(60, 190, (height, width, 3), dtype=np.uint8)
 
 
-def saved(path: Path, **options: object) -> Path:
-    Image.fromarray(noise()).save(path, **options)
+def saved(path: Path, **options: int) -> Path:
+    Image.fromarray(noise()).save(path, None, **options)
     return path
 
 

@@ -17,7 +17,7 @@ from cytopipe.explain.attribution import (
     blurred,
     log_odds,
 )
-from cytopipe.explain.layers import last_map
+from cytopipe.explain.layers import last_feature_map
 
 ONES = torch.ones(3, dtype=torch.long)
 
@@ -48,12 +48,20 @@ class Features(nn.Module):
             self.fc.weight.copy_(torch.tensor([[0.0, 0.0], [3.0, -1.0]]))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.fc(self.relu(self.convolution(images)).mean((2, 3)))
+        logits: Tensor = self.fc(self.relu(self.convolution(images)).mean((2, 3)))
+        return logits
 
 
-def small() -> nn.Module:
+def small() -> nn.Sequential:
     layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
     return nn.Sequential(nn.Sequential(*layers), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).eval()
+
+
+def widen(network: nn.Sequential) -> None:
+    """Large weights in the head, so that probabilities depend on the image."""
+    head = network[3]
+    assert isinstance(head, nn.Linear)
+    nn.init.normal_(head.weight, std=6)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 50])
@@ -71,15 +79,15 @@ def test_integrated_gradients_of_a_linear_model_are_exact(
     for method, start in starts.items():
         exact = ((images - start) * weight).sum(1).double().detach().numpy()
         np.testing.assert_allclose(maps[method], exact, rtol=1e-4, atol=1e-8)
-    assert attribution.gaps(images, ONES, maps)[BLACK].max() < 1e-6
+    assert attribution.completeness_gaps(images, ONES, maps)[BLACK].max() < 1e-6
 
 
 def test_maps_of_a_small_network_are_nearly_complete(images: Tensor, black: Tensor, white: Tensor) -> None:
     network = small()
-    nn.init.normal_(network[3].weight, std=6)
+    widen(network)
     attribution = Attribution(network, black, white, 5)
     targets = network(images).argmax(1)
-    gaps = attribution.gaps(images, targets, attribution(images, targets, 100))
+    gaps = attribution.completeness_gaps(images, targets, attribution(images, targets, 100))
     change = np.abs(attribution.probability_of(images, targets) - attribution.probability_of(black, targets[:1]))
     assert change.max() > 0.05
     assert {method: gap.max() < 0.05 * change.max() for method, gap in gaps.items()} == dict.fromkeys(gaps, True)
@@ -87,7 +95,7 @@ def test_maps_of_a_small_network_are_nearly_complete(images: Tensor, black: Tens
 
 def test_shared_steps_come_near_to_the_mean_over_every_baseline(images: Tensor, black: Tensor, white: Tensor) -> None:
     network = small()
-    nn.init.normal_(network[3].weight, std=6)
+    widen(network)
     attribution = Attribution(network, black, white, 4)
     integrated = IntegratedGradients(lambda x: torch.softmax(network(x), 1))
     full = [integrated.attribute(images, one.expand_as(images), ONES, n_steps=50).sum(1) for one in attribution.random]
@@ -182,4 +190,4 @@ def test_a_blurred_image_keeps_its_mean_colour_and_loses_its_details(images: Ten
     assert found.std() < 0.3 * images.std()
     even = torch.full((1, 3, 16, 16), 0.3)
     torch.testing.assert_close(blurred(even), even)
-    assert last_map(small(), images)[0] == "0"
+    assert last_feature_map(small(), images)[0] == "0"

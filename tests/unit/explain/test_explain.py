@@ -30,7 +30,7 @@ SIDE = 32
 
 @pytest.fixture
 def tensors(tmp_path: Path) -> Path:
-    """Twelve images a split, of two classes in four groups, with a cell and a nucleus."""
+    """Twelve images per split, of two classes in four groups, each with a cell and a nucleus."""
     folder = tmp_path / "tensors"
     folder.mkdir()
     rng, rows = np.random.default_rng(0), []
@@ -76,7 +76,7 @@ def explained(model: Path, tensors: Path, options: Explain = OPTIONS) -> Explana
     return explain(model, tensors, predictions, ABOUT, options, CPU)
 
 
-def test_everything_is_found_for_every_method(tensors: Path, tmp_path: Path) -> None:
+def test_every_method_is_measured(tensors: Path, tmp_path: Path) -> None:
     found = explained(save(tmp_path / "model"), tensors)
     content = found.details.plain
     assert content["methods"] == list(METHODS) and content["skipped"] == {}
@@ -113,10 +113,10 @@ def test_other_channels_are_explained_too(tensors: Path, tmp_path: Path, channel
     found = explained(save(tmp_path / "model", channels=channels), tensors)
     assert found.shown[0].maps["grad_cam"].shape == (SIDE, SIDE)
     black = found.details.plain["shares"]["a"]["integrated_gradients_black"]["background"]["mean"]
-    assert (black == 0) == (channels == "masked")  # what a network does not see, no black baseline blames
+    assert (black == 0) == (channels == "masked")  # a network that sees no background attributes nothing to it
 
 
-def test_images_that_the_network_sees_larger_than_they_are_stored(tensors: Path, tmp_path: Path) -> None:
+def test_maps_have_the_size_of_the_networks_input(tensors: Path, tmp_path: Path) -> None:
     found = explained(save(tmp_path / "model", network_size=48), tensors)
     assert found.shown[0].maps["grad_cam"].shape == (48, 48)
     assert found.details.plain["area_shares"]["b"]["nucleus"]["mean"] == pytest.approx(64 / SIDE**2)
@@ -147,7 +147,7 @@ def test_each_image_of_a_model_with_folds_is_explained_by_its_own_network(tensor
     assert compared == 12
 
 
-def test_the_class_that_the_mean_over_orientations_names_is_explained(tensors: Path, tmp_path: Path) -> None:
+def test_the_class_predicted_with_test_time_augmentation_is_explained(tensors: Path, tmp_path: Path) -> None:
     model = save(tmp_path / "model", tta=8)
     found = explained(model, tensors)
     written = {row.id: row for row in evaluate(model, tensors, "d", CPU).predictions.rows}

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from cytopipe.explain.attribution import Attribution
-from cytopipe.explain.layers import NotExplained, last_map, require_relu
+from cytopipe.explain.layers import MethodNotApplicable, last_feature_map, require_relu
 from cytopipe.models.registry import architectures, build
 
 DENSE = {"growth": 8, "blocks": [2, 2, 2, 2]}
 SIDES = {"cell_background": 20, "malaria_vgg": 64, "region_pooling": 64}
-# Of every classifier of the registry, made small: its arguments, the last map, and its side at 96 px (or SIDES).
+# For every classifier of the registry: arguments of a small version, its last map, and its side at 96 px (or SIDES).
 CASES: dict[str, tuple[dict[str, Any], str | None, int]] = {
     "alexnet_hep2": ({"width": 4}, "features.11", 5),
     "cell_background": ({"width": 4, "hidden": 8}, "features.1", 11),
@@ -43,10 +43,10 @@ def test_the_last_map_of_every_architecture(name: str) -> None:
     size = SIDES.get(name, 96)
     images = torch.rand(2, channels, size, size)
     if expected is None:
-        with pytest.raises(NotExplained, match="several times an image, once for each turn"):
-            last_map(model, images)
+        with pytest.raises(MethodNotApplicable, match="several times an image, once for each turn"):
+            last_feature_map(model, images)
     else:
-        found, module = last_map(model, images)
+        found, module = last_feature_map(model, images)
         shapes = []
         module.register_forward_hook(lambda _module, _inputs, output: shapes.append(tuple(output.shape[2:])))
         model(images)
@@ -62,7 +62,7 @@ def test_the_last_map_of_every_architecture(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "found"), [("resnet18", "layer4"), ("test_efficientnet", "bn2")])
 def test_the_last_map_of_timm_models(name: str, found: str) -> None:
-    assert last_map(build(f"timm/{name}", num_classes=2).eval(), torch.rand(1, 3, 96, 96))[0] == found
+    assert last_feature_map(build(f"timm/{name}", num_classes=2).eval(), torch.rand(1, 3, 96, 96))[0] == found
 
 
 NARROW = {"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}
@@ -78,14 +78,14 @@ NARROW = {"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}
     ],
 )
 def test_a_coarse_last_map_gives_way_to_the_one_before(name: str, arguments: dict[str, Any], found: str) -> None:
-    # At 64 px the last stage has 2 x 2 positions; what its first block computes before it shrinks is no stage's result.
-    assert last_map(build(name, **arguments).eval(), torch.rand(1, 3, 64, 64))[0] == found
+    # At 64 px the last stage has 2 x 2 positions; maps inside its first block, before the reduction, do not count.
+    assert last_feature_map(build(name, **arguments).eval(), torch.rand(1, 3, 64, 64))[0] == found
 
 
 def test_channels_that_come_last_are_refused() -> None:
     model = build("timm/swin_tiny_patch4_window7_224", num_classes=2).eval()
-    with pytest.raises(NotExplained, match="channels of its feature maps come last"):
-        last_map(model, torch.rand(1, 3, 224, 224))
+    with pytest.raises(MethodNotApplicable, match="channels of its feature maps come last"):
+        last_feature_map(model, torch.rand(1, 3, 224, 224))
 
 
 def test_relus_no_longer_work_in_place() -> None:
@@ -97,6 +97,6 @@ def test_relus_no_longer_work_in_place() -> None:
 @pytest.mark.parametrize(
     ("layer", "reason"), [(nn.Mish(), "has Mish"), (nn.ReLU6(), "has ReLU6"), (nn.Identity(), "has none")]
 )
-def test_networks_without_relu_are_told_apart(layer: nn.Module, reason: str) -> None:
-    with pytest.raises(NotExplained, match=reason):
+def test_networks_without_relu_are_rejected(layer: nn.Module, reason: str) -> None:
+    with pytest.raises(MethodNotApplicable, match=reason):
         require_relu(nn.Sequential(nn.Conv2d(3, 2, 1), layer))

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.explain.outputs import Explanations, Shown, region_shares, settings
+from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
 ABOUT = {"classifier": "c", "dataset": "d"}
 EMPTY = Explanations.nothing(ABOUT, Explain(images=0, steps=50, baselines=10))
 MEANS = {"nucleus": 0.2, "cytoplasm": 0.3, "background": 0.5}
-SHARE = {name: {"mean": mean, "low": 0.1, "high": 0.9} for name, mean in MEANS.items()}
+SHARE: dict[str, dict[str, float | None]] = {
+    name: {"mean": mean, "low": 0.1, "high": 0.9} for name, mean in MEANS.items()
+}
 
 
 def item() -> np.ndarray:
@@ -30,7 +32,7 @@ def full() -> Explanations:
     weights = np.zeros((8, 8))
     weights[7, 0], weights[0, 0] = 3.0, -1.0
     prediction = Prediction(id="x", group="g", label="a", predicted="b", probabilities=(0.25, 0.75))
-    shown = Shown(prediction, item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
+    shown = ShownImage(prediction, item(), {"grad_cam": weights, "guided_backprop": 0 * weights})
     auc = {"auc": 0.4, "low": None, "high": None}
     kinds = ("deletion", "insertion")
     return Explanations(
@@ -91,7 +93,7 @@ def test_tables_and_figures(tmp_path: Path) -> None:
             assert min(image.size) > 150
 
 
-def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) -> None:
+def test_without_images_there_are_nulls_empty_tables_and_a_note(tmp_path: Path) -> None:
     content = EMPTY.details.plain
     assert content["images"] == [] and content["methods"] == [] and content["steps"] == 50
     for name in ("shares", "area_shares", "deletion", "insertion", "random", "randomisation"):
@@ -104,7 +106,7 @@ def test_nothing_asked_for_leaves_nulls_header_lines_and_a_word(tmp_path: Path) 
     assert len(list(tmp_path.glob("*.png"))) == 2
 
 
-def test_nothing_asked_for_needs_no_torch(tmp_path: Path) -> None:
+def test_without_images_torch_is_not_imported(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from cytopipe.params import Explain\n"
         "from cytopipe.explain.outputs import Explanations\n"
@@ -123,7 +125,7 @@ def test_panels_are_written_by_id_with_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a/x.png").read_bytes() == (tmp_path / "b/x.png").read_bytes()
 
 
-def test_maps_larger_than_the_stored_image_are_shared_out_too() -> None:
+def test_shares_of_maps_larger_than_the_stored_image() -> None:
     mask = full().shown[0].mask
     weights = np.ones((32, 32))
     assert region_shares(weights, mask) == pytest.approx({"nucleus": 0.25, "cytoplasm": 0.25, "background": 0.5})

@@ -1,8 +1,7 @@
-"""Pictures of predictions: what is drawn, what they are called, and how a later run knows them."""
+"""Pictures of predictions: their content, their names, and how a later run recognises them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from PIL import Image, ImageColor
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import EDGE, HEAD, LINE, overlay, overlay_names
-from cytopipe.explain.overlay_folder import Pictures
+from cytopipe.explain.overlay_folder import OverlayFolder
 from cytopipe.imaging.drawing import REGION_COLOURS
 from cytopipe.inference.predictor import Prediction, Predictor
+from fixture_types import SaveClassifier, SaveImage
 
 CPU = torch.device("cpu")
 PLAIN = np.full((40, 30, 3), 200, np.uint8)
@@ -30,8 +30,9 @@ def prediction(mask: np.ndarray | None, **changes: object) -> Prediction:
 
 
 def near(picture: np.ndarray, colour: str) -> np.ndarray:
-    """Pixels of this colour."""
-    return np.abs(picture.astype(int) - ImageColor.getrgb(colour)).max(axis=-1) < 30
+    """Mask of the pixels close to a colour."""
+    distance: np.ndarray = np.abs(picture.astype(int) - ImageColor.getrgb(colour)).max(axis=-1)
+    return distance < 30
 
 
 def test_a_small_image_is_enlarged_with_the_outline_at_its_place() -> None:
@@ -64,7 +65,7 @@ def test_heat_lies_where_the_map_is_in_an_image_of_any_shape() -> None:
     assert coloured.tolist() == [[0, 1], [0, 0]]
 
 
-def test_words_of_any_length_stay_in_the_picture_and_doubt_is_seen() -> None:
+def test_long_names_stay_inside_the_picture_and_uncertainty_is_shown() -> None:
     long = prediction(None, predicted="good " * 40)
     sheet = overlay(PLAIN, long, ("bad", long.predicted), {}, "n\nä" * 100)
     assert (np.asarray(sheet)[:, -EDGE + 1 :] == 255).all()
@@ -74,7 +75,7 @@ def test_words_of_any_length_stay_in_the_picture_and_doubt_is_seen() -> None:
     assert near(doubt[:TOP], "#a04b00").any() and not near(sure[:TOP], "#a04b00").any()
 
 
-def test_names_tell_images_of_one_name_apart() -> None:
+def test_images_of_one_name_get_unique_names() -> None:
     images = ["p/1/a.png", "p/2/a.png", "b.png", "p_2/a.png", "p/2/A.jpg", "/p/2/a.bmp", "../p/2/a.tif", "é" * 240]
     names = overlay_names(images)
     assert list(names) == images and names["b.png"] == "b.png"
@@ -84,12 +85,12 @@ def test_names_tell_images_of_one_name_apart() -> None:
 
 
 @pytest.fixture
-def predictor(tmp_path: Path, save_classifier: Callable[..., Path]) -> Predictor:
+def predictor(tmp_path: Path, save_classifier: SaveClassifier) -> Predictor:
     return Predictor.load(save_classifier(tmp_path / "model"), CPU)
 
 
 def test_maps_explain_the_predicted_class_and_leave_predictions_alone(
-    predictor: Predictor, save_image: Callable[..., np.ndarray], tmp_path: Path
+    predictor: Predictor, save_image: SaveImage, tmp_path: Path
 ) -> None:
     image = save_image(tmp_path / "a.png", 1, (24, 24))
     before = next(predictor([image]))
@@ -105,17 +106,15 @@ def test_maps_explain_the_predicted_class_and_leave_predictions_alone(
     assert np.array_equal(next(predictor([image])).probabilities, before.probabilities)
 
 
-def test_a_picture_is_known_by_what_it_shows(
-    predictor: Predictor, save_image: Callable[..., np.ndarray], tmp_path: Path
-) -> None:
+def test_a_picture_is_known_by_what_it_shows(predictor: Predictor, save_image: SaveImage, tmp_path: Path) -> None:
     name = str(tmp_path / "a.png")
     found = next(predictor([save_image(Path(name), 1)]))
-    plain = Pictures(tmp_path / "new", [name], predictor, "m", CPU, explain=False)
+    plain = OverlayFolder(tmp_path / "new", [name], predictor, "m", CPU, explain=False)
     assert not plain.has(name, "f")
     plain.draw(name, "f", found)
     assert plain.has(name, "f") and not plain.has(name, "e")
     for other, explain in (("m", True), ("n", False)):
-        assert not Pictures(tmp_path / "new", [name], predictor, other, CPU, explain).has(name, "f")
+        assert not OverlayFolder(tmp_path / "new", [name], predictor, other, CPU, explain).has(name, "f")
     file = tmp_path / "new/a.png"
     assert Image.open(file).size == (360 + 2 * EDGE, TOP + 360 + EDGE)
     file.write_bytes(file.read_bytes()[:20])

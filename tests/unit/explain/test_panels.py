@@ -46,7 +46,7 @@ def test_a_map_without_attribution_says_so() -> None:
     assert (tile[:40] < 10).all() and (tile[60:90] > 200).any()
 
 
-def test_long_names_are_cut_and_those_with_other_letters_drawn() -> None:
+def test_long_names_are_cut_and_non_ascii_letters_are_drawn() -> None:
     assert draw("x" * 500).size == draw().size
     assert fitted("x" * 500, 12, False, 60).endswith("…")
     assert font(12, False).getlength(fitted("x" * 500, 12, False, 60)) <= 60

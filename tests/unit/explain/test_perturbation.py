@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cytopipe.explain.perturbation import FRACTIONS, POINTS, area, curves, ranks
+from cytopipe.explain.perturbation import FRACTIONS, POINTS, area, perturbation_curves, ranks
 
 
 def one_pixel(images: Tensor, targets: Tensor) -> np.ndarray:
@@ -18,7 +18,7 @@ def test_a_map_that_names_the_pixel_wins_and_one_that_names_it_last_loses() -> N
     images[:, 0, 3, 5] = 1.0
     best = np.zeros((2, 8, 8))
     best[:, 3, 5] = 1.0
-    found = curves(one_pixel, images, torch.zeros(2, dtype=torch.long), {"best": best, "worst": -best})
+    found = perturbation_curves(one_pixel, images, torch.zeros(2, dtype=torch.long), {"best": best, "worst": -best})
     first, last = [0.9, *[0.1] * (POINTS - 1)], [*[0.9] * (POINTS - 1), 0.1]
     np.testing.assert_allclose(found["deletion"]["best"], [first, first])
     np.testing.assert_allclose(found["deletion"]["worst"], [last, last])
@@ -36,7 +36,7 @@ def test_the_ends_are_the_image_and_nothing_of_it() -> None:
         seen.append(batch)
         return np.zeros(len(batch))
 
-    curves(look, images, torch.tensor([0, 1]), {})
+    perturbation_curves(look, images, torch.tensor([0, 1]), {})
     deleted, inserted = (batch.unflatten(0, (POINTS, 2)) for batch in seen)
     assert torch.equal(deleted[0], images) and not deleted[-1].any()
     assert torch.equal(inserted[-1], images) and not torch.equal(inserted[0], images)

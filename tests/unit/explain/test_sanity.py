@@ -40,7 +40,8 @@ def test_a_method_that_depends_on_the_weights_passes(images: Tensor, black: Tens
             self.fc = nn.Linear(768, 2)
 
         def forward(self, images: Tensor) -> Tensor:
-            return self.fc(images.flatten(1) / 20)
+            logits: Tensor = self.fc(images.flatten(1) / 20)
+            return logits
 
     targets = torch.zeros(3, dtype=torch.long)
     before, after = (Attribution(Weighted(), black, white, 2)(images, targets, 8)[BLACK] for _ in range(2))
@@ -54,7 +55,7 @@ def test_correlation_is_of_ranks_of_absolute_values() -> None:
     assert rank_correlation(a, 1 / a).tolist() == [pytest.approx(-1.0)]
 
 
-def test_a_map_that_vanishes_has_lost_its_likeness_and_one_that_never_was_counts_for_nothing() -> None:
+def test_a_map_that_vanishes_has_correlation_zero_and_an_empty_one_is_ignored() -> None:
     a, even = RNG.random((1, 4, 4)), np.zeros((1, 4, 4))
     assert rank_correlation(a, even).tolist() == [0.0]
     assert np.isnan(rank_correlation(even, a)).all()

@@ -1,4 +1,4 @@
-"""The resolver of dvc.yaml's templates; tests/unit/workflow/test_dvc_yaml.py holds it against DVC's own."""
+"""The resolver of the templates in dvc.yaml; tests/unit/workflow/test_dvc_yaml.py compares it with DVC's own."""
 
 from __future__ import annotations
 

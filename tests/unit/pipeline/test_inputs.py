@@ -13,7 +13,7 @@ DATA = "data/cells"
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with an output that has a manifest, one that has none, and a user's folder."""
+    """The working folder, with an output that has a manifest, an output without one, and a user's folder."""
     monkeypatch.chdir(tmp_path)
     for name in (f"{DATA}/manifest.csv", f"{DATA}/train.npy", f"{DATA}/images/1.png", "model/a/w", "mine/manifest.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

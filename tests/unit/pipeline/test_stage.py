@@ -25,7 +25,7 @@ OLD = {"data/old.txt": "old", "data/folder/old.txt": "old"}
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a stage changes in its process: the environment, the handler of SIGTERM and the level of its logger."""
+    """Restore what a stage changes in its process: environment, handler of SIGTERM and level of its logger."""
     for name in THREADS:
         monkeypatch.setenv(name, "7")
     handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger("cytopipe").level
@@ -42,7 +42,7 @@ def values(root: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> Path:
-    """The working folder: parameters, one input, and outputs of an earlier run."""
+    """The working folder: parameters, an input, and outputs of an earlier run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (tmp_path / "in.txt").write_text("input")
@@ -70,7 +70,7 @@ def describe(project: Path, inputs: Iterable[str] = ("in.txt",)) -> None:
 
 
 def outputs(project: Path) -> dict[str, str]:
-    """Every file below data/, hidden ones too."""
+    """Every file in data/, including hidden ones."""
     return {p.relative_to(project).as_posix(): p.read_text() for p in (project / "data").rglob("*") if p.is_file()}
 
 
@@ -79,7 +79,7 @@ Call = Callable[..., int]
 
 @pytest.fixture
 def call(project: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run a stage as its script does; returns the exit status."""
+    """Run a stage as its script does and return the exit status."""
 
     def run_main(run: Callable[[Stage], None], *arguments: str, inputs: Iterable[str] = ("in.txt",)) -> int:
         describe(project, inputs)
@@ -170,7 +170,7 @@ main(run, "Sleeps.")
 
 
 def heed_interrupts() -> None:
-    """A shell lets its background jobs ignore Ctrl-C, and these tests may run in one."""
+    """Reset the handler of SIGINT, because background jobs of a shell ignore it, and tests may run in one."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

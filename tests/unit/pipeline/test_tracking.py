@@ -36,6 +36,7 @@ def _runs(database: Path, experiment_name: str = "cells") -> list[Any]:
 
     client = MlflowClient(f"sqlite:///{database}")
     experiment = client.get_experiment_by_name(experiment_name)
+    assert experiment is not None
     return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
 
 
@@ -59,7 +60,7 @@ def _repository(root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any, str]]:
-    """A project (with a space in its path), its one finished run and its commit."""
+    """A project (with a space in its path), its only run, which is finished, and its commit."""
     root = tmp_path_factory.mktemp("my project")
     commit = _repository(root)
     (root / "roc.png").write_bytes(b"picture")
@@ -138,7 +139,7 @@ def test_files_of_a_run_lie_in_the_projects_mlruns(tracked: tuple[Path, Any, str
 
 @pytest.fixture
 def project(tracked: tuple[Path, Any, str], tmp_path: Path) -> Path:
-    """A project with a database, which takes a second to create; its own experiment is `second`."""
+    """A project with an existing database, which takes a second to create; its experiment is `second`."""
     shutil.copy(tracked[0] / "mlflow.db", tmp_path)
     return tmp_path
 

@@ -1,8 +1,8 @@
-"""Models that find cells without training, and fields whose cells are known exactly."""
+"""Models that detect cells without training, and fields whose cells are known exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -15,26 +15,26 @@ from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.spec import read_spec
+from fixture_types import DrawField
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
-DrawField = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="session")
 def otsu_tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A segmenter by Otsu's threshold that slides a window of 96 px; cells are said to be 40 px long."""
+    """A segmenter by Otsu's threshold with windows of 96 px and a typical cell side of 40 px."""
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=40.0)
 
 
 @pytest.fixture(scope="session")
 def otsu_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, but as if it was trained on crops of 48 px, which it saw at 96."""
+    """The same, but with the model.json of a segmenter that was trained on crops of 48 px, scaled to 96 px."""
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "whole", cell_side=40.0, image_side=48.0)
 
 
 @pytest.fixture(scope="session")
 def otsu_large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same for cells that are 400 px long."""
+    """The same with a typical cell side of 400 px."""
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=400.0)
 
 
@@ -58,26 +58,26 @@ def write_otsu(folder: Path, kind: str, **sizes: float) -> Path:
 
 @pytest.fixture(scope="session")
 def patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of 20 px patches that takes the darkness of their middle for the probability of a cell."""
+    """A classifier of 20 px patches whose probability of a cell is the darkness of the centre."""
     return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=True)
 
 
 @pytest.fixture(scope="session")
 def bright_patch_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Likewise the brightness."""
+    """The same for the brightness of the centre."""
     return write_patches(tmp_path_factory.mktemp("models") / "patches", dark=False)
 
 
 def write_patches(folder: Path, dark: bool) -> Path:
     model = build("cell_background", num_classes=2)
+    weights = dict(model.named_parameters())
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in weights.values():
             parameter.zero_()
-        model.features[0].weight[0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px, at every place
-        model.features[0].bias[0] = 1.0 if dark else 0.0
-        first, last = model.classifier[0], model.classifier[2]
-        first.weight[0].view(10, 5, 5)[0, 2, 2] = 1.0  # the middle place
-        last.weight[1, 0], last.bias[1] = 20.0, -14.0
+        weights["features.0.weight"][0, :, 3:7, 3:7] = -1 / 48 if dark else 1 / 48  # the mean of 4 x 4 px everywhere
+        weights["features.0.bias"][0] = 1.0 if dark else 0.0
+        weights["classifier.0.weight"][0].view(10, 5, 5)[0, 2, 2] = 1.0  # the centre
+        weights["classifier.2.weight"][1, 0], weights["classifier.2.bias"][1] = 20.0, -14.0
     spec = ModelSpec(
         task="classification",
         architecture="cell_background",
@@ -95,7 +95,6 @@ def write_patches(folder: Path, dark: bool) -> Path:
 
 @pytest.fixture(scope="session")
 def draw_field() -> DrawField:
-    """Round cells of radius 15 px with nuclei of radius 5 px about these (x, y), on an even background."""
 
     def draw(height: int, width: int, middles: Sequence[tuple[int, int]], bright: bool = False) -> np.ndarray:
         field = np.full((height, width), BACKGROUND, np.uint8)

@@ -10,7 +10,7 @@ from PIL import Image
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.screening.annotated import ScreeningResult, fields_of_the_test
+from cytopipe.screening.annotated import ScreeningResult, held_out_fields
 from made_fields import field, found, true
 
 HERE = Path("manifest.csv")
@@ -21,7 +21,7 @@ def annotated(group: str) -> AnnotatedField:
 
 
 def rows(**splits: str) -> list[Row]:
-    """Cells of each group, one in each of the named splits."""
+    """Manifest rows of cells: for each group, one cell per named split."""
     return [
         Row(f"{group}_{place}", "", "a", 0, split, group, 8, 8, "0" * 64)
         for group, named in splits.items()
@@ -32,12 +32,12 @@ def rows(**splits: str) -> list[Row]:
 def test_only_fields_all_of_whose_cells_are_test_images_are_screened() -> None:
     fields = [annotated(name) for name in ("seen", "torn", "tested", "validated", "left_out")]
     manifest = rows(seen="train train", torn="test train test", tested="test test", validated="val")
-    assert [one.id for one in fields_of_the_test(fields, manifest, HERE)] == ["tested"]
+    assert [one.id for one in held_out_fields(fields, manifest, HERE)] == ["tested"]
 
 
-def test_a_split_that_tears_every_field_leaves_nothing_to_screen() -> None:
+def test_without_a_field_of_test_images_only_there_is_an_error() -> None:
     with pytest.raises(CytopipeError, match=r"no field has all its cells among the test images.*\n.*kind: grouped"):
-        fields_of_the_test([annotated("torn")], rows(torn="test val"), HERE)
+        held_out_fields([annotated("torn")], rows(torn="test val"), HERE)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_every_file_is_written_with_the_same_bytes_each_time(result: ScreeningRe
     assert next(csv.DictReader(first["detections.csv"].decode().splitlines()))["match"] == "20_20"
 
 
-def test_nothing_found_at_all_is_written_too(result: ScreeningResult, tmp_path: Path) -> None:
+def test_a_screening_without_detections_is_written_too(result: ScreeningResult, tmp_path: Path) -> None:
     nothing = ScreeningResult(result.fields[1:], result.images[1:], result.classes)
     files = write(nothing, tmp_path / "nothing")
     assert files["detections.csv"].decode().startswith("field,left,top,right,bottom,score,counts,match")

@@ -1,8 +1,9 @@
-"""Cells of whole fields: found once, wherever tiles end, and what counts as a cell."""
+"""Detection of cells in whole fields: each is found once, wherever tiles end."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 import torch
 
 from cytopipe.errors import CytopipeError
-from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.cells import Box, DetectedCell
 from cytopipe.screening.detectors import CellDetector, find_cells
 from cytopipe.screening.fields import Field
 from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.segmenter_detector import SegmenterDetector
+from fixture_types import DrawField, SaveClassifier
 
 CPU = torch.device("cpu")
 WHOLE = 10_000  # a tile larger than any field here
@@ -31,8 +33,8 @@ def detector(request: pytest.FixtureRequest, otsu_tiles: Path, otsu_whole: Path,
     return PatchDetector(patch_model, CPU, reach=1.0, box=30 if request.param == "squares" else None)
 
 
-def told(cells: list[FoundCell]) -> list[tuple[object, ...]]:
-    """All that is said of cells, in an order of its own."""
+def told(cells: list[DetectedCell]) -> list[tuple[Box, list[Any], list[Any] | None, int, float]]:
+    """Everything that is known of the cells, sorted, whatever their order was."""
     return sorted(
         (
             cell.box,
@@ -56,7 +58,7 @@ def test_tiles_change_nothing(detector: CellDetector, phantom_field: np.ndarray,
 
 @pytest.mark.parametrize("off", [-15, -1, 0, 6])
 def test_a_cell_on_the_border_or_corner_of_tiles_is_found_once(
-    otsu_tiles: Path, patch_model: Path, draw_field: object, off: int
+    otsu_tiles: Path, patch_model: Path, draw_field: DrawField, off: int
 ) -> None:
     middles = [(60 * column + off, 60 * row + off) for row in (1, 2) for column in (1, 2, 3)]
     field = Field.of(draw_field(180, 240, middles))
@@ -71,7 +73,7 @@ def test_a_cell_on_the_border_or_corner_of_tiles_is_found_once(
             assert np.abs(np.array(cell.box) - [x - 15, y - 15, x + 16, y + 16]).max() <= 2
 
 
-def test_outline_nucleus_area_and_score(otsu_tiles: Path, draw_field: object) -> None:
+def test_outline_nucleus_area_and_score(otsu_tiles: Path, draw_field: DrawField) -> None:
     image = draw_field(100, 120, [(50, 40)])
     [cell] = find_cells(Field.of(image), SegmenterDetector(otsu_tiles, CPU))
     assert cell.box == (35, 25, 66, 56)
@@ -86,7 +88,7 @@ def test_outline_nucleus_area_and_score(otsu_tiles: Path, draw_field: object) ->
     assert 0.9 < cell.score <= 1 and not cell.cut
 
 
-def test_touching_cells_are_parted_between_their_nuclei(otsu_tiles: Path, draw_field: object) -> None:
+def test_touching_cells_are_separated_between_their_nuclei(otsu_tiles: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(100, 120, [(40, 50), (66, 50)]))
     left, right = sorted(find_cells(field, SegmenterDetector(otsu_tiles, CPU)), key=lambda cell: cell.box)
     assert left.box[0] == 25 and right.box[2] == 82
@@ -103,14 +105,14 @@ def test_a_cell_without_a_nucleus_and_a_speck(otsu_tiles: Path) -> None:
     assert list(find_cells(field, SegmenterDetector(otsu_tiles, CPU, lone=False))) == []
 
 
-def test_a_nucleus_without_a_body_is_no_cell(otsu_tiles: Path, draw_field: object) -> None:
+def test_a_nucleus_without_a_body_is_no_cell(otsu_tiles: Path, draw_field: DrawField) -> None:
     image = draw_field(200, 200, [(60, 60)])
     cv2.circle(image, (140, 140), 5, (40, 40, 40), cv2.FILLED)  # a leukocyte
     [cell] = find_cells(Field.of(image), SegmenterDetector(otsu_tiles, CPU))
     assert cell.box == (45, 45, 76, 76)
 
 
-def test_a_cell_that_the_field_cuts_says_so(otsu_tiles: Path, draw_field: object) -> None:
+def test_a_cell_that_the_field_cuts_is_marked(otsu_tiles: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(150, 150, [(10, 75), (75, 75)]))
     cut, whole = sorted(find_cells(field, SegmenterDetector(otsu_tiles, CPU)), key=lambda cell: cell.box)
     assert cut.cut and cut.box[:3] == (0, 60, 26)
@@ -122,13 +124,13 @@ def test_fields_smaller_than_a_window_and_without_cells(detector: CellDetector, 
     assert list(find_cells(Field.of(np.full((*shape, 3), 235, np.uint8)), detector)) == []
 
 
-def test_a_cell_in_a_field_smaller_than_a_window(otsu_tiles: Path, draw_field: object) -> None:
+def test_a_cell_in_a_field_smaller_than_a_window(otsu_tiles: Path, draw_field: DrawField) -> None:
     [cell] = find_cells(Field.of(draw_field(40, 44, [(20, 20)])), SegmenterDetector(otsu_tiles, CPU))
     assert cell.box == (5, 5, 36, 36)
 
 
-def test_patches_tell_whether_cells_are_darker_than_the_background(
-    patch_model: Path, bright_patch_model: Path, draw_field: object
+def test_the_patch_detector_finds_out_whether_cells_are_darker_than_the_background(
+    patch_model: Path, bright_patch_model: Path, draw_field: DrawField
 ) -> None:
     middles = [(40, 60), (110, 70)]
     dark = told(list(find_cells(Field.of(draw_field(120, 160, middles)), PatchDetector(patch_model, CPU, reach=0.9))))
@@ -138,7 +140,7 @@ def test_patches_tell_whether_cells_are_darker_than_the_background(
     assert np.abs(np.array([box for box, *_ in bright]) - [box for box, *_ in dark]).max() <= 2
 
 
-def test_squares_stand_about_nuclei_and_end_at_the_edge(patch_model: Path, draw_field: object) -> None:
+def test_squares_surround_nuclei_and_end_at_the_edge(patch_model: Path, draw_field: DrawField) -> None:
     field = Field.of(draw_field(120, 120, [(60, 60), (8, 60)]))
     detector = PatchDetector(patch_model, CPU, apart=0.5, box=40)
     cut, whole = sorted(find_cells(field, detector), key=lambda cell: cell.box)
@@ -154,7 +156,7 @@ def test_a_model_that_finds_no_cells_is_refused(otsu_tiles: Path, patch_model: P
         PatchDetector(otsu_tiles, CPU)
 
 
-def test_a_segmenter_of_crops_needs_a_scale(save_classifier: object, tmp_path: Path) -> None:
+def test_a_segmenter_of_crops_needs_a_scale(save_classifier: SaveClassifier, tmp_path: Path) -> None:
     folder = save_classifier(tmp_path / "model") / "segmenter"
     with pytest.raises(CytopipeError, match="--scale"):
         SegmenterDetector(folder, CPU)

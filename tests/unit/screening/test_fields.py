@@ -1,10 +1,11 @@
-"""Regions of big fields: the pixels of `read_rgb`, the same errors, flat memory."""
+"""Regions of big fields have the pixels and the errors of `read_rgb`, in constant memory."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,13 +16,14 @@ from cytopipe.errors import CytopipeError
 from cytopipe.imaging.decode import read_rgb
 from cytopipe.screening import fields
 from cytopipe.screening.fields import Field, open_field
+from fixture_types import DrawField
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (61, 47, 3), np.uint8)
 DEEP = RNG.integers(0, 65_536, (61, 47), np.uint16)
 TURNED = Image.Exif()
 TURNED[274] = 6
-IMAGES = {
+IMAGES: dict[str, tuple[Image.Image, dict[str, Any]]] = {
     "rgb.png": (Image.fromarray(RGB), {}),
     "rgb.bmp": (Image.fromarray(RGB), {}),
     "rgb.tif": (Image.fromarray(RGB), {}),
@@ -84,7 +86,7 @@ def test_a_shrunk_field_has_the_means_of_its_squares() -> None:
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "animation"])
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
-def test_what_is_no_image_is_told_as_everywhere(kind: str, suffix: str, tmp_path: Path, all_are_big: None) -> None:
+def test_damaged_files_have_the_errors_of_read_rgb(kind: str, suffix: str, tmp_path: Path, all_are_big: None) -> None:
     path = tmp_path / f"field{suffix}"
     if kind in ("empty", "text"):
         path.write_bytes(b"" if kind == "empty" else b"no image at all")
@@ -120,9 +122,10 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def test_memory_does_not_grow_with_the_field(tmp_path: Path, otsu_large: Path, draw_field: object) -> None:
-    """12,000 x 12,000 px are 412 MB decoded."""
-    part = cv2.resize(draw_field(300, 300, [(80, 80), (210, 190)]), (3000, 3000), interpolation=cv2.INTER_NEAREST)
+def test_memory_does_not_grow_with_the_field(tmp_path: Path, otsu_large: Path, draw_field: DrawField) -> None:
+    """A field of 12,000 x 12,000 px takes 412 MB when decoded."""
+    drawn = draw_field(300, 300, [(80, 80), (210, 190)])
+    part = cv2.resize(drawn, (3000, 3000), interpolation=cv2.INTER_NEAREST)
     Image.fromarray(part).save(tmp_path / "small.bmp")
     row = np.tile(part, (1, 4, 1))
     with (tmp_path / "large.bmp").open("wb") as file:

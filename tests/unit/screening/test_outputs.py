@@ -1,4 +1,4 @@
-"""What is written of a field: valid polygons, QuPath's members, one name a field, all files or none."""
+"""Outputs of a field: valid polygons, the GeoJSON of QuPath, unique names, all files or none."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,30 +21,31 @@ from PIL import Image
 
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Predictor
-from cytopipe.screening.cells import FoundCell
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.fields import Field
-from cytopipe.screening.outputs import names_of, write_field
+from cytopipe.screening.outputs import output_names, write_field
 from cytopipe.screening.picture import Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
-from cytopipe.screening.screen import Screened, screen
+from cytopipe.screening.screen import ScreenedCell, screen
 from cytopipe.screening.segmenter_detector import SegmenterDetector
+from fixture_types import DrawField, SaveClassifier
 
 CPU = torch.device("cpu")
 MIDDLES = [(16, 60), (70, 50), (130, 90), (171, 30)]
 
 
 @pytest.fixture
-def field(draw_field: object) -> Field:
+def field(draw_field: DrawField) -> Field:
     return Field.of(draw_field(140, 190, MIDDLES))
 
 
 @pytest.fixture
-def predictor(save_classifier: object, tmp_path: Path) -> Predictor:
+def predictor(save_classifier: SaveClassifier, tmp_path: Path) -> Predictor:
     return Predictor.load(save_classifier(tmp_path / "model"), CPU)
 
 
 @pytest.fixture
-def screened(field: Field, otsu_tiles: Path, predictor: Predictor) -> list[Screened]:
+def screened(field: Field, otsu_tiles: Path, predictor: Predictor) -> list[ScreenedCell]:
     return list(screen(field, SegmenterDetector(otsu_tiles, CPU), predictor))
 
 
@@ -53,7 +55,7 @@ def contour_of(mask: np.ndarray) -> np.ndarray:
 
 
 def crosses(points: list[tuple[float, float]]) -> bool:
-    """Whether a closed ring touches or crosses itself but where neighbours meet."""
+    """Whether a closed ring touches or crosses itself, apart from the ends of neighbouring edges."""
     edges = list(itertools.pairwise(points))
 
     def side(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
@@ -100,8 +102,8 @@ def test_every_contour_becomes_a_ring_that_does_not_cross_itself(shape: str) -> 
     assert corners.max(axis=0).tolist() == [xs.max() + 1, ys.max() + 1]
 
 
-def check_polygon(geometry: dict, width: int, height: int) -> None:
-    """RFC 7946, section 3.1.6, and within the field."""
+def check_polygon(geometry: dict[str, Any], width: int, height: int) -> None:
+    """Check a polygon against RFC 7946, section 3.1.6, and the limits of the field."""
     assert set(geometry) == {"type", "coordinates"} and geometry["type"] == "Polygon"
     for line in geometry["coordinates"]:
         assert len(line) >= 4 and line[0] == line[-1]
@@ -111,7 +113,7 @@ def check_polygon(geometry: dict, width: int, height: int) -> None:
 
 
 def test_geojson_is_what_qupath_reads(
-    field: Field, screened: list[Screened], predictor: Predictor, tmp_path: Path
+    field: Field, screened: list[ScreenedCell], predictor: Predictor, tmp_path: Path
 ) -> None:
     write_field(tmp_path, "slide", field, screened, predictor.classes)
     collection = json.loads((tmp_path / "slide.geojson").read_text())
@@ -137,8 +139,8 @@ def test_geojson_is_what_qupath_reads(
 
 
 def test_a_cell_without_nucleus_or_class_is_a_detection(field: Field, tmp_path: Path) -> None:
-    cell = FoundCell((0, 0, 3, 2), np.array([(0, 0), (2, 0), (2, 1), (0, 1)], np.int32), None, 6, 0.5, True)
-    tally = write_field(tmp_path, "slide", field, [Screened(cell, None)], ())
+    cell = DetectedCell((0, 0, 3, 2), np.array([(0, 0), (2, 0), (2, 1), (0, 1)], np.int32), None, 6, 0.5, True)
+    tally = write_field(tmp_path, "slide", field, [ScreenedCell(cell, None)], ())
     [feature] = json.loads((tmp_path / "slide.geojson").read_text())["features"]
     assert feature["properties"]["objectType"] == "detection"
     assert "nucleusGeometry" not in feature and "classification" not in feature["properties"]
@@ -154,7 +156,7 @@ def test_a_field_without_cells_has_all_its_files(field: Field, tmp_path: Path) -
     assert Image.open(tmp_path / "new/slide.png").width > field.width
 
 
-def test_the_table(field: Field, screened: list[Screened], predictor: Predictor, tmp_path: Path) -> None:
+def test_the_table(field: Field, screened: list[ScreenedCell], predictor: Predictor, tmp_path: Path) -> None:
     tally = write_field(tmp_path, "slide", field, screened, predictor.classes)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "slide.csv").read_text())))
     assert [row["cell"] for row in rows] == ["1", "2", "3", "4"]
@@ -165,12 +167,12 @@ def test_the_table(field: Field, screened: list[Screened], predictor: Predictor,
         assert row["class"] == one.prediction.predicted
         assert row["uncertain"] == str(one.prediction.uncertain).lower()
         assert float(row["p_bad"]) == pytest.approx(one.prediction.probabilities[0], rel=1e-5)
-        points = [tuple(map(float, pair.split())) for pair in re.findall(r"[\d.]+ [\d.]+", row["contour"])]
+        points = [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", row["contour"])]
         assert points == ring(one.cell.contour) and row["contour"] == well_known_text(points)
 
 
-def test_nothing_changes_when_the_screening_fails(field: Field, screened: list[Screened], tmp_path: Path) -> None:
-    def failing() -> Iterator[Screened]:
+def test_nothing_changes_when_the_screening_fails(field: Field, screened: list[ScreenedCell], tmp_path: Path) -> None:
+    def failing() -> Iterator[ScreenedCell]:
         yield screened[0]
         raise CytopipeError("the image cannot be decoded")
 
@@ -196,18 +198,18 @@ def test_nothing_changes_when_the_screening_fails(field: Field, screened: list[S
         (["a/1.png", "a/../a/1.png"], ["a_1", ".._a_1"]),
     ],
 )
-def test_fields_of_one_stem_have_names_of_their_own(paths: list[str], names: list[str]) -> None:
-    found = names_of([Path(path) for path in paths])
+def test_fields_of_one_stem_get_unique_names(paths: list[str], names: list[str]) -> None:
+    found = output_names([Path(path) for path in paths])
     assert found == names
     assert len({name.casefold() for name in found}) == len(paths)
 
 
-def test_a_picture_is_bounded_and_shows_every_cell(draw_field: object) -> None:
+def test_a_picture_is_bounded_and_shows_every_cell(draw_field: DrawField) -> None:
     image = draw_field(100, 9000, [(4500, 50)])
-    cell = FoundCell((4485, 35, 4516, 66), contour_of(image[..., 0] < 200), None, 700, 1.0, False)
+    cell = DetectedCell((4485, 35, 4516, 66), contour_of(image[..., 0] < 200), None, 700, 1.0, False)
     picture = Picture(Field.of(image), class_colours(("cell",)))
     before = picture.finish()
-    picture.add(1, Screened(cell, None))
+    picture.add(1, ScreenedCell(cell, None))
     after = picture.finish()
     assert before.shape[1] == 3000
     changed = np.argwhere((before != after).any(axis=2)[:33])

@@ -1,4 +1,4 @@
-"""Annotated fields with dark discs on a bright ground, screened by a threshold and a small classifier."""
+"""Evaluation of a screening: dark discs on a bright background, found by a threshold and a small classifier."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def circle(x: int, y: int, radius: int) -> np.ndarray:
 
 @pytest.fixture
 def fields(tmp_path: Path) -> list[AnnotatedField]:
-    """Two fields: in the second the last cell is not annotated."""
+    """Two fields; in the second one, the last cell is not annotated."""
     image = np.full((SIDE, SIDE, 3), 230, np.uint8)
     for place in PLACES:
         cv2.circle(image, place, RADIUS, (150, 140, 160), cv2.FILLED)
@@ -51,7 +51,7 @@ def fields(tmp_path: Path) -> list[AnnotatedField]:
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of a threshold, and that of a classifier that takes everything for good."""
+    """Model folders of a threshold and of a classifier that predicts `good` for everything."""
     monkeypatch.chdir(tmp_path)
     common = {"channels": "rgb", "mean": (0.5,) * 3, "std": (0.25,) * 3, "training_data_sha256": "0" * 64}
     view = {"view": "tiles", "input_size": SIDE, "scale": 1.0, "overlap": 0.0}
@@ -92,12 +92,12 @@ def test_discs_are_found_counted_and_named(fields: list[AnnotatedField]) -> None
     result = screen_fields(fields, detector, Predictor.load(paths.classifier("net").model, CPU), 0.05)
     assert [field.id for field in result.fields] == ["one", "two"]
     assert [(field.height, field.width) for field in result.fields] == [(SIDE, SIDE)] * 2
-    metrics = result.metrics
-    assert metrics["boxes"]["recall"] == metrics["contours"]["recall"] == 1
-    assert metrics["boxes"]["precision"] == pytest.approx(5 / 6)  # one is not annotated
-    assert metrics["contours"]["mean_iou"] > 0.9
-    assert metrics["count"]["mean_error"] == 0.5
-    assert metrics["naming"]["accuracy"] == 1 and metrics["per_class"]["bad"]["cells"] == 0
+    details = result.details
+    assert details.boxes["recall"].value == details.contours["recall"].value == 1
+    assert details.boxes["precision"].value == pytest.approx(5 / 6)  # one is not annotated
+    assert (details.contours["mean_iou"].value or 0) > 0.9
+    assert details.count["mean_error"].value == 0.5
+    assert details.naming["accuracy"].value == 1 and details.per_class["bad"].cells == 0
 
 
 @pytest.mark.usefixtures("models")

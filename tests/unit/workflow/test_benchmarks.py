@@ -1,10 +1,11 @@
-"""The instruments of benchmarks/, and the one measurement that must never grow."""
+"""The tools of benchmarks/, and the peak memory of build_tensors, which must not grow with the data."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import memory
@@ -17,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that pass only when a test adds to them."""
+    """A fake clock, in seconds, that a test advances."""
     now = [0.0]
-    monkeypatch.setattr(timed.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     return now
 
 
@@ -50,9 +51,10 @@ def test_a_call_that_fails_is_timed_and_the_next_one_too(clock: list[float]) -> 
 
 def recorded(tmp_path: Path, script: str) -> tuple[dict[str, float], str]:
     (tmp_path / "script.py").write_text(script)
-    command = [sys.executable, ROOT / "benchmarks/timed.py", "record.jsonl", "script.py", "item"]
+    command = [sys.executable, str(ROOT / "benchmarks/timed.py"), "record.jsonl", "script.py", "item"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    return json.loads((tmp_path / "record.jsonl").read_text()), done.stdout
+    times: dict[str, float] = json.loads((tmp_path / "record.jsonl").read_text())
+    return times, done.stdout
 
 
 def test_a_script_without_torch_computes_nothing_and_does_not_get_torch(tmp_path: Path) -> None:

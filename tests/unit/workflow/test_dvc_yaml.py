@@ -1,4 +1,4 @@
-"""dvc.yaml against what it names: scripts, paths and parameters, for every preset."""
+"""dvc.yaml names existing scripts, paths and parameters, for every preset."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_stage_scripts_read_the_templates_as_dvc_does(preset: Path, project: Mak
         assert sorted(own.resolve(own.outs, item, values)) == sorted(out.def_path for out in stage.outs), stage.name
 
 
-def test_templates_resolve_to_one_stage_an_entry(preset: Path, rules: list[Rule], description: Description) -> None:
+def test_templates_resolve_to_one_stage_per_entry(preset: Path, rules: list[Rule], description: Description) -> None:
     values = yaml.safe_load(preset.read_text())
     names = {
         f"{stage.name}@{item}" if item else stage.name
@@ -84,7 +84,7 @@ def test_templates_resolve_to_one_stage_an_entry(preset: Path, rules: list[Rule]
 
 
 def test_plots_have_a_template_and_columns_of_their_table() -> None:
-    from dvc_render.vega_templates import TEMPLATES
+    from dvc_render.vega_templates import TEMPLATES  # type: ignore[import-untyped]  # without types of its own
 
     columns = {
         "roc": curves.ROC,

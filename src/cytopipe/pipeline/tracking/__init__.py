@@ -1,4 +1,4 @@
 """MLflow tracking: one run for every execution of a stage.
 
-MLflow is a view of the results, never their home: a fault of it costs one warning and a few seconds.
+Results are never stored only in MLflow, so that a failure of MLflow costs only a warning and a few seconds.
 """

@@ -1,4 +1,4 @@
-"""Runs of processes that died without a word (SIGKILL, a lost power supply): they would stay RUNNING for ever."""
+"""Ends runs of processes that were killed (SIGKILL, power failure) and would stay RUNNING forever."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-PROCESS = "process"  # tag: host, process id and its start, by which a later process with the same id is told apart
+PROCESS = "process"  # tag: host, process id and start time; the latter distinguishes processes with the same id
 NOTE = "The process ended without a word: killed by SIGKILL, or the machine stopped."
 
 
@@ -19,7 +19,7 @@ def this_process() -> str:
 
 
 def end_leftovers(client: Any, experiment_id: str, tags: Mapping[str, str]) -> None:
-    """End runs of the same stage and item as KILLED where their process, on this machine, is gone."""
+    """Set runs of the same stage and item to KILLED if their process ran on this machine and is gone."""
     running = client.search_runs(
         [experiment_id], filter_string=f"attributes.status = 'RUNNING' and tags.stage = '{tags['stage']}'"
     )
@@ -30,7 +30,7 @@ def end_leftovers(client: Any, experiment_id: str, tags: Mapping[str, str]) -> N
 
 
 def _is_gone(process: str) -> bool:
-    """Whether the tag's process was on this machine and runs no more; False where that cannot be told."""
+    """Whether the process of the tag ran on this machine and has ended; False if unknown."""
     host, _, rest = process.partition(" ")
     number, _, started = rest.partition(" ")
     if host != socket.gethostname() or not number.isdecimal():

@@ -1,4 +1,4 @@
-"""Parameters, metrics and tags in the form that MLflow accepts."""
+"""Names and values of parameters, metrics and tags in the form that MLflow accepts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_TAG = 5000
 
 
 def flatten(params: Mapping[str, object]) -> dict[str, str]:
-    """Nested parameters as MLflow parameters: dotted keys, values as text, at most `MAX_PARAM` characters.
+    """Flatten nested parameters to dotted keys and values as text of at most `MAX_PARAM` characters.
 
-    Text stays as it is; everything else is written as JSON: `true`, `null`, `0.001`, `["cell", "nucleus"]`.
+    Strings stay as they are; everything else becomes JSON: `true`, `null`, `0.001`, `["cell", "nucleus"]`.
     """
     flat: dict[str, str] = {}
     for key, value in params.items():
@@ -30,14 +30,14 @@ def flatten(params: Mapping[str, object]) -> dict[str, str]:
 
 
 def safe_name(name: str) -> str:
-    """A key that MLflow accepts: other characters become `_`, and it is a relative path in normal form."""
+    """A key that MLflow accepts: a normalised relative path, with invalid characters replaced by `_`."""
     allowed = re.sub(r"[^\w.\- :/]", "_", name)
     normal = posixpath.normpath(allowed).lstrip("./")
     return shorten(normal or "_", MAX_KEY)
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text, its middle left out where it is longer than `limit` characters."""
+    """Cut a text to at most `limit` characters by leaving out its middle."""
     if len(text) <= limit:
         return text
     head = (limit - 3) // 2

@@ -1,4 +1,4 @@
-"""Where a run comes from: its tags."""
+"""Provenance of a run, as tags."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ GIT_TIMEOUT_S = 10
 
 
 def run_tags(stage: str, item: str | None, inputs: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Tags of one stage execution; those that are not known are left out.
+    """Tags of an execution of a stage; unknown ones are left out.
 
     Args:
         stage: name of the stage.
-        item: dataset, segmenter or classifier that the stage ran for.
-        inputs: path to SHA-256 of every input; becomes `input.<path>`.
-        root: the project's root.
+        item: dataset, segmenter, classifier or screening that the stage runs for.
+        inputs: SHA-256 of every input by path; becomes tags `input.<path>`.
+        root: root of the project.
     """
     commit = git_commit(root)
     running = engine()
@@ -42,9 +42,9 @@ def run_tags(stage: str, item: str | None, inputs: Mapping[str, str], root: Path
 
 
 def git_commit(root: Path, exclude: Iterable[str] = ("dvc.lock",)) -> str | None:
-    """The checked-out commit, with `-dirty` when the tree differs from it; None outside git.
+    """The checked-out commit, with `-dirty` if the working tree differs from it; None outside a git repository.
 
-    What `exclude` names does not count; `dvc.lock`, because the engine itself rewrites it after every stage.
+    Changes of the files in `exclude` do not count; DVC rewrites `dvc.lock` after every stage.
     """
     try:
         commit = _git(root, "rev-parse", "--verify", "HEAD")
@@ -68,6 +68,6 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _script(root: Path) -> str:
-    """The running script, relative to the project's root where it lies inside."""
+    """Path of the running script, relative to the root of the project if it is inside."""
     script = Path(sys.argv[0]).resolve()
     return str(script.relative_to(root.resolve()) if script.is_relative_to(root.resolve()) else script)

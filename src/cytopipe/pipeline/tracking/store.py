@@ -1,4 +1,4 @@
-"""Opening MLflow's store: quickly, quietly, and by several processes at once."""
+"""Opening the MLflow store: with time limits, without noise, and safely from several processes at once."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cytopipe.pipeline.tracking.names import safe_name
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 CONNECT_S = 2.0
-OPEN_S = 120.0  # a fresh database takes seconds, and several processes may wait for it
+OPEN_S = 120.0  # creating a database takes seconds, and several processes may wait for it
 CALL_S = 30.0
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _LOCKED_PAUSES_S = (0.5, 2.0)
-# Read by MLflow when it is imported or when it asks the server; what the user has set wins.
+# Read by MLflow on import or on requests; values that the user has set take precedence.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    # Migrations are logged as INFO and faults with tracebacks; the tracker itself reports a fault, once.
+    # MLflow logs migrations as INFO and failures with tracebacks; the tracker reports a failure itself, once.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -43,47 +43,46 @@ T = TypeVar("T")
 
 
 class Store(NamedTuple):
-    """An open store: its `MlflowClient` and the id of the experiment."""
+    """An open store: an `MlflowClient` and the id of the experiment."""
 
     client: Any
     experiment_id: str
 
 
 def project_folder(root: Path) -> Path:
-    """The folder that keeps the database: the root, or the workspace that a DVC experiment came from.
+    """Folder of the database: the root of the project, or of the workspace that started a DVC experiment.
 
-    `dvc exp run --temp` and `--queue` run in a folder that DVC deletes.
+    `dvc exp run --temp` and `--queue` run in a temporary folder that DVC deletes.
     """
     workspace = os.environ.get("DVC_ROOT") if "DVC_EXP_BASELINE_REV" in os.environ else None
     return Path(workspace or root).resolve()
 
 
 def tracking_uri(folder: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, else `DEFAULT_URI`; a relative SQLite path is taken relative to `folder`."""
+    """`MLFLOW_TRACKING_URI` or `DEFAULT_URI`; a relative SQLite path is resolved against `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)", uri)
     return f"{relative[1]}{folder / relative[2]}" if relative else uri
 
 
 def without_credentials(text: str) -> str:
-    """The text with user name and password removed from any URI in it."""
+    """Remove user names and passwords from all URIs in a text."""
     return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def open_store(uri: str, experiment: str, folder: Path) -> Store:
     """Connect to MLflow and find or create the experiment.
 
-    The database of a first run is created under a lock: of several first runs at once, MLflow itself
-    loses all but one.
+    A new database is created under a lock: without it, all but one of several simultaneous first runs would fail.
 
     Args:
         uri: tracking URI, as returned by `tracking_uri`.
         experiment: name of the experiment.
-        folder: keeps the lock, and the artifacts of a store that is a database.
+        folder: folder for the lock and, if the store is a database, for the artifacts.
 
     Raises:
         OSError: the server does not answer.
-        Exception: whatever MLflow and its database drivers raise.
+        Exception: any error of MLflow and its database drivers.
     """
     bounded(lambda: _check_reachable(uri), 2 * CONNECT_S)
     for name, value in _ENVIRONMENT.items():
@@ -104,21 +103,21 @@ def open_store(uri: str, experiment: str, folder: Path) -> Store:
 
 
 def bounded(call: Callable[[], T], seconds: float) -> T:
-    """The result of `call()`, which is tried again while SQLite is locked.
+    """Run `call()` with a time limit, and retry it while SQLite is locked.
 
-    It runs in a daemon thread: name look-ups, database drivers and object stores have time-outs of
-    minutes, or none.
+    It runs in a daemon thread, because name look-ups, database drivers and object stores have time-outs of minutes, or
+    none at all.
 
     Raises:
-        TimeoutError: no result after `seconds`.
-        Exception: whatever the call raised.
+        TimeoutError: there is no result after `seconds`.
+        Exception: any error of the call.
     """
     future: Future[T] = Future()
 
     def work() -> None:
         try:
             future.set_result(_retried(call))
-        except BaseException as error:  # handed to the waiting thread, which decides
+        except BaseException as error:  # re-raised in the waiting thread
             future.set_exception(error)
 
     threading.Thread(target=work, daemon=True, name=_THREAD).start()
@@ -129,7 +128,7 @@ def bounded(call: Callable[[], T], seconds: float) -> T:
 
 
 def _retried(call: Callable[[], T]) -> T:
-    """SQLite waits for other writers, but answers at once where two readers both turn to writing."""
+    """Retry a call while the database is locked; SQLite fails immediately if two readers both start to write."""
     for pause in _LOCKED_PAUSES_S:
         try:
             return call()
@@ -141,12 +140,12 @@ def _retried(call: Callable[[], T]) -> T:
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
-    """Drop urllib3's warnings about retries for MLflow, and for nothing else."""
+    """A log filter that drops warnings of urllib3 about retries of MLflow, and no others."""
     return record.threadName != _THREAD
 
 
 def _check_reachable(uri: str) -> None:
-    """Raise OSError where nothing listens at the URI's host and port, before MLflow's import and retries."""
+    """Raise OSError if nothing listens at the URI's host and port, before the import and the retries of MLflow."""
     parts = urlsplit(uri)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     if parts.hostname is None or port is None:
@@ -157,9 +156,9 @@ def _check_reachable(uri: str) -> None:
 
 
 def _create_database(uri: str, lock: Path, client: Callable[[str], Any]) -> None:
-    """Create the SQLite database where there is none: under a lock, beside its place, and move it there.
+    """Create a missing SQLite database atomically: under a lock, at a temporary path, and then move it.
 
-    MLflow cannot open a database whose migrations were interrupted, by a kill for instance.
+    MLflow cannot open a database if its migrations were interrupted, for example by a kill.
     """
     scheme, _, path = uri.partition(":///")
     database = Path(path)
@@ -179,18 +178,20 @@ def _experiment_id(client: Any, name: str, location: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=location)
+            created: str = client.create_experiment(name, artifact_location=location)
+            return created
         except Exception:
             # Another process may have been first.
             found = client.get_experiment_by_name(name)
             if found is None:
                 raise
-    return found.experiment_id
+    existing: str = found.experiment_id
+    return existing
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file; the system lets go of it when the process dies."""
+    """Hold an exclusive lock on a file; the system releases it when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

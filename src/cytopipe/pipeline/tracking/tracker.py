@@ -1,4 +1,4 @@
-"""One MLflow run of one stage execution."""
+"""The MLflow run of an execution of a stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Run(NamedTuple):
-    """An open run: the `MlflowClient` of its store, its experiment, itself and its tags."""
+    """An open run: the `MlflowClient`, the ids of the experiment and of the run, and the tags."""
 
     client: Any
     experiment_id: str
@@ -40,19 +40,19 @@ class Run(NamedTuple):
 
 
 class Tracker:
-    """One MLflow run of one stage execution; a context manager. Never raises because of MLflow.
+    """The MLflow run of an execution of a stage, as a context manager. It never raises because of MLflow.
 
-    The first fault of any kind logs one warning; after that the process tracks no more, so that a server
-    that is down cannot slow a training run.
+    The first failure logs a warning and ends tracking in this process, so that a server that is down cannot slow down
+    training.
 
     Args:
-        stage: name of the stage; with the item, the run's name: `train_classifier@hep2-alexnet`.
-        item: dataset, segmenter or classifier that the stage runs for.
-        experiment: name of the MLflow experiment, created when missing.
-        enabled: False does nothing at all, and does not import MLflow.
+        stage: name of the stage; the run is named `stage` or `stage@item`, such as `train_classifier@hep2-alexnet`.
+        item: dataset, segmenter, classifier or screening that the stage runs for.
+        experiment: name of the MLflow experiment; it is created if necessary.
+        enabled: if False, nothing is tracked and MLflow is not imported.
         params: parameters of the stage, nested.
-        inputs: path to SHA-256 of every input.
-        root: the project's root; relative store paths are relative to it.
+        inputs: SHA-256 of every input, by path.
+        root: root of the project, to which relative paths of stores refer.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the run as FINISHED, FAILED or KILLED; a fault becomes the run's description."""
+        """End the run as FINISHED, FAILED or KILLED; an error becomes the description of the run."""
         status = _status(error)
         if status != "FINISHED":
             self.tag("mlflow.note.content", f"{type(error).__name__}: {error}")
@@ -88,7 +88,7 @@ class Tracker:
         self._run = None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log values, of an epoch when `step` is given; what is not finite is dropped with a warning."""
+        """Log metrics, of epoch `step` if given; values that are not finite are dropped with a warning."""
         if self._open is None:
             return
         values = {safe_name(name): _number(value) for name, value in metrics.items()}
@@ -106,35 +106,35 @@ class Tracker:
         self._call(send)
 
     def log_figure(self, path: Path, folder: str = "figures") -> None:
-        """Store an image file with the run."""
+        """Store an image file as an artifact."""
         self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
 
     def log_table(self, path: Path, folder: str = "tables") -> None:
-        """Store a table file with the run."""
+        """Store a table file as an artifact."""
         self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
 
     def log_dict(self, value: Mapping[str, object], name: str) -> None:
-        """Store a mapping with the run, as JSON or YAML after the ending of `name`: `summary.json`."""
+        """Store a mapping as an artifact, in JSON or YAML according to the suffix of `name`."""
         self._call(lambda run: run.client.log_dict(run.run_id, dict(value), name))
 
     def log_text(self, text: str, name: str) -> None:
-        """Store a text with the run as a file of this name: `leaderboard.md`."""
+        """Store a text as an artifact with this file name."""
         self._call(lambda run: run.client.log_text(run.run_id, text, name))
 
     def tag(self, name: str, value: str) -> None:
-        """Set one tag of the run."""
+        """Set a tag of the run."""
         self._call(lambda run: run.client.set_tag(run.run_id, safe_name(name), shorten(value, MAX_TAG)))
 
     @property
     def enabled(self) -> bool:
-        """Whether runs are wanted at all."""
+        """Whether tracking is switched on."""
         return self._enabled
 
     def attempt(self, work: Callable[[Run], T]) -> T | None:
-        """What `work` makes of the open run; None where nothing is tracked, or after a fault of MLflow.
+        """Call `work` with the open run and return its result; None if nothing is tracked or MLflow fails.
 
-        It is called once, and bounds each call to the client itself, by `bounded`: one that waits, or finds SQLite
-        locked, is tried again alone.
+        `work` is called once. It should wrap each call of the client in `bounded`, so that only a call that finds
+        SQLite locked is retried.
         """
         run = self._open
         return None if run is None else self._safely(lambda: work(run))
@@ -161,11 +161,11 @@ class Tracker:
         self.attempt(lambda run: bounded(lambda: call(run), CALL_S))
 
     def _safely(self, call: Callable[[], T]) -> T | None:
-        """The result of the call; where it fails, warn once, give the store up and return None."""
+        """The result of the call; if it fails, warn once, stop using the store and return None."""
         try:
             return call()
-        # Broad on purpose: this is the boundary to MLflow, SQLAlchemy, requests and the artifact stores,
-        # and no fault of theirs is worth a training run. It is logged here, with its cause.
+        # Broad on purpose: this is the boundary to MLflow, SQLAlchemy, requests and the artifact stores, whose failures
+        # must not end a training run. The cause is logged here.
         except Exception as error:
             _given_up.add(self._uri)
             fault = without_credentials(f"{type(error).__name__}: {error}").splitlines()[0]
@@ -178,7 +178,7 @@ class Tracker:
 
 
 def _status(error: BaseException | None) -> str:
-    """MLflow's run status; 130 and 143 are a shell's exit codes after SIGINT and SIGTERM."""
+    """MLflow's status of a run; 130 and 143 are the exit codes after SIGINT and SIGTERM."""
     code = error.code if isinstance(error, SystemExit) else None
     if error is None or (isinstance(error, SystemExit) and not code):
         return "FINISHED"
@@ -186,7 +186,7 @@ def _status(error: BaseException | None) -> str:
 
 
 def _number(value: object) -> float:
-    """The value as a float; NaN for what is no number."""
+    """The value as a float; NaN if it is not a number."""
     try:
         return float(value)  # type: ignore[arg-type]  # anything may come: what float() refuses is caught
     except (TypeError, ValueError):

@@ -6,7 +6,7 @@ import pytest
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.explain.choose import measured, predictions_of, shown, spread
+from cytopipe.explain.selection import predictions_of, select_measured, select_shown, spread
 from cytopipe.results.predictions import Prediction
 
 
@@ -20,23 +20,23 @@ def predictions(*cases: tuple[str, str, float]) -> list[Prediction]:
 MANY = predictions(*(("a", "a", p) for p in (0.5, 0.9, 0.7, 0.6)), ("b", "a", 0.8), ("a", "b", 0.51), ("b", "b", 1.0))
 
 
-def test_the_surest_and_the_least_sure_are_shown_right_ones_first() -> None:
-    assert shown(MANY, ("a", "b"), 1) == [1, 5, 6, 4]
-    assert shown(MANY, ("a", "b"), 2) == [1, 0, 5, 6, 4]
-    assert shown(MANY, ("a", "b"), 3) == [1, 0, 2, 5, 6, 4]
-    assert shown(MANY, ("a", "b"), 9) == [1, 0, 2, 3, 5, 6, 4]
-    assert shown(MANY, ("a", "b"), 0) == shown([], ("a",), 3) == []
+def test_the_most_and_the_least_confident_are_shown_correct_ones_first() -> None:
+    assert select_shown(MANY, ("a", "b"), 1) == [1, 5, 6, 4]
+    assert select_shown(MANY, ("a", "b"), 2) == [1, 0, 5, 6, 4]
+    assert select_shown(MANY, ("a", "b"), 3) == [1, 0, 2, 5, 6, 4]
+    assert select_shown(MANY, ("a", "b"), 9) == [1, 0, 2, 3, 5, 6, 4]
+    assert select_shown(MANY, ("a", "b"), 0) == select_shown([], ("a",), 3) == []
 
 
 def test_equals_are_shown_in_id_order() -> None:
     same = predictions(*[("a", "a", 0.5)] * 4)
-    assert shown(same, ("a",), 2) == [0, 3]
-    assert shown([*reversed(same)], ("a",), 2) == [3, 0]
+    assert select_shown(same, ("a",), 2) == [0, 3]
+    assert select_shown([*reversed(same)], ("a",), 2) == [3, 0]
 
 
 def test_measured_images_are_spread_over_the_ids_of_each_class_whatever_their_prediction() -> None:
     many = predictions(*[("a", "b", 0.5)] * 12, ("b", "b", 0.9))
-    assert measured(many, ("a", "b"), 3) == [2, 6, 10, 12]
+    assert select_measured(many, ("a", "b"), 3) == [2, 6, 10, 12]
 
 
 @pytest.mark.parametrize(("length", "count"), [(0, 3), (2, 3), (3, 3), (10, 3), (1000, 7)])

@@ -1,4 +1,4 @@
-"""Which test images are shown and which are measured: decided by their predictions and ids alone, never by chance."""
+"""Selection of the test images that are shown or measured, by predictions and ids only, without any randomness."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.results.predictions import Prediction, Predictions
 
-MEASURED = 3  # images of a class that are measured for each that `explain.images` shows
+MEASURED = 3  # number of measured images per class, as a multiple of `explain.images`
 
 
 def predictions_of(path: Path, rows: Sequence[Row]) -> tuple[Prediction, ...]:
-    """The stored predictions of these images, in their order.
+    """Read the stored predictions of these images, in their order.
 
     Raises:
-        CytopipeError: when the table is missing, broken, or of other images.
+        CytopipeError: the table is missing, damaged, or of other images.
     """
     found = Predictions.read(path).rows
     if [(one.id, one.label) for one in found] != [(row.id, row.label) for row in rows]:
@@ -26,14 +26,19 @@ def predictions_of(path: Path, rows: Sequence[Row]) -> tuple[Prediction, ...]:
     return found
 
 
-def shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
-    """Images for panels: of each true class, right ones first, up to `count` right and `count` wrong.
+def select_shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
+    """Select the images for panels: for each true class up to `count` correct and then `count` wrong predictions.
 
     The most confident comes first, then the least confident, then the second most confident, and so on: an easy case,
-    a border case, and among wrong ones the error that the network is surest of. Equals are taken in id order.
+    a borderline case, and among the wrong ones the most confident error. Ties are broken by id.
+
+    Args:
+        predictions: predictions of all test images.
+        classes: names of the true classes.
+        count: maximum number of images of each kind.
 
     Returns:
-        Places in `predictions`.
+        Indices into `predictions`.
     """
     chosen: list[int] = []
     for label in classes:
@@ -45,13 +50,14 @@ def shown(predictions: Sequence[Prediction], classes: Sequence[str], count: int)
     return chosen
 
 
-def measured(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
-    """Images for measures: up to `count` of each true class, evenly spread over its ids, right and wrong as they fall.
+def select_measured(predictions: Sequence[Prediction], classes: Sequence[str], count: int) -> list[int]:
+    """Select the images for measures: up to `count` of each true class, evenly spread over its ids.
 
-    Neighbouring ids are often of one group, so that the spread reaches as many groups as it can.
+    Correct and wrong predictions are taken alike. Neighbouring ids are often of one group, so that an even spread
+    covers many groups.
 
     Returns:
-        Places in `predictions`, by class.
+        Indices into `predictions`, class by class.
     """
     chosen: list[int] = []
     for label in classes:
@@ -61,7 +67,7 @@ def measured(predictions: Sequence[Prediction], classes: Sequence[str], count: i
 
 
 def spread(length: int, count: int) -> list[int]:
-    """Up to `count` of the places 0 to length - 1, evenly spread."""
+    """Up to `count` of the indices 0 to length - 1, evenly spread."""
     if length <= count:
         return list(range(length))
     return [int(place) for place in np.floor((np.arange(count) + 0.5) * length / count)]

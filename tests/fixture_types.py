@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from cytopipe.pipeline.tracking.tracker import Tracker
     from made_cells import Cell
 
+if TYPE_CHECKING:
+    from cytopipe.audit.audit import AuditedDataset
+    from made_cells import Cell
+
 
 class Cytopipe(Protocol):
     """Runs `cytopipe` with some arguments."""
@@ -32,6 +36,12 @@ class SaveImage(Protocol):
     """Writes an image of random colours, which depend on the seed; returns its H x W x 3 uint8 pixels."""
 
     def __call__(self, path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> np.ndarray: ...
+
+
+class LayOut(Protocol):
+    """Writes the layout of a published dataset, with few images, below a folder; returns the folder."""
+
+    def __call__(self, name: str, raw: Path) -> Path: ...
 
 
 class SaveClassifier(Protocol):

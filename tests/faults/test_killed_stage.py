@@ -23,6 +23,7 @@ import yaml
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.io.hashing import sha256_file
 from made_models import make_models
+from made_results import dataset_summary
 
 NETWORK = {"backbone": "test_convnext", "widths": [16, 8], "attention_heads": 2}
 EPOCHS = 20
@@ -69,7 +70,7 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_manifest(tensors / "manifest.csv", rows)
     organized = project / "data/organized/tiny"
     organized.mkdir(parents=True)
-    (organized / "summary.json").write_text('{"classes": ["a", "b"], "normal": []}')
+    dataset_summary("tiny", "ab", {"train": 9, "val": 3, "test": 3}, 32).write(organized / "summary.json")
     made = make_models(tmp_path_factory.mktemp("models"))
     shutil.copytree(made / "segmenters/otsu", project / "data/masks/tiny/segmenter")
     return project

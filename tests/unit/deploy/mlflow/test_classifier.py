@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cytopipe.deploy.mlflow.classifier import _as_trained
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.inference.predictor import Predictor
 from fixture_types import SaveClassifier
@@ -33,6 +35,13 @@ def served(folder: Path) -> Any:
 
     write_package(folder, folder.parent / "package", Model())
     return mlflow.pyfunc.load_model(str(folder.parent / "package"))
+
+
+@pytest.fixture(autouse=True)
+def as_served() -> Iterator[None]:
+    """One thread and deterministic kernels, as the served model sets them: other tests of this process may differ."""
+    with _as_trained(1):
+        yield
 
 
 def frame(images: list[Any]) -> pd.DataFrame:

@@ -130,27 +130,29 @@ def test_snakemakes_commands_work_as_their_users_expect(snakemake_copy: Project)
     snakemake_copy.run("snakemake", "--report", "report.html")
     page = (snakemake_copy.folder / "report.html").read_text()
     categories = json.loads(page.partition("var categories = ")[2].partition(";\n")[0])
+    fields = sorted(path.stem for path in (snakemake_copy.folder / "results/screenings/fields/figures").glob("*.png"))
+    assert fields
     figures = {
         "train_segmenter": (
             "unet",
             "segmenters/unet",
-            ("plots/distribution", "training/curves"),
+            ("figures/distribution", "training/curves"),
         ),
         "train_classifier": ("masks", "classifiers/masks", ("training/curves",)),
         "evaluate": (
             "masks",
             "classifiers/masks",
-            [f"plots/{name}" for name in CURVES],
+            [f"figures/{name}" for name in CURVES],
         ),
         "evaluate_screening": (
             "fields",
             "screenings/fields",
-            ("plots/counts", "plots/precision_recall"),
+            (*(f"figures/{field}" for field in fields), "plots/counts", "plots/precision_recall"),
         ),
         "explain": (
             "masks",
             "explanations/masks",
-            ("plots/perturbation", "plots/shares"),
+            ("figures/perturbation", "figures/shares"),
         ),
     }
     stages = yaml.safe_load((snakemake_copy.folder / "dvc.yaml").read_text())["stages"]

@@ -169,7 +169,7 @@ def test_a_forced_run_that_was_killed_in_mid_training_ends_with_the_same_bytes(
 @in_group_of_snakemake
 def test_a_killed_snakemake_goes_on_and_ends_with_the_same_bytes(finished: Finished, snakemake_copy: Project) -> None:
     force = ("--cores", "1", "--forcerun", "train_classifier@masks")
-    kill_when(snakemake_copy, ".cytopipe/checkpoints/train_classifier@masks/*/last.pt", "snakemake", *force)
+    kill_when(snakemake_copy, ".cytopipe/checkpoints/train_classifier@masks/*/main/last.pt", "snakemake", *force)
     snakemake_copy.run("snakemake", "--unlock")
     assert "resuming after epoch" in snakemake_copy.run("snakemake", "--cores", "1")
     assert snakemake_copy.sums() == finished.snakemake.sums()

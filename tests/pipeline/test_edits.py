@@ -17,17 +17,22 @@ in_group_of_snakemake = pytest.mark.xdist_group("snakemake")
 
 CLASSIFIERS = ("masks", "resnet-rgb", "resnet-masked")
 RATE = "classifiers.masks.training.learning_rate"
-LIBRARY = "src/cytopipe/evaluation/leaderboard.py"
+LIBRARY = "src/cytopipe/evaluation/leaderboard.py"  # of a package that three stages depend on
+GATE = "src/cytopipe/gate/table.py"  # of a package that no stage depends on
 TEMPLATE = "src/cytopipe/report/templates/script.js"
 CURVES = ("confusion", "coverage", "decision", "pr", "reliability", "roc")
 WEIGHTS = "workflow/weights/none"  # what `pretrained` of every network names
-ADDED = {LIBRARY: "\n# a comment\n", TEMPLATE: "\n// a comment\n", WEIGHTS: "other weights\n"}
+ADDED = {LIBRARY: "\n# a comment\n", GATE: "\n# a comment\n", TEMPLATE: "\n// a comment\n", WEIGHTS: "other weights\n"}
 
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
 EVALUATED = {f"evaluate@{name}" for name in CLASSIFIERS}
 EXPLAINED = {f"explain@{name}" for name in CLASSIFIERS}
 SCREENED = {"evaluate_screening@fields"}
+FROM_THE_SEGMENTER_ON = {
+    *("train_segmenter@unet", "generate_masks@tiny", "build_tensors@tiny", "audit@tiny", "compare", "report"),
+    *(*TRAINED, *EVALUATED, *EXPLAINED, *SCREENED),
+}
 EDITS = {
     RATE: (
         0.003,
@@ -44,17 +49,16 @@ EDITS = {
     "audit": ("off", {"audit@tiny", "report"}, {"audit@tiny", "report"}),
     "runtime.num_workers": (0, set(), set()),
     "tracking.experiment": ("another", set(), set()),
-    LIBRARY: (None, {"compare"}, {"compare", "report"}),
+    GATE: (None, set(), set()),
+    LIBRARY: (None, {"train_segmenter@unet", *EVALUATED, "compare"}, FROM_THE_SEGMENTER_ON),
     TEMPLATE: (None, {"report"}, {"report"}),
-    WEIGHTS: (
-        None,
-        {"train_segmenter@unet", *TRAINED},
-        {
-            *("train_segmenter@unet", "generate_masks@tiny", "build_tensors@tiny", "audit@tiny", "compare", "report"),
-            *(*TRAINED, *EVALUATED, *EXPLAINED, *SCREENED),
-        },
-    ),
+    WEIGHTS: (None, {"train_segmenter@unet", *TRAINED}, FROM_THE_SEGMENTER_ON),
 }
+
+
+def undo(project: Project, what: str) -> None:
+    """Put the edited file back; git would rewrite every file of a folder, and its time with it."""
+    project.run("git", "checkout", "--quiet", what if what in ADDED else "params.yaml")
 
 
 def edit(project: Project, what: str) -> None:
@@ -70,7 +74,7 @@ def test_an_edit_concerns_exactly_the_stages_that_depend_on_it(dvc_copy: Project
     for what, (_, concerned, _) in EDITS.items():
         edit(dvc_copy, what)
         assert set(dvc_copy.dvc("repro", "--dry")) == concerned, what
-        dvc_copy.run("git", "checkout", "--quiet", "src", "workflow", "params.yaml")
+        undo(dvc_copy, what)
 
 
 @in_group_of_snakemake
@@ -78,7 +82,7 @@ def test_snakemake_foresees_all_that_an_edit_reruns(snakemake_copy: Project) -> 
     for what, (_, _, foreseen) in EDITS.items():
         edit(snakemake_copy, what)
         assert snakemake_copy.dry() == foreseen, what
-        snakemake_copy.run("git", "checkout", "--quiet", "src", "workflow", "params.yaml")
+        undo(snakemake_copy, what)
 
 
 @pytest.mark.xdist_group("experiments")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cytopipe.core.params import Params
 from cytopipe.deploy.onnx.classifier import ClassifierSource
 from cytopipe.deploy.onnx.convert import to_onnx
 from cytopipe.deploy.onnx.export import time_export
@@ -14,7 +15,6 @@ from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.determinism import make_deterministic
-from cytopipe.params import Params
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import make_classifier
 from cytopipe.training.segmentation import make_segmenter

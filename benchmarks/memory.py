@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from copies import Copy
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row, write_manifest
-from cytopipe.imaging.masks import encode_mask
 from cytopipe.paths import PARAMS, Masks, Organized
 
 DATASET = "many"

@@ -24,8 +24,8 @@ from copies import ROOT, fresh
 
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
 
-from cytopipe.params import load_params
-from cytopipe.pipeline.stage import fix_threads
+from cytopipe.core.params import load_params
+from cytopipe.core.pipeline.stage import fix_threads
 
 RESULTS = ROOT / "docs/bench.json"
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from cytopipe.core.params import Classifier, Params, Segmenter, Training
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.determinism import prepare
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import Classifier, Params, Segmenter, Training
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.loop import fit

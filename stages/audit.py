@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from cytopipe import paths
-from cytopipe.pipeline.stage import Stage, main
+from cytopipe.core.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
 

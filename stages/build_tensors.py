@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.params import SPLITS
+from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.tensors import build_tensors
-from cytopipe.params import SPLITS
-from cytopipe.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:

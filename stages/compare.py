@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterator
 
 from cytopipe import paths
+from cytopipe.core.io.atomic import write_text
+from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
-from cytopipe.evaluation.leaderboard import Entry, leaderboard, to_markdown
-from cytopipe.io.atomic import write_text
-from cytopipe.pipeline.stage import Stage, main
+from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.screening import Screenings

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.pipeline.stage import Stage, main
+from cytopipe.core.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
-    from cytopipe.evaluation.evaluate import evaluate
+    from cytopipe.evaluation.classifier.evaluate import evaluate
     from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]

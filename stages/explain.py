@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.pipeline.stage import Stage, main
+from cytopipe.core.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:

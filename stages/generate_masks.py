@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.data.manifest import read_manifest, write_manifest
-from cytopipe.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cytopipe import paths
-from cytopipe.io.atomic import write_text
-from cytopipe.pipeline.stage import Stage, main
+from cytopipe.core.io.atomic import write_text
+from cytopipe.core.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.tables import write_table
+from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.data.manifest import read_manifest
-from cytopipe.io.tables import write_table
-from cytopipe.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
-    from cytopipe.evaluation.distribution import COLUMNS, distribution_figure, distribution_rows, segmenter_details
-    from cytopipe.evaluation.segmenter import evaluate_segmenter
+    from cytopipe.evaluation.segmenter.distribution import (
+        COLUMNS,
+        distribution_figure,
+        distribution_rows,
+        segmenter_details,
+    )
+    from cytopipe.evaluation.segmenter.evaluate import evaluate_segmenter
     from cytopipe.models.folder import save_model
     from cytopipe.models.folds import Folds
     from cytopipe.results.details import values_of

@@ -11,8 +11,8 @@ from typer.testing import Result
 
 if TYPE_CHECKING:
     from cytopipe.audit.audit import AuditedDataset
-    from cytopipe.params import Training
-    from cytopipe.pipeline.tracking.tracker import Tracker
+    from cytopipe.core.params import Training
+    from cytopipe.core.pipeline.tracking.tracker import Tracker
     from made_cells import Cell
 
 if TYPE_CHECKING:

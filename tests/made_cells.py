@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from cytopipe.audit.audit import AuditedDataset
+from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.params import SPLITS
+from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import ArrayWriter, make_item
-from cytopipe.imaging.decode import encode_png
-from cytopipe.io.hashing import sha256_bytes
-from cytopipe.params import SPLITS
 
 SIDE = 48
 CLASSES = ("lying", "standing")

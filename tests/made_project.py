@@ -14,17 +14,17 @@ import yaml
 
 from cytopipe import paths
 from cytopipe.audit.findings import conclude, report
+from cytopipe.core.io.atomic import write_bytes, write_text
+from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.io.tables import write_table
+from cytopipe.core.params import Explain
+from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row, write_manifest
-from cytopipe.evaluation.distribution import segmenter_details
-from cytopipe.evaluation.leaderboard import Entry, leaderboard
+from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard
+from cytopipe.evaluation.segmenter.distribution import segmenter_details
 from cytopipe.explain.outputs import Explanations
-from cytopipe.imaging.decode import encode_png
-from cytopipe.imaging.masks import encode_mask
-from cytopipe.io.atomic import write_bytes, write_text
-from cytopipe.io.hashing import sha256_bytes
-from cytopipe.io.tables import write_table
 from cytopipe.metrics.registry import of_task
-from cytopipe.params import Explain
 from cytopipe.results.audit import Example
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn

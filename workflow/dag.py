@@ -18,8 +18,8 @@ from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
-from cytopipe.params import load_params
 from cytopipe.paths import PARAMS
 
 CODE = "src/"

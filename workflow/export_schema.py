@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cytopipe.io.atomic import write_json
-from cytopipe.params import schema
+from cytopipe.core.io.atomic import write_json
+from cytopipe.core.params import schema
 from cytopipe.paths import SCHEMA
 
 if __name__ == "__main__":

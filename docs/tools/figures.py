@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from cytopipe import paths
 from cytopipe.adapters.registry import adapter
 from cytopipe.adapters.sipakmed import CLASSES, read_contour
-from cytopipe.params import PhantomSource
+from cytopipe.core.params import PhantomSource
 from cytopipe.sources.phantom import draw_phantoms
 
 IMAGES = Path("docs/images")

@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
 from cytopipe.cli import app
-from cytopipe.params import schema
+from cytopipe.core.params import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "src/cytopipe"

@@ -13,11 +13,11 @@ from operator import attrgetter
 from pathlib import Path
 
 from cytopipe import paths
+from cytopipe.core.io.atomic import write_text
+from cytopipe.core.io.tables import markdown
+from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
-from cytopipe.io.atomic import write_text
-from cytopipe.io.tables import markdown
 from cytopipe.metrics.registry import find, ranked
-from cytopipe.params import load_params
 from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.numbers import Estimate

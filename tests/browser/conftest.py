@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, sync_playwright
 
-from cytopipe.io.atomic import write_text
-from cytopipe.params import load_params
+from cytopipe.core.io.atomic import write_text
+from cytopipe.core.params import load_params
 from cytopipe.report.build import build_report
 from screens import DESKTOP, Motion, Scheme, ShowReport
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cytopipe.params import parse_params
+from cytopipe.core.params import parse_params
 from engine_projects import Finished, Project
 from markdown_blocks import A_FILE, PROSE, Block, blocks
 

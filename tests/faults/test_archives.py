@@ -15,10 +15,10 @@ from pathlib import Path
 import py7zr
 import pytest
 
+from cytopipe.core.io import unpacker
+from cytopipe.core.io.archives import extract_archive
+from cytopipe.core.io.hashing import hash_tree
 from cytopipe.errors import CytopipeError
-from cytopipe.io import unpacker
-from cytopipe.io.archives import extract_archive
-from cytopipe.io.hashing import hash_tree
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_full_disk_is_not_blamed_on_the_archive(archive: Path, target: Path) -
     make_zip(archive, big=random.Random(0).randbytes(300_000))
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "from cytopipe.io.archives import extract_archive\n"
+        "from cytopipe.core.io.archives import extract_archive\n"
         "extract_archive(sys.argv[1], sys.argv[2])"
     )
     command = [sys.executable, "-c", script, str(archive), str(target)]

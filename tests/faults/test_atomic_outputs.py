@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.io.atomic import AtomicOutputs
+from cytopipe.core.io.atomic import AtomicOutputs
 
 # Python ignores SIGXFSZ, so a write beyond the limit fails in the kernel (EFBIG) as it does on a full disk.
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
 PLAIN = LIMIT + "import numpy; numpy.save('out.npy', numpy.ones(1_000_000, 'u1'))"
-BYTES = LIMIT + "from cytopipe.io.atomic import write_bytes; write_bytes('out.npy', b'1' * 1_000_000)"
+BYTES = LIMIT + "from cytopipe.core.io.atomic import write_bytes; write_bytes('out.npy', b'1' * 1_000_000)"
 OUTPUTS = (
     LIMIT
     + """
 import numpy
 from pathlib import Path
-from cytopipe.io.atomic import AtomicOutputs
+from cytopipe.core.io.atomic import AtomicOutputs
 with AtomicOutputs() as outputs:
     with outputs.path(Path("out.npy")).open("wb") as file:
         numpy.save(file, numpy.ones(1_000_000, "u1"))
@@ -50,7 +50,7 @@ def test_a_full_disk_leaves_the_old_file_or_none(script: str, old: str | None, t
 STAGE = """
 import sys, time
 from pathlib import Path
-from cytopipe.io.atomic import AtomicOutputs
+from cytopipe.core.io.atomic import AtomicOutputs
 
 def stop():
     print("here", flush=True)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from cytopipe.io.hashing import hash_tree
+from cytopipe.core.io.hashing import hash_tree
 
 if TYPE_CHECKING:
     from faults.conftest import Project

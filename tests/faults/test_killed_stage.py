@@ -20,8 +20,8 @@ import psutil
 import pytest
 import yaml
 
+from cytopipe.core.io.hashing import sha256_file
 from cytopipe.data.manifest import Row, write_manifest
-from cytopipe.io.hashing import sha256_file
 from made_models import make_models
 from made_results import dataset_summary
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.pipeline.tracking.tracker import Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,9 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import Classifier
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Classifier
 from cytopipe.training.train_classifier import ClassifierJob, fit_classifier, labelled
 from cytopipe.training.workspace import Workspace
 
@@ -46,11 +46,11 @@ def threads() -> Iterator[None]:
 
 
 STAGE = """
-from cytopipe.pipeline.stage import fix_threads
+from cytopipe.core.pipeline.stage import fix_threads
 fix_threads({number})
 import hashlib, os, torch
 from torch import nn
-from cytopipe.params import Runtime
+from cytopipe.core.params import Runtime
 from cytopipe.models.determinism import prepare
 prepare(Runtime(device="cpu", num_threads={number}))
 """

@@ -16,13 +16,13 @@ from PIL import Image
 
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.adapters.sipakmed import read_contour
+from cytopipe.core.io.archives import extract_archive
+from cytopipe.core.params import SPLITS, Dataset, Split
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.organize import organize
 from cytopipe.data.splits import assign_splits
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
-from cytopipe.imaging.masks import read_mask
-from cytopipe.io.archives import extract_archive
-from cytopipe.params import SPLITS, Dataset, Split
 from samples import true_mask
 
 pytestmark = pytest.mark.realdata

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cytopipe.audit.audit import AuditedDataset, audit
+from cytopipe.core.io.archives import extract_archive
+from cytopipe.core.params import SPLITS, Dataset
+from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.manifest import write_manifest
 from cytopipe.data.organize import organize
 from cytopipe.data.tensors import ArrayWriter, make_item
-from cytopipe.imaging.decode import read_png
-from cytopipe.io.archives import extract_archive
 from cytopipe.models.architectures.otsu import otsu_threshold
-from cytopipe.params import SPLITS, Dataset
 from cytopipe.results.audit import Finding
 
 pytestmark = pytest.mark.realdata

@@ -14,7 +14,7 @@ import torch
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.adapters.registry import ADAPTERS
-from cytopipe.io.archives import extract_archive
+from cytopipe.core.io.archives import extract_archive
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.screening import detection_metrics
 from cytopipe.models.folder import save_model

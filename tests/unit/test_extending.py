@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 import yaml
 
+from cytopipe.core.params import SPLITS
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import ArrayWriter
-from cytopipe.params import SPLITS
 from fixture_types import SaveImage
 from made_results import dataset_summary
 

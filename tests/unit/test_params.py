@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, schema
 from cytopipe.errors import CytopipeError
-from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, schema
 from cytopipe.paths import PRESETS, SCHEMA
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cytopipe import paths
-from cytopipe.params import SPLITS
-from cytopipe.pipeline.description import read_description
+from cytopipe.core.params import SPLITS
+from cytopipe.core.pipeline.description import read_description
 
 SEGMENTER, CLASSIFIER = paths.segmenter("x"), paths.classifier("x")
 PER_ENTRY = (

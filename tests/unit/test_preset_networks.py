@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from cytopipe.adapters.registry import adapter
+from cytopipe.core.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params
 from cytopipe.inference.classify import input_transform
 from cytopipe.models.heads import train_mode
-from cytopipe.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params
 from cytopipe.paths import PRESETS
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled

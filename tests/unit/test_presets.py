@@ -8,9 +8,9 @@ import yaml
 from PIL import Image
 
 from cytopipe.adapters.registry import adapter
+from cytopipe.core.params import ArchiveSource, Dataset, load_params, parse_params
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import find
-from cytopipe.params import ArchiveSource, Dataset, load_params, parse_params
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import description, is_preset, list_presets
 from cytopipe.sources.recipe import load_recipe

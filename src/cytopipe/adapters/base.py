@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from cytopipe.core.io.folders import is_junk
+from cytopipe.core.params import Section, describe
 from cytopipe.errors import CytopipeError
-from cytopipe.io.folders import is_junk
-from cytopipe.params import Section, describe
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
 

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, MaskReader, Options, Sample, read_csv
 from cytopipe.adapters.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
+from cytopipe.data.imaging.decode import read_values
+from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_values
-from cytopipe.imaging.masks import to_palette
 
 
 class FolderOptions(Options):

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.adapters.layout import class_folders, list_images, missing_classes
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, colours_to_palette
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
-from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, colours_to_palette
 
 NORMAL = ("normal_superficiel", "normal_intermediate", "normal_columnar")
 ABNORMAL = ("light_dysplastic", "moderate_dysplastic", "severe_dysplastic", "carcinoma_in_situ")

@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.io.folders import is_junk, list_files
+from cytopipe.data.imaging.decode import SUFFIXES
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import SUFFIXES
-from cytopipe.io.folders import is_junk, list_files
 
 logger = logging.getLogger("cytopipe")
 

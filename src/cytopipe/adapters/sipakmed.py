@@ -25,8 +25,8 @@ from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, AnnotatedCell, AnnotatedField, Options, Phantoms, Sample
 from cytopipe.adapters.layout import list_images
+from cytopipe.data.imaging.masks import cell_mask
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.masks import cell_mask
 
 CLASSES = ("Dyskeratotic", "Koilocytotic", "Metaplastic", "Parabasal", "Superficial-Intermediate")
 _LABELS = {label.lower(): label for label in CLASSES}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cytopipe.adapters.base import Options, Sample
 from cytopipe.adapters.layout import ClassFolder, safe_id
-from cytopipe.params import DEVELOPMENT
+from cytopipe.core.params import DEVELOPMENT
 
 PUBLISHED_SPLIT = "train/ and validation/; with options.validation: test, tested on validation/, val drawn from train/"
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
 from cytopipe.adapters.layout import by_folder, list_images
+from cytopipe.data.imaging.decode import read_values
+from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_values
-from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
 
 CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil")
 _CSV = "Class Labels of Dataset 1.csv"

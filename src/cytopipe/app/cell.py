@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.drawing import outlined
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import heat_over
-from cytopipe.imaging.decode import read_rgb
-from cytopipe.imaging.drawing import outlined
 from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.models.decision_rule import calibrate
 from cytopipe.results.model_spec import ModelSpec

@@ -16,9 +16,9 @@ from cytopipe.app.cell import scaled
 from cytopipe.app.detectors import DetectorChoice, default_detector
 from cytopipe.app.project import Project
 from cytopipe.app.worker import Worker
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK
-from cytopipe.imaging.decode import read_rgb
 from cytopipe.screening.fields import open_field
 
 TITLE = "cytopipe"

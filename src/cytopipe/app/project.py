@@ -8,9 +8,9 @@ from pathlib import Path
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.adapters.registry import adapter
+from cytopipe.core.params import Params, load_params
 from cytopipe.data.manifest import read_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Params, load_params
 
 logger = logging.getLogger("cytopipe")
 

@@ -14,11 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cytopipe.app.catalog import CatalogEntry
 from cytopipe.app.cell import CellResult
 from cytopipe.app.field import FieldResult
+from cytopipe.core.io.tables import plain
+from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.drawing import REGION_COLOURS
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
-from cytopipe.imaging.decode import encode_png
-from cytopipe.imaging.drawing import REGION_COLOURS
-from cytopipe.io.tables import plain
 from cytopipe.report.render import percent
 
 logger = logging.getLogger("cytopipe")

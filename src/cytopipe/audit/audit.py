@@ -14,10 +14,10 @@ from cytopipe.audit.findings import conclude, report
 from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
 from cytopipe.audit.label_permutation import label_permutation
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
+from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.data.tensors import Stack, load_all
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_png
 from cytopipe.paths import MANIFEST
 from cytopipe.results.audit import AuditReport, Finding
 

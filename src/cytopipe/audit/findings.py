@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cytopipe.core.params import SPLITS
 from cytopipe.data.manifest import Row
-from cytopipe.params import SPLITS
 from cytopipe.results.audit import AuditReport, Example, Finding, Verdict
 
 MOST_EXAMPLES = 20

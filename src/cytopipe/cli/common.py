@@ -68,7 +68,7 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
     Raises:
         CytopipeError: CUDA was requested but is not available.
     """
-    from cytopipe.pipeline.stage import fix_threads
+    from cytopipe.core.pipeline.stage import fix_threads
 
     count = threads or (_threads_of(folder) if folder else None) or usable_cores()
     fix_threads(count)

@@ -87,8 +87,8 @@ def command(
         named = [Path(path) for path in list_images(images)] if images else None
         prepare("cpu", threads, model)
 
+        from cytopipe.core.io.atomic import write_bytes
         from cytopipe.deploy.onnx.export import example_paths, open_source, time_export, to_checked_onnx
-        from cytopipe.io.atomic import write_bytes
 
         source = open_source(model, segmenter)
         exported = to_checked_onnx(source, model, named or example_paths(model), tolerance)
@@ -111,7 +111,7 @@ def describe(file: Path, exported: Exported, tolerance: float, timings: dict[int
     """Describe the file and its check in JSON types."""
     import torch
 
-    from cytopipe.io.hashing import sha256_bytes
+    from cytopipe.core.io.hashing import sha256_bytes
 
     return {
         "file": file.as_posix(),

@@ -76,9 +76,9 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         CytopipeError: the run is not one of this preset or is not finished, or --command or --minutes is missing.
     """
     from cytopipe import paths
-    from cytopipe.io.atomic import write_json
-    from cytopipe.params import load_params
-    from cytopipe.pipeline.tracking.provenance import git_commit
+    from cytopipe.core.io.atomic import write_json
+    from cytopipe.core.params import load_params
+    from cytopipe.core.pipeline.tracking.provenance import git_commit
     from cytopipe.presets.files import find_preset, is_preset
     from cytopipe.report import stored_results
 

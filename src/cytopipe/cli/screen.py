@@ -171,7 +171,7 @@ class _Screening:
 
         from tqdm import tqdm
 
-        from cytopipe.io.locks import StageLock
+        from cytopipe.core.io.locks import StageLock
         from cytopipe.screening.outputs import Tally, output_names
 
         results, total = [], Tally.of(self.classes)

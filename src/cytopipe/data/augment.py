@@ -17,7 +17,7 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from cytopipe.params import Augmentation
+from cytopipe.core.params import Augmentation
 
 RGB = 3
 

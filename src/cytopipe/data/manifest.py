@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from cytopipe.core.params import SPLITS
 from cytopipe.errors import CytopipeError
-from cytopipe.params import SPLITS
 
 
 @dataclass(frozen=True, slots=True)

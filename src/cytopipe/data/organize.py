@@ -12,13 +12,13 @@ from typing import Any
 
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
+from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.params import SPLITS, Dataset, Split
+from cytopipe.data.imaging.decode import encode_png, read_rgb
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
 from cytopipe.data.splits import assign_splits, join_copies, torn
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png, read_rgb
-from cytopipe.imaging.masks import encode_mask
-from cytopipe.io.hashing import sha256_bytes
-from cytopipe.params import SPLITS, Dataset, Split
 
 logger = logging.getLogger("cytopipe")
 Progress = Callable[[Iterable[Any]], Iterable[Any]]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cytopipe.core.params import DEVELOPMENT, SPLITS, Split
 from cytopipe.errors import CytopipeError
-from cytopipe.params import DEVELOPMENT, SPLITS, Split
 
 logger = logging.getLogger("cytopipe")
 

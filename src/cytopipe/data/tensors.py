@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cytopipe.core.params import SPLITS
+from cytopipe.data.imaging.decode import read_png, resize_rgb
+from cytopipe.data.imaging.masks import read_mask, resize_mask, to_channels
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_png, resize_rgb
-from cytopipe.imaging.masks import read_mask, resize_mask, to_channels
-from cytopipe.params import SPLITS
 from cytopipe.paths import MANIFEST
 
 CHANNELS = ("red", "green", "blue", "cell", "nucleus")

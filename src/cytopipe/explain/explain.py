@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cytopipe.core.params import Explain
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
@@ -20,7 +21,6 @@ from cytopipe.inference.classify import input_transform
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.transforms import COLOURS, InputTransform
-from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
 COARSE = 10  # steps for measures; they are means over images, so that fewer steps suffice

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from cytopipe.data.imaging.drawing import REGION_COLOURS
 from cytopipe.explain.names import METHOD_COLOURS, TITLES
-from cytopipe.imaging.drawing import REGION_COLOURS
 from cytopipe.plotting.figures import figure
 
 PIXELS = "pixels"  # listed among the methods: each region's share of the image

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from cytopipe.core.io.tables import write_table
+from cytopipe.core.params import Explain
+from cytopipe.data.imaging.masks import resize_mask
 from cytopipe.explain import figures
 from cytopipe.explain.panels import panel
 from cytopipe.explain.regions import areas, palette, shares
-from cytopipe.imaging.masks import resize_mask
-from cytopipe.io.tables import write_table
-from cytopipe.params import Explain
 from cytopipe.results.explanations import ExplainedImage, ExplanationDetails
 from cytopipe.results.predictions import Prediction
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from cytopipe.data.imaging.drawing import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
-from cytopipe.imaging.drawing import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.inference.predictor import Prediction
 
 SMALLEST, LARGEST = 360, 1000  # limits of the longer side of a shown image, pixels

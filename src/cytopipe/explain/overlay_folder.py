@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from PIL.PngImagePlugin import PngInfo
 
+from cytopipe.core.io.atomic import write_bytes
+from cytopipe.data.imaging.decode import opened, read_rgb
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import overlay, overlay_names
-from cytopipe.imaging.decode import opened, read_rgb
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.io.atomic import write_bytes
 
 _KEY = "cytopipe"  # key of the text in a PNG that notes what it shows
 

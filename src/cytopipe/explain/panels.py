@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from cytopipe.data.imaging.drawing import REGION_COLOURS, coloured, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.names import TITLES
-from cytopipe.imaging.drawing import REGION_COLOURS, coloured, fitted, font, heat, outlined, overlaid
 
 TILE, GAP, EDGE = 148, 8, 12  # pixels
 TITLE, HEADING, BAR = 46, 20, 8  # heights

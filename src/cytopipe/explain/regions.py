@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS
+from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS
 from cytopipe.metrics.classification import group_draws, interval
 
 REGIONS = {"nucleus": NUCLEUS, "cytoplasm": CYTOPLASM, "background": BACKGROUND}

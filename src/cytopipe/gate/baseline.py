@@ -14,10 +14,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from cytopipe.core.io.atomic import write_json
 from cytopipe.errors import CytopipeError
 from cytopipe.gate.identity import test_set
 from cytopipe.gate.results import Files, Folder, Number, Results
-from cytopipe.io.atomic import write_json
 from cytopipe.metrics.registry import find
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
+from cytopipe.core.io.tables import markdown
 from cytopipe.gate.checks import OTHER_IMAGES, Check
 from cytopipe.gate.results import Change
-from cytopipe.io.tables import markdown
 
 RULE = (
     "In parentheses: 95 % intervals, by a bootstrap over groups (of the change: of the difference on the same images). "

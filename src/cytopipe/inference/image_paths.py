@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cytopipe.adapters.base import read_csv
+from cytopipe.core.io.folders import is_junk
+from cytopipe.data.imaging.decode import SUFFIXES
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import SUFFIXES
-from cytopipe.io.folders import is_junk
 
 COLUMNS = ("image", "path")  # column of the paths in a table; the first that exists
 _FORMULA = tuple("=+-@\t\r")  # characters at which a spreadsheet begins a formula

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
+from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
-from cytopipe.imaging.decode import read_png
-from cytopipe.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
-from cytopipe.io.hashing import sha256_bytes
 from cytopipe.models.files import fold_part
 from cytopipe.models.folds import Folds
 from cytopipe.paths import PREDICTED

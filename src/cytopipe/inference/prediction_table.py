@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from cytopipe.core.io.atomic import write_bytes
+from cytopipe.core.io.tables import plain
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.predictor import Prediction
-from cytopipe.io.atomic import write_bytes
-from cytopipe.io.tables import plain
 
 Row = dict[str, str]  # value by column; an empty string for a missing value
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.core.params import View
+from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.masks import from_probabilities, largest_cell
+from cytopipe.data.imaging.sliding_window import Corner, cut, stitch
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import resize_rgb
-from cytopipe.imaging.masks import from_probabilities, largest_cell
-from cytopipe.imaging.sliding_window import Corner, cut, stitch
 from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.folder import load_model
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import View
 from cytopipe.results.model_spec import ModelSpec
 
 HEADS = ("cyt", "nuc")  # outputs of a segmenter: the whole cell, the nucleus

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from cytopipe.imaging.masks import fill_polygon
+from cytopipe.data.imaging.masks import fill_polygon
 
 LEAST_IOU = 0.5  # of a match
 EDGE = (

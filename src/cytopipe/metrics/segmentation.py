@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
-from cytopipe.imaging.masks import CYTOPLASM, NUCLEUS
+from cytopipe.data.imaging.masks import CYTOPLASM, NUCLEUS
 
 PARTS = ("cell", "nucleus", "cytoplasm")
 MEASURES = ("dice", "iou", "pixel_accuracy")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from cytopipe.core.io.atomic import write_text
+from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png
-from cytopipe.io.atomic import write_text
 from cytopipe.models.files import EXAMPLE, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds

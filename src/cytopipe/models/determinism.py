@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import torch
 
+from cytopipe.core.params import Runtime
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Runtime
 from cytopipe.results.model_spec import Precision
 
 logger = logging.getLogger("cytopipe")

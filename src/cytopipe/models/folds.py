@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
+from cytopipe.core.io.atomic import write_json
 from cytopipe.errors import CytopipeError
-from cytopipe.io.atomic import write_json
 from cytopipe.models.files import FOLDS, MAIN, fold_part
 from cytopipe.results.model_spec import RESTORE
 

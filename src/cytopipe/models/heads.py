@@ -11,9 +11,9 @@ from typing import Any, get_args
 import timm.layers
 from torch import nn
 
+from cytopipe.core.params import Activation, Head
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import build, find
-from cytopipe.params import Activation, Head
 
 HIDDEN = 512  # units of the MLP head's hidden layer
 DROPOUT = 0.5  # of the MLP head, as in AlexNet

@@ -20,8 +20,8 @@ from safetensors import torch as safetensors
 from timm.models import FeatureInfo, adapt_input_conv
 from torch import Tensor, nn
 
+from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.errors import CytopipeError
-from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.nn import functional as F
 
+from cytopipe.core.params import Channels
 from cytopipe.data.tensors import Items
-from cytopipe.params import Channels
 from cytopipe.results.model_spec import CHANNEL_COUNT
 
 COLOURS = 3  # number of colour channels of an image; masks follow

@@ -54,7 +54,7 @@ or in Python:
 
     import torch
     from pathlib import Path
-    from cytopipe.imaging.decode import read_rgb
+    from cytopipe.data.imaging.decode import read_rgb
     from cytopipe.inference.predictor import Predictor
 
     predictor = Predictor.load(Path("."), torch.device("cpu"))

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from cytopipe.imaging.decode import resize_rgb
-from cytopipe.imaging.drawing import font
+from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.drawing import font
 from cytopipe.metrics.detection import LEAST_IOU, ScreenedField
 from cytopipe.metrics.screening import NAMING, Measured
 from cytopipe.plotting.figures import COLORS, SERIES, figure, note

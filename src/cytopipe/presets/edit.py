@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from cytopipe import paths
+from cytopipe.core.params import HUB_WEIGHTS
 from cytopipe.errors import CytopipeError
-from cytopipe.params import HUB_WEIGHTS
 
 
 def with_archive(text: str, archive: str, where: Path) -> str:

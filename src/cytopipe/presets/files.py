@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe import paths
+from cytopipe.core.params import RANDOM_WEIGHTS, Params
 from cytopipe.errors import CytopipeError
-from cytopipe.params import RANDOM_WEIGHTS, Params
 
 
 def list_presets(root: Path) -> dict[str, Path]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from cytopipe import paths
+from cytopipe.core.io.atomic import write_bytes
+from cytopipe.core.params import load_params, parse_params
 from cytopipe.errors import CytopipeError
-from cytopipe.io.atomic import write_bytes
-from cytopipe.params import load_params, parse_params
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import find_preset, list_presets
 

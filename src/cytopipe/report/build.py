@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cytopipe import paths
+from cytopipe.core.params import SPLITS, Params
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task, ranked, shown
-from cytopipe.params import SPLITS, Params
 from cytopipe.report.cards import dataset_card, model_card, segmenter_card
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
 from cytopipe.report.findings import WORDS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cytopipe.io import tables
+from cytopipe.core.io import tables
+from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task
-from cytopipe.params import SPLITS, PhantomSource
 from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, limits, markdown_name, number, percent
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView

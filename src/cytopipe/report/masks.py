@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from cytopipe import paths
-from cytopipe.imaging.decode import read_png
-from cytopipe.imaging.masks import CYTOPLASM, NUCLEUS, read_mask
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.masks import CYTOPLASM, NUCLEUS, read_mask
 from cytopipe.report.pictures import SHOWN, Picture, photograph, shrink
 from cytopipe.report.read import DatasetResults, Results, SegmenterResults
 from cytopipe.results.segmenter import MaskScores

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from cytopipe import paths
-from cytopipe.io.hashing import sha256_file
-from cytopipe.params import Params
+from cytopipe.core.io.hashing import sha256_file
+from cytopipe.core.params import Params
 from cytopipe.report.read import Results, weight_hashes
 
 LIBRARIES = (

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from cytopipe import paths
+from cytopipe.core.params import Classifier, Dataset, Params, Screening, Segmenter
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import SUMS
-from cytopipe.params import Classifier, Dataset, Params, Screening, Segmenter
 from cytopipe.results.audit import AuditReport
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary

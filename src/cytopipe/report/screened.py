@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cytopipe.imaging.decode import read_png
+from cytopipe.data.imaging.decode import read_png
 from cytopipe.report.curves import Curve, screening_curves
 from cytopipe.report.pictures import Picture, photograph, shrink
 from cytopipe.report.read import ScreeningResults

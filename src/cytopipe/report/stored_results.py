@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cytopipe import paths
+from cytopipe.core.params import RANDOM_WEIGHTS, Params
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.registry import gated, measured_metrics
-from cytopipe.params import RANDOM_WEIGHTS, Params
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.segmenter import SegmenterDetails
 

@@ -11,9 +11,9 @@ import numpy as np
 from cytopipe import paths
 from cytopipe.adapters.base import Adapter
 from cytopipe.adapters.registry import adapter
+from cytopipe.core.params import SPLITS, RecipeSource
 from cytopipe.metrics.comparison import compact_letter_display
 from cytopipe.metrics.registry import of_task
-from cytopipe.params import SPLITS, RecipeSource
 from cytopipe.report.confusion import Cell, chosen_images, matrix
 from cytopipe.report.curves import (
     Curve,

@@ -7,9 +7,9 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
+from cytopipe.core.io.atomic import write_json
+from cytopipe.core.params.section import describe
 from cytopipe.errors import CytopipeError
-from cytopipe.io.atomic import write_json
-from cytopipe.params.section import describe
 
 MISSING = "run the stages that come before: dvc repro"
 BROKEN = "run the stage that writes it again: dvc repro"

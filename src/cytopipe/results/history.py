@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from cytopipe.io.tables import write_table
+from cytopipe.core.io.tables import write_table
 from cytopipe.results.contract import Record
 from cytopipe.results.tables import Table
 

@@ -19,9 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from cytopipe.core.io.atomic import write_bytes
+from cytopipe.core.params import Activation, Channels, Head, View
 from cytopipe.errors import CytopipeError
-from cytopipe.io.atomic import write_bytes
-from cytopipe.params import Activation, Channels, Head, View
 
 SPEC = "model.json"
 RESTORE = "restore the folder (dvc checkout) or train the model again"

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
+from cytopipe.core.io.tables import write_table
 from cytopipe.errors import CytopipeError
-from cytopipe.io.tables import write_table
 from cytopipe.results.contract import BROKEN, Record
 from cytopipe.results.tables import Table
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from cytopipe.io.tables import write_table
-from cytopipe.params import Screening
+from cytopipe.core.io.tables import write_table
+from cytopipe.core.params import Screening
 from cytopipe.results.contract import Collection, Contract, Record
 from cytopipe.results.numbers import Estimate, Estimates
 from cytopipe.results.tables import Table

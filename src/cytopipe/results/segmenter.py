@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cytopipe.io.tables import write_table
+from cytopipe.core.io.tables import write_table
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.numbers import Estimates
 from cytopipe.results.tables import Table

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from cytopipe.adapters.base import AnnotatedField
+from cytopipe.core.io.tables import write_table
+from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png, read_rgb
-from cytopipe.io.tables import write_table
 from cytopipe.metrics.detection import ScreenedField
 from cytopipe.metrics.screening import (
     COUNT_COLUMNS,

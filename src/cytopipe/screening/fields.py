@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cytopipe.data.imaging.decode import opened, read_rgb, resize_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import opened, read_rgb, resize_rgb
 
 WHOLE = 4096 * 4096  # pixels up to which a field is decoded as a whole: some 50 MB
 STRIP = 64  # rows of a reduced field that are read at a time

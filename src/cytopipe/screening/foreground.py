@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cytopipe.imaging.decode import resize_rgb
+from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.models.architectures.otsu import otsu_threshold
 from cytopipe.screening.detectors import Region
 from cytopipe.screening.fields import STRIP, Field

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cytopipe.core.io.atomic import AtomicOutputs
+from cytopipe.data.imaging.decode import encode_png
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png
-from cytopipe.io.atomic import AtomicOutputs
 from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours

@@ -16,8 +16,8 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
+from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import resize_rgb
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.folder import load_model
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region

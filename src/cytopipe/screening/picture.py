@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from cytopipe.imaging.drawing import CLASS_COLOURS, boxed, font
+from cytopipe.data.imaging.drawing import CLASS_COLOURS, boxed, font
 from cytopipe.screening.cells import Box
 from cytopipe.screening.fields import Field
 from cytopipe.screening.screen import ScreenedCell

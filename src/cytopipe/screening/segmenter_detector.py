@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import torch
 
+from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.sliding_window import starts, stitch
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import resize_rgb
-from cytopipe.imaging.sliding_window import starts, stitch
 from cytopipe.inference.segment import HEADS, Segmentation
 from cytopipe.models.folder import load_model
 from cytopipe.results.model_spec import TypicalSizes

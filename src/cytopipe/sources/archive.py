@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from cytopipe.core.io.archives import extract_archive
+from cytopipe.core.io.folders import Progress, copy_tree
 from cytopipe.errors import CytopipeError
-from cytopipe.io.archives import extract_archive
-from cytopipe.io.folders import Progress, copy_tree
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import csv
 from pathlib import Path
 from typing import Protocol
 
+from cytopipe.core.io.folders import Progress, list_files
+from cytopipe.core.io.hashing import sha256_file
+from cytopipe.core.params import PhantomSource
 from cytopipe.errors import CytopipeError
-from cytopipe.io.folders import Progress, list_files
-from cytopipe.io.hashing import sha256_file
-from cytopipe.params import PhantomSource
 from cytopipe.sources.archive import fetch_archive
 from cytopipe.sources.git import fetch_git
 from cytopipe.sources.phantom import draw_phantoms

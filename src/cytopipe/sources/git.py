@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from cytopipe.core.io.folders import Progress, copy_tree
 from cytopipe.errors import CytopipeError
-from cytopipe.io.folders import Progress, copy_tree
 from cytopipe.sources.recipe import GitRecipe, automatic_recipe, use_archive
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cytopipe.io.folders import Progress
-from cytopipe.params import PhantomSource
+from cytopipe.core.io.folders import Progress
+from cytopipe.core.params import PhantomSource
 from cytopipe_phantoms.registry import find_writer
 from cytopipe_phantoms.writer import Request
 

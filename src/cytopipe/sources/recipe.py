@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params import Section
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Section
 
 
 class _Recipe(Section):

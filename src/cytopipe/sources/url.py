@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from cytopipe import __version__
+from cytopipe.core.io.archives import archive_format
+from cytopipe.core.io.folders import Progress
+from cytopipe.core.io.locks import StageLock
 from cytopipe.errors import CytopipeError
-from cytopipe.io.archives import archive_format
-from cytopipe.io.folders import Progress
-from cytopipe.io.locks import StageLock
 from cytopipe.sources.archive import fetch_archive
 from cytopipe.sources.recipe import UrlRecipe, automatic_recipe, use_archive
 

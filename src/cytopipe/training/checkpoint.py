@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cytopipe.io.atomic import write_bytes
+from cytopipe.core.io.atomic import write_bytes
 
 logger = logging.getLogger("cytopipe")
 

@@ -7,11 +7,11 @@ import torch
 from sklearn.metrics import f1_score
 from torch import nn
 
+from cytopipe.core.params import Classifier
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.heads import build_classifier
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.transforms import InputTransform, batches
-from cytopipe.params import Classifier
 from cytopipe.results.model_spec import CHANNEL_COUNT, ModelSpec
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.features import ToDevice

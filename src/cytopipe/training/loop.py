@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from cytopipe.core.params import Training
 from cytopipe.errors import CytopipeError
 from cytopipe.models.determinism import autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
-from cytopipe.params import Training
 from cytopipe.results.model_spec import Precision
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cytopipe.params import Training
+from cytopipe.core.params import Training
 from cytopipe.training.data import class_weights
 
 Name = Literal["ce", "bce", "smooth_l1", "focal"]

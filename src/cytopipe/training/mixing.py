@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from cytopipe.core.params import Augmentation
 from cytopipe.models.transforms import resize
-from cytopipe.params import Augmentation
 
 Mixed = tuple[torch.Tensor, torch.Tensor]  # N x C x H x W images, N x classes targets
 _STREAM = 0x313  # separates the draws from those of other generators with the same seed

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
-from cytopipe.params import Training
+from cytopipe.core.params import Training
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -> torch.optim.Optimizer:

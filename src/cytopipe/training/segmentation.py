@@ -12,18 +12,18 @@ from monai.losses.dice import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
+from cytopipe.core.params import Segmenter, View
+from cytopipe.data.imaging.decode import read_png, resize_rgb
+from cytopipe.data.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
+from cytopipe.data.imaging.sliding_window import cut
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_png, resize_rgb
-from cytopipe.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
-from cytopipe.imaging.sliding_window import cut
 from cytopipe.inference.segment import HEADS, join_heads
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform, batches
-from cytopipe.params import Segmenter, View
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
 from cytopipe.training.data import Batch
 

@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from torch import nn
 
+from cytopipe.core.params import Training
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.temperature import fit_temperature
-from cytopipe.params import Training
 from cytopipe.results.model_spec import SvmChoice
 from cytopipe.training.classification import ClassificationTask
 from cytopipe.training.data import Labelled

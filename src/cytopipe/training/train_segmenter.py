@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
+from cytopipe.core.params import Segmenter, Training
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.manifest import Row
 from cytopipe.models.files import MAIN, fold_part
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import Segmenter, Training
 from cytopipe.training.data import TrainingLoader
 from cytopipe.training.folds import assign_folds
 from cytopipe.training.loop import fit

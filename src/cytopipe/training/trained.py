@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from cytopipe.io.tables import write_table
+from cytopipe.core.io.tables import write_table
 from cytopipe.plotting.figures import curves
 from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from cytopipe.core.pipeline.stage import Stage
 from cytopipe.models.determinism import prepare
-from cytopipe.pipeline.stage import Stage
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.loop import Epoch
 

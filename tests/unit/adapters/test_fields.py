@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cytopipe.adapters.registry import ADAPTERS
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.masks import cell_mask
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
-from cytopipe.imaging.masks import cell_mask
 from cytopipe_phantoms.writer import Request
 from cytopipe_phantoms.writers.sipakmed import WRITER
 

@@ -10,8 +10,8 @@ import pytest
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.adapters.train_validation import group_by_number
+from cytopipe.core.params import DEVELOPMENT
 from cytopipe.errors import CytopipeError
-from cytopipe.params import DEVELOPMENT
 from fixture_types import LayOut, SaveImage
 
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from cytopipe.audit.audit import audit, sample_images
+from cytopipe.core.io.hashing import hash_tree
 from cytopipe.errors import CytopipeError
-from cytopipe.io.hashing import hash_tree
 from fixture_types import RunAudit, WriteDataset
 from made_cells import Cell
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cytopipe.params import load_params
+from cytopipe.core.params import load_params
 from fixture_types import Cytopipe, Git
 
 EDIT = "\n# my own words\n"

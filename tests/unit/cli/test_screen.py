@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cytopipe.imaging.decode import encode_png
+from cytopipe.data.imaging.decode import encode_png
 from fixture_types import Cytopipe, SaveClassifier
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import Augmenter, sample_seed
-from cytopipe.params import Augmentation
 
 GEOMETRY: dict[str, object] = {"flips": True, "rotation": 40, "zoom": 0.2, "shift": 0.1}
 COLOUR: dict[str, object] = {

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.core.io.hashing import hash_tree, sha256_file
+from cytopipe.core.params import SPLITS, Dataset
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.organize import organize
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_png
-from cytopipe.imaging.masks import read_mask
-from cytopipe.io.hashing import hash_tree, sha256_file
-from cytopipe.params import SPLITS, Dataset
 from fixture_types import SaveImage
 
 PATIENTS, CELLS = 12, 3

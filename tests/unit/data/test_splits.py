@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from cytopipe.core.params import DEVELOPMENT, Split
 from cytopipe.data.splits import assign_splits, check_splits, divide, join_copies, torn
 from cytopipe.errors import CytopipeError
-from cytopipe.params import DEVELOPMENT, Split
 
 FRACTIONS = (0.6, 0.2, 0.2)
 GROUPED = Split(kind="grouped", val=0.2, test=0.2, seed=0)

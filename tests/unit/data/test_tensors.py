@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from cytopipe.core.params import SPLITS
+from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row, read_manifest, write_manifest
 from cytopipe.data.tensors import ArrayWriter, build_tensors, join, load_all, load_split, make_item, open_array
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png
-from cytopipe.imaging.masks import encode_mask
-from cytopipe.params import SPLITS
 
 SIZE = 8
 

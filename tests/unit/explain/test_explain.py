@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.core.params import SPLITS, Explain
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.evaluate import evaluate
+from cytopipe.evaluation.classifier.evaluate import evaluate
 from cytopipe.explain.attribution import METHODS
 from cytopipe.explain.explain import explain
 from cytopipe.explain.outputs import Explanations
 from cytopipe.models.files import FOLDS, fold_part
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
-from cytopipe.params import SPLITS, Explain
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.results.predictions import Predictions
 

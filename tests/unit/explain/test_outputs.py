@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.core.params import Explain
 from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
-from cytopipe.params import Explain
 from cytopipe.results.predictions import Prediction
 
 ABOUT = {"classifier": "c", "dataset": "d"}
@@ -108,7 +108,7 @@ def test_without_images_there_are_nulls_empty_tables_and_a_note(tmp_path: Path) 
 
 def test_without_images_torch_is_not_imported(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from cytopipe.params import Explain\n"
+        "import sys; from pathlib import Path; from cytopipe.core.params import Explain\n"
         "from cytopipe.explain.outputs import Explanations\n"
         "Explanations.nothing({}, Explain(images=0)).write_plots(Path(sys.argv[1]), Path(sys.argv[1]))\n"
         "print(sorted({'torch', 'captum', 'timm'} & set(sys.modules)))"

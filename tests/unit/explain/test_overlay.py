@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
+from cytopipe.data.imaging.drawing import REGION_COLOURS
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import EDGE, HEAD, LINE, overlay, overlay_names
 from cytopipe.explain.overlay_folder import OverlayFolder
-from cytopipe.imaging.drawing import REGION_COLOURS
 from cytopipe.inference.predictor import Prediction, Predictor
 from fixture_types import SaveClassifier, SaveImage
 

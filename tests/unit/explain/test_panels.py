@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
+from cytopipe.data.imaging.drawing import REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.names import METHOD_COLOURS, TITLES
 from cytopipe.explain.panels import BAR, EDGE, GAP, HEADING, TILE, TITLE, panel
-from cytopipe.imaging.drawing import REGION_COLOURS, fitted, font, heat, outlined, overlaid
 
 MASK = np.zeros((16, 16), np.uint8)
 MASK[2:14, 2:14], MASK[6:10, 6:10] = 1, 2

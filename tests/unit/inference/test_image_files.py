@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.imaging.decode import read_rgb
+from cytopipe.core.io.hashing import sha256_file
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.inference.image_files import FilePredictor
 from cytopipe.inference.prediction_table import Row
 from cytopipe.inference.predictor import Prediction, Predictor
-from cytopipe.io.hashing import sha256_file
 
 CPU = torch.device("cpu")
 

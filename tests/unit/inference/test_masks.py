@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.core.io.hashing import sha256_file
+from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png
-from cytopipe.imaging.masks import read_mask
 from cytopipe.inference.masks import generate_masks, models_of
-from cytopipe.io.hashing import sha256_file
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec

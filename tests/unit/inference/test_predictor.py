@@ -147,7 +147,7 @@ def test_examples_are_the_first_image_of_each_class_and_stored_with_the_model(tm
     examples = example_images(items, [1, 0, 1, 0])
     spec = classifier_spec()
     save_model(tmp_path, build("cell_background", **spec.arguments), spec, examples)
-    from cytopipe.imaging.decode import read_rgb
+    from cytopipe.data.imaging.decode import read_rgb
 
     assert [int(read_rgb(path)[0].max()) for path in examples_of(tmp_path)] == [1, 0]
     assert "example_1.png" in (tmp_path / "SHA256SUMS").read_text()

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import View
 from cytopipe.inference.segment import Segmentation
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import View
 from cytopipe.results.model_spec import ModelSpec
 
 WHOLE = View(view="whole", input_size=32)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.imaging.masks import largest_cell
+from cytopipe.core.params import View
+from cytopipe.data.imaging.masks import largest_cell
 from cytopipe.inference.segment import Segmentation
 from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import View
 
 
 class BrighterToTheLeft(nn.Module):

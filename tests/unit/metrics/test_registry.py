@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cytopipe import paths
-from cytopipe.evaluation.leaderboard import to_markdown
+from cytopipe.core.params import load_params
+from cytopipe.evaluation.comparison.leaderboard import to_markdown
 from cytopipe.gate import Folder, baseline_of
 from cytopipe.metrics import registry
 from cytopipe.metrics.registry import METRICS, Metric
-from cytopipe.params import load_params
 from cytopipe.report.build import build_report
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.headline import MOST, Headline

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from cytopipe.core.params import Runtime
 from cytopipe.errors import CytopipeError
 from cytopipe.models.determinism import autocast, choose_device, choose_precision, prepare, seed_epoch
-from cytopipe.params import Runtime
 from cytopipe.results.model_spec import Precision
 
 

@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import nn
 
+from cytopipe.core.params import Activation, Head
 from cytopipe.errors import CytopipeError
 from cytopipe.models.heads import (
     build_classifier,
@@ -17,7 +18,6 @@ from cytopipe.models.heads import (
     train_mode,
 )
 from cytopipe.models.registry import count_parameters
-from cytopipe.params import Activation, Head
 from narrow_networks import Narrow
 
 # Number of features that the head of each narrow network takes.

@@ -14,11 +14,11 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.errors import CytopipeError
 from cytopipe.models.heads import build_classifier, head_of
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
-from cytopipe.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

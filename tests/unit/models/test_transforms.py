@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from cytopipe.core.params import Channels
 from cytopipe.models.transforms import InputTransform, resize
-from cytopipe.params import Channels
 
 # Red, green, blue, cell, nucleus of a pixel in the nucleus, one outside the cell and one in the cytoplasm.
 ITEMS = torch.tensor([[[[255, 0, 51, 255, 255], [255, 102, 0, 0, 0], [0, 0, 255, 255, 0]]]], dtype=torch.uint8)

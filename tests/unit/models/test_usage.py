@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cytopipe.core.params import Channels
 from cytopipe.models.bundle import example_images
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.models.usage import README, usage
-from cytopipe.params import Channels
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.params import load_params
+from cytopipe.core.params import load_params
 from cytopipe.report.build import Report, build_report
 from cytopipe.report.read import Results, read_results
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
-from cytopipe.params import load_params
 from cytopipe.report.build import Report, build_report
 
 SCRIPT = "<script>alert(1)</script>"

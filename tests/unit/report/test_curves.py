@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.io.tables import write_table
-from cytopipe.params import load_params
+from cytopipe.core.io.tables import write_table
+from cytopipe.core.params import load_params
 from cytopipe.report.curves import (
     class_keys,
     classifier_curves,

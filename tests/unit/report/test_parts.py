@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.data.imaging.decode import encode_png
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import encode_png
 from cytopipe.report.explained import PANELS, PIXELS, explained, in_turn
 from cytopipe.report.findings import audited
 from cytopipe.report.pictures import COLOURS, Album, Picture, drawing, photograph, shrink, thumbnail

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cytopipe.params import load_params
+from cytopipe.core.params import load_params
 from cytopipe.report.build import Report, build_report
 from cytopipe.report.curves import screening_curves
 from cytopipe.report.read import Results

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cytopipe.core.params import Params, parse_params
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.registry import measured_metrics
-from cytopipe.params import Params, parse_params
 from cytopipe.report.stored_results import Result, Stored, collect, read_results
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.numbers import Estimate

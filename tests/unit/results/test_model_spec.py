@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from cytopipe.core.params import View
 from cytopipe.errors import CytopipeError
-from cytopipe.params import View
 from cytopipe.results.model_spec import DecisionRule, ModelSpec, SvmChoice, Threshold, TypicalSizes
 
 SHARED: dict[str, Any] = {"channels": "rgb", "input_size": 64, "mean": (0.5,) * 3, "std": (0.2,) * 3}

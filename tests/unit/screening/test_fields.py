@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
 from cytopipe.screening import fields
 from cytopipe.screening.fields import Field, open_field
 from fixture_types import DrawField

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from cytopipe.core.io.folders import list_files
 from cytopipe.errors import CytopipeError
-from cytopipe.io.folders import list_files
 from cytopipe.sources.fetch import fetch
 
 

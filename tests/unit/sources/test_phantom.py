@@ -8,8 +8,8 @@ import pytest
 
 from cytopipe.adapters.base import Phantoms
 from cytopipe.adapters.registry import ADAPTERS
+from cytopipe.core.params import PhantomSource
 from cytopipe.errors import CytopipeError
-from cytopipe.params import PhantomSource
 from cytopipe.sources.fetch import fetch
 from cytopipe_phantoms.registry import layouts
 from cytopipe_phantoms.writer import Request

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.core.params import Training
+from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row, write_manifest
-from cytopipe.imaging.decode import encode_png
-from cytopipe.imaging.masks import encode_mask
-from cytopipe.params import Training
 from fixture_types import Recipe
 
 RECIPE = {"epochs": 4, "batch_size": 4, "learning_rate": 0.01, "precision": "fp32"}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import Augmentation, Classifier, Training
 from cytopipe.models.folder import load_model, save_model
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import Augmentation, Classifier, Training
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.losses import Loss

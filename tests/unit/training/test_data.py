@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import Augmenter
 from cytopipe.models.transforms import batches
-from cytopipe.params import Augmentation
 from cytopipe.training.data import Batch, TrainingLoader, class_weights
 
 STRONG = Augmentation(flips=True, rotation=30, zoom=0.1, brightness=0.3, hue=0.1, blur=0.5, noise=0.1)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import Augmentation, Training
 from cytopipe.data.augment import Augmenter
 from cytopipe.errors import CytopipeError
-from cytopipe.params import Augmentation, Training
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.loop import Epoch, fit

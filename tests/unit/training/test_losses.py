@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cytopipe.params import Training
+from cytopipe.core.params import Training
 from cytopipe.training.losses import Loss, Name, make_loss
 
 HALF = torch.tensor([[math.log(2), 0.0, 0.0]])  # probabilities 1/2, 1/4 and 1/4

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 import torch
 
-from cytopipe.params import Augmentation
+from cytopipe.core.params import Augmentation
 from cytopipe.training.mixing import Mixer, cutmix, mixup, mosaic
 
 CLASSES = 4

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.params import Training
+from cytopipe.core.params import Training
 from cytopipe.training.optim import Schedule, make_optimizer
 from fixture_types import Recipe
 

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cytopipe.core.params import Training
 from cytopipe.data.augment import Augmenter
 from cytopipe.models.determinism import seed_epoch
-from cytopipe.params import Training
 from cytopipe.results.model_spec import Precision
 from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint

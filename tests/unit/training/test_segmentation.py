@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import Segmenter, Training, View
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.masks import encode_mask, read_mask
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_png
-from cytopipe.imaging.masks import encode_mask, read_mask
 from cytopipe.models.transforms import InputTransform
-from cytopipe.params import Segmenter, Training, View
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.training.data import Batch
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import SPLITS, Classifier, Training
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import load_all
 from cytopipe.errors import CytopipeError
-from cytopipe.evaluation.evaluate import evaluate
+from cytopipe.evaluation.classifier.evaluate import evaluate
 from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
-from cytopipe.params import SPLITS, Classifier, Training
 from cytopipe.training import train_classifier as module
 from cytopipe.training.data import Labelled
 from cytopipe.training.loop import Epoch

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from cytopipe.core.params import Segmenter, Training, View
 from cytopipe.data.manifest import Row
-from cytopipe.params import Segmenter, Training, View
 from cytopipe.training import train_segmenter
 from cytopipe.training.segmentation import make_segmenter
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter

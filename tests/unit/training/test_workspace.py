@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cytopipe.params import Runtime
+from cytopipe.core.params import Runtime
 from cytopipe.training.workspace import Workspace
 
 

@@ -86,8 +86,8 @@ def test_every_output_is_a_target(project: Make, tiny: dict[str, Any]) -> None:
 
 def test_code_folders_stand_as_their_modules(project: Make, tiny: dict[str, Any]) -> None:
     rule = next(rule for rule in Dag(str(project(tiny))).rules if rule.name == "organize@tiny")
-    assert "src/cytopipe/io/atomic.py" in rule.inputs
-    assert "src/cytopipe/io" not in rule.inputs
+    assert "src/cytopipe/core/io/atomic.py" in rule.inputs
+    assert "src/cytopipe/core/io" not in rule.inputs
     assert not [path for path in rule.inputs if "__pycache__" in path]
 
 

@@ -12,10 +12,10 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from workflow.dag import Dag, Rule
 
-from cytopipe.evaluation import distribution
+from cytopipe.core.params import Params, load_params
+from cytopipe.core.pipeline.description import Description, read_description
+from cytopipe.evaluation.segmenter import distribution
 from cytopipe.metrics import curves, screening
-from cytopipe.params import Params, load_params
-from cytopipe.pipeline.description import Description, read_description
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

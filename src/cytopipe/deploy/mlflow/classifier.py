@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
 
 if TYPE_CHECKING:
     from cytopipe.inference.predictor import Prediction, Predictor

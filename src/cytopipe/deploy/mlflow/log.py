@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
+from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.models.files import model_id
-from cytopipe.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.pipeline.tracking.tracker import Run, Tracker
 from cytopipe.results.model_spec import SPEC
 
 IDENTITY = "identity"  # tag: `model_id` of the folder

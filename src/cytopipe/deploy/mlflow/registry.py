@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
+from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
 from cytopipe.deploy.mlflow.log import IDENTITY, find_logged, send
 from cytopipe.models.files import SUMS, model_id
-from cytopipe.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.pipeline.tracking.tracker import Run, Tracker
 
 BEST = "best"
 _EXISTS = ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 import cytopipe
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.onnx import TOLERANCE
 from cytopipe.deploy.onnx.classifier import ClassifierSource
 from cytopipe.deploy.onnx.convert import to_onnx
@@ -18,7 +19,6 @@ from cytopipe.deploy.onnx.runtime import Session, Timing, time_both
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import FOLDS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id, whole_folder
 from cytopipe.models.folder import load_model

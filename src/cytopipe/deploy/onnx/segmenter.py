@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.data.imaging.masks import from_probabilities
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.masks import from_probabilities
 from cytopipe.inference.segment import Segmentation, Windows, join_heads
 from cytopipe.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import COLOURS

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cytopipe.imaging.decode import encode_png
+from cytopipe.core.pipeline.tracking.tracker import Tracker
+from cytopipe.data.imaging.decode import encode_png
 from cytopipe.models.bundle import example_images
 from cytopipe.models.folder import load_model, save_model
-from cytopipe.pipeline.tracking.tracker import Tracker
 from fixture_types import SaveClassifier, Track
 
 

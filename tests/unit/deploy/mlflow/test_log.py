@@ -140,7 +140,7 @@ TRAIN = """
 import logging, sys, time
 from pathlib import Path
 from cytopipe.deploy.mlflow.log import log_model
-from cytopipe.pipeline.tracking.tracker import Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 
 logging.basicConfig(level=logging.INFO)
 while not Path("go").exists():

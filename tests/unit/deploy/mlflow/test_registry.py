@@ -163,7 +163,7 @@ import logging, sys, time
 from pathlib import Path
 from cytopipe.models.files import model_id
 from cytopipe.deploy.mlflow.registry import Winner, register
-from cytopipe.pipeline.tracking.tracker import Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 
 logging.basicConfig(level=logging.WARNING)
 while not Path("go").exists():

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.onnx.export import open_source, to_checked_onnx
 from cytopipe.deploy.onnx.source import PROBABILITIES
-from cytopipe.imaging.decode import read_rgb
 from cytopipe.models.registry import architectures
 from fixture_types import SaveModel
 

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from cytopipe.cli import app
 from cytopipe.cli.export import default_name
-from cytopipe.imaging.decode import encode_png, read_rgb
-from cytopipe.imaging.masks import encode_mask
+from cytopipe.data.imaging.decode import encode_png, read_rgb
+from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.inference.segment import Segmentation
 from fixture_types import SaveModel
 

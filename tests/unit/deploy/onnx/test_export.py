@@ -16,10 +16,10 @@ import pytest
 import torch
 
 import cytopipe
+from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.onnx import PACKAGES, convert, require_packages
 from cytopipe.deploy.onnx.export import Exported, example_paths, open_source, time_export, to_checked_onnx
 from cytopipe.errors import CytopipeError
-from cytopipe.imaging.decode import read_rgb
 from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import model_id
 from fixture_types import SaveModel

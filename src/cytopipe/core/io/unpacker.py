@@ -1,0 +1,100 @@
+"""Writing the members of an untrusted archive, with the checks that do not depend on its format."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO
+
+from cytopipe.core.io.folders import Progress, is_junk
+from cytopipe.errors import CytopipeError
+
+GIB = 1 << 30
+MAX_BYTES = 50 * GIB
+MAX_FILES = 2_000_000
+# Images grow by a factor below 20, flat masks in BMP by some hundreds; deflate reaches 1,032, xz 7,000.
+MAX_RATIO = 500
+RATIO_FROM_BYTES = GIB
+BLOCK = 1 << 20
+
+
+class Unpacker:
+    """Writes members below `target`; every check that does not depend on the format is here."""
+
+    def __init__(self, archive: Path, target: Path, max_bytes: int, max_files: int, progress: Progress | None) -> None:
+        self.archive, self.target, self.progress = archive, target, progress
+        self.max_bytes, self.max_files = max_bytes, max_files
+        self.packed_bytes = archive.stat().st_size
+        self.declared: int | None = None
+        self.bytes = self.members = self.skipped = 0
+        self._links: dict[PurePosixPath, PurePosixPath] = {}
+
+    def refuse(self, what: str, hint: str = "use an archive of a source that you trust") -> CytopipeError:
+        """Make the error for a fault of this archive."""
+        return CytopipeError(what, where=self.archive, hint=hint)
+
+    def declare(self, size: int) -> None:
+        """Check what the archive says of itself, before anything is written."""
+        self.declared = size
+        self._check_size(size)
+
+    def admit(self, name: str) -> PurePosixPath | None:
+        """Check one member's name and count it; None stands for junk."""
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
+            raise self.refuse(f"the member {name!r} would be written outside of the target folder")
+        self.members += 1
+        if self.members > self.max_files:
+            raise self.refuse(f"the archive has more than {self.max_files:,} members")
+        if is_junk(path):
+            self.skipped += 1
+            return None
+        return path
+
+    def create(self, path: PurePosixPath) -> BinaryIO:
+        """Open an admitted member for writing."""
+        file = self.target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb")
+
+    def write(self, file: BinaryIO, block: bytes) -> None:
+        """Write a block of an opened member, unless it brings the whole above a limit."""
+        self.bytes += len(block)
+        self._check_size(self.bytes)
+        file.write(block)
+        if self.progress is not None:
+            self.progress(self.bytes, self.declared)
+
+    def copy(self, path: PurePosixPath, source: IO[bytes]) -> None:
+        """Write an admitted member from an open stream."""
+        with self.create(path) as file:
+            while block := source.read(BLOCK):
+                self.write(file, block)
+
+    def link(self, path: PurePosixPath, to: str) -> None:
+        """Note that `path` links to `to`, a path from the archive's root."""
+        end = PurePosixPath(posixpath.normpath(to))
+        if end.is_absolute() or ".." in end.parts:
+            raise self.refuse(f"the link {str(path)!r} leads out of the archive, to {to!r}")
+        self._links[path] = end
+
+    def copy_links(self) -> None:
+        """Turn links into copies, once all files are there."""
+        for path, end in self._links.items():
+            passed = {path}
+            while end in self._links and end not in passed:
+                passed.add(end)
+                end = self._links[end]
+            source = self.target / end
+            if not source.is_file() or (self.target / path).exists():
+                raise self.refuse(f"the link {str(path)!r} leads to no file of the archive ({str(end)!r})")
+            with source.open("rb") as file:
+                self.copy(path, file)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise self.refuse(f"the archive unpacks to more than {self.max_bytes:,} bytes")
+        if size > RATIO_FROM_BYTES and size > MAX_RATIO * self.packed_bytes:
+            raise self.refuse(f"the archive grows more than {MAX_RATIO}-fold: it may be a decompression bomb")

@@ -1,0 +1,66 @@
+"""Typed parameters of the pipeline; errors name the faulty key, and for an unknown key the nearest known one.
+
+`python workflow/export_schema.py` writes their JSON schema, which editors use.
+"""
+
+from __future__ import annotations
+
+from cytopipe.core.params.datasets import (
+    DEVELOPMENT,
+    SPLITS,
+    ArchiveSource,
+    Dataset,
+    PhantomSource,
+    RecipeSource,
+    Source,
+    Split,
+)
+from cytopipe.core.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.core.params.networks import (
+    HUB_WEIGHTS,
+    RANDOM_WEIGHTS,
+    Activation,
+    Channels,
+    Classifier,
+    Head,
+    Segmenter,
+    View,
+)
+from cytopipe.core.params.screenings import Screening
+from cytopipe.core.params.section import Name, Section, describe
+from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
+
+__all__ = [
+    "DEVELOPMENT",
+    "HUB_WEIGHTS",
+    "RANDOM_WEIGHTS",
+    "SPLITS",
+    "Activation",
+    "ArchiveSource",
+    "Audit",
+    "Augmentation",
+    "Channels",
+    "Classifier",
+    "Dataset",
+    "Explain",
+    "Head",
+    "Name",
+    "Normalisation",
+    "Params",
+    "PhantomSource",
+    "Plateau",
+    "RecipeSource",
+    "Runtime",
+    "Screening",
+    "Section",
+    "Segmenter",
+    "Source",
+    "Split",
+    "Tracking",
+    "Training",
+    "View",
+    "describe",
+    "load_params",
+    "parse_params",
+    "schema",
+]

@@ -1,0 +1,82 @@
+"""Parameters of a dataset: where it comes from, how it is read, split, masked and sized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.core.params.section import Name, Section
+
+SPLITS = ("train", "val", "test")
+DEVELOPMENT = "development"  # as a published split: not a test image; train and val are still to be drawn
+
+
+class PhantomSource(Section):
+    """Synthetic images in the layout of a published dataset.
+
+    The cells of one field form a group, like those of one slide, patient or specimen.
+    """
+
+    kind: Literal["phantom"]
+    layout: str = Field("sipakmed", description="a module of cytopipe_phantoms.writers")
+    path: Path = Field(description="table of the classes' biology; the data is regenerated when it changes")
+    seed: int = Field(0, ge=0)
+    fields_per_class: int = Field(20, ge=1, le=999)
+    cells_per_field: int = Field(9, ge=1, le=1000)
+    scale: float = Field(0.25, ge=0.05, le=1.0, description="size of the images; 1.0: that of the published ones")
+
+
+class ArchiveSource(Section):
+    """A zip, tar or 7z archive, or a folder, on this machine."""
+
+    kind: Literal["archive"]
+    path: Path
+
+
+class RecipeSource(Section):
+    """A download described by a recipe in workflow/sources/ (URL with its sha256, or git commit)."""
+
+    kind: Literal["url", "git"]
+    path: Path
+
+
+Source = Annotated[PhantomSource | ArchiveSource | RecipeSource, Field(discriminator="kind")]
+
+
+class Split(Section):
+    """How images are split. `grouped` keeps every group in one split; `published` uses the publisher's split."""
+
+    kind: Literal["grouped", "random", "published"] = "grouped"
+    val: float = Field(0.2, gt=0, lt=1)
+    test: float = Field(0.2, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+    torn_groups: Literal["error", "report"] = Field(
+        "error", description="with kind: published, what to do if the split divides a group or identical images"
+    )
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Split:
+        if self.val + self.test >= 0.95:
+            raise PydanticCustomError("fractions", "val + test leave 5 % or less for training")
+        return self
+
+
+class Dataset(Section):
+    """One dataset: where it comes from, how it is read, split, masked and sized.
+
+    All keys are required, because dvc.yaml names each of them as a parameter of the stages that use it.
+    """
+
+    adapter: str
+    source: Source
+    options: dict[str, Any] = Field(description="options of the adapter")
+    exclude_classes: tuple[str, ...]
+    bad_images: Literal["error", "skip"] = Field(
+        description="what to do with images that cannot be decoded, or whose mask is missing or of another size"
+    )
+    split: Split
+    segmenter: Name
+    image_size: int = Field(ge=16, le=2048, description="side of the images in the tensors, pixels")

@@ -1,0 +1,176 @@
+"""params.yaml as a whole, read and validated before a stage starts."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.core.params.datasets import Dataset
+from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
+from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
+from cytopipe.core.params.section import Name, Section, describe
+from cytopipe.errors import CytopipeError
+
+
+class Runtime(Section):
+    """How the stages compute. All keys except `num_workers` can change the bytes of a result."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    num_threads: int = Field(ge=1, le=256)
+    num_workers: int = Field(1, ge=0, le=64)
+
+
+class Tracking(Section):
+    """Tracking with MLflow."""
+
+    enabled: bool = True
+    experiment: str = "cytopipe"
+
+
+def _off(value: Any) -> Any:
+    """YAML parses a bare `off` as false."""
+    return "off" if value is False else value
+
+
+Audit = Annotated[Literal["off", "quick", "full"], BeforeValidator(_off)]
+
+
+class Explain(Section):
+    """Explanations of the classifiers."""
+
+    images: int = Field(
+        ge=0, le=1000, description="test images per class and outcome (right, wrong); 0: no explanations"
+    )
+    steps: int = Field(
+        50, ge=1, le=1000, description="steps of integrated gradients per image, shared by the random baselines"
+    )
+    baselines: int = Field(10, ge=1, le=100, description="random baselines of integrated gradients")
+
+
+class Params(Section):
+    """All parameters.
+
+    `audit`, `explain` and `screenings` are required, because dvc.yaml names them as parameters of stages.
+    """
+
+    runtime: Runtime
+    tracking: Tracking = Tracking()
+    audit: Audit
+    explain: Explain
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    segmenters: dict[Name, Segmenter] = Field(min_length=1)
+    classifiers: dict[Name, Classifier] = Field(min_length=1)
+    screenings: dict[Name, Screening] = Field(description="screenings of whole fields; {} for none")
+
+    @model_validator(mode="after")
+    def _networks_name_their_weights(self) -> Params:
+        # The default serves whoever makes a network in Python; of params.yaml, dvc.yaml reads the key itself.
+        for section in ("segmenters", "classifiers"):
+            for name, network in getattr(self, section).items():
+                if "pretrained" not in network.model_fields_set:
+                    raise PydanticCustomError(
+                        "pretrained",
+                        "{key}: must be given: {none} for random weights, {hub} for those of timm's hub, "
+                        "or a .safetensors file",
+                        {"key": f"{section}.{name}.pretrained", "none": str(RANDOM_WEIGHTS), "hub": str(HUB_WEIGHTS)},
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> Params:
+        for name, dataset in self.datasets.items():
+            _known(f"datasets.{name}.segmenter", dataset.segmenter, self.segmenters)
+        for name, segmenter in self.segmenters.items():
+            _known(f"segmenters.{name}.dataset", segmenter.dataset, self.datasets)
+        for name, classifier in self.classifiers.items():
+            _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
+            if classifier.channels != "rgb":
+                self._refuse_masks_from_test_images(name, classifier)
+        for name, screening in self.screenings.items():
+            _known(f"screenings.{name}.dataset", screening.dataset, self.datasets)
+            _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
+            _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
+            refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
+        return self
+
+    def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:
+        dataset = classifier.dataset
+        segmenter = self.datasets[dataset].segmenter
+        chosen = self.segmenters[segmenter]
+        sources = self.datasets[chosen.dataset].source, self.datasets[dataset].source
+        twin = chosen.dataset != dataset and same_images(*sources)
+        if chosen.training and twin:
+            raise PydanticCustomError(
+                "twin",
+                "classifiers.{name}: the masks of '{dataset}' come from '{segmenter}', which was trained on '{other}', "
+                "the same images in another split; train a segmenter on '{dataset}', use channels: rgb, or use "
+                "a segmenter that needs no training",
+                {"name": name, "dataset": dataset, "segmenter": segmenter, "other": chosen.dataset},
+            )
+        # With cross_fit, no image is segmented by a model that was trained on its group.
+        if classifier.folds and chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
+            raise PydanticCustomError(
+                "folds",
+                "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
+                "images that folds test on; set its cross_fit, use channels: rgb, or use a "
+                "segmenter that was not trained on them",
+                {"name": name, "dataset": dataset, "segmenter": segmenter},
+            )
+
+
+def _known(key: str, name: str, names: dict[str, Any]) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1) or sorted(names)
+        raise PydanticCustomError(
+            "unknown_name",
+            "{key}: there is no '{name}'; did you mean: {near}",
+            {"key": key, "name": name, "near": ", ".join(near)},
+        )
+
+
+def parse_params(data: Any, where: str | Path) -> Params:
+    """Validate parsed YAML.
+
+    Raises:
+        CytopipeError: a parameter is invalid; the message lists every faulty key with the reason, and for an unknown
+            key the nearest known one.
+    """
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        raise CytopipeError(
+            describe(error),
+            where=where,
+            hint="correct the keys named above; `cytopipe preset demo` writes a complete file",
+        ) from None
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params.yaml.
+
+    Raises:
+        CytopipeError: the file is missing or not YAML, or a key is unknown or out of range.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CytopipeError(
+            "no parameters here", where=path, hint="run in the project's root, or create it with `cytopipe preset demo`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CytopipeError(f"cannot be read ({error})", where=path) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise CytopipeError(f"not valid YAML: {getattr(error, 'problem', error)}", where=line) from None
+    return parse_params(data, path)
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml, for editors; `python workflow/export_schema.py` writes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}

@@ -1,0 +1,120 @@
+"""Parameters of the networks: segmenters and classifiers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.core.params.section import Name, Section
+from cytopipe.core.params.training import Normalisation, Training
+
+Channels = Literal["rgb", "rgb+masks", "masked"]
+Head = Literal["own", "linear", "mlp", "svm"]
+Activation = Literal["relu", "mish"]
+
+# What `pretrained` may name beside a .safetensors file. Both are files of the project, because dvc.yaml makes what
+# `pretrained` names a dependency of the training: DVC refuses a path that is missing or empty.
+RANDOM_WEIGHTS = Path("workflow/weights/none")
+HUB_WEIGHTS = Path("workflow/weights/hub")
+
+
+class Network(Section):
+    """What segmenters and classifiers have in common: an architecture, its first weights and the training data."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].append("pretrained"))
+
+    dataset: Name
+    architecture: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    pretrained: Path = Field(
+        RANDOM_WEIGHTS,
+        description=f"the first weights; must be given: {RANDOM_WEIGHTS} for random ones, {HUB_WEIGHTS} for those of "
+        "timm's hub, or a local .safetensors file",
+    )
+
+    @field_validator("pretrained", mode="before")
+    @classmethod
+    def _refuse_former_values(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            path = HUB_WEIGHTS if value else RANDOM_WEIGHTS
+            raise PydanticCustomError("renamed_value", "is now written pretrained: {path}", {"path": str(path)})
+        return value
+
+
+class View(Section):
+    """How a segmenter views an image: resized to one square, or scaled and covered by a sliding window."""
+
+    view: Literal["whole", "tiles"] = Field(
+        "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
+    )
+    input_size: int = Field(64, ge=32, le=4096)
+    scale: float = Field(1.0, gt=0, le=8, description="scale of the image before tiling")
+    overlap: float = Field(0.5, ge=0, lt=1, description="overlap of neighbouring windows, fraction of their side")
+    tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
+    one_cell: bool = Field(False, description="images show one cell: keep only the largest one")
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which an image of this size is resized before windows are cut."""
+        if self.view == "whole":
+            return self.input_size, self.input_size
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+class Segmenter(View, Network):
+    """A segmentation network for cytoplasm and nucleus, and its training."""
+
+    normalisation: Normalisation | None = None
+    cross_fit: int = Field(0, ge=0, le=50, description="number of folds; 0: one model")
+    training: Training | None = None
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> Segmenter:
+        if self.cross_fit == 1:
+            raise PydanticCustomError("cross_fit", "cross_fit is 0 (off) or at least 2 folds")
+        if self.training:
+            augment = self.training.augment
+            used = [name for name in ("mixup", "cutmix", "mosaic") if getattr(augment, name)]
+            if self.training.loss != "ce" or used:
+                what = used[0] if used else f"loss: {self.training.loss}"
+                raise PydanticCustomError("segmenter", "{what} is for classifiers, not for segmenters", {"what": what})
+        return self
+
+
+class Classifier(Network):
+    """A classification network for single cells, and its training."""
+
+    channels: Channels = "rgb+masks"
+    normalisation: Normalisation | None = None
+    input_size: int | None = Field(
+        None, ge=16, le=2048, description="input size of the network; none: that of the tensors"
+    )
+    freeze: bool = Field(False, description="train only the head")
+    head: Head = Field("own", description="own: the architecture's")
+    activation: Activation | None = Field(None, description="activation to use instead of the architecture's")
+    tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
+    folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
+    seeds: int = Field(
+        1, ge=1, le=50, description="number of trainings with different seeds; their mean and spread are reported"
+    )
+    refit: bool = Field(
+        False, description="then train again on training and validation images, for all epochs; for small datasets"
+    )
+    training: Training
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> Classifier:
+        if self.refit and (self.head == "svm" or self.training.early_stopping or self.training.scheduler == "plateau"):
+            raise PydanticCustomError(
+                "refit",
+                "refit leaves no validation images, which head: svm, early_stopping and scheduler: plateau need",
+            )
+        if self.folds == 1:
+            raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
+        if self.folds and self.seeds > 1:
+            raise PydanticCustomError("seeds", "folds already train several networks: leave seeds at 1")
+        if self.head == "svm" and not self.freeze:
+            raise PydanticCustomError("svm", "head: svm needs freeze: true, because it is fitted to frozen features")
+        return self

@@ -1,0 +1,86 @@
+"""Parameters of a training, shared by segmenters and classifiers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from cytopipe.core.params.section import Section
+
+
+class Augmentation(Section):
+    """Random augmentation of training images; 0 or false switches a transformation off."""
+
+    flips: bool | Literal["mirror"] = Field(
+        False,
+        description="true: all eight rotations and reflections; mirror: left-right and up-down flips only",
+    )
+    rotation: float = Field(0, ge=0, le=180, description="largest angle in degrees, in both directions")
+    zoom: float = Field(0, ge=0, lt=1, description="0.1 scales by 0.9 to 1.1")
+    shift: float = Field(0, ge=0, lt=1, description="largest shift, fraction of the side")
+    shear: float = Field(0, ge=0, lt=90, description="largest angle in degrees, in both directions")
+    brightness: float = Field(0, ge=0, le=1)
+    contrast: float = Field(0, ge=0, le=1)
+    saturation: float = Field(0, ge=0, le=1)
+    hue: float = Field(0, ge=0, le=0.5)
+    blur: float = Field(0, ge=0, le=1, description="probability of a Gaussian blur")
+    blur_kernel: int = Field(3, ge=3, le=63, description="largest kernel size of the blur in pixels, odd")
+    noise: float = Field(0, ge=0, le=0.5, description="standard deviation, fraction of the full scale")
+    mixup: float = Field(
+        0, ge=0, le=10, description="classifiers: alpha of the beta distribution of the mixing weights"
+    )
+    cutmix: float = Field(0, ge=0, le=10, description="classifiers: alpha of the beta distribution of the areas")
+    mosaic: float = Field(0, ge=0, le=1, description="classifiers: probability of combining four images into one")
+
+    @model_validator(mode="after")
+    def _kernels_are_odd(self) -> Augmentation:
+        if self.blur_kernel % 2 == 0:
+            raise PydanticCustomError("blur_kernel", "blur_kernel must be odd")
+        return self
+
+
+class Plateau(Section):
+    """Options of `scheduler: plateau`, which lowers the learning rate when the validation loss stops falling."""
+
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(2, ge=0, description="epochs")
+    threshold: float = Field(1e-4, ge=0, lt=1, description="smallest relative decrease that counts")
+
+
+class Training(Section):
+    """Hyperparameters of a training."""
+
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=1, le=65_536)
+    steps_per_epoch: int = Field(0, ge=0, description="batches per epoch; 0: every image once")
+    loss: Literal["ce", "bce", "smooth_l1", "focal"] = Field("ce", description="loss of classifiers")
+    focal_gamma: float = Field(2.0, ge=0, le=10)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
+    scheduler: Literal["none", "cosine", "plateau"] = "cosine"
+    plateau: Plateau = Plateau()
+    warmup_epochs: int = Field(0, ge=0)
+    early_stopping: int = Field(0, ge=0, description="epochs without improvement before stopping; 0: never stop early")
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(0, ge=0, lt=1)
+    gradient_clip: float = Field(0, ge=0, description="largest norm of the gradient; 0: no clipping")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = Field(0, ge=0)
+    augment: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _plateau_has_no_warmup(self) -> Training:
+        if self.scheduler == "plateau" and self.warmup_epochs:
+            raise PydanticCustomError("warmup", "warmup_epochs needs scheduler: cosine or none")
+        return self
+
+
+class Normalisation(Section):
+    """Mean and standard deviation of the colour channels, on the 0-1 scale, instead of those of timm's weights."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]

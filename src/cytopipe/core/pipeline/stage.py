@@ -1,0 +1,235 @@
+"""The frame of every stage script: parameters, number of threads, lock, atomic outputs, tracking and error messages.
+
+A script calls `main`. Torch is imported only after the number of threads is set, because torch reads it once and
+results depend on it (Snakemake exports OMP_NUM_THREADS=1, DVC does not).
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TypeVar
+
+import typer
+from tqdm import tqdm
+
+from cytopipe import paths
+from cytopipe.core.io.atomic import AtomicOutputs
+from cytopipe.core.io.hashing import hash_tree, sha256_bytes
+from cytopipe.core.io.locks import StageLock
+from cytopipe.core.params import Params, load_params
+from cytopipe.core.pipeline.description import Description, Values, read_description
+from cytopipe.core.pipeline.engine import die_with, engine
+from cytopipe.core.pipeline.inputs import hash_inputs
+from cytopipe.core.pipeline.tracking.tracker import Tracker
+from cytopipe.errors import CytopipeError
+
+logger = logging.getLogger("cytopipe")
+LIBRARY = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+class Stage:
+    """One execution of a stage.
+
+    Attributes:
+        name: name of the stage in dvc.yaml.
+        item: name of the dataset, segmenter, classifier or screening; empty for a stage that runs once.
+        params: all of params.yaml.
+        settings: the parameters that the stage depends on, as plain values.
+        inputs: SHA-256 of every input, by path.
+        tracker: the MLflow run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        item: str,
+        params: Params,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        tracker: Tracker,
+        outputs: AtomicOutputs,
+        bars: ExitStack,
+    ) -> None:
+        self.name, self.item, self.params, self.settings = name, item, params, settings
+        self.inputs, self.tracker, self._outputs, self._bars = inputs, tracker, outputs, bars
+
+    def output(self, path: Path) -> Path:
+        """Temporary path to write an output to; all outputs move to their own paths when the stage succeeds."""
+        return self._outputs.path(path)
+
+    def folder(self, path: Path) -> Path:
+        """Like `output`, for a folder, which is created."""
+        working = self.output(path)
+        working.mkdir(parents=True)
+        return working
+
+    def progress(self, items: Iterable[T], total: int | None = None, unit: str = "image") -> Iterator[T]:
+        """Iterate over items with a progress bar on standard error."""
+        yield from tqdm(items, desc=self.label, total=total, unit=f" {unit}", mininterval=_interval(), file=sys.stderr)
+
+    def counter(self) -> Callable[[int, int | None], None]:
+        """A progress bar as a function of (done, total), in bytes or any other unit."""
+        bar = self._bars.enter_context(
+            tqdm(desc=self.label, unit="", unit_scale=True, mininterval=_interval(), file=sys.stderr)
+        )
+
+        def update(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return update
+
+    def on_epoch(self, part: str, measures: dict[str, float]) -> None:
+        """Show an epoch and log it to MLflow."""
+        shown = "  ".join(
+            f"{name} {value:.4f}" for name, value in measures.items() if name.startswith(("train", "val"))
+        )
+        logger.info("%s epoch %d: %s", " ".join(filter(None, (self.label, part))), measures["epoch"], shown)
+        prefix = f"{part}/" if part else ""
+        self.tracker.log_metrics(
+            {f"{prefix}{name}": value for name, value in measures.items() if name != "epoch"},
+            step=int(measures["epoch"]),
+        )
+
+    @property
+    def label(self) -> str:
+        """`stage` or `stage@item`."""
+        return f"{self.name}@{self.item}" if self.item else self.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder for checkpoints, named by a hash of all that determines the result: inputs, parameters and code."""
+        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0]))]
+        key = sha256_bytes(repr([sorted(self.inputs.items()), self.settings, code]).encode())[:24]
+        return paths.CHECKPOINTS / self.label / key
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder for intermediate files, removed at the end."""
+        folder = paths.STATE / "scratch" / self.label
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _interval() -> float:
+    """Seconds between updates of a progress bar; in a log file, a line every 10 s is enough."""
+    return 0.2 if sys.stderr.isatty() else 10
+
+
+Run = Callable[[Stage], None]
+
+
+def main(run: Run, doc: str | None) -> None:
+    """Run the command line of a stage script, `stages/NAME.py`; dvc.yaml next to `stages/` describes the stage NAME.
+
+    Args:
+        run: does the work of the stage.
+        doc: help text.
+    """
+    script = Path(sys.argv[0]).absolute()
+    description = read_description(script.parents[1] / "dvc.yaml")
+    kind = description.stages[script.stem].kind
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    which = typer.Argument(metavar=kind.upper(), help=f"Name of a {kind} in the parameters.")
+    if kind:
+
+        @app.command(help=doc)
+        def with_item(item: str = which, params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
+            _guard(description, script.stem, item, params, run, debug)
+    else:
+
+        @app.command(help=doc)
+        def without_item(params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
+            _guard(description, script.stem, "", params, run, debug)
+
+    gc.set_threshold(100_000)  # rare collections save 0.7 s: most objects come from imports and stay
+    try:
+        app()
+    finally:
+        gc.freeze()  # skips the collection at exit, which would take a second
+
+
+def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool) -> None:
+    """Run the stage; turn an error that the user can fix into a message and exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logger.setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _execute(description, name, item, file, run)
+    except (CytopipeError, OSError) as error:  # OSError: a full disk, a missing permission
+        if debug:
+            raise
+        print(f"error in {name}{'@' + item if item else ''}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _execute(description: Description, name: str, item: str, file: Path, run: Run) -> None:
+    params = load_params(file)
+    section = description.stages[name].section
+    if section and item not in getattr(params, section):
+        known = ", ".join(getattr(params, section))
+        raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
+    fix_threads(params.runtime.num_threads)
+    die_with(engine())
+    label = f"{name}@{item}" if item else name
+    values = params.model_dump(mode="json")
+    settings = _settings(description, name, item, values)
+    start = time.monotonic()
+    with StageLock(paths.LOCKS / f"{label}.lock"):
+        inputs = hash_inputs(description.inputs(name, item, values), description.outputs(values), label)
+        tracker = Tracker(
+            stage=name,
+            item=item or None,
+            experiment=params.tracking.experiment,
+            enabled=params.tracking.enabled,
+            params=settings,
+            inputs=inputs,
+            root=Path.cwd(),
+        )
+        with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
+            run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
+        shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
+    logger.info("%s: done in %.1f s", label, time.monotonic() - start)
+
+
+def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:
+    """The parameters that a stage depends on, as plain values: runtime, its entry, and those common to all entries."""
+    stage = description.stages[name]
+    runtime = {key: value for key, value in values["runtime"].items() if key != "num_workers"}
+    entry = {stage.kind: values[stage.section][item]} if stage.section else {}
+    common = {key: values[key] for key in stage.params if key in values and key not in description.sections}
+    return {"runtime": runtime, **entry, **common}
+
+
+def fix_threads(count: int) -> None:
+    """Set the number of threads of every numerical library, before any of them is imported."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ[variable] = str(count)
+    # With spinning idle threads, two processes that share cores were 10 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

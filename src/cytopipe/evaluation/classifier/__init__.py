@@ -1,0 +1,1 @@
+"""The test of a classifier on images that it has never seen."""

@@ -1,0 +1,1 @@
+"""Classifiers side by side, on the same test images."""

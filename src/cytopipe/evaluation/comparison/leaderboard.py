@@ -1,0 +1,222 @@
+"""The leaderboard: classifiers ranked on the same test images, with intervals and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from cytopipe import paths
+from cytopipe.core.io.tables import markdown
+from cytopipe.core.params import Classifier
+from cytopipe.errors import CytopipeError
+from cytopipe.metrics.classification import LEVEL, group_draws, interval
+from cytopipe.metrics.comparison import holm, indistinguishable_groups, mcnemar, paired_bootstrap
+from cytopipe.metrics.registry import of_task, ranked
+from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.leaderboard import Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
+from cytopipe.results.numbers import Estimate, Interval
+from cytopipe.results.predictions import Predictions
+
+LEADING = of_task("classification")[0].key  # the metric by which classifiers are ranked
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Results of one classifier on the test images; `settings` are all its parameters but the channels."""
+
+    name: str
+    settings: Mapping[str, Any]
+    details: ClassifierDetails
+    predictions: Predictions
+
+    @classmethod
+    def read(cls, name: str, config: Classifier) -> Entry:
+        """Read the results that the stage `evaluate` wrote.
+
+        Raises:
+            CytopipeError: if a file is missing or invalid.
+        """
+        files = paths.classifier(name)
+        settings = config.model_dump(exclude={"channels"})
+        return cls(name, settings, ClassifierDetails.read(files.details), Predictions.read(files.predictions))
+
+    @property
+    def title(self) -> str:
+        """Title of its ranking; cross-validated classifiers are tested on all images and ranked separately."""
+        folds = self.settings.get("folds")
+        return f"{self.details.dataset}, {folds} folds" if folds else self.details.dataset
+
+
+def difference(first: Entry, second: Entry) -> Difference:
+    """Accuracy of `first` minus that of `second`, with the interval of a paired bootstrap over groups.
+
+    The interval is None if there is only one group.
+
+    Raises:
+        CytopipeError: if the two were tested on different images.
+    """
+    if first.predictions.ids != second.predictions.ids:
+        raise CytopipeError(f"'{first.name}' and '{second.name}' were tested on different images")
+    gain = first.predictions.correct - second.predictions.correct
+    limits = interval([float(gain[rows].mean()) for rows in group_draws(first.predictions.groups)])
+    return Difference(accuracy_difference=float(gain.mean()), interval=Interval(**limits) if limits else None)
+
+
+def compare_all(ranked: Sequence[Entry]) -> tuple[tuple[Pair, ...], tuple[tuple[str, ...], ...]]:
+    """Compare every pair of classifiers, and find runs of the ranking without a significant difference.
+
+    A difference is resolved (significant) if the p-value of the paired bootstrap over groups is below 5 % after Holm's
+    correction for the number of pairs. McNemar's test, which takes images as independent, is given for comparison.
+
+    Returns:
+        The pairs, and the runs of names without a resolved difference, best first. With a single group of images there
+        is no bootstrap, and `p_bootstrap` is None.
+    """
+    draws = group_draws(ranked[0].predictions.groups)
+    entries = {(one.name, two.name): (one, two) for one, two in combinations(ranked, 2)}
+    found = {names: difference(*pair) for names, pair in entries.items()}
+    answers = {names: (one.predictions.correct, two.predictions.correct) for names, (one, two) in entries.items()}
+    chances = {names: paired_bootstrap(one - two, draws) for names, (one, two) in answers.items()}
+    corrected = holm({names: 1.0 if p is None else p for names, p in chances.items()})
+    mcnemars = holm({names: mcnemar(*pair) for names, pair in answers.items()})
+    pairs = tuple(
+        Pair(
+            first=names[0],
+            second=names[1],
+            **dict(found[names]),
+            p_bootstrap=corrected[names] if draws else None,
+            p_mcnemar=mcnemars[names],
+            resolved=corrected[names] < 1 - LEVEL,
+        )
+        for names in entries
+    )
+    resolved = {frozenset((pair.first, pair.second)) for pair in pairs if pair.resolved}
+    equals = indistinguishable_groups([entry.name for entry in ranked], resolved)
+    return pairs, tuple(tuple(names) for names in equals)
+
+
+def leaderboard(entries: Sequence[Entry]) -> Leaderboard:
+    """Make one ranking per dataset, best first, and compare networks that differ only in their mask channels.
+
+    Raises:
+        CytopipeError: if classifiers of one dataset were tested on different images.
+    """
+    rankings = {}
+    for title in sorted({entry.title for entry in entries}):
+        ranked = sorted((one for one in entries if one.title == title), key=_place)
+        pairs, equals = compare_all(ranked)
+        rankings[title] = Ranking(
+            test_images=len(ranked[0].predictions.rows),
+            test_groups=len(set(ranked[0].predictions.groups)),
+            classifiers=tuple(_row(entry, ranked[0]) for entry in ranked),
+            pairs=pairs,
+            equals=equals,
+            masks=tuple(_mask_effects(ranked)),
+        )
+    return Leaderboard(rankings)
+
+
+def _place(entry: Entry) -> tuple[float, str]:
+    return -(entry.details.metrics[LEADING].value or 0.0), entry.name
+
+
+def _row(entry: Entry, best: Entry) -> RankedClassifier:
+    details = entry.details
+    return RankedClassifier(
+        name=entry.name,
+        architecture=details.architecture,
+        channels=details.channels,
+        parameters=details.parameters,
+        metrics=details.metrics,
+        seeds=details.seeds.metrics[LEADING] if details.seeds else None,
+        against_best=None if entry is best else difference(entry, best),
+    )
+
+
+def _mask_effects(entries: Sequence[Entry]) -> Iterator[MaskEffect]:
+    for plain in entries:
+        for other in entries:
+            seen = other.details.channels
+            if plain.details.channels == "rgb" != seen and other.settings == plain.settings:
+                yield MaskEffect(
+                    with_masks=other.name, without=plain.name, channels=seen, **dict(difference(other, plain))
+                )
+
+
+def to_markdown(board: Leaderboard) -> str:
+    """The leaderboard as Markdown."""
+    parts = ["# Leaderboard\n"]
+    for title, ranking in board.root.items():
+        parts.append(
+            f"## {title}\n\n{ranking.test_images} test images of {ranking.test_groups} groups. "
+            "Intervals are 95 %, by a bootstrap over groups.\n"
+        )
+        parts.append(_ranking(ranking.classifiers))
+        if ranking.pairs:
+            parts.append(_resolution(ranking))
+        if ranking.masks:
+            parts.append("Do masks help?\n")
+            parts += [_verdict(effect) for effect in ranking.masks]
+    return "\n".join(parts)
+
+
+def _ranking(rows: Sequence[RankedClassifier]) -> str:
+    first, *others = ranked()
+    header = ("classifier", "channels", "parameters", first.name, "95 %", *(one.name for one in others))
+    return markdown(
+        (*header, "against the best"),
+        [
+            (
+                row.name,
+                row.channels,
+                f"{row.parameters:,}",
+                _leading(row),
+                _range(row.metrics[first.key], ".3f"),
+                *(_number(row.metrics[one.key].value) for one in others),
+                "-" if row.against_best is None else _signed(row.against_best),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _leading(row: RankedClassifier) -> str:
+    seeds, value = row.seeds, row.metrics[LEADING].value
+    spread = f"; {len(seeds.values)} seeds {_number(seeds.mean)} ± {_number(seeds.sd)}" if seeds else ""
+    return f"{_number(value)}{spread}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _resolution(ranking: Ranking) -> str:
+    told_apart = sum(pair.resolved for pair in ranking.pairs)
+    groups = "; ".join(", ".join(f"`{name}`" for name in names) for names in ranking.equals if len(names) > 1)
+    if all(pair.p_bootstrap is None for pair in ranking.pairs):
+        return f"All test images are of one group, which can resolve no difference. Not told apart: {groups}.\n"
+    return f"{told_apart} of {len(ranking.pairs)} differences are resolved (paired bootstrap over groups, Holm). " + (
+        f"Not told apart: {groups}.\n" if groups else "All are told apart.\n"
+    )
+
+
+def _range(limits: Estimate | Interval | None, form: str) -> str:
+    return "-" if limits is None or limits.low is None else f"{limits.low:{form}} to {limits.high:{form}}"
+
+
+def _signed(found: Difference) -> str:
+    return f"{found.accuracy_difference:+.3f} ({_range(found.interval, '+.3f')})"
+
+
+def _verdict(effect: MaskEffect) -> str:
+    limits = effect.interval
+    if limits and limits.low > 0:
+        answer = "they help"
+    elif limits and limits.high < 0:
+        answer = "they harm"
+    else:
+        answer = "no difference that this test set can resolve"
+    pair = f"`{effect.with_masks}` ({effect.channels}) against `{effect.without}` (rgb)"
+    return f"- {pair}: {_signed(effect)}: {answer}.\n"

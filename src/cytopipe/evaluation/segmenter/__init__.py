@@ -1,0 +1,1 @@
+"""The test of a segmenter on images that it has never seen."""

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cytopipe.core.io.folders import copy_tree, is_junk, list_files
+from cytopipe.errors import CytopipeError
+
+
+def make(path: Path, text: str = "x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/a.png", "x/.DS_Store", "Thumbs.db", "x/._a.png", ".git/HEAD"])
+def test_what_operating_systems_leave_is_junk(name: str) -> None:
+    assert is_junk(name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "x/.hidden", "_a.png", "Thumbs.db.png", "MACOSX/a"])
+def test_other_names_are_not_junk(name: str) -> None:
+    assert not is_junk(name)
+
+
+def test_files_are_listed_sorted_and_through_links(tmp_path: Path) -> None:
+    make(tmp_path / "out" / "c")
+    make(tmp_path / "x" / "b" / "a")
+    make(tmp_path / "x" / "B")
+    (tmp_path / "x" / "link").symlink_to(tmp_path / "out")
+    assert list_files(tmp_path / "x") == ["B", "b/a", "link/c"]
+
+
+def test_a_link_to_a_folder_above_is_an_error_and_no_endless_walk(tmp_path: Path) -> None:
+    make(tmp_path / "x" / "a")
+    (tmp_path / "x" / "loop").symlink_to(tmp_path / "x")
+    with pytest.raises(CytopipeError, match=r"loop: this link leads to a folder above"):
+        list_files(tmp_path / "x")
+
+
+def test_broken_links_and_pipes_are_errors_that_name_them(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(CytopipeError, match="a: this is a link that leads nowhere"):
+        list_files(tmp_path)
+    (tmp_path / "a").unlink()
+    os.mkfifo(tmp_path / "b")
+    with pytest.raises(CytopipeError, match="b: this is not a regular file"):
+        list_files(tmp_path)
+
+
+def test_a_copy_has_files_for_links_and_no_junk(tmp_path: Path) -> None:
+    make(tmp_path / "x" / "a", "one")
+    make(tmp_path / "x" / ".DS_Store")
+    (tmp_path / "x" / "d").mkdir()
+    (tmp_path / "x" / "d" / "link").symlink_to(make(tmp_path / "far", "three"))
+    (tmp_path / "target").mkdir()
+    calls: list[tuple[int, int | None]] = []
+    counts = copy_tree(tmp_path / "x", tmp_path / "target", progress=lambda *call: calls.append(call))
+    assert counts == (2, 1)
+    assert list_files(tmp_path / "target") == ["a", "d/link"]
+    assert not (tmp_path / "target/d/link").is_symlink()
+    assert (tmp_path / "target/d/link").read_text() == "three"
+    assert calls == [(3, 8), (8, 8)]
+
+
+def test_a_confined_copy_refuses_links_that_lead_out(tmp_path: Path) -> None:
+    make(tmp_path / "x" / "a")
+    (tmp_path / "x" / "passwd").symlink_to("/etc/passwd")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(CytopipeError, match="link passwd leads out"):
+        copy_tree(tmp_path / "x", tmp_path / "target", confined=True)
+
+
+def test_a_folder_is_not_copied_into_itself(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    (tmp_path / "target").mkdir()
+    with pytest.raises(CytopipeError, match="copied into itself"):
+        copy_tree(tmp_path, tmp_path / "target")

@@ -1,14 +1,16 @@
-"""The last output of `make repro`: the leaderboard and what to look at next."""
+"""The last output of `make repro`: the leaderboard, what to look at next, and whether the run agrees with the record."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cytopipe import paths
+from cytopipe.errors import CytopipeError
+from cytopipe.verify import verify
 
 
 def main() -> None:
-    """Print the leaderboard and the next steps."""
+    """Print the leaderboard, the next steps and the verdict of `cytopipe verify`."""
     print()
     print(paths.LEADERBOARD_MD.read_text(encoding="utf-8"))
     figures = sorted(Path("results/classifiers").glob("*/figures/confusion.png"))
@@ -23,6 +25,15 @@ def main() -> None:
     }
     width = max(map(len, steps))
     print("Next:", *(f"  {step.ljust(width)}  {what}" for step, what in steps.items()), sep="\n")
+    print(f"\n{verdict()}")
+
+
+def verdict() -> str:
+    """One line: whether the run agrees with the dvc.lock of the last commit, and why dvc.lock differs from it."""
+    try:
+        return verify(Path()).line
+    except CytopipeError as error:  # outside of git, say: the run itself is fine
+        return f"verify: nothing to compare: {error.what}"
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-STATE = Path(".cytopipe")  # locks, downloads and checkpoints: never an output
+STATE = Path(".cytopipe")  # locks, downloads, checkpoints and provenance: never an output
 LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
+PROVENANCE = STATE / "provenance"
+RECORD = Path("workflow/record.json")
 PRESETS = Path("workflow/presets")
 PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")

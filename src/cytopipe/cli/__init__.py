@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen
+from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen, verify
 from cytopipe.cli.common import EXIT_STATUS, FAILED
 
 _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
@@ -51,6 +51,7 @@ for _name, _module in {
     "models": models,
     "datasets": datasets,
     "results": results,
+    "verify": verify,
     "gate": gate,
     "predict": predict,
     "screen": screen,

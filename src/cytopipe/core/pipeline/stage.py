@@ -30,6 +30,7 @@ from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.inputs import hash_inputs
+from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.errors import CytopipeError
 
@@ -215,6 +216,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
         with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
+        Machine.here(params).leave(label)
     logger.info("%s: done in %.1f s", label, time.monotonic() - start)
 
 

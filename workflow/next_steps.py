@@ -1,4 +1,4 @@
-"""The last output of `make repro`: the leaderboard, what to look at next, and whether the run agrees with the record."""
+"""The last output of `make repro`: the leaderboard, what to look at next, and the verdict of `cytopipe verify`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cytopipe.core.io.tables import markdown
+from cytopipe.verify.metrics import MetricCheck
 from cytopipe.verify.verdict import Verdict, listed
 
 
@@ -17,20 +18,14 @@ def to_table(verdict: Verdict) -> str:
     ]
     parts = [markdown(("stage", "same outputs", "status", "what differs"), stages)]
     if verdict.metrics.checks:
-        rows = [
-            (
-                f"{one.file}: {one.metric}",
-                _number(one.here),
-                _number(one.recorded),
-                f"{one.tolerance:g}",
-                _word(one.passed),
-            )
+        metrics = [
+            (f"{one.file}: {one.metric}", _number(one.here), _number(one.recorded), f"{one.tolerance:g}", _word(one))
             for one in verdict.metrics.checks
         ]
-        parts.append(markdown(("metric", "here", "recorded", "tolerance", "verdict"), rows))
+        parts.append(markdown(("metric", "here", "recorded", "tolerance", "verdict"), metrics))
     if verdict.facts:
-        rows = [(name, here, there) for name, (here, there) in verdict.facts.items()]
-        parts.append(markdown(("machine", "here", "recorded"), rows))
+        facts = [(name, here, there) for name, (here, there) in verdict.facts.items()]
+        parts.append(markdown(("machine", "here", "recorded"), facts))
     return "\n".join(parts)
 
 
@@ -76,5 +71,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _word(passed: bool) -> str:
-    return "ok" if passed else "**beyond**"
+def _word(check: MetricCheck) -> str:
+    return "ok" if check.passed else "**beyond**"

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from cytopipe.core.pipeline.machine import Machine
-from cytopipe.verify.compare import INCOMPARABLE, StageCheck, compare
+from cytopipe.verify.compare import StageCheck, Status, compare
 from cytopipe.verify.metrics import MetricCheck, MetricChecks, compare_metrics
 from cytopipe.verify.present import Present
 from cytopipe.verify.promise import broken_promise
@@ -109,7 +109,7 @@ class Verdict:
         """Why the other stages cannot be compared."""
         counts = Counter(one.status for one in self.stages)
         params = dict.fromkeys(name for one in self.stages if one.status == "other parameters" for name in one.params)
-        reasons = {
+        reasons: dict[Status, str] = {
             "other parameters": f"other parameters ({listed(list(params))})",
             "new": "not in the record",
             "missing": "not run here",
@@ -155,12 +155,13 @@ def _first(stages: Iterable[StageCheck]) -> StageCheck | None:
 def _of_metrics(found: MetricChecks) -> str:
     if not found.checks:
         return "no metrics to compare" if not found.unknown else "the record's metrics are not at hand (`dvc fetch`)"
-    failed = [one for one in found.checks if not one.passed]
-    missing = f", {len(found.unknown)} files of metrics not at hand (`dvc fetch`)" if found.unknown else ""
+    failed = [shown(one) for one in found.checks if not one.passed]
     if failed:
-        return f"{len(failed)} of {len(found.checks)} metrics beyond tolerance ({listed(list(map(shown, failed)))}){missing}"
-    largest = max(found.checks, key=lambda one: (one.change or 0) / max(one.tolerance, 1e-12))
-    return f"all {len(found.checks)} metrics within tolerance (most: {shown(largest)}){missing}"
+        text = f"{len(failed)} of {len(found.checks)} metrics beyond tolerance ({listed(failed)})"
+    else:
+        largest = max(found.checks, key=lambda one: (one.change or 0) / max(one.tolerance, 1e-12))
+        text = f"all {len(found.checks)} metrics within tolerance (most: {shown(largest)})"
+    return f"{text}, {len(found.unknown)} files of metrics not at hand (`dvc fetch`)" if found.unknown else text
 
 
 def shown(check: MetricCheck) -> str:

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = "tests/baselines/tiny.record.json"  # `python tests/renew_baselines.py` writes it
 MINUTES = 60
 OUTPUTS = ("data", "models", "results")
 LEFTOVERS = {".snakemake_timestamp", ".gitignore"}

@@ -24,7 +24,7 @@ class PresentStage:
     """
 
     def __init__(self, stage: Any, before: tuple[str, ...], produced: frozenset[str]) -> None:
-        self.label: str = stage.addressing
+        self.label: str = stage.name
         self.before = before
         self._stage, self._produced = stage, produced
 
@@ -83,8 +83,8 @@ class Present:
             ) from None
         except DvcException as error:
             raise CytopipeError(str(error), where=root / "dvc.yaml") from None
-        stages = {stage.addressing: stage for stage in self._repo.index.stages}
-        before = {label: tuple(dep.addressing for dep in graph.successors(stage)) for label, stage in stages.items()}
+        stages = {stage.name: stage for stage in self._repo.index.stages}
+        before = {label: tuple(dep.name for dep in graph.successors(stage)) for label, stage in stages.items()}
         produced = frozenset(out.def_path for stage in stages.values() for out in stage.outs)
         order = TopologicalSorter(before).static_order()
         self.stages: Mapping[str, PresentStage] = {

@@ -31,7 +31,7 @@ def test_every_stage_leaves_the_facts_of_its_machine(finished: Finished) -> None
 def test_tiny_has_its_golden_hashes(finished: Finished) -> None:
     machine = Machine.of_stage("compare", finished.dvc.folder)
     assert machine
-    if not machine.has_avx2:
+    if not machine.is_portable:
         pytest.skip(f"the golden hashes are those of x86-64 with AVX2; this is {machine.architecture}")
     verdict = finished.dvc.run("cytopipe", "verify", "--record", GOLDEN)  # prints the first stage that departs, and why
     assert f"bit-identical to {GOLDEN}" in verdict

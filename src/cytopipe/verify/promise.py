@@ -26,7 +26,7 @@ def broken_promise(here: Machine, there: Machine | None) -> str:
         return "" if there and not _effective(other) else "a GPU was used"
     if here.cpu == "portable" and (there is None or there.cpu == "portable"):
         machines = [here] if there is None else [here, there]
-        return "" if all(one.has_avx2 for one in machines) else "not x86-64 with AVX2"
+        return "" if all(one.is_portable for one in machines) else "not x86-64 with AVX2"
     if there is None:
         return "runtime.cpu is native and the record does not name its machine"
     return "runtime.cpu is native and the machine another one" if _effective(other) else ""

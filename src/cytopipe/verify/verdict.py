@@ -110,7 +110,7 @@ class Verdict:
         counts = Counter(one.status for one in self.stages)
         params = dict.fromkeys(name for one in self.stages if one.status == "other parameters" for name in one.params)
         reasons: dict[Status, str] = {
-            "other parameters": f"other parameters ({listed(list(params))})",
+            "other parameters": f"with other parameters ({listed(list(params))})",
             "new": "not in the record",
             "missing": "not run here",
         }
@@ -134,16 +134,16 @@ def judge(present: Present, record: Record, tolerance: float | None = None) -> V
         here = first.here or Machine.here(present.params)
         facts = here.differences(first.there) if first.there else {}
         unpromised = broken_promise(here, first.there)
-    kind = _kind(stages, metrics, bool(unpromised))
+    # Another machine explains other bytes; code does not, nor does an edited file on the same machine.
+    explained = first is not None and bool(unpromised) and not first.sources and bool(facts or not first.edited)
+    kind = _kind(stages, metrics, explained)
     lock = _of_lock(kind) if record.changed_lock else ""
     return Verdict(record.name, kind, stages, metrics, facts, unpromised, lock, bool(record.stages))
 
 
-def _kind(stages: Sequence[StageCheck], metrics: MetricChecks, unpromised: bool) -> Kind:
-    first = _first(stages)
-    if first is None:
+def _kind(stages: Sequence[StageCheck], metrics: MetricChecks, explained: bool) -> Kind:
+    if _first(stages) is None:
         return "bit-identical" if any(one.status == "same" for one in stages) else "nothing to compare"
-    explained = unpromised and not first.sources
     agrees = bool(metrics.checks) and not metrics.unknown and all(one.passed for one in metrics.checks)
     return "within tolerance" if explained and agrees else "departs"
 

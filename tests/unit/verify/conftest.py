@@ -13,6 +13,7 @@ import yaml
 from committed_project import STAGES, Project
 from cytopipe import paths
 from cytopipe.core.pipeline.machine import Machine
+from cytopipe.core.pipeline.processor import X86_64_V3
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def machine() -> Machine:
     return Machine(
         architecture="x86_64",
         processor="One",
-        features=("avx2", "avx512f", "fma"),
+        features=(*sorted(X86_64_V3), "avx512f"),
         caches={"L1": "32K"},
         cores=2,
         cpu="native",
@@ -79,4 +80,4 @@ def machine() -> Machine:
 @pytest.fixture
 def older(machine: Machine) -> Machine:
     """Another machine, without AVX-512."""
-    return machine.model_copy(update={"processor": "Two", "features": ("avx2", "fma")})
+    return machine.model_copy(update={"processor": "Two", "features": tuple(sorted(X86_64_V3))})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cytopipe.core.pipeline.machine import Machine
+from cytopipe.core.pipeline.processor import X86_64_V3
 from cytopipe.verify.promise import broken_promise
 
 NEWER = {"packages": {"numpy": "2.5", "torch": "2.14"}}
@@ -16,7 +17,7 @@ PORTABLE = {"cpu": "portable"}
 @pytest.mark.parametrize(
     ("both", "here", "words"),
     [
-        (PORTABLE, {"features": ("avx2", "fma"), "processor": "Two", "libc": "glibc 2.31", "cores": 64}, ""),
+        (PORTABLE, {"features": tuple(X86_64_V3), "processor": "Two", "libc": "glibc 2.31", "cores": 64}, ""),
         (PORTABLE, {"python": "3.11.9"}, ""),
         (PORTABLE, {"python": "3.12.2"}, "another Python"),
         (PORTABLE, {"features": ("sse4_2",)}, "not x86-64 with AVX2"),
@@ -29,7 +30,7 @@ PORTABLE = {"cpu": "portable"}
         (PORTABLE, GPU, "other gpu than the record"),
         ({}, {}, ""),
         ({}, {"processor": "the same by another name", "cores": 64}, ""),
-        ({}, {"features": ("avx2", "fma")}, "runtime.cpu is native and the machine another one"),
+        ({}, {"features": tuple(X86_64_V3)}, "runtime.cpu is native and the machine another one"),
         ({}, {"caches": {"L1": "48K"}}, "runtime.cpu is native and the machine another one"),
         ({}, NEWER, "other numpy than the record"),
     ],

@@ -132,7 +132,7 @@ def test_other_parameters_are_named_and_what_depends_on_them_is_not_compared(pro
     assert [one.status for one in verdict.stages] == ["same", "other parameters", "other parameters"]
     assert verdict.holds
     assert verdict.line.startswith(
-        "verify: bit-identical to HEAD in 1 of 3 stages; 2 other parameters (runtime.num_threads, explain."
+        "verify: bit-identical to HEAD in 1 of 3 stages; 2 with other parameters (runtime.num_threads, explain."
     )
     assert verdict.line.endswith("dvc.lock changed: commit it to make this run the record")
 
@@ -144,7 +144,7 @@ def test_a_project_of_its_own_has_nothing_to_compare(project: Project) -> None:
     project.finish()
     verdict = project.verify()
     assert verdict.kind == "nothing to compare" and not verdict.holds
-    assert verdict.line.startswith("verify: nothing to compare with HEAD: 3 other parameters (audit)")
+    assert verdict.line.startswith("verify: nothing to compare with HEAD: 3 with other parameters (audit)")
 
 
 def test_changed_code_is_the_reason(project: Project) -> None:

@@ -19,19 +19,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_json
 from cytopipe.core.params import Params
+from cytopipe.core.pipeline.processor import AVX512_SKX, X86_64_V3, features, is_portable
 
 # The instruction sets by which numerical libraries choose their kernels, as Linux names them.
-INSTRUCTION_SETS = (
-    *("sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni"),
-    *("avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
-    *("amx_tile", "amx_int8", "amx_bf16"),
+INSTRUCTION_SETS = X86_64_V3 | {
+    *("sse4_1", "sse4_2", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
+    *AVX512_SKX,
     *("asimd", "asimddp", "bf16", "i8mm", "sve", "sve2"),  # of ARM
-)
+}
 COMPUTING = (
     *("numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "opencv-python-headless", "pillow", "pyvips"),
     *("imagehash", "albumentations", "torch", "torchvision", "timm", "monai", "captum", "safetensors", "matplotlib"),
 )
-X86_64 = ("x86_64", "AMD64")
 
 
 class Machine(BaseModel):
@@ -70,14 +69,13 @@ class Machine(BaseModel):
     @classmethod
     def here(cls, params: Params) -> Self:
         """The facts of this machine as this process uses it."""
-        name, features = read_cpuinfo()
         return cls(
             architecture=platform.machine(),
-            processor=name,
-            features=features,
+            processor=read_name(),
+            features=tuple(name for name in features() if name in INSTRUCTION_SETS),
             caches=read_caches(),
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            cpu=getattr(params.runtime, "cpu", "native"),
+            cpu=params.runtime.cpu,
             threads=params.runtime.num_threads,
             gpu=_gpu(),
             system=platform.system(),
@@ -99,9 +97,9 @@ class Machine(BaseModel):
         write_json(_file(label), self.model_dump(mode="json"))
 
     @property
-    def has_avx2(self) -> bool:
-        """Whether it is an x86-64 processor with AVX2, on which `runtime.cpu: portable` promises the same bytes."""
-        return self.architecture in X86_64 and {"avx2", "fma"} <= set(self.features)
+    def is_portable(self) -> bool:
+        """Whether `runtime.cpu: portable` promises the same bytes on this processor: x86-64 with AVX2."""
+        return is_portable(self.features)
 
     def differences(self, other: Machine) -> dict[str, tuple[str, str]]:
         """The facts that differ, by name: here and there. Of features and packages only the differing ones."""
@@ -130,17 +128,14 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def read_cpuinfo(file: Path = Path("/proc/cpuinfo")) -> tuple[str, tuple[str, ...]]:
-    """Model of the processor and those of its features that are in `INSTRUCTION_SETS`, as Linux lists them."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    first: dict[str, str] = {}
-    for line in lines:
+def read_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Model of the processor with its family and number, as clouds leave the number out of the name."""
+    found: dict[str, str] = {}
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []:
         name, _, value = line.partition(":")
-        first.setdefault(name.strip(), value.strip())
-    flags = set(first.get("flags", first.get("Features", "")).split())
-    numbers = [f"{word} {first[key]}" for word, key in (("family", "cpu family"), ("model", "model")) if key in first]
-    name = ", ".join([first.get("model name", platform.processor()), *numbers])  # clouds leave numbers out of names
-    return name, tuple(sorted(flags & set(INSTRUCTION_SETS)))
+        found.setdefault(name.strip(), value.strip())
+    numbers = [f"{word} {found[key]}" for word, key in (("family", "cpu family"), ("model", "model")) if key in found]
+    return ", ".join([found.get("model name", platform.processor()), *numbers])
 
 
 def read_caches(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> dict[str, str]:

@@ -15,7 +15,9 @@ import yaml
 
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.io.locks import StageLock
+from cytopipe.core.params import load_params
 from cytopipe.core.pipeline import stage as module
+from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.errors import CytopipeError
 
@@ -116,6 +118,13 @@ def test_outputs_appear_together_when_the_stage_succeeds(
     assert call(run) == 0
     assert outputs(project) == {"data/old.txt": "new", "data/folder/new.txt": "new"}
     assert "organize@tiny: done in" in caplog.text
+
+
+def test_a_stage_leaves_the_facts_of_its_machine_when_it_succeeds(call: Call) -> None:
+    assert call(partial(write, fail=FAULTY)) == 1
+    assert Machine.of_stage("organize@tiny") is None
+    assert call(write) == 0
+    assert Machine.of_stage("organize@tiny") == Machine.here(load_params(Path("params.yaml")))
 
 
 FULL = OSError(28, "No space left on device", "x.npy")

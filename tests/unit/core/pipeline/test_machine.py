@@ -63,7 +63,7 @@ def test_only_facts_that_differ_are_listed(params: Params) -> None:
             "features": ("avx", "avx512f"),
             "caches": {"L1": "48K"},
             "packages": {"a": "2", "b": "1"},
-            "threads": 64,
+            "threads": 9,
         }
     )
     assert one.differences(one) == {}

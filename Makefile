@@ -3,6 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+UV := $(shell command -v uv)
+INSTALL := $(if $(UV),uv pip install --quiet --python $(VENV)/bin/python,$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check)
+# `make setup CPU=1`: torch without CUDA, from this index (no hashes); everything else as it is pinned.
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+GPU_PACKAGES := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
@@ -12,7 +17,7 @@ export DVC_NO_ANALYTICS := true
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(READY) ## only make .venv with the exact pins; `source .venv/bin/activate` then gives you its commands
+setup: $(READY) ## only make .venv with the exact pins (CPU=1: torch without CUDA); then `source .venv/bin/activate`
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 	dvc repro
@@ -47,12 +52,19 @@ bench: $(READY) ## measure speed and memory as ratios
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh
 
-# The environment is renewed when the pins change.
+# The environment is renewed when the pins change. uv installs it where it is at hand, pip elsewhere; both check hashes.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "cytopipe needs Python 3.11 or later; call make PYTHON=python3.12, say"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
+		{ echo "cytopipe needs Python 3.11.5 or later; call make PYTHON=python3.12, say"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+ifdef CPU
+	@echo "installing the pinned packages, torch without CUDA from $(CPU_INDEX)"
+	awk '/^[^ #]/ { pinned = $$0 !~ /$(GPU_PACKAGES)/ } pinned' requirements.lock > $(VENV)/requirements.lock
+	$(INSTALL) --require-hashes --no-deps -r $(VENV)/requirements.lock
+	$(INSTALL) --no-deps --index-url $(CPU_INDEX) $$(grep -oE '^(torch|torchvision)==[0-9.]+' requirements.lock)
+else
 	@echo "installing the pinned packages (once; several GB because of torch's CUDA libraries)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(INSTALL) --require-hashes -r requirements.lock
+endif
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $(READY)

@@ -1,14 +1,17 @@
 #!/bin/sh
-# Renew requirements.lock: resolve pyproject.toml in a fresh environment and write down what was installed.
-# torch and torchvision must be a matching pair: torchvision fails to import beside another torch.
+# Renew requirements.lock: uv resolves pyproject.toml for every platform and writes the hashes of all files that an index
+# holds of each release. Pins stay where they still fit; `sh workflow/lock.sh --upgrade` takes the newest of everything.
 set -eu
 box=$(mktemp -d)
 trap 'rm -rf "$box"' EXIT
-python3 -m venv "$box/venv"
-"$box/venv/bin/python" -m pip install --quiet "torch==2.14.*" "torchvision==0.29.1" ".[dev,demo,docs,export,slurm]"
-{
-    echo "# Exact versions of every run: sh workflow/lock.sh (Python 3.11 or later; CUDA's packages for Linux alone)."
-    "$box/venv/bin/python" -m pip freeze --all --exclude pip --exclude cytopipe |
-        sed -E '/^(cuda-|nvidia-|triton)/ s/$/ ; platform_system == "Linux"/'
-} > requirements.lock
+if ! command -v uv > /dev/null; then
+    python3 -m venv "$box/venv"
+    "$box/venv/bin/python" -m pip install --quiet uv
+    PATH="$box/venv/bin:$PATH"
+fi
+# A new torch changes results, so that it comes on purpose. torchvision must match: it fails to import beside another.
+printf 'torch==2.14.*\ntorchvision==0.29.1\n' > "$box/constraints"
+uv pip compile pyproject.toml --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
+    --extra dev --extra demo --extra docs --extra export --extra slurm --constraint "$box/constraints" \
+    --custom-compile-command "sh workflow/lock.sh" --output-file requirements.lock "$@" > /dev/null
 echo "$(grep -c == requirements.lock) packages pinned"

@@ -22,6 +22,7 @@ from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.screening import ScreeningDetails
+from cytopipe.verify import Present, write_record
 
 README = Path("README.md")
 DEMO_PAGE = Path("docs/demo.md")
@@ -134,7 +135,7 @@ def _with_interval(found: Estimate) -> str:
 
 
 def write_demo(root: Path) -> None:
-    """Update README.md and the page of the demo from the finished run of the demo in `root`.
+    """Update README.md, the page of the demo, and the record beside dvc.lock from the finished run of the demo in `root`.
 
     Raises:
         CytopipeError: when params.yaml is not the demo preset.
@@ -146,6 +147,8 @@ def write_demo(root: Path) -> None:
     summary = leaderboard_summary(board) + note.format(paths.LEADERBOARD_JSON)
     _update(root / README, {"demo": summary})
     full = leaderboard((root / paths.LEADERBOARD_MD).read_text(encoding="utf-8"))
+    stored = write_record(Present(root), root / paths.RECORD)
+    print(f"{root / paths.RECORD}: {len(stored.outputs)} stages")
     found = screenings(root) + note.format("results/screenings/*/details.json")
     _update(root / DEMO_PAGE, {"demo": f"{full}\n{note.format(paths.LEADERBOARD_MD)}", "screenings": found})
 

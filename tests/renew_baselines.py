@@ -22,7 +22,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as box:
         project = fresh(Path(box) / "project")
         print("running the preset tiny, a few minutes", file=sys.stderr)
-        project.run("dvc", "repro")
+        if project.start("dvc", "repro").wait():  # without a limit of time, unlike the tests
+            sys.exit(project.log.read_text())
         print(project.run("cytopipe", "gate", "--update"), end="")
         print(project.run("cytopipe", "verify", "--write", GOLDEN), end="")
         for name in (BASELINE, GOLDEN):

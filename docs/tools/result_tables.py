@@ -135,7 +135,7 @@ def _with_interval(found: Estimate) -> str:
 
 
 def write_demo(root: Path) -> None:
-    """Update README.md, the page of the demo, and the record beside dvc.lock from the finished run of the demo in `root`.
+    """Update README.md, the demo's page and the record beside dvc.lock from the finished run of the demo in `root`.
 
     Raises:
         CytopipeError: when params.yaml is not the demo preset.

@@ -47,7 +47,7 @@ def test_a_flipped_byte_is_found(dvc_copy: Project) -> None:
     dvc_copy.commit()
     assert "verify: bit-identical to HEAD" in dvc_copy.run("cytopipe", "verify")
     assert dvc_copy.run("git", "status", "--porcelain") == ""
-    weights = dvc_copy.folder / "models/segmenters/unet/model.safetensors"
+    weights = dvc_copy.folder / "models/segmenters/unet/weights.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.unlink()  # it may be linked to DVC's cache

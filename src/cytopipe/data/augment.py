@@ -1,29 +1,24 @@
-"""Random changes of training images: the one place where albumentations is used.
-
-albumentations ignores global seeds and gives every loader worker the same draws, so each sample has a seed of its own,
-f(seed, epoch, index). The number of workers changes nothing, and a resumed training continues exactly.
-"""
+"""Apply random changes to training images on the CPU."""
 
 from __future__ import annotations
 
-import os
-import random
+from collections.abc import Sequence
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network when imported
-
-from typing import Any
-
-import albumentations as A
 import cv2
 import numpy as np
 
 from cytopipe.core.params import Augmentation
+from cytopipe.data.changes import LUMA, Changes, draw_changes, pixel_generator
+from cytopipe.data.tensors import Items
 
 RGB = 3
 
 
 class Augmenter:
-    """Augment uint8 H x W x C samples: the first three channels as an image, the others (one or more) as masks.
+    """Augment square uint8 samples: the first three channels as an image, the others (one or more) as masks.
+
+    A sample is warped once, whatever its flips, turns and zooms: the image bilinearly, masks by nearest neighbour, with
+    the surroundings mirrored at the border. All changes of colour are one linear map, rounded once.
 
     Args:
         config: probabilities and strengths of the changes.
@@ -31,91 +26,82 @@ class Augmenter:
     """
 
     def __init__(self, config: Augmentation, seed: int) -> None:
-        self.seed = seed
-        steps = [*_geometry(config), *_appearance(config)]
-        self._compose = A.Compose(steps) if steps else None
+        self.config, self.seed = config, seed
 
     @property
     def idle(self) -> bool:
         """Whether it leaves every sample as it is."""
-        return self._compose is None
+        return all(change is None for change in self.draw(0, [0]))
 
-    def __call__(self, sample: np.ndarray, epoch: int, index: int) -> np.ndarray:
-        """The augmented sample; the same for the same (seed, epoch, index)."""
-        if self._compose is None:
-            return sample
-        seed = sample_seed(self.seed, epoch, index)
-        # Generators that all steps share: `set_random_seed` gives each step its own of the same seed, so that noise
-        # comes with blur or not at all.
-        self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        # Colour steps refuse more than three channels: masks travel beside the image. (OpenCV's merge and split take a
-        # fifth of the time of numpy's.)
-        planes = cv2.split(sample)
-        changed = self._compose(image=cv2.merge(planes[:RGB]), mask=cv2.merge(planes[RGB:]))
-        merged: np.ndarray = cv2.merge([changed["image"], changed["mask"]])
-        return merged
+    def draw(self, epoch: int, indices: Sequence[int] | np.ndarray) -> Changes:
+        """The changes of these samples; those of a sample depend on (seed, epoch, index) alone."""
+        return draw_changes(self.config, self.seed, epoch, indices)
 
+    def __call__(self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Augment some of the items.
 
-def sample_seed(seed: int, epoch: int, index: int) -> int:
-    """A 32-bit seed of one sample in one epoch."""
-    return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+        Args:
+            items: all items; uint8 S x S x C each, unless nothing is to be changed.
+            epoch: number of the pass over the data, from 0.
+            indices: indices of the items to return, N.
 
-
-class Affine(A.Affine):  # type: ignore[misc]  # albumentations has no types
-    """albumentations' Affine without its check for the identity, which costs as much as warping a small image."""
-
-    def apply(self, img: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any) -> np.ndarray:
-        """Warp the image, H x W x C."""
-        return self._warp(img, matrix, output_shape, self.interpolation)
-
-    def apply_to_mask(
-        self, mask: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any
-    ) -> np.ndarray:
-        """Warp the mask, H x W or H x W x C."""
-        return self._warp(mask, matrix, output_shape, self.mask_interpolation)
-
-    def _warp(self, array: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], interpolation: int) -> np.ndarray:
-        size = (shape[1], shape[0])
-        result: np.ndarray = cv2.warpAffine(array, matrix[:2], size, flags=interpolation, borderMode=self.border_mode)
-        return result
+        Returns:
+            The augmented items, N x S x S x C uint8.
+        """
+        changes = self.draw(epoch, indices)
+        if all(change is None for change in changes):
+            return np.stack([items[int(index)] for index in indices])
+        side, channels = items.shape[1], items.shape[3]
+        matrices = None if changes.affine is None else _in_pixels(changes.affine, side)
+        batch = np.empty((len(indices), side, side, channels), np.uint8)
+        for row, index in enumerate(indices):
+            image, masks = _split(items[int(index)])
+            mean = float(LUMA @ cv2.mean(image)[:RGB])
+            if matrices is not None:
+                image, masks = _warp(image, masks, matrices[row])
+            image = _change_colours(image, mean, changes, row)
+            if changes.noise is not None and changes.noise[row]:
+                image = _add_noise(image, changes.noise[row], pixel_generator(self.seed, epoch, int(index)))
+            cv2.merge([image, masks], batch[row])
+        return batch
 
 
-def _geometry(config: Augmentation) -> list[A.BasicTransform]:
-    steps: list[A.BasicTransform] = []
-    if config.flips == "mirror":
-        steps += [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]
-    elif config.flips:
-        steps.append(A.D4(p=1))
-    if config.rotation or config.zoom or config.shift or config.shear:
-        steps.append(
-            Affine(
-                scale=(1 - config.zoom, 1 + config.zoom),
-                translate_percent=(-config.shift, config.shift),
-                rotate=(-config.rotation, config.rotation),
-                shear=(-config.shear, config.shear),
-                interpolation=cv2.INTER_LINEAR,
-                mask_interpolation=cv2.INTER_NEAREST,
-                border_mode=cv2.BORDER_REFLECT_101,
-                p=1,
-            )
-        )
-    return steps
+def _in_pixels(affine: np.ndarray, side: int) -> np.ndarray:
+    """From units in which the sides lie at -1 and 1 to pixels with centres at whole numbers, N x 2 x 3 float64."""
+    linear, shift = affine[..., :2].astype(np.float64), affine[..., 2:]
+    centre = (side - 1) / 2
+    return np.concatenate([linear, centre * (1 - linear.sum(axis=2, keepdims=True)) + shift * side / 2], axis=2)
 
 
-def _appearance(config: Augmentation) -> list[A.BasicTransform]:
-    steps: list[A.BasicTransform] = []
-    if config.brightness or config.contrast or config.saturation or config.hue:
-        steps.append(
-            A.ColorJitter(
-                brightness=(1 - config.brightness, 1 + config.brightness),
-                contrast=(1 - config.contrast, 1 + config.contrast),
-                saturation=(1 - config.saturation, 1 + config.saturation),
-                hue=(-config.hue, config.hue),
-                p=1,
-            )
-        )
-    if config.blur:
-        steps.append(A.GaussianBlur(blur_limit=(3, config.blur_kernel), p=config.blur))
-    if config.noise:
-        steps.append(A.GaussNoise(std_range=(0, config.noise), p=0.5))
-    return steps
+def _split(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The colours and the masks of a sample; OpenCV takes a quarter of the time of numpy's slices."""
+    side, channels = sample.shape[1:]
+    image, masks = np.empty((side, side, RGB), np.uint8), np.empty((side, side, channels - RGB), np.uint8)
+    cv2.mixChannels([sample], [image, masks], [place for channel in range(channels) for place in (channel, channel)])
+    return image, masks
+
+
+def _warp(image: np.ndarray, masks: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Warp by a matrix from places in the result to places in the sample, both in pixels."""
+    size, flags, border = image.shape[:2], cv2.WARP_INVERSE_MAP, cv2.BORDER_REFLECT_101
+    four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # OpenCV warps four channels in two thirds of the time of three
+    four = cv2.warpAffine(four, matrix, size, flags=flags | cv2.INTER_LINEAR, borderMode=border)
+    masks = cv2.warpAffine(masks, matrix, size, flags=flags | cv2.INTER_NEAREST, borderMode=border)
+    return cv2.cvtColor(four, cv2.COLOR_RGBA2RGB), masks
+
+
+def _change_colours(image: np.ndarray, mean: float, changes: Changes, row: int) -> np.ndarray:
+    """Change the colours of an image whose mean brightness is `mean`, then blur it."""
+    if changes.colour is not None and changes.lift is not None:
+        lift = np.full((RGB, 1), mean * changes.lift[row], np.float32)
+        image = cv2.transform(image, np.hstack([changes.colour[row], lift]))
+    if changes.blur is not None and changes.blur[row, 0]:
+        size, sigma = int(changes.blur[row, 0]), float(changes.blur[row, 1])
+        image = cv2.GaussianBlur(image, (size, size), sigma)
+    return image
+
+
+def _add_noise(image: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
+    noise = deviation * generator.standard_normal(image.shape, dtype=np.float32)
+    noisy: np.ndarray = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    return noisy

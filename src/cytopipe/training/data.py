@@ -28,12 +28,14 @@ class Batch(NamedTuple):
         items: N x H x W x C, as stored.
         indices: indices of the items in the training set, N int64.
         epoch, step: epoch and step in which the batch is used, from 0; they seed draws for the whole batch.
+        turn: number of the pass over the data, from 0; with the index it seeds the draws for an item.
     """
 
     items: torch.Tensor
     indices: torch.Tensor
     epoch: int = 0
     step: int = 0
+    turn: int = 0
 
 
 class Draw(NamedTuple):
@@ -55,8 +57,8 @@ class ArrayDataset(Dataset[Batch]):
         return len(self.array)
 
     def __getitem__(self, draw: Draw) -> Batch:
-        items = [self.augmenter(self.array[index], draw.turn, int(index)) for index in draw.indices]
-        return Batch(torch.from_numpy(np.stack(items)), torch.from_numpy(draw.indices), draw.epoch, draw.step)
+        items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices))
+        return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn)
 
 
 class EpochSampler:

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cytopipe.core.params import Augmentation
+from cytopipe.data.augment import Augmenter
+from cytopipe.data.changes import Changes, draw_changes, pixel_generator
+
+ALL = Augmentation(
+    flips=True, rotation=40, zoom=0.2, shift=0.1, shear=5, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1,
+    blur=0.5, blur_kernel=9, noise=0.1,
+)  # fmt: skip
+
+
+def alike(one: Changes, other: Changes) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None)
+
+
+def test_the_changes_of_a_sample_depend_on_seed_epoch_and_index_alone() -> None:
+    together = draw_changes(ALL, 3, 1, [7, 2, 9])
+    alone = draw_changes(ALL, 3, 1, np.array([2]))
+    assert alike(alone, Changes(*(part[1:2] for part in together if part is not None)))
+    for seed, epoch, index in ((4, 1, 2), (3, 2, 2), (3, 1, 3)):
+        assert not alike(draw_changes(ALL, seed, epoch, [index]), alone)
+
+
+def test_all_samples_of_all_epochs_differ() -> None:
+    found = set()
+    for seed in range(3):
+        for epoch in range(10):
+            affine = draw_changes(ALL, seed, epoch, range(50)).affine
+            assert affine is not None
+            found |= {matrix.tobytes() for matrix in affine}
+    assert len(found) == 3 * 10 * 50
+
+
+def test_draws_are_uniform_over_the_samples() -> None:
+    colour = draw_changes(Augmentation(brightness=0.5), 0, 0, range(2000)).colour
+    assert colour is not None
+    counts, _ = np.histogram(colour[:, 0, 0], bins=10, range=(0.5, 1.5))
+    assert counts.sum() == 2000 and np.all(np.abs(counts - 200) < 60)
+
+
+def test_switching_one_change_off_leaves_the_others_as_they_are() -> None:
+    some = draw_changes(ALL.model_copy(update={"zoom": 0.0, "hue": 0.0, "blur": 0.0}), 0, 0, range(5))
+    everything = draw_changes(ALL, 0, 0, range(5))
+    assert some.blur is None and some.affine is not None and everything.affine is not None
+    assert alike(Changes(None, None, some.lift, None, some.noise), everything)
+    mirrored, expected = (np.linalg.det(part[..., :2]) < 0 for part in (some.affine, everything.affine))
+    assert np.array_equal(mirrored, expected)
+
+
+def test_what_is_not_asked_for_is_none() -> None:
+    assert draw_changes(Augmentation(), 0, 0, [0]) == Changes(None, None, None, None, None)
+    turned = draw_changes(Augmentation(rotation=5), 0, 0, [0])
+    assert turned.affine is not None and turned[1:] == (None, None, None, None)
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3])
+def test_half_of_the_samples_are_noisy_up_to_the_strength(noise: float) -> None:
+    drawn = draw_changes(Augmentation(noise=noise), 0, 0, range(400)).noise
+    assert drawn is not None and 150 < (drawn > 0).sum() < 250
+    assert 0.8 * noise * 255 < drawn.max() <= noise * 255
+
+
+def test_noise_is_drawn_anew_for_every_sample() -> None:
+    keys = [(seed, epoch, index) for seed in range(2) for epoch in range(2) for index in range(3)]
+    assert len({float(pixel_generator(*key).standard_normal()) for key in keys}) == len(keys)
+
+
+def test_torch_warps_by_the_same_matrices() -> None:
+    ramp = np.linspace(0, 255, 32)
+    items = np.zeros((6, 32, 32, 4), np.uint8)
+    items[..., 0], items[..., 1] = np.add.outer(ramp, ramp) / 2, np.subtract.outer(ramp, ramp) / 2 + 128
+    warp = Augmenter(Augmentation(flips=True, rotation=40, zoom=0.2, shift=0.1, shear=10), 0)
+    affine = warp.draw(0, range(6)).affine
+    assert affine is not None
+    images = torch.from_numpy(items[..., :3]).permute(0, 3, 1, 2).float()
+    grid = F.affine_grid(torch.from_numpy(affine), list(images.shape), align_corners=False)
+    inside = (grid.abs().amax(dim=-1) < 0.95).numpy()  # borders are mirrored a pixel apart
+    expected = F.grid_sample(images, grid, align_corners=False).permute(0, 2, 3, 1).numpy()
+    assert inside.mean() > 0.5
+    assert np.abs(warp(items, 0, range(6))[..., :3] - expected)[inside].max() < 1.5

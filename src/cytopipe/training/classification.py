@@ -13,6 +13,7 @@ from cytopipe.models.heads import build_classifier
 from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import CHANNEL_COUNT, ModelSpec
+from cytopipe.training.compiling import compiled
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.features import ToDevice
 from cytopipe.training.losses import Loss
@@ -31,6 +32,10 @@ class ClassificationTask:
         batch_size: images per forward pass of the validation.
         mixer: mixes the images of training batches; None leaves them unchanged.
         last_epoch: choose the last epoch, because the validation images are trained on too.
+        compile: compile the forward and backward passes of training steps.
+
+    Raises:
+        CytopipeError: there is no compiler.
     """
 
     def __init__(
@@ -43,21 +48,23 @@ class ClassificationTask:
         batch_size: int,
         mixer: Mixer | None = None,
         last_epoch: bool = False,
+        compile: bool = False,
     ) -> None:
         self.model, self.transform, self.validation = model, transform, validation
-        self.labels = torch.from_numpy(labels)
+        self._trained = compiled(model, compile)
+        self.labels = torch.from_numpy(labels).to(transform.device)
         self.loss, self.batch_size, self.last_epoch = loss, batch_size, last_epoch
         self.mixer = None if mixer is None or mixer.idle else mixer
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a batch (scalar tensor) and its accuracy; mixed images count with their larger label."""
-        target = truth = self.labels[batch.indices].to(self.transform.device)
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Loss of a batch and its accuracy (scalars); mixed images count with their larger label."""
+        target = truth = self.labels[batch.indices.to(self.labels.device, non_blocking=True)]
         images = self.transform(batch.items)
         if self.mixer is not None:
             images, target = self.mixer(images, truth, batch.epoch, batch.step)
             truth = target.argmax(dim=1)
-        logits = self.model(images).float()
-        return self.loss(logits, target), {"accuracy": float((logits.detach().argmax(dim=1) == truth).float().mean())}
+        logits = self._trained(images).float()
+        return self.loss(logits, target), {"accuracy": (logits.detach().argmax(dim=1) == truth).float().mean()}
 
     def validate(self) -> dict[str, float]:
         """Loss (without label smoothing), accuracy and macro F1 of the validation images."""

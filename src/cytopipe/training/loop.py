@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from cytopipe.core.params import Training
-from cytopipe.errors import CytopipeError
 from cytopipe.models.determinism import autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
 from cytopipe.results.model_spec import Precision
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
-from cytopipe.training.optim import Schedule, make_optimizer
+from cytopipe.training.feeding import Feeder
+from cytopipe.training.optim import Schedule, gradient_norm, make_optimizer, take_step
+from cytopipe.training.tally import Tally, not_finite
 
 logger = logging.getLogger("cytopipe")
 Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
@@ -27,8 +27,11 @@ Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
 class Task(Protocol):
     """The objective of a training: its loss, and the validation measures that rank epochs."""
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a training batch (scalar tensor), and other measures (means over the batch)."""
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Loss of a training batch, and other measures (means over the batch): scalars on the device of the loss.
+
+        Nothing is read back from the device, so that the host can prepare the next step during this one.
+        """
 
     def validate(self) -> dict[str, float]:
         """Measures on the validation images, including `loss`."""
@@ -61,8 +64,10 @@ def fit(
         The history, one entry per epoch, and the precision that was used.
 
     Raises:
-        CytopipeError: a loss or a gradient is not finite; no optimiser step is taken with it.
+        CytopipeError: a loss or a gradient was not finite; neither that step nor a later one was taken. The device
+            finds this at once, and the host at the end of the epoch.
     """
+    feed = Feeder(recipe, device)
     optimizer = make_optimizer(model.parameters(), recipe)
     schedule = Schedule(optimizer, recipe)
     history: list[Epoch] = []
@@ -87,9 +92,12 @@ def fit(
             break
         seed_epoch(recipe.seed, epoch)
         learning_rate = optimizer.param_groups[0]["lr"]
-        trained = _train_epoch(model, task, loader, optimizer, recipe, precision, device, epoch)
+        trained = train_epoch(
+            model, task, feed(loader.epoch(epoch)), optimizer, recipe, precision, Tally(epoch + 1, device)
+        )
         validated = _validate(model, task, precision, device)
-        _require_finite(validated["loss"], "validation loss", f"epoch {epoch + 1}")
+        if not math.isfinite(validated["loss"]):
+            raise not_finite("validation loss", validated["loss"], f"epoch {epoch + 1}")
         schedule.step(validated["loss"])
         rank = task.rank({"epoch": epoch + 1, **validated})
         if better := not best_rank or rank > best_rank:
@@ -122,43 +130,40 @@ def fit(
     return _mark_best(history, best_epoch), precision
 
 
-def _train_epoch(
+def train_epoch(
     model: nn.Module,
     task: Task,
-    loader: TrainingLoader,
+    batches: Iterator[Batch],
     optimizer: torch.optim.Optimizer,
     recipe: Training,
     precision: Precision,
-    device: torch.device,
-    epoch: int,
+    tally: Tally,
 ) -> dict[str, float]:
+    """Take the steps of an epoch, and return its measures; the host waits for the device at the end only.
+
+    Args:
+        model: network, which is set to training mode.
+        task: the loss.
+        batches: batches on the device.
+        optimizer: a fused optimiser.
+        recipe: supplies `gradient_clip`.
+        precision: of the forward passes.
+        tally: an empty one.
+
+    Raises:
+        CytopipeError: a loss or a gradient was not finite.
+    """
     train_mode(model)
-    sums: dict[str, float] = defaultdict(float)
-    seen = 0
-    for number, batch in enumerate(loader.epoch(epoch)):
-        with autocast(device, precision):
+    for batch in batches:
+        with autocast(batch.items.device, precision):
             loss, measures = task.step(batch)
-        # Checked before the step, because a single NaN would make every weight NaN.
-        value = loss.item()
-        _require_finite(value, "loss", f"epoch {epoch + 1}, step {number + 1}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip or math.inf)
-        _require_finite(norm.item(), "norm of the gradient", f"epoch {epoch + 1}, step {number + 1}")
-        optimizer.step()
-        count = len(batch[1])
-        seen += count
-        for name, measure in {"loss": value, **measures}.items():
-            sums[name] += measure * count
-    return {name: total / seen for name, total in sums.items()}
-
-
-def _require_finite(value: float, what: str, where: str) -> None:
-    if not math.isfinite(value):
-        raise CytopipeError(
-            f"the {what} is {value} in {where}",
-            hint="lower learning_rate, set gradient_clip: 1.0 or precision: fp32",
-        )
+        norm = gradient_norm(optimizer)
+        # A single NaN would make every weight NaN.
+        take_step(optimizer, norm, recipe.gradient_clip, skip=tally.check(loss, norm))
+        tally.add({"loss": loss, **measures}, len(batch.indices))
+    return tally.read()
 
 
 def _validate(model: nn.Module, task: Task, precision: Precision, device: torch.device) -> dict[str, float]:

@@ -45,11 +45,12 @@ class Loss:
             logits: N x C, float32.
             target: N class indices (int64), or soft targets, N x C float32 with rows that sum to 1.
         """
-        if self.name == "ce" and not target.is_floating_point():
-            # torch's own implementation, so that trainings on plain labels keep their results to the bit.
+        # With class weights and smoothing, torch's own selects the weights by a mask, for which the device must be waited.
+        own = self.weights is None or not self.label_smoothing
+        if self.name == "ce" and not target.is_floating_point() and own:
             return F.cross_entropy(logits, target, weight=self.weights, label_smoothing=self.label_smoothing)
         classes = logits.shape[1]
-        shares = target if target.is_floating_point() else F.one_hot(target, classes).to(logits.dtype)
+        shares = target if target.is_floating_point() else one_hot(target, classes)
         smoothed = shares * (1 - self.label_smoothing) + self.label_smoothing / classes
         weights = torch.ones_like(logits[0]) if self.weights is None else self.weights
         of_images = shares @ weights
@@ -78,6 +79,11 @@ class Loss:
         if self.name == "bce":
             return F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=1)
         return F.smooth_l1_loss(torch.softmax(logits, dim=1), target, reduction="none").sum(dim=1)
+
+
+def one_hot(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """N class indices -> N x classes float32; torch's own reads the labels back to check them."""
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
 
 
 def make_loss(recipe: Training, labels: np.ndarray, classes: int, device: torch.device) -> Loss:

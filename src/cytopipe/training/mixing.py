@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from cytopipe.core.params import Augmentation
 from cytopipe.models.transforms import resize
+from cytopipe.training.losses import one_hot
 
 Mixed = tuple[torch.Tensor, torch.Tensor]  # N x C x H x W images, N x classes targets
 _STREAM = 0x313  # separates the draws from those of other generators with the same seed
@@ -50,7 +50,7 @@ class Mixer:
         Returns:
             Mixed images, and soft targets N x classes float32.
         """
-        targets = F.one_hot(labels, self.classes).float()
+        targets = one_hot(labels, self.classes)
         rng = np.random.default_rng([self.seed, epoch, step, _STREAM])
         if rng.random() < self.config.mosaic:
             return mosaic(images, targets, *rng.uniform(0.25, 0.75, 2))

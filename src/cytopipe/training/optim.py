@@ -5,19 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from torch.nn.utils import get_total_norm
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 from cytopipe.core.params import Training
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -> torch.optim.Optimizer:
-    """The optimiser of a recipe, for the trainable parameters."""
+    """The optimiser of a recipe for the trainable parameters; a fused one, which can skip a step on its device."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return torch.optim.SGD(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, momentum=recipe.momentum)
+        return torch.optim.Adam(trained, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(trained, lr=rate, weight_decay=decay, momentum=recipe.momentum, fused=True)
+
+
+def gradient_norm(optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    """Euclidean norm of all gradients together, a scalar on their device."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+def take_step(optimizer: torch.optim.Optimizer, norm: torch.Tensor, clip: float, skip: torch.Tensor) -> None:
+    """Take a step, or none, without reading anything back from the device.
+
+    The fused optimisers accept what `torch.amp.GradScaler` gives them: `found_inf`, and a scale that gradients are
+    divided by while they are used, so that clipping needs no pass of its own over them.
+
+    Args:
+        optimizer: a fused optimiser.
+        norm: norm of the gradient, scalar.
+        clip: gradients with a larger norm are scaled down to it; 0 for no clipping.
+        skip: scalar float32; 1 leaves weights and state as they are.
+    """
+    optimizer.found_inf = skip  # type: ignore[attr-defined]
+    optimizer.grad_scale = (norm / clip).clamp(min=1) if clip else None  # type: ignore[attr-defined]
+    optimizer.step()
 
 
 class Schedule:

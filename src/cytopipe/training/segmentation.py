@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from cytopipe.core.params import Segmenter, View
 from cytopipe.data.imaging.decode import read_png, resize_rgb
-from cytopipe.data.imaging.masks import CYTOPLASM, read_mask, resize_mask, to_channels
+from cytopipe.data.imaging.masks import CYTOPLASM, NUCLEUS, read_mask, resize_mask
 from cytopipe.data.imaging.sliding_window import cut
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import ArrayWriter, open_array
@@ -25,6 +25,7 @@ from cytopipe.models.pretrained import Normalisation, load_pretrained
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
+from cytopipe.training.compiling import compiled
 from cytopipe.training.data import Batch
 
 CHANNELS = 4  # of a training window: red, green, blue, palette mask
@@ -74,24 +75,36 @@ class SegmentationTask:
         transform: transform of the windows to the model's input.
         validation: windows, N x S x S x 4 uint8.
         batch_size: windows per forward pass of the validation.
+        compile: compile the forward and backward passes of training steps.
+
+    Raises:
+        CytopipeError: there is no compiler.
     """
 
-    def __init__(self, model: nn.Module, transform: InputTransform, validation: np.ndarray, batch_size: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        transform: InputTransform,
+        validation: np.ndarray,
+        batch_size: int,
+        compile: bool = False,
+    ) -> None:
         self.model, self.transform, self.validation, self.batch_size = model, transform, validation, batch_size
+        self._trained = compiled(model, compile)
         self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a batch (scalar tensor) and its mean Dice."""
-        logits, truth = self._forward(batch[0])
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Loss of a batch and its mean Dice (scalars)."""
+        logits, truth = self._forward(self._trained, batch.items)
         with torch.no_grad():
-            dice = float(_dice_per_image(logits > 0, truth > 0).mean())
+            dice = _dice_per_image(logits > 0, truth > 0).mean()
         return self._loss(logits, truth), {"dice": dice}
 
     def validate(self) -> dict[str, float]:
         """Loss, Dice and the Dice of each head, as means over the validation windows."""
         losses, dices = [], []
         for rows, items in batches(self.validation, self.batch_size):
-            logits, truth = self._forward(items)
+            logits, truth = self._forward(self.model, items)
             losses.append(float(self._loss(logits, truth)) * (rows.stop - rows.start))
             dices.append(_dice_per_image(logits > 0, truth > 0))
         dice = torch.cat(dices).mean(dim=0)
@@ -106,9 +119,11 @@ class SegmentationTask:
         """Rank by mean Dice."""
         return (measures["dice"],)
 
-    def _forward(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        truth = torch.from_numpy(to_channels(items[..., 3].numpy())).to(self.transform.device)
-        return join_heads(self.model(self.transform(items))), truth.permute(0, 3, 1, 2).float() / 255
+    def _forward(self, model: nn.Module, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        items = items.to(self.transform.device, non_blocking=True)
+        palette = items[..., 3]
+        truth = torch.stack([palette >= CYTOPLASM, palette == NUCLEUS], dim=1).float()
+        return join_heads(model(self.transform(items))), truth
 
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Sum over the heads of BCE + soft Dice loss."""

@@ -20,6 +20,7 @@ from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
 from cytopipe.training.features import ToDevice, frozen_features
+from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
@@ -169,7 +170,19 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
     if features is not None:
         trained, train, validation = features
         seen, workers = ToDevice(place.device), 0
-    task = ClassificationTask(trained, seen, train.labels, validation, loss, recipe.batch_size, mixer, last_epoch)
-    loader = TrainingLoader(train.items, augmenter, recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch)
+    task = ClassificationTask(
+        trained,
+        seen,
+        train.labels,
+        validation,
+        loss,
+        recipe.batch_size,
+        mixer=mixer,
+        last_epoch=last_epoch,
+        compile=recipe.compile,
+    )
+    loader = TrainingLoader(
+        train.items, host_augmenter(recipe), recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch
+    )
     history, precision = fit(trained, task, loader, recipe, place.device, place.checkpoint, place.tell)
     return Trained(model.eval(), spec.model_copy(update={"precision": precision}), history)

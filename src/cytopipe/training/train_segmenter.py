@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from cytopipe.core.params import Segmenter, Training
-from cytopipe.data.augment import Augmenter
 from cytopipe.data.manifest import Row
 from cytopipe.models.files import MAIN, fold_part
 from cytopipe.models.transforms import InputTransform
 from cytopipe.training.data import TrainingLoader
+from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import assign_folds
 from cytopipe.training.loop import fit
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
@@ -101,8 +101,9 @@ def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part
         for split in ("train", "val")
     )
     transform = InputTransform("rgb", spec.mean, spec.std, place.device)
-    task = SegmentationTask(model, transform, validation, recipe.batch_size)
-    augmenter = Augmenter(recipe.augment, recipe.seed)
-    loader = TrainingLoader(train, augmenter, recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch)
+    task = SegmentationTask(model, transform, validation, recipe.batch_size, recipe.compile)
+    loader = TrainingLoader(
+        train, host_augmenter(recipe), recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch
+    )
     history, precision = fit(model, task, loader, recipe, place.device, place.checkpoint, place.tell)
     return Trained(model, spec.model_copy(update={"precision": precision}), history)

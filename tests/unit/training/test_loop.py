@@ -29,8 +29,8 @@ class Scripted:
         self.model, self.ranks, self.losses = model, ranks, losses or [1.0] * len(ranks)
         self.seen: list[torch.Tensor] = []
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return self.model.weight.sum(), {"size": float(len(batch[1]))}
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        return self.model.weight.sum(), {"size": torch.tensor(float(len(batch[1])))}
 
     def validate(self) -> dict[str, float]:
         assert not self.model.training and torch.is_inference_mode_enabled()
@@ -126,7 +126,7 @@ def test_gradients_are_clipped_to_their_norm(
     recipe: Recipe, tmp_path: Path, clip: float, update: tuple[float, float]
 ) -> None:
     class Slope(Scripted):
-        def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
             return (self.model.weight * torch.tensor([3.0, 4.0])).sum(), {}
 
     model = nn.Linear(2, 1, bias=False)
@@ -153,7 +153,7 @@ class Faulty(Scripted):
         self.what, self.steps, self.before = what, 0, torch.zeros(0)
         super().__init__(model, [0.5, 0.6, 0.7], [1, math.nan if what == "validation" else 1, 1])
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         self.steps += 1
         self.before = self.model.weight.detach().clone()
         weight = self.model.weight.sum()

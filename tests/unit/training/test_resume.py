@@ -45,7 +45,7 @@ class Brightness:
         logits: torch.Tensor = self.model(items.permute(0, 3, 1, 2) / 255)
         return F.cross_entropy(logits.float(), truth)
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         return self._loss(batch[0], self.truth[batch[1]]), {}
 
     def validate(self) -> dict[str, float]:

@@ -70,7 +70,20 @@ class Training(Section):
     gradient_clip: float = Field(0, ge=0, description="largest norm of the gradient; 0: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0)
+    compile: bool = Field(
+        False, description="compile the network's training steps by torch.compile; needs a C++ compiler, changes bytes"
+    )
+    augment_on: Literal["host", "device"] = Field(
+        "host", description="host: loader processes augment; device: the device of the network does, which suits GPUs"
+    )
     augment: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _the_device_neither_blurs_nor_adds_noise(self) -> Training:
+        used = [name for name in ("blur", "noise") if getattr(self.augment, name)]
+        if self.augment_on == "device" and used:
+            raise PydanticCustomError("augment_on", "{what} needs augment_on: host", {"what": used[0]})
+        return self
 
     @model_validator(mode="after")
     def _plateau_has_no_warmup(self) -> Training:

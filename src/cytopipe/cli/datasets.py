@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_jsonable_python
-
 from cytopipe.cli.common import AsJson, Debug, clear_errors, print_json
 
 if TYPE_CHECKING:
@@ -35,6 +33,8 @@ def command(as_json: AsJson = False, debug: Debug = False) -> None:
 
 def describe(adapter: Adapter) -> dict[str, Any]:
     """Describe an adapter in JSON types."""
+    from pydantic_core import to_jsonable_python
+
     fields = adapter.options.model_fields.items()
     return {
         "name": adapter.name,

@@ -14,9 +14,9 @@ import torch
 from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.functional import gaussian_blur
 
 from cytopipe.explain.layers import MethodNotApplicable, last_feature_map, require_relu
+from cytopipe.models.without_compiler import torchvision
 
 RANDOM, BLACK, BLURRED = "integrated_gradients", "integrated_gradients_black", "integrated_gradients_blurred"
 GRAD_CAM, GUIDED = "grad_cam", "guided_backprop"
@@ -208,7 +208,7 @@ def blurred(images: Tensor) -> Tensor:
     """Images N x C x H x W, blurred so that their colours stay and their details vanish: a baseline."""
     side = min(images.shape[2:])
     radius = min(int(3 * BLUR * side + 0.5), side - 1)
-    smooth: Tensor = gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
+    smooth: Tensor = torchvision.transforms.functional.gaussian_blur(images, [2 * radius + 1] * 2, [BLUR * side] * 2)
     return smooth
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cytopipe.models.heads import REPLACED
+from cytopipe.models.heads import replaceable_activations
 
 POOLING = (
     *(nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.FractionalMaxPool2d),
@@ -109,7 +109,8 @@ def require_relu(model: nn.Module) -> None:
     Raises:
         MethodNotApplicable: the network has no ReLU, or other activations as well.
     """
-    others = sorted({type(part).__name__ for part in model.modules() if isinstance(part, REPLACED) and not _relu(part)})
+    activations = [part for part in model.modules() if isinstance(part, replaceable_activations())]
+    others = sorted({type(part).__name__ for part in activations if not _relu(part)})
     if others:
         raise MethodNotApplicable(f"the method is defined for ReLU alone, and the network has {', '.join(others)}")
     found = [part for part in model.modules() if _relu(part)]

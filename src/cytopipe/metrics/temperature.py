@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 _WIDEST = math.log(1e3)  # search range of the log temperature in both directions, relative to the logits' deviation
 SMALLEST = 1e-12  # probabilities are clipped to it from below, so that their logarithm is finite
@@ -18,6 +16,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     The targets are smoothed by one image per class (Platt 1999): otherwise perfectly separated labels would lead to a
     temperature of 0.
     """
+    # Imported here, because applying a temperature needs neither.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     count, classes = logits.shape
     shares = (count * np.eye(classes)[labels] + 1) / (count + classes)
     scale = float(logits.std()) or 1.0
@@ -38,5 +40,8 @@ def logits_of(probabilities: np.ndarray) -> np.ndarray:
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Softmax of the logits divided by the temperature, N x classes; a temperature above 1 lowers the confidence."""
-    scaled: np.ndarray = softmax(logits_of(probabilities) / temperature, axis=1)
+    logits = logits_of(probabilities) / temperature
+    # The arithmetic of scipy.special.softmax, whose import takes longer than any prediction.
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scaled: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
     return scaled

@@ -46,7 +46,9 @@ def make_deterministic(num_threads: int) -> None:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(num_threads)
-    torch.use_deterministic_algorithms(True)
+    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
+    # The same as use_deterministic_algorithms(True), which imports the whole compiler (150 MB) to set that variable.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     torch.backends.mkldnn.deterministic = True  # type: ignore[assignment]  # wrongly typed in torch
     torch.backends.nnpack.set_flags(False)

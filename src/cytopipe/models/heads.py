@@ -6,9 +6,9 @@ A classifier is a backbone, from images to features, and a head, from features t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args
 
-import timm.layers
 from torch import nn
 
 from cytopipe.core.params import Activation, Head
@@ -18,11 +18,6 @@ from cytopipe.models.registry import build, find
 HIDDEN = 512  # units of the MLP head's hidden layer
 DROPOUT = 0.5  # of the MLP head, as in AlexNet
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "mish": nn.Mish}
-REPLACED = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
-    *(timm.layers.GELU, timm.layers.GELUTanh, timm.layers.QuickGELU, timm.layers.Swish, timm.layers.Mish),
-    *(timm.layers.HardMish, timm.layers.HardSwish, timm.layers.PReLU),
-)
 
 
 def build_classifier(
@@ -110,6 +105,18 @@ def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float 
         model.set_submodule(name, nn.Linear(features, num_classes))
 
 
+@cache
+def replaceable_activations() -> tuple[type[nn.Module], ...]:
+    """The activation modules of torch and timm, gates (sigmoid, softmax) excepted."""
+    from cytopipe.models.without_compiler import timm
+
+    return (
+        *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
+        *(timm.layers.GELU, timm.layers.GELUTanh, timm.layers.QuickGELU, timm.layers.Swish, timm.layers.Mish),
+        *(timm.layers.HardMish, timm.layers.HardSwish, timm.layers.PReLU),
+    )
+
+
 def replace_activations(model: nn.Module, kind: Activation) -> None:
     """Replace every activation module; gates (sigmoid, softmax) stay.
 
@@ -120,7 +127,11 @@ def replace_activations(model: nn.Module, kind: Activation) -> None:
     """
     if kind not in ACTIVATIONS:
         raise CytopipeError(f"there is no activation '{kind}'", hint=f"one of {', '.join(get_args(Activation))}")
-    names = [name for name, part in model.named_modules(remove_duplicate=False) if isinstance(part, REPLACED)]
+    names = [
+        name
+        for name, part in model.named_modules(remove_duplicate=False)
+        if isinstance(part, replaceable_activations())
+    ]
     if not names:
         raise CytopipeError(f"has no activation to replace by {kind}", where=type(model).__name__)
     for name in names:

@@ -12,12 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import timm
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
-from timm.models import FeatureInfo, adapt_input_conv
 from torch import Tensor, nn
 
 from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
@@ -116,6 +113,8 @@ def _shape(tensor: Tensor | None) -> str:
 
 
 def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
+    from cytopipe.models.without_compiler import timm, torchvision
+
     name = ".".join(part for part in (config["architecture"], config.get("tag")) if part)
     try:
         if config.get("library") == "torchvision":
@@ -132,8 +131,10 @@ def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
 
 
 def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -> None:
+    from cytopipe.models.without_compiler import timm
+
     # A feature encoder has no head, so keys of parts that it never built are ignored.
-    is_encoder = isinstance(getattr(backbone, "feature_info", None), FeatureInfo)
+    is_encoder = isinstance(getattr(backbone, "feature_info", None), timm.models.FeatureInfo)
     # timm's FeatureGetterNet keeps the model whole, as a child of this name.
     inner = getattr(backbone, "model", backbone) if is_encoder else backbone
     target: State = inner.state_dict()
@@ -175,4 +176,6 @@ def _adapt(stem: Tensor, in_channels: int) -> Tensor:
     """Adapt an RGB stem to another number of input channels; a tensor that is not an RGB stem is unchanged."""
     if stem.ndim != 4 or stem.shape[1] != 3 or in_channels == 3:
         return stem
-    return adapt_input_conv(in_channels, stem)
+    from cytopipe.models.without_compiler import timm
+
+    return timm.models.adapt_input_conv(in_channels, stem)

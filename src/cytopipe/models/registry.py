@@ -20,7 +20,6 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
-import timm
 from pydantic import ConfigDict, Field, ValidationError, create_model
 from torch import nn
 
@@ -132,11 +131,21 @@ def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[
 @functools.cache
 def _entries() -> dict[str, Architecture]:
     """The registry, filled by importing every module of `architectures`."""
+    for module in _modules():
+        _import(module)
+    return _ENTRIES
+
+
+@functools.cache
+def _modules() -> frozenset[str]:
+    """Names of the modules of `architectures`."""
     from cytopipe.models import architectures
 
-    for module in pkgutil.iter_modules(architectures.__path__):
-        importlib.import_module(f"{architectures.__name__}.{module.name}")
-    return _ENTRIES
+    return frozenset(module.name for module in pkgutil.iter_modules(architectures.__path__))
+
+
+def _import(module: str) -> None:
+    importlib.import_module(f"cytopipe.models.architectures.{module}")
 
 
 def architectures() -> list[Architecture]:
@@ -150,9 +159,15 @@ def find(name: str) -> Architecture:
     Raises:
         CytopipeError: there is no such architecture; the hint lists similar names.
     """
+    if name in _modules():  # most are called as their module, so that not every module, nor timm, has to be imported
+        _import(name)
+        if name in _ENTRIES:
+            return _ENTRIES[name]
     entries = _entries()
     if name in entries and name != TIMM:
         return entries[name]
+    from cytopipe.models.without_compiler import timm
+
     model = name.removeprefix("timm/")
     if timm.is_model(model):
         entry = entries[TIMM]

@@ -118,11 +118,11 @@ def _as_trained(num_threads: int | None) -> Iterator[None]:
 
     from cytopipe.models.determinism import make_deterministic
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark
     make_deterministic(num_threads or before[0])
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
         torch.backends.cudnn.benchmark = before[2]

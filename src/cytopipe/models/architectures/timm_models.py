@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import timm
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import TIMM, Probability, nearest, register
+from cytopipe.models.without_compiler import timm
 
 
 @register(TIMM, task="classification", paper="Wightman 2019 (timm, doi:10.5281/zenodo.4414861)", input_size=224)

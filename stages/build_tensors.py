@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.data.manifest import write_manifest
@@ -20,6 +21,7 @@ def run(stage: Stage) -> None:
         stage.params.datasets[stage.item].image_size,
         arrays,
         stage.progress,
+        worker_count(stage.params.runtime.num_workers),
     )
     write_manifest(folder / tensors.manifest.name, rows)
 

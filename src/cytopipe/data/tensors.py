@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS
 from cytopipe.data.imaging.decode import read_png, resize_rgb
 from cytopipe.data.imaging.masks import read_mask, resize_mask, to_channels
@@ -20,6 +21,7 @@ from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import MANIFEST
 
+CHUNK = 16  # images that a process takes at a time
 CHANNELS = ("red", "green", "blue", "cell", "nucleus")
 
 
@@ -83,6 +85,7 @@ def build_tensors(
     size: int,
     arrays: dict[str, Path],
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
+    workers: int = 1,
 ) -> Iterable[Row]:
     """Stream images and predicted masks into one array per split.
 
@@ -92,6 +95,7 @@ def build_tensors(
         size: side of the square items, pixels.
         arrays: file to write for each split.
         progress: wraps the iteration, given the number of images.
+        workers: number of processes that read and scale images.
 
     Yields:
         The manifest's rows, in the order of the arrays (id order within each split).
@@ -104,16 +108,24 @@ def build_tensors(
     shape = (size, size, len(CHANNELS))
     with ExitStack() as stack:
         writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
-        for row in progress(rows, len(rows)):
-            image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
-            if mask.shape != image.shape[:2]:
-                raise CytopipeError(
-                    f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
-                    where=masks / row.mask_path,
-                    hint="rerun generate_masks",
-                )
-            writers[row.split].append(make_item(image, mask, size))
+        items = stack.enter_context(
+            closing(ordered_map(partial(_read_item, organized, masks, size), rows, workers, CHUNK))
+        )
+        for row, item in progress(zip(rows, items, strict=True), len(rows)):
+            writers[row.split].append(item)
             yield replace(row, width=size, height=size)
+
+
+def _read_item(organized: Path, masks: Path, size: int, row: Row) -> np.ndarray:
+    """The item of an image and its predicted mask, size x size x 5 uint8."""
+    image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
+    if mask.shape != image.shape[:2]:
+        raise CytopipeError(
+            f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
+            where=masks / row.mask_path,
+            hint="rerun generate_masks",
+        )
+    return make_item(image, mask, size)
 
 
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:

@@ -45,7 +45,7 @@ class Result:
         for path in folders.values():
             path.mkdir(parents=True)
 
-        def passed(items: Iterable[Any]) -> Iterable[Any]:
+        def passed(items: Iterable[Any], total: int) -> Iterable[Any]:
             return items
 
         self.rows, self.summary = organize("cells", parameters, raw, folders, passed)

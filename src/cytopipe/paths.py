@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-STATE = Path(".cytopipe")  # locks, downloads and checkpoints: never an output
+STATE = Path(".cytopipe")  # locks, downloads, checkpoints and known hashes: never an output
 LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
+HASHES = STATE / "hashes.sqlite"
 PRESETS = Path("workflow/presets")
 PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
@@ -28,6 +30,8 @@ CHANNELS = ("red", "green", "blue", "cell", "nucleus")
 class ArrayWriter:
     """Append uint8 items of one shape to a .npy file; memory stays flat, unlike that of a written memory map.
 
+    The file is hashed as it is written, so that nobody need read it for that.
+
     Args:
         path: of the file.
         count: number of items that will come.
@@ -37,15 +41,27 @@ class ArrayWriter:
     def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
         self.path, self.count, self.shape, self.written = path, count, shape, 0
         self._file: BinaryIO = path.open("wb")
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._digest = hashlib.sha256()
+        header = io.BytesIO()
+        described = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        np.lib.format.write_array_header_1_0(header, described)
+        self._write(header.getbuffer())
 
     def append(self, item: np.ndarray) -> None:
         """Write one item, uint8 of the given shape."""
         if item.shape != self.shape or item.dtype != np.uint8:
             raise ValueError(f"{item.dtype} {item.shape} is not uint8 {self.shape}")
-        self._file.write(np.ascontiguousarray(item).data)
+        self._write(np.ascontiguousarray(item).data)
         self.written += 1
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file as far as it is written, in 64 hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def _write(self, data: memoryview) -> None:
+        self._file.write(data)
+        self._digest.update(data)
 
     def __enter__(self) -> ArrayWriter:
         return self
@@ -86,6 +102,7 @@ def build_tensors(
     arrays: dict[str, Path],
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
     workers: int = 1,
+    hashed: Callable[[Path, str], None] | None = None,
 ) -> Iterable[Row]:
     """Stream images and predicted masks into one array per split.
 
@@ -96,6 +113,7 @@ def build_tensors(
         arrays: file to write for each split.
         progress: wraps the iteration, given the number of images.
         workers: number of processes that read and scale images.
+        hashed: called with each finished array and its SHA-256.
 
     Yields:
         The manifest's rows, in the order of the arrays (id order within each split).
@@ -114,6 +132,9 @@ def build_tensors(
         for row, item in progress(zip(rows, items, strict=True), len(rows)):
             writers[row.split].append(item)
             yield replace(row, width=size, height=size)
+    for split, writer in writers.items():
+        if hashed is not None:
+            hashed(arrays[split], writer.sha256)
 
 
 def _read_item(organized: Path, masks: Path, size: int, row: Row) -> np.ndarray:

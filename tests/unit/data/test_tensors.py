@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cytopipe.core.io import workers
-from cytopipe.core.io.hashing import hash_tree
+from cytopipe.core.io.hashing import hash_tree, sha256_file
 from cytopipe.core.params import SPLITS
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.imaging.masks import encode_mask
@@ -228,3 +228,11 @@ def test_the_number_of_processes_changes_no_byte(dataset: Any, monkeypatch: pyte
     monkeypatch.setattr(workers, "PATIENCE_S", 0)
     folder, _, _ = dataset
     assert hash_tree(build(folder, "one", 1)) == hash_tree(build(folder, "three", 3))
+
+
+def test_arrays_are_hashed_as_they_are_written(dataset: Any) -> None:
+    folder, _, _ = dataset
+    arrays = {split: folder / f"{split}.npy" for split in SPLITS}
+    hashes: dict[Path, str] = {}
+    list(build_tensors(folder / "organized", folder / "masks", SIZE, arrays, passed, hashed=hashes.__setitem__))
+    assert hashes == {path: sha256_file(path) for path in arrays.values()}

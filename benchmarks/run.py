@@ -38,6 +38,7 @@ class Part(StrEnum):
     noop = "noop"
     memory = "memory"
     processes = "processes"
+    disk = "disk"
     exported = "exported"
 
 
@@ -70,6 +71,11 @@ def main(
             project = fresh(folder / "processes", ROOT / "workflow/presets/malaria.yaml")
             results["processes"] = stages.measure(project, images, (1, processes), rounds)
             _show("raw files to tensors: several processes over one", results["processes"])
+        if Part.disk in parts:
+            import disk
+
+            results["disk"] = disk.measure(fresh(folder / "disk", file))
+            _show("a first run: peak disk usage over the outputs", results["disk"])
         if Part.throughput in parts:
             import throughput
 

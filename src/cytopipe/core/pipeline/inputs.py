@@ -15,7 +15,8 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
     """SHA-256 of every input, by path.
 
     For a folder with a manifest that a stage wrote, only the files next to the manifest are hashed, one by one: the
-    manifest contains the hashes of the images below, so that they need not be read again. A file whose hash is known from an earlier stage is not read either.
+    manifest contains the hashes of the images below, so that they need not be read again. Nor is a file whose hash is
+    known from an earlier stage.
 
     Args:
         inputs: the parts of each dependency, see `Description.inputs`; several parts get one common hash.

@@ -20,21 +20,25 @@ class Copy:
 
     def run(self, *command: str, before_path: Path | None = None) -> str:
         """Run a command, which must succeed, and return its output; `before_path` is put in front of PATH."""
+        process = self.start(*command, before_path=before_path)
+        output: str = process.communicate()[0]
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{output}")
+        return output
+
+    def start(self, *command: str, before_path: Path | None = None) -> subprocess.Popen[str]:
+        """Start a command, with its output and errors in one pipe."""
         folders = [str(before_path)] if before_path else []
         path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]])
         known = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "CYTOPIPE_"))}
-        done = subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=self.folder,
             env=known | {"PATH": path, "PYTHONPATH": str(self.folder / "src"), "DVC_NO_ANALYTICS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
-        return done.stdout
 
     def init(self) -> None:
         """Make it a git repository, which DVC needs."""

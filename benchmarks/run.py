@@ -37,6 +37,8 @@ class Part(StrEnum):
     share = "share"
     noop = "noop"
     memory = "memory"
+    processes = "processes"
+    disk = "disk"
     exported = "exported"
 
 
@@ -47,6 +49,8 @@ def main(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Loader processes; by default those of the preset.")
     ] = None,
+    images: Annotated[int, typer.Option(min=40, help="Images for one and for several processes.")] = 2_000,
+    processes: Annotated[int, typer.Option(min=2, help="Number of several processes.")] = 2,
     write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
 ) -> None:
     """Measure and print ratios."""
@@ -61,6 +65,17 @@ def main(
 
             results["memory"] = memory.measure(fresh(folder / "memory", file))
             _show("build_tensors: peak memory, many images over few", results["memory"])
+        if Part.processes in parts:
+            import processes as stages
+
+            project = fresh(folder / "processes", ROOT / "workflow/presets/malaria.yaml")
+            results["processes"] = stages.measure(project, images, (1, processes), rounds)
+            _show("raw files to tensors: several processes over one", results["processes"])
+        if Part.disk in parts:
+            import disk
+
+            results["disk"] = disk.measure(fresh(folder / "disk", file))
+            _show("a first run: peak disk usage over the outputs", results["disk"])
         if Part.throughput in parts:
             import throughput
 

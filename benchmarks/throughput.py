@@ -92,7 +92,8 @@ def measure(params: Params, folder: Path, rounds: int, workers: int | None = Non
         workers: number of loader threads; None takes that of a training with these parameters.
     """
     device = prepare(params.runtime)
-    count = 1 if workers is None else workers
+    setting = params.runtime.num_workers
+    count = (1 if setting == "auto" else setting) if workers is None else workers
     networks = {
         name: compare(make(folder / name, device), device, rounds, count) for name, make in _networks(params).items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from cytopipe import paths
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.pipeline.stage import Stage, main
 
 logger = logging.getLogger("cytopipe")
@@ -26,7 +27,7 @@ def run(stage: Stage) -> None:
     else:
         raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
         subject = AuditedDataset.load(stage.item, organized.folder, tensors, raw)
-        result = audit(subject, level, pictures, stage.progress)
+        result = audit(subject, level, pictures, stage.progress, worker_count(stage.params.runtime.num_workers))
     result.write(folder / target.findings.name)
     failed = [finding for finding in result.findings if finding.verdict == "fail"]
     for finding in failed:

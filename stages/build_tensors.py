@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.hash_record import HashRecord
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.stage import Stage, main
 
@@ -15,14 +17,17 @@ def run(stage: Stage) -> None:
     tensors = paths.Tensors(stage.item)
     folder = stage.folder(tensors.folder)
     arrays = {split: folder / tensors.array(split).name for split in SPLITS}
-    rows = build_tensors(
-        paths.Organized(stage.item).folder,
-        paths.Masks(stage.item).folder,
-        stage.params.datasets[stage.item].image_size,
-        arrays,
-        stage.progress,
-    )
-    write_manifest(folder / tensors.manifest.name, rows)
+    with HashRecord(paths.HASHES) as record:  # the stages that read the arrays need not hash them
+        rows = build_tensors(
+            paths.Organized(stage.item).folder,
+            paths.Masks(stage.item).folder,
+            stage.params.datasets[stage.item].image_size,
+            arrays,
+            stage.progress,
+            worker_count(stage.params.runtime.num_workers),
+            record.add,
+        )
+        write_manifest(folder / tensors.manifest.name, rows)
 
 
 if __name__ == "__main__":

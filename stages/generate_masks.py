@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.data.manifest import read_manifest, write_manifest
 
@@ -28,6 +29,7 @@ def run(stage: Stage) -> None:
         predicted,
         prepare(stage.params.runtime),
         stage.progress,
+        worker_count(stage.params.runtime.num_workers),
     )
     write_manifest(folder / masks.manifest.name, rows)
     copy_segmenter(segmenter, folder / masks.segmenter.name)

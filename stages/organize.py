@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.stage import Stage, main
 
@@ -19,7 +20,12 @@ def run(stage: Stage) -> None:
     for inner in folders.values():
         inner.mkdir()
     rows, summary = organize(
-        stage.item, stage.params.datasets[stage.item], paths.Raw(stage.item).files, folders, stage.progress
+        stage.item,
+        stage.params.datasets[stage.item],
+        paths.Raw(stage.item).files,
+        folders,
+        stage.progress,
+        worker_count(stage.params.runtime.num_workers),
     )
     DatasetSummary.model_validate(summary).write(folder / organized.summary.name)
     write_manifest(folder / organized.manifest.name, rows)

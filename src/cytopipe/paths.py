@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-STATE = Path(".cytopipe")  # locks, downloads, checkpoints and provenance: never an output
+STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance and known hashes: never an output
 LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
+HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"
 RECORD = Path("workflow/record.json")
 PRESETS = Path("workflow/presets")

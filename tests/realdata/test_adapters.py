@@ -95,7 +95,7 @@ def test_labels_of_wbc_are_read_as_published(unpacked: Unpacked) -> None:
 
 
 def test_wbc_is_organized_whole(unpacked: Unpacked, tmp_path: Path) -> None:
-    def passed(items: Iterable[Any]) -> Iterable[Any]:
+    def passed(items: Iterable[Any], total: int) -> Iterable[Any]:
         return items
 
     raw = unpacked("wbc_dataset1.zip")

@@ -50,7 +50,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         folders = {name: folder / name for name in (*SPLITS, "masks")}
         for made in folders.values():
             made.mkdir()
-        rows, _ = organize("bethesda", Dataset.model_validate(values), raw, folders, lambda items: items)
+        rows, _ = organize("bethesda", Dataset.model_validate(values), raw, folders, lambda items, total: items)
         for target in (folder, tensors):
             write_manifest(target / "manifest.csv", rows)
         for side in SPLITS:
@@ -61,7 +61,7 @@ def audited(datasets_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
                     writer.append(make_item(image, (grey <= otsu_threshold(grey)).astype(np.uint8), SIDE))
         subject = AuditedDataset.load("bethesda", folder, tensors, raw)
-        result = audit(subject, "quick", pictures, lambda items: items)
+        result = audit(subject, "quick", pictures, lambda items, total: items)
         return {finding.check: finding for finding in result.findings}
 
     return run

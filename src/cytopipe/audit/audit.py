@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 
 from cytopipe.audit import figures, leaks, patches, shortcuts
 from cytopipe.audit.findings import conclude, report
-from cytopipe.audit.hashes import Pair, fingerprint, near_duplicates, thumbnail
+from cytopipe.audit.hashes import Pair, near_duplicates
 from cytopipe.audit.label_permutation import label_permutation
-from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
+from cytopipe.audit.measure import Subject, measure
+from cytopipe.audit.statistics import NAMES
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.data.tensors import Stack, load_all
@@ -21,7 +24,8 @@ from cytopipe.errors import CytopipeError
 from cytopipe.paths import MANIFEST
 from cytopipe.results.audit import AuditReport, Finding
 
-Progress = Callable[[Iterable[int]], Iterable[int]]
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+_CHUNK = 16  # images that a process takes at a time
 _SHOWN = 6  # images in a row of a figure
 _TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics")
 
@@ -90,14 +94,15 @@ class AuditedDataset:
         return read_png(self.folder / self.rows[position].path)
 
 
-def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progress) -> AuditReport:
+def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progress, workers: int = 1) -> AuditReport:
     """Run every check.
 
     Args:
         subject: the dataset.
         level: a key of LEVELS.
         pictures: existing folder for the figures.
-        progress: wraps the iteration over all images, for a progress bar.
+        progress: wraps the iteration over a number of images, for a progress bar.
+        workers: number of processes that measure images.
 
     Returns:
         All findings and the overall verdict.
@@ -106,14 +111,16 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
     chosen = sample_images([row.class_index for row in subject.rows], depth.images)
     wanted = set(chosen.tolist())
     prints, small, statistics = [], [], []
-    for position in progress(range(len(subject.rows))):
-        image = subject.image(position)
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        prints.append(fingerprint(grey))
-        small.append(thumbnail(grey))
-        if position in wanted:
-            measured = image_statistics(image) | file_statistics(subject.raw / subject.rows[position].source)
-            statistics.append([measured[name] for name in NAMES])
+    images = [
+        Subject(subject.folder / row.path, subject.raw / row.source if position in wanted else None)
+        for position, row in enumerate(subject.rows)
+    ]
+    with closing(ordered_map(measure, images, workers, _CHUNK)) as results:
+        for found in progress(results, len(images)):
+            prints.append(found.fingerprint)
+            small.append(found.thumbnail)
+            if found.statistics:
+                statistics.append(found.statistics)
     sides = np.array([min(row.width, row.height) for row in subject.rows])
     pairs = near_duplicates(np.stack(prints), np.stack(small), sides)
     findings = [
@@ -123,7 +130,7 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
     ]
     units = np.array(leaks.independent_units(subject.rows, pairs))[chosen]
     columns = dict(zip(NAMES, np.array(statistics).T, strict=True))
-    findings += _train(subject, depth, chosen, units, columns, pictures)
+    findings += _train(subject, depth, chosen, units, columns, pictures, workers)
     return report(subject.name, level, subject.rows, findings)
 
 
@@ -169,6 +176,7 @@ def _train(
     units: np.ndarray,
     statistics: Mapping[str, np.ndarray],
     pictures: Path,
+    workers: int,
 ) -> list[Finding]:
     """Run the checks that train classifiers."""
     rows = [subject.rows[k] for k in chosen]
@@ -176,7 +184,7 @@ def _train(
     labels = np.array([row.class_index for row in rows])
     conditions = shortcuts.Conditions(labels, units, depth.permutations, depth.repeats)
     dictionary = patches.learn_dictionary(items, depth.side, depth.atoms, seed=0)
-    whole, background, shown = patches.features(items, dictionary, depth.margin)
+    whole, background, shown = patches.features(items, dictionary, depth.margin, workers)
     everything = conditions.probe(whole)
     if everything is None:
         text = "Each class needs three groups or more, and the dataset two such classes and 60 images of them."

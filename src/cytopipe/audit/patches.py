@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.tensors import Items
 
 CELL = 3  # the channel of the whole cell's mask in a stored item
@@ -67,34 +69,41 @@ def learn_dictionary(items: Items, side: int, atoms: int, seed: int) -> Dictiona
     return Dictionary(mean, whiten @ unit.T, side)
 
 
-def features(items: Items, dictionary: Dictionary, margin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def features(
+    items: Items, dictionary: Dictionary, margin: int, workers: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Average responses and colours of each quadrant of each image.
 
     Args:
         items: N x H x W x 5 uint8.
         dictionary: result of `learn_dictionary`.
         margin: pixels around the cell that do not count as background.
+        workers: number of processes.
 
     Returns:
         Features of the whole images, N x D float64; features of their background, N x D float64, averaged only over
         patches outside the widened cell (a quadrant without any gets the average of the others); and the share of
         background patches in each image, N.
     """
-    whole, outside, shares = [], [], []
-    for batch in _batches(items, dictionary.side):
-        patches = _patches(batch[..., :3])
-        responses = (patches - dictionary.mean) @ dictionary.filters
-        np.abs(responses, out=responses)
-        responses -= _THRESHOLD
-        np.maximum(responses, 0, out=responses)
-        mean = patches @ _COLOUR_MEAN
-        deviation = np.sqrt(np.maximum(patches**2 @ _COLOUR_MEAN - mean**2, 0))
-        values = np.concatenate([responses, mean, deviation], axis=2)
-        shown = np.stack([_outside(image[..., CELL], margin) for image in batch])
-        whole.append(_pooled(values, np.ones_like(shown), dictionary.places))
-        outside.append(_pooled(values, shown, dictionary.places))
-        shares.append(shown.mean(axis=1))
-    return np.concatenate(whole), np.concatenate(outside), np.concatenate(shares)
+    found = ordered_map(partial(_features, dictionary, margin), _batches(items), workers)
+    whole, outside, shares = (np.concatenate(part) for part in zip(*found, strict=True))
+    return whole, outside, shares
+
+
+def _features(dictionary: Dictionary, margin: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The features of a batch, as `features` returns them."""
+    images = np.stack([scale(item, dictionary.side) for item in items])
+    patches = _patches(images[..., :3])
+    responses = (patches - dictionary.mean) @ dictionary.filters
+    np.abs(responses, out=responses)
+    responses -= _THRESHOLD
+    np.maximum(responses, 0, out=responses)
+    mean = patches @ _COLOUR_MEAN
+    deviation = np.sqrt(np.maximum(patches**2 @ _COLOUR_MEAN - mean**2, 0))
+    values = np.concatenate([responses, mean, deviation], axis=2)
+    shown = np.stack([_outside(image[..., CELL], margin) for image in images])
+    whole = _pooled(values, np.ones_like(shown), dictionary.places)
+    return whole, _pooled(values, shown, dictionary.places), shown.mean(axis=1)
 
 
 def _pooled(values: np.ndarray, shown: np.ndarray, places: int) -> np.ndarray:
@@ -143,15 +152,16 @@ def _patches(colours: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(windows, 3, -1)).reshape(len(colours), -1, PATCH_PX * PATCH_PX * 3)
 
 
-def _batches(items: Items, side: int) -> Iterator[np.ndarray]:
-    """Images scaled to `side`, N x side x side x 4 float64 from 0 to 1; a mask is above 0 where it touches a pixel."""
+def _batches(items: Items) -> Iterator[np.ndarray]:
+    """The items in batches of N x H x W x 5 uint8."""
     for start in range(0, len(items), _BATCH):
-        batch = np.asarray(items[start : start + _BATCH])
-        yield np.stack([scale(image, side) for image in batch])
+        yield np.asarray(items[start : start + _BATCH])
 
 
 def scale(image: np.ndarray, side: int) -> np.ndarray:
     """Scale H x W x C uint8 to side x side x C float64 from 0 to 1; images are reduced by area averaging.
+
+    A mask is above 0 where it touches a pixel.
 
     Only the first four channels are kept, because OpenCV averages no more: the mask of nuclei is dropped. Everything
     after this uses double precision, so that a last bit that differs between runs does not decide between two scores.

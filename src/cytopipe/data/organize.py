@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Split
 from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.imaging.masks import encode_mask
@@ -21,18 +24,27 @@ from cytopipe.data.splits import assign_splits, join_copies, torn
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+CHUNK = 16  # images that a process takes at a time
+
+
+@dataclass
+class Stored:
+    """What was stored of a sample that decodes: its PNG's hash and size, its mask's hash, and how it was converted."""
+
+    sha256: str
+    width: int
+    height: int
+    mask_sha256: str
+    conversion: str | None
 
 
 @dataclass
 class Checked:
-    """A sample that decodes: its stored PNG's hash and size, and its mask's hash."""
+    """A sample that decodes."""
 
     sample: Sample
-    sha256: str
-    width: int
-    height: int
-    mask_sha256: str = ""
+    stored: Stored
 
 
 @dataclass
@@ -45,7 +57,7 @@ class Checks:
 
 
 def organize(
-    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress
+    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress, workers: int = 1
 ) -> tuple[list[Row], dict[str, Any]]:
     """Write `<split>/<class>/<id>.png` and `masks/<id>.png`.
 
@@ -54,7 +66,8 @@ def organize(
         dataset: its parameters.
         raw: folder with the publisher's files.
         folders: existing empty folders to write into: "train", "val", "test" and "masks".
-        progress: wraps the iteration over samples.
+        progress: wraps the iteration over a number of samples.
+        workers: number of processes that decode and encode images.
 
     Returns:
         The manifest's rows and the summary.
@@ -68,7 +81,7 @@ def organize(
     samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
     staging = folders["train"] / ".staging"
     staging.mkdir()
-    checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress)
+    checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress, workers)
     if not checks.kept:
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
@@ -86,7 +99,9 @@ def organize(
     return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
 
 
-def check_images(samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress) -> Checks:
+def check_images(
+    samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress, workers: int = 1
+) -> Checks:
     """Decode every image and mask and store them as `<id>.png`; `skip` records a fault instead of raising it."""
     checks = Checks()
     without = [sample for sample in samples if sample.mask is None]
@@ -96,20 +111,30 @@ def check_images(samples: Sequence[Sample], staging: Path, masks: Path, skip: bo
             where=without[0].image,
             hint="give every image its mask, or none",
         )
-    for sample in progress(samples):
-        try:
-            checks.kept.append(_check(sample, staging, masks, checks.converted))
-        except CytopipeError as error:
-            if not skip:
-                raise
-            logger.warning("left out: %s", error)
-            checks.refused.append({"id": sample.id, "reason": error.what})
+    store = partial(_try_to_store, staging, masks)
+    with closing(ordered_map(store, samples, workers, CHUNK)) as results:
+        for sample, stored in progress(zip(samples, results, strict=True), len(samples)):
+            if isinstance(stored, Stored):
+                checks.kept.append(Checked(sample, stored))
+            elif skip:
+                logger.warning("left out: %s", stored)
+                checks.refused.append({"id": sample.id, "reason": stored.what})
+            else:
+                raise stored
+    checks.converted.update(item.stored.conversion for item in checks.kept if item.stored.conversion)
     for conversion, count in sorted(checks.converted.items()):
         logger.info("%d images converted: %s", count, conversion)
     return checks
 
 
-def _check(sample: Sample, staging: Path, masks: Path, converted: Counter[str]) -> Checked:
+def _try_to_store(staging: Path, masks: Path, sample: Sample) -> Stored | CytopipeError:
+    try:
+        return _store(staging, masks, sample)
+    except CytopipeError as error:
+        return error
+
+
+def _store(staging: Path, masks: Path, sample: Sample) -> Stored:
     image, conversion = read_rgb(sample.image)
     height, width = image.shape[:2]
     mask_png = b""
@@ -123,25 +148,23 @@ def _check(sample: Sample, staging: Path, masks: Path, converted: Counter[str]) 
             )
         mask_png = encode_mask(mask)
         (masks / f"{sample.id}.png").write_bytes(mask_png)
-    if conversion:
-        converted[conversion] += 1
     png = encode_png(image)
     (staging / f"{sample.id}.png").write_bytes(png)
-    return Checked(sample, sha256_bytes(png), width, height, sha256_bytes(mask_png) if mask_png else "")
+    return Stored(sha256_bytes(png), width, height, sha256_bytes(mask_png) if mask_png else "", conversion)
 
 
 def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
     """Sets of two or more images with the same pixels."""
     same: dict[str, list[Checked]] = defaultdict(list)
     for item in items:
-        same[item.sha256].append(item)
+        same[item.stored.sha256].append(item)
     return [found for found in same.values() if len(found) > 1]
 
 
 def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     """The unit of each image that a split keeps together: its group (itself if `alone`), joined with its copies."""
     owners = [item.sample.id if alone else item.sample.group for item in items]
-    return join_copies(owners, [item.sha256 for item in items])
+    return join_copies(owners, [item.stored.sha256 for item in items])
 
 
 def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:
@@ -173,7 +196,7 @@ def _checked_names(order: Iterable[str]) -> Iterable[str]:
 
 
 def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Path, folders: dict[str, Path]) -> Row:
-    sample = item.sample
+    sample, stored = item.sample, item.stored
     target = folders[split] / sample.label
     target.mkdir(exist_ok=True)
     (staging / f"{sample.id}.png").replace(target / f"{sample.id}.png")
@@ -184,11 +207,11 @@ def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Pa
         class_index=classes.index(sample.label),
         split=split,
         group=sample.group,
-        width=item.width,
-        height=item.height,
-        sha256=item.sha256,
-        mask_path=f"masks/{sample.id}.png" if item.mask_sha256 else "",
-        mask_sha256=item.mask_sha256,
+        width=stored.width,
+        height=stored.height,
+        sha256=stored.sha256,
+        mask_path=f"masks/{sample.id}.png" if stored.mask_sha256 else "",
+        mask_sha256=stored.mask_sha256,
         source=sample.image.relative_to(raw).as_posix(),
     )
 

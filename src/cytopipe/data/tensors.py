@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS
 from cytopipe.data.imaging.decode import read_png, resize_rgb
 from cytopipe.data.imaging.masks import read_mask, resize_mask, to_channels
@@ -20,11 +23,14 @@ from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import MANIFEST
 
+CHUNK = 16  # images that a process takes at a time
 CHANNELS = ("red", "green", "blue", "cell", "nucleus")
 
 
 class ArrayWriter:
     """Append uint8 items of one shape to a .npy file; memory stays flat, unlike that of a written memory map.
+
+    The file is hashed as it is written, so that nobody need read it for that.
 
     Args:
         path: of the file.
@@ -35,15 +41,27 @@ class ArrayWriter:
     def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
         self.path, self.count, self.shape, self.written = path, count, shape, 0
         self._file: BinaryIO = path.open("wb")
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._digest = hashlib.sha256()
+        header = io.BytesIO()
+        described = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        np.lib.format.write_array_header_1_0(header, described)
+        self._write(header.getbuffer())
 
     def append(self, item: np.ndarray) -> None:
         """Write one item, uint8 of the given shape."""
         if item.shape != self.shape or item.dtype != np.uint8:
             raise ValueError(f"{item.dtype} {item.shape} is not uint8 {self.shape}")
-        self._file.write(np.ascontiguousarray(item).data)
+        self._write(np.ascontiguousarray(item).data)
         self.written += 1
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file as far as it is written, in 64 hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def _write(self, data: memoryview) -> None:
+        self._file.write(data)
+        self._digest.update(data)
 
     def __enter__(self) -> ArrayWriter:
         return self
@@ -83,6 +101,8 @@ def build_tensors(
     size: int,
     arrays: dict[str, Path],
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
+    workers: int = 1,
+    hashed: Callable[[Path, str], None] | None = None,
 ) -> Iterable[Row]:
     """Stream images and predicted masks into one array per split.
 
@@ -92,6 +112,8 @@ def build_tensors(
         size: side of the square items, pixels.
         arrays: file to write for each split.
         progress: wraps the iteration, given the number of images.
+        workers: number of processes that read and scale images.
+        hashed: called with each finished array and its SHA-256.
 
     Yields:
         The manifest's rows, in the order of the arrays (id order within each split).
@@ -104,16 +126,27 @@ def build_tensors(
     shape = (size, size, len(CHANNELS))
     with ExitStack() as stack:
         writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
-        for row in progress(rows, len(rows)):
-            image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
-            if mask.shape != image.shape[:2]:
-                raise CytopipeError(
-                    f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
-                    where=masks / row.mask_path,
-                    hint="rerun generate_masks",
-                )
-            writers[row.split].append(make_item(image, mask, size))
+        items = stack.enter_context(
+            closing(ordered_map(partial(_read_item, organized, masks, size), rows, workers, CHUNK))
+        )
+        for row, item in progress(zip(rows, items, strict=True), len(rows)):
+            writers[row.split].append(item)
             yield replace(row, width=size, height=size)
+    for split, writer in writers.items():
+        if hashed is not None:
+            hashed(arrays[split], writer.sha256)
+
+
+def _read_item(organized: Path, masks: Path, size: int, row: Row) -> np.ndarray:
+    """The item of an image and its predicted mask, size x size x 5 uint8."""
+    image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
+    if mask.shape != image.shape[:2]:
+        raise CytopipeError(
+            f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
+            where=masks / row.mask_path,
+            hint="rerun generate_masks",
+        )
+    return make_item(image, mask, size)
 
 
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:

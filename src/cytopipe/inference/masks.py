@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cytopipe.core.io.hashing import sha256_bytes
-from cytopipe.data.imaging.decode import read_png
-from cytopipe.data.imaging.masks import encode_mask
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.manifest import Row
+from cytopipe.inference.mask_files import Predicted, read_windows, write_mask
 from cytopipe.inference.segment import Segmentation
 from cytopipe.models.files import fold_part
 from cytopipe.models.folds import Folds
 from cytopipe.paths import PREDICTED
+
+CHUNK = 16  # images that a process takes at a time
 
 
 def generate_masks(
@@ -28,6 +31,7 @@ def generate_masks(
     target: Path,
     device: torch.device,
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
+    workers: int = 1,
 ) -> list[Row]:
     """Write the palette mask of every image as `<id>.png`, in the size of the image.
 
@@ -39,6 +43,7 @@ def generate_masks(
         target: existing empty folder.
         device: device to predict on.
         progress: wraps the iteration over a number of images, to show progress.
+        workers: number of processes that decode images, and of those that encode masks; the network runs in this one.
 
     Returns:
         The manifest with the predicted masks, in the order of `rows`.
@@ -46,11 +51,15 @@ def generate_masks(
     done: dict[str, Row] = {}
     for model_folder, chosen in models_of(rows, segmenter, trained_on_it).items():
         segmentation = Segmentation.load(model_folder, device)
-        masks = segmentation.masks(read_png(organized / row.path) for row in chosen)
-        for row, mask in progress(zip(chosen, masks, strict=True), len(chosen)):
-            png = encode_mask(mask)
-            (target / f"{row.id}.png").write_bytes(png)
-            done[row.id] = replace(row, mask_path=f"{PREDICTED}/{row.id}.png", mask_sha256=sha256_bytes(png))
+        view = segmentation.view
+        with closing(ordered_map(partial(read_windows, organized, view), chosen, workers, CHUNK)) as images:
+            predicted = (
+                Predicted.of(row.id, *found) for row, found in zip(chosen, segmentation.predict(images), strict=True)
+            )
+            write = partial(write_mask, target, view.one_cell)
+            with closing(ordered_map(write, predicted, workers, CHUNK)) as hashes:
+                for row, digest in progress(zip(chosen, hashes, strict=True), len(chosen)):
+                    done[row.id] = replace(row, mask_path=f"{PREDICTED}/{row.id}.png", mask_sha256=digest)
     return [done[row.id] for row in rows]
 
 

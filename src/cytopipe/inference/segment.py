@@ -3,62 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
 from cytopipe.core.params import View
-from cytopipe.data.imaging.decode import resize_rgb
-from cytopipe.data.imaging.masks import from_probabilities, largest_cell
-from cytopipe.data.imaging.sliding_window import Corner, cut, stitch
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.inference.windows import Windows
 from cytopipe.models.folder import load_model
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import ModelSpec
 
 HEADS = ("cyt", "nuc")  # outputs of a segmenter: the whole cell, the nucleus
 BATCH = 8  # windows per forward pass
-Size = tuple[int, int]  # height, width
 
 
 def join_heads(logits: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Concatenate the logits of a segmenter's HEADS, N x 1 x H x W each, to N x 2 x H x W float32: cell, nucleus."""
     return torch.cat([logits[head] for head in HEADS], dim=1).float()
-
-
-@dataclass(frozen=True)
-class Windows:
-    """The windows of one image, as a segmenter takes them.
-
-    Attributes:
-        pixels: N x S x S x 3 uint8.
-        corners: (top, left) of each window in the scaled image, pixels.
-        scaled: (height, width) of the scaled image.
-        native: (height, width) of the original image.
-    """
-
-    pixels: np.ndarray
-    corners: list[Corner]
-    scaled: Size
-    native: Size
-
-    @classmethod
-    def of(cls, image: np.ndarray, view: View) -> Windows:
-        """Scale an H x W x 3 uint8 image according to the view, and cut it into windows."""
-        native = image.shape[0], image.shape[1]
-        scaled = view.size_of(*native)
-        pixels, corners = cut(resize_rgb(image, scaled), view.input_size, view.overlap)
-        return cls(pixels, corners, scaled, native)
-
-    def stitch(self, values: np.ndarray) -> np.ndarray:
-        """Merge values of the windows, N x S x S x C float32, into values of the image in its own size, H x W x C."""
-        stitched = stitch(values, self.corners, (*self.scaled, values.shape[3]))
-        return cv2.resize(stitched, (self.native[1], self.native[0]), interpolation=cv2.INTER_LINEAR)
 
 
 class Segmentation:
@@ -110,25 +75,28 @@ class Segmentation:
         return torch.sigmoid(join_heads(self.model(self.transform(items)))).permute(0, 2, 3, 1)
 
     def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the palette masks (H x W uint8) of H x W x 3 uint8 images, each in the size of its image, in order.
+        """Yield the palette masks (H x W uint8) of H x W x 3 uint8 images, each in the size of its image, in order."""
+        for windows, values in self.predict(Windows.of(image, self.view) for image in images):
+            yield windows.mask(values, self.view.one_cell)
+
+    def predict(self, images: Iterable[Windows]) -> Iterator[tuple[Windows, np.ndarray]]:
+        """Yield each image's windows with their probabilities, N x S x S x 2 float32, in order.
 
         Windows of consecutive images share a forward pass; only the images of one pass are held in memory.
         """
         group: list[Windows] = []
-        for image in images:
-            group.append(Windows.of(image, self.view))
+        for windows in images:
+            group.append(windows)
             if sum(len(windows.pixels) for windows in group) >= self.batch_size:
-                yield from self._masks(group)
+                yield from self._predict(group)
                 group = []
         if group:
-            yield from self._masks(group)
+            yield from self._predict(group)
 
-    def _masks(self, group: list[Windows]) -> Iterator[np.ndarray]:
+    def _predict(self, group: list[Windows]) -> Iterator[tuple[Windows, np.ndarray]]:
         values = self.probabilities(np.concatenate([windows.pixels for windows in group]))
         start = 0
         for windows in group:
             end = start + len(windows.pixels)
-            cell, nucleus = np.moveaxis(windows.stitch(values[start:end]), 2, 0)
-            mask = from_probabilities(cell, nucleus)
-            yield largest_cell(mask) if self.view.one_cell else mask
+            yield windows, values[start:end]
             start = end

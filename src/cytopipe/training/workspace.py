@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from cytopipe.core.params import Cpu
+from cytopipe.core.io.workers import worker_count
+from cytopipe.core.params import Cpu, Runtime
 from cytopipe.core.pipeline.stage import Stage
 from cytopipe.models.determinism import prepare
 from cytopipe.training.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ class Workspace:
         runtime = stage.params.runtime
         device = prepare(runtime)
         with stage.scratch() as scratch:
-            yield cls(device, runtime.num_workers, scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
+            yield cls(device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
 
     def of(self, part: str) -> Workspace:
         """The workspace of one of several trainings, with folders of its own."""
@@ -63,3 +64,10 @@ class Workspace:
     def tell(self, measures: Epoch) -> None:
         """Report an epoch of this part."""
         self.on_epoch(self.part, measures)
+
+
+def _loader_threads(runtime: Runtime, device: torch.device) -> int:
+    """Threads that load batches: on a CPU one, because the network needs the cores; a GPU may need many."""
+    if runtime.num_workers == "auto" and device.type == "cpu":
+        return 1
+    return worker_count(runtime.num_workers)

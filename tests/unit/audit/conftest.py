@@ -20,7 +20,7 @@ def audited(tmp_path: Path) -> RunAudit:
         dataset = write_dataset(cells, tmp_path / "data")
         pictures = tmp_path / "figures"
         pictures.mkdir()
-        result = audit(dataset, "quick", pictures, lambda items: items)
+        result = audit(dataset, "quick", pictures, lambda items, total: items)
         findings = {finding["check"]: finding for finding in result.plain["findings"]}
         assert {finding["figure"] for finding in findings.values()} - {None} == {
             path.name for path in pictures.iterdir()

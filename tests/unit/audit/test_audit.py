@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from cytopipe.audit.audit import audit, sample_images
+from cytopipe.core.io import workers
 from cytopipe.core.io.hashing import hash_tree
 from cytopipe.errors import CytopipeError
 from fixture_types import RunAudit, WriteDataset
@@ -40,12 +41,15 @@ def test_a_clean_dataset_passes_every_check(clean: list[Cell], audited: RunAudit
     assert everything["left_out"] == 0
 
 
-def test_the_same_dataset_gives_the_same_bytes(clean: list[Cell], written: WriteDataset, tmp_path: Path) -> None:
+def test_the_same_dataset_gives_the_same_bytes_with_any_number_of_processes(
+    clean: list[Cell], written: WriteDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
     subject = written(clean)
     results = []
-    for name in "ab":
+    for name, count in (("a", 1), ("b", 3)):
         (tmp_path / name).mkdir()
-        results.append(audit(subject, "quick", tmp_path / name, lambda items: items))
+        results.append(audit(subject, "quick", tmp_path / name, lambda items, total: items, count))
     assert results[0] == results[1]
     assert hash_tree(tmp_path / "a") == hash_tree(tmp_path / "b")
 

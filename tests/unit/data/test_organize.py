@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.core.io import workers
 from cytopipe.core.io.hashing import hash_tree, sha256_file
 from cytopipe.core.params import SPLITS, Dataset
 from cytopipe.data.imaging.decode import read_png
@@ -39,16 +40,16 @@ def dataset(split: str | dict[str, str] = "grouped", seed: int = 0, **changes: A
 class Result:
     """What `organize` wrote into `folder`, and what it returned."""
 
-    def __init__(self, raw: Path, folder: Path, parameters: Dataset) -> None:
+    def __init__(self, raw: Path, folder: Path, parameters: Dataset, workers: int = 1) -> None:
         self.folder = folder
         folders = {name: folder / name for name in (*SPLITS, "masks")}
         for path in folders.values():
             path.mkdir(parents=True)
 
-        def passed(items: Iterable[Any]) -> Iterable[Any]:
+        def passed(items: Iterable[Any], total: int) -> Iterable[Any]:
             return items
 
-        self.rows, self.summary = organize("cells", parameters, raw, folders, passed)
+        self.rows, self.summary = organize("cells", parameters, raw, folders, passed, workers)
 
     def row(self, id_: str) -> Row:
         return next(row for row in self.rows if row.id == id_)
@@ -334,3 +335,28 @@ def test_a_label_that_cannot_name_a_folder_is_an_error(label: str, raw: Path, tm
     (raw / "labels.csv").write_text("\n".join(["image,label", *rows]))
     with pytest.raises(CytopipeError, match="cannot name a folder\n  -> rename it"):
         Result(raw, tmp_path / "out", dataset(options={"csv": "labels.csv"}))
+
+
+def test_the_number_of_processes_changes_no_byte(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
+    (raw / "benign" / "P3_1.png").write_bytes(b"not an image")
+    Image.open(raw / "benign" / "P3_0.png").convert("L").save(raw / "benign" / "P4_0.png")
+    one, three = (Result(raw, tmp_path / str(count), dataset(bad_images="skip"), count) for count in (1, 3))
+    assert one.rows == three.rows and one.summary == three.summary
+    assert one.summary["converted"] == {"grey to RGB": 1} and len(one.summary["refused"]) == 1
+    assert hash_tree(one.folder) == hash_tree(three.folder)
+
+
+def test_a_bad_image_is_the_same_error_from_any_process(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
+    for name in ("P3_0", "P7_0"):
+        (raw / "benign" / f"{name}.png").write_bytes(b"not an image")
+    messages = []
+    for count in (1, 3):
+        with pytest.raises(CytopipeError) as caught:
+            Result(raw, tmp_path / str(count), dataset(), count)
+        messages.append((caught.value.what, caught.value.where, caught.value.hint))
+    assert messages[0] == messages[1]
+    assert messages[0][1] == raw / "benign" / "P3_0.png"

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from cytopipe.core.io import workers
+from cytopipe.core.io.hashing import hash_tree, sha256_file
 from cytopipe.core.params import SPLITS
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.imaging.masks import encode_mask
@@ -46,11 +48,11 @@ def dataset(tmp_path: Path) -> tuple[Path, list[Row], dict[str, tuple[np.ndarray
     return tmp_path, rows, arrays
 
 
-def build(folder: Path) -> Path:
-    tensors = folder / "tensors"
+def build(folder: Path, name: str = "tensors", count: int = 1) -> Path:
+    tensors = folder / name
     tensors.mkdir()
     arrays = {split: tensors / f"{split}.npy" for split in SPLITS}
-    rows = build_tensors(folder / "organized", folder / "masks", SIZE, arrays, passed)
+    rows = build_tensors(folder / "organized", folder / "masks", SIZE, arrays, passed, count)
     write_manifest(tensors / "manifest.csv", rows)
     return tensors
 
@@ -220,3 +222,17 @@ def test_joined_items_stand_one_after_the_other_whatever_they_come_from() -> Non
     assert np.array_equal(stack[:], np.concatenate([first, second])) and stack.shape == (8, 2, 2, 1)
     again = join(stack.take([7, 0]), first)
     assert np.array_equal(again[:], np.concatenate([second[4:], first[:1], first]))
+
+
+def test_the_number_of_processes_changes_no_byte(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
+    folder, _, _ = dataset
+    assert hash_tree(build(folder, "one", 1)) == hash_tree(build(folder, "three", 3))
+
+
+def test_arrays_are_hashed_as_they_are_written(dataset: Any) -> None:
+    folder, _, _ = dataset
+    arrays = {split: folder / f"{split}.npy" for split in SPLITS}
+    hashes: dict[Path, str] = {}
+    list(build_tensors(folder / "organized", folder / "masks", SIZE, arrays, passed, hashed=hashes.__setitem__))
+    assert hashes == {path: sha256_file(path) for path in arrays.values()}

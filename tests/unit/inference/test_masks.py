@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.core.io.hashing import sha256_file
+from cytopipe.core.io import workers
+from cytopipe.core.io.hashing import hash_tree, sha256_file
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
@@ -71,12 +72,12 @@ def organized(tmp_path: Path) -> Path:
     return folder
 
 
-def generate(organized: Path, segmenter: Path, target: Path, *, trained_on_it: bool) -> list[Row]:
+def generate(organized: Path, segmenter: Path, target: Path, *, trained_on_it: bool, count: int = 1) -> list[Row]:
     def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
         return items
 
     target.mkdir()
-    return generate_masks(organized, ROWS, segmenter, trained_on_it, target, torch.device("cpu"), progress)
+    return generate_masks(organized, ROWS, segmenter, trained_on_it, target, torch.device("cpu"), progress, count)
 
 
 def test_a_training_image_is_segmented_by_its_folds_model_and_others_by_the_main_one(
@@ -125,3 +126,13 @@ def test_without_folds_the_main_model_segments_everything(tmp_path: Path) -> Non
 def test_folds_of_other_images_are_an_error(segmenter: Path) -> None:
     with pytest.raises(CytopipeError, match=r"segmenter: the image '06' is in no fold\n.*train the model again"):
         models_of(rows(["train"] * 7), segmenter, trained_on_it=True)
+
+
+def test_the_number_of_processes_changes_no_byte(
+    organized: Path, segmenter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)
+    one = generate(organized, segmenter, tmp_path / "one", trained_on_it=True, count=1)
+    three = generate(organized, segmenter, tmp_path / "three", trained_on_it=True, count=3)
+    assert one == three
+    assert hash_tree(tmp_path / "one") == hash_tree(tmp_path / "three")

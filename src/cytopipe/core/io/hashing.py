@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from cytopipe.core.io.folders import list_files
@@ -23,22 +24,26 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_tree(path: Path) -> str:
+def hash_tree(path: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
     """SHA-256 of a file's content, or of a folder's relative paths and contents, sorted by path.
 
     Times, modes and empty folders do not count, nor do the files that engines and Python
     leave behind; a link counts as its target.
+
+    Args:
+        path: the file or folder.
+        sha256: hashes a file; that of a `HashRecord` reads only the files that it does not know.
 
     Raises:
         CytopipeError: when nothing is there, or the folder holds a broken link or a special file.
     """
     path = Path(path)
     if path.is_file():
-        return sha256_file(path)
+        return sha256(path)
     if not path.is_dir():
         raise CytopipeError("no such file or folder", where=path)
     digest = hashlib.sha256()
     for name in list_files(path):
         if LEFTOVERS.isdisjoint(Path(name).parts):
-            digest.update(f"{name}\0{sha256_file(path / name)}\n".encode("utf-8", "surrogateescape"))
+            digest.update(f"{name}\0{sha256(path / name)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

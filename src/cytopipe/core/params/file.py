@@ -27,7 +27,11 @@ class Runtime(Section):
         description="portable: AVX2 only, for the same bytes on every x86-64 processor that has it; native: all it has"
     )
     num_threads: int = Field(ge=1, le=256)
-    num_workers: int = Field(1, ge=0, le=64)
+    num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
+        "auto",
+        description="processes that draw, decode and encode images, and threads that load those of trainings; auto: as "
+        "many as there are cores to use, and one thread for a training on a CPU",
+    )
 
 
 class Tracking(Section):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from cytopipe.core.io.hashing import hash_tree, sha256_bytes, sha256_file
+from cytopipe.core.io.hash_record import HashRecord
+from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.errors import CytopipeError
-from cytopipe.paths import MANIFEST
+from cytopipe.paths import HASHES, MANIFEST
 
 
 def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], label: str) -> dict[str, str]:
     """SHA-256 of every input, by path.
 
     For a folder with a manifest that a stage wrote, only the files next to the manifest are hashed, one by one: the
-    manifest contains the hashes of the images below, so that they need not be read again.
+    manifest contains the hashes of the images below, so that they need not be read again. Nor is a file whose hash is
+    known from an earlier stage.
 
     Args:
         inputs: the parts of each dependency, see `Description.inputs`; several parts get one common hash.
@@ -25,20 +27,22 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
         CytopipeError: an input is missing.
     """
     found: dict[str, str] = {}
-    for dependency, parts in inputs.items():
-        hashes = {path: digest for part in parts for path, digest in _hash_part(part, outputs, label).items()}
-        found |= hashes if parts == [dependency] else {dependency: sha256_bytes(repr(sorted(hashes.items())).encode())}
+    with HashRecord(HASHES) as record:
+        for dependency, parts in inputs.items():
+            hashes = {path: one for part in parts for path, one in _hash_part(part, outputs, label, record).items()}
+            whole = parts == [dependency]
+            found |= hashes if whole else {dependency: sha256_bytes(repr(sorted(hashes.items())).encode())}
     return found
 
 
-def _hash_part(part: str, outputs: Collection[str], label: str) -> dict[str, str]:
+def _hash_part(part: str, outputs: Collection[str], label: str, record: HashRecord) -> dict[str, str]:
     path = Path(part)
     if not path.exists():
         raise CytopipeError("this input is missing", where=path, hint=f"run the stages before it: dvc repro {label}")
     if part in outputs and (path / MANIFEST).is_file():
         return {
-            file.as_posix(): sha256_file(file)
+            file.as_posix(): record.sha256(file)
             for file in sorted(path.iterdir())
             if file.is_file() and not file.name.startswith(".")
         }
-    return {part: hash_tree(path)}
+    return {part: hash_tree(path, record.sha256)}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from cytopipe.core.io import hash_record
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.pipeline.inputs import hash_inputs
 from cytopipe.errors import CytopipeError
@@ -59,3 +61,19 @@ def test_a_missing_part_is_named_with_the_command_that_makes_it(inputs: dict[str
         hash_inputs(inputs, {DATA}, "fit@small")
     assert error.value.where == Path("data/none")
     assert error.value.hint == "run the stages before it: dvc repro fit@small"
+
+
+def test_a_file_that_did_not_change_is_not_read_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in project.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    before = hashes(DATA, "model", "mine")
+    reads: list[Path] = []
+
+    def read(path: Path) -> str:
+        reads.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(hash_record, "sha256_file", read)
+    assert hashes(DATA, "model", "mine") == before and not reads
+    Path(DATA, "train.npy").write_text("changed")
+    assert hashes(DATA, "model", "mine") != before and reads == [Path(DATA, "train.npy")]

@@ -1,0 +1,53 @@
+"""What the audit measures of each image on its own, in several processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cytopipe.audit.hashes import fingerprint, thumbnail
+from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
+from cytopipe.data.imaging.decode import read_png
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image to measure.
+
+    Attributes:
+        image: the organized image.
+        source: the publisher's file, for the statistics; None to leave them out.
+    """
+
+    image: Path
+    source: Path | None
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures of an image.
+
+    Attributes:
+        fingerprint: 8 x 4 uint64, see `hashes.fingerprint`.
+        thumbnail: 32 x 32 uint8 grey.
+        statistics: a value for each of NAMES; empty where they were left out.
+    """
+
+    fingerprint: np.ndarray
+    thumbnail: np.ndarray
+    statistics: list[float]
+
+
+def measure(subject: Subject) -> Measures:
+    """Decode an image and measure it.
+
+    Raises:
+        CytopipeError: one of the files is not an image.
+    """
+    image = read_png(subject.image)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    found = image_statistics(image) | file_statistics(subject.source) if subject.source else {}
+    return Measures(fingerprint(grey), thumbnail(grey), [found[name] for name in NAMES if found])

@@ -60,7 +60,8 @@ def measure(params: Params, folder: Path, rounds: int, workers: int | None = Non
         workers: number of loader processes; None takes that of the parameters.
     """
     device = prepare(params.runtime)
-    count = params.runtime.num_workers if workers is None else workers
+    setting = params.runtime.num_workers
+    count = (1 if setting == "auto" else setting) if workers is None else workers
     results: dict[str, Any] = {"threads": params.runtime.num_threads, "workers": count, "rounds": rounds}
     for name, classifier in list(params.classifiers.items())[:1]:
         prepared = _classifier(classifier, folder, device)

@@ -42,7 +42,8 @@ class Workspace:
         runtime = stage.params.runtime
         device = prepare(runtime)
         with stage.scratch() as scratch:
-            yield cls(device, runtime.num_workers, scratch, stage.checkpoints, stage.on_epoch)
+            workers = 1 if runtime.num_workers == "auto" else runtime.num_workers
+            yield cls(device, workers, scratch, stage.checkpoints, stage.on_epoch)
 
     def of(self, part: str) -> Workspace:
         """The workspace of one of several trainings, with folders of its own."""

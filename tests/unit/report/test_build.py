@@ -150,7 +150,7 @@ def test_the_report_contains_no_absolute_path_or_host(report: Report, finished_p
 
 def test_parameters_without_effect_are_left_out(report: Report, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (copy / "params.yaml").read_text()
-    changed = text.replace("num_workers: 1", "num_workers: 7").replace("experiment: cytopipe", "experiment: other")
+    changed = text.replace("num_workers: auto", "num_workers: 7").replace("experiment: cytopipe", "experiment: other")
     assert changed != text
     (copy / "params.yaml").write_text(changed)
     assert rebuilt(copy, monkeypatch).html == report.html

@@ -22,7 +22,11 @@ class Runtime(Section):
 
     device: Literal["auto", "cpu", "cuda"]
     num_threads: int = Field(ge=1, le=256)
-    num_workers: int = Field(1, ge=0, le=64)
+    num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
+        "auto",
+        description="processes that draw, decode and encode images, and load those of trainings; auto: as many as "
+        "there are cores to use",
+    )
 
 
 class Tracking(Section):

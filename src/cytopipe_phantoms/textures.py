@@ -18,6 +18,7 @@ from cytopipe_phantoms.exact import Plane, Values
 # Of the 24 bits of a float32's whole numbers a pixel gets 13 and the weights of a filter, together, 11.
 _PIXEL, _WEIGHTS = 2.0**13, 2.0**11
 _PHASES = 256  # positions between two points of a grid at which an interpolation has weights
+cv2.setNumThreads(0)  # processes draw side by side, and its thread pool deadlocks in forked ones
 _SUPPORT = 3  # of a Gaussian kernel, standard deviations
 
 

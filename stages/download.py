@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.workers import worker_count
 from cytopipe.core.pipeline.stage import Stage, main
 
 
@@ -15,7 +16,8 @@ def run(stage: Stage) -> None:
     files = folder / raw.files.name
     files.mkdir()
     source = stage.params.datasets[stage.item].source
-    fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=stage.counter())
+    workers = worker_count(stage.params.runtime.num_workers)
+    fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=stage.counter(), workers=workers)
     count = write_raw_manifest(folder / raw.manifest.name, files)
     stage.tracker.log_metrics({"files": count})
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cytopipe_phantoms import outlines
+from cytopipe_phantoms import draws, exact, outlines
 from cytopipe_phantoms.outlines import Polygon
 from cytopipe_phantoms.spec import CellClass, Cytoplasm, Nucleus, Shape
 
@@ -99,8 +100,8 @@ def draw_cell(kind: CellClass, preference: NDArray[np.float64], rng: np.random.G
         cytoplasm=cytoplasm,
         nucleus=nucleus,
         flaps=flaps,
-        creases=_draw_creases(cytoplasm, nucleus, rng.poisson(1.5 * kind.shape.folds), rng),
-        vacuoles=_draw_vacuoles(cytoplasm, nucleus, rng.poisson(kind.cytoplasm.vacuoles), rng),
+        creases=_draw_creases(cytoplasm, nucleus, draws.poisson(1.5 * kind.shape.folds, rng), rng),
+        vacuoles=_draw_vacuoles(cytoplasm, nucleus, draws.poisson(kind.cytoplasm.vacuoles, rng), rng),
         nucleoli=_draw_nucleoli(nucleus, kind.nucleus.nucleoli, rng),
         halo=_draw_halo(cytoplasm, nucleus, extent, rng) if has_halo else None,
         look=_draw_look(kind, preference, strength if has_halo else 0.0, rng),
@@ -114,13 +115,13 @@ def _draw_cytoplasm(shape: Shape, rng: np.random.Generator) -> tuple[Polygon, tu
     roughness = outlines.wavy(RIM, 0.006, rng, range(9, 22))
     corners = outlines.cornered(RIM, int(rng.integers(4, 8)), rng)
     radii = bends * roughness * (1 + corner * (corners - 1))
-    radii = outlines.with_processes(radii, rng.poisson(shape.processes), 0.55, rng)
+    radii = outlines.with_processes(radii, draws.poisson(shape.processes, rng), 0.55, rng)
     polygon = outlines.trace(radii, shape.elongation.draw(rng), rng.uniform(0, 2 * np.pi))
     flaps: list[Polygon] = []
-    for _ in range(rng.poisson(shape.folds)):
+    for _ in range(draws.poisson(shape.folds, rng)):
         polygon, flap = outlines.fold(polygon, rng.uniform(0, 2 * np.pi), rng.uniform(0.72, 0.93))
         flaps.append(flap)
-    factor = outlines.to_area(polygon, np.pi * radius**2)
+    factor = outlines.to_area(polygon, np.pi * radius * radius)
     return polygon * factor, tuple(flap * factor for flap in flaps)
 
 
@@ -129,14 +130,15 @@ def _draw_nucleus(spec: Nucleus, cytoplasm: Polygon, rng: np.random.Generator) -
     radii = outlines.wavy(NUCLEUS_RIM, spec.irregularity.draw(rng), rng, range(2, 6))
     nucleus = outlines.trace(radii, spec.elongation.draw(rng), rng.uniform(0, 2 * np.pi))
     nucleus *= outlines.to_area(nucleus, spec.nc_ratio.draw(rng) * outlines.area(cytoplasm))
-    radius = np.sqrt(outlines.area(cytoplasm) / np.pi)
+    radius = math.sqrt(outlines.area(cytoplasm) / math.pi)
     direction = rng.uniform(0, 2 * np.pi)
-    offset = spec.eccentricity.draw(rng) * radius * np.array([np.cos(direction), np.sin(direction)])
-    for size in 0.93 ** np.arange(30):
+    offset = spec.eccentricity.draw(rng) * radius * exact.direction(direction)
+    for _ in range(30):
         for share in (1.0, 0.7, 0.4, 0.0):
-            placed: Polygon = nucleus * size + offset * share
+            placed: Polygon = nucleus + offset * share
             if outlines.clearance(cytoplasm, placed) >= CLEARANCE * radius:
                 return placed
+        nucleus *= 0.93
     smallest: Polygon = nucleus * (0.1 * radius / np.abs(nucleus).max())
     return smallest
 
@@ -145,11 +147,11 @@ def _between(
     cytoplasm: Polygon, nucleus: Polygon, theta: NDArray[np.float64], share: NDArray[np.float64] | float
 ) -> Polygon:
     """Points in the directions `theta` about the nucleus, at `share` of the way from its rim to the cell's."""
-    middle = nucleus.mean(axis=0)
+    middle = outlines.middle(nucleus)
     inner = outlines.reach_from(nucleus, middle, theta)
     outer = outlines.reach_from(cytoplasm, middle, theta)
     reach = inner + share * np.maximum(outer - inner, 0)
-    result: Polygon = middle + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=1)
+    result: Polygon = middle + reach[:, None] * exact.direction(theta)
     return result
 
 
@@ -162,14 +164,16 @@ def _draw_halo(cytoplasm: Polygon, nucleus: Polygon, extent: float, rng: np.rand
 def _draw_creases(cytoplasm: Polygon, nucleus: Polygon, count: int, rng: np.random.Generator) -> tuple[Polygon, ...]:
     """Thin spindles from the middle of the cytoplasm towards its rim."""
     creases = []
-    along = np.linspace(0, 1, 12)
+    along = np.arange(12) / 11
+    arch = exact.sincos(np.pi * along)[0]
     for _ in range(count):
-        theta = rng.uniform(0, 2 * np.pi) + np.array([0.0, rng.normal(0, 0.5)])
+        theta = rng.uniform(0, 2 * np.pi) + np.array([0.0, draws.normal(0, 0.5, rng)])
         start, end = _between(cytoplasm, nucleus, theta, np.array([rng.uniform(0.1, 0.6), rng.uniform(0.75, 0.97)]))
         run = end - start
-        normal = np.array([-run[1], run[0]]) / max(float(np.hypot(*run)), 1e-6)
-        bow = rng.normal(0, 0.12) * float(np.hypot(*run)) * np.sin(np.pi * along)
-        width = rng.uniform(1.5, 3.5) * np.sin(np.pi * along) ** 0.5
+        length = float(exact.length(run))
+        normal = np.array([-run[1], run[0]]) / max(length, 1e-6)
+        bow = draws.normal(0, 0.12, rng) * length * arch
+        width = rng.uniform(1.5, 3.5) * np.sqrt(np.maximum(arch, 0))
         middle = start + along[:, None] * run + bow[:, None] * normal
         sides = (middle + width[:, None] * normal, (middle - width[:, None] * normal)[::-1])
         creases.append(np.concatenate(sides))
@@ -179,7 +183,7 @@ def _draw_creases(cytoplasm: Polygon, nucleus: Polygon, count: int, rng: np.rand
 def _draw_vacuoles(cytoplasm: Polygon, nucleus: Polygon, count: int, rng: np.random.Generator) -> tuple[Polygon, ...]:
     """Small round bubbles between nucleus and rim."""
     centres = _between(cytoplasm, nucleus, rng.uniform(0, 2 * np.pi, count), rng.uniform(0.25, 0.75, count))
-    radius = np.sqrt(outlines.area(cytoplasm) / np.pi)
+    radius = math.sqrt(outlines.area(cytoplasm) / math.pi)
     sizes = radius * rng.uniform(0.05, 0.16, count)
     return tuple(outlines.disc((x, y), size) for (x, y), size in zip(centres, sizes, strict=True))
 
@@ -187,7 +191,7 @@ def _draw_vacuoles(cytoplasm: Polygon, nucleus: Polygon, count: int, rng: np.ran
 def _draw_nucleoli(nucleus: Polygon, probability: float, rng: np.random.Generator) -> tuple[Polygon, ...]:
     """One or two nucleoli in a share `probability` of the nuclei."""
     count = int(rng.integers(1, 3)) if rng.random() < probability else 0
-    middle, radius = nucleus.mean(axis=0), np.sqrt(outlines.area(nucleus) / np.pi)
+    middle, radius = outlines.middle(nucleus), math.sqrt(outlines.area(nucleus) / math.pi)
     bodies = []
     for _ in range(count):
         x, y = middle + rng.uniform(-0.4, 0.4, 2) * radius
@@ -202,7 +206,7 @@ def _draw_look(kind: CellClass, preference: NDArray[np.float64], halo: float, rn
     shares = np.array([dyes.eosin, dyes.orange_g, dyes.light_green]) * preference
     leading = rng.choice(3, p=shares / shares.sum())
     purity = cytoplasm.purity.draw(rng)
-    mixture = rng.dirichlet(np.ones(3)) * (1 - purity)
+    mixture = draws.dirichlet((1, 1, 1), rng) * (1 - purity)
     mixture[leading] += purity
     return Look(
         mixture=mixture,

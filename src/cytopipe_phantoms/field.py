@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cytopipe_phantoms import draws, exact
 from cytopipe_phantoms.anatomy import Cell
 from cytopipe_phantoms.cell import paint_cell
 from cytopipe_phantoms.clutter import paint_debris, paint_film, paint_leukocytes, paint_sheets
@@ -14,7 +15,7 @@ from cytopipe_phantoms.optics import Microscope
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.placement import lay_out
 from cytopipe_phantoms.spec import Phantom, Slide
-from cytopipe_phantoms.stain import DYES, prepare_bath
+from cytopipe_phantoms.stain import DYES, blank, prepare_bath
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def take_field(phantom: Phantom, name: str, *, count: int, scale: float, seed: l
     bystanders = tuple(cell.at(origin, scale) for cell in layout.bystanders)
     microscope, depth = set_up(slide, scale, shapes)
 
-    amounts = np.zeros((round(size.height * scale), round(size.width * scale), len(DYES)), np.float32)
+    amounts = blank(round(size.height * scale), round(size.width * scale), len(DYES))
     nuclei = np.zeros(amounts.shape[:2], np.float32)
     for cell in annotated:
         nuclei = np.maximum(nuclei, coverage(cell.nucleus, amounts.shape[:2]))
     paint_film(amounts, slide.film.draw(shapes), phantom.clutter.mucus, scale, textures)
     paint_sheets(amounts, phantom.clutter.sheets, scale, shapes)
     for cell in (*bystanders, *annotated):
-        defocus = abs(textures.normal(0, depth))
+        defocus = abs(draws.normal(0, depth, textures))
         paint_cell(amounts, cell, scale=scale, defocus=defocus, rng=textures)
     paint_debris(amounts, phantom.clutter.debris, nuclei, scale, shapes)
     leukocytes = layout.leukocytes * scale
@@ -78,8 +79,8 @@ def set_up(slide: Slide, scale: float, rng: np.random.Generator) -> tuple[Micros
     brightness, warmth = slide.brightness.draw(rng), slide.warmth.draw(rng)
     slope, direction = slide.gradient.draw(rng), rng.uniform(0, 2 * np.pi)
     microscope = Microscope(
-        lamp=brightness * np.array([1 + warmth, 1 + 0.15 * rng.normal(0, 0.05), 1 - warmth]),
-        gradient=slope * np.array([np.cos(direction), np.sin(direction)]),
+        lamp=brightness * np.array([1 + warmth, 1 + 0.15 * draws.normal(0, 0.05, rng), 1 - warmth]),
+        gradient=slope * exact.direction(direction),
         vignette=slide.vignette.draw(rng),
         blur=slide.blur.draw(rng) * scale,
         fringe=rng.uniform(0, 0.0012),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cytopipe_phantoms import outlines
+from cytopipe_phantoms import draws, exact, outlines
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.outlines import Polygon
 from cytopipe_phantoms.romanowsky import AZURE, BLUE, EOSIN
 from cytopipe_phantoms.spec import NormalAmount, NormalRadius, NormalRatio, NormalShare, Section
 from cytopipe_phantoms.spots import gaussian_spots, scatter
-from cytopipe_phantoms.textures import Plane, blur, fractal_noise
+from cytopipe_phantoms.textures import blur, fractal_noise
 from cytopipe_phantoms.traits import Traits
 
 RIM, LOBE_RIM = 64, 40  # corners of a cell and of a lobe
@@ -72,12 +74,12 @@ def draw_cell(traits: Traits, rng: np.random.Generator) -> Cell:
     """Draws the shapes of a cell about the origin, from its traits (see `Leukocyte`)."""
     rim = outlines.wavy(RIM, traits["irregularity"], rng, range(2, 7))
     cytoplasm = outlines.trace(rim, traits["elongation"], rng.uniform(0, np.pi))
-    cytoplasm *= outlines.to_area(cytoplasm, np.pi * traits["radius"] ** 2)
+    cytoplasm *= outlines.to_area(cytoplasm, np.pi * traits["radius"] * traits["radius"])
     return Cell(
         cytoplasm=cytoplasm,
         lobes=_place(_draw_nucleus(traits, rng), cytoplasm, traits, rng),
-        granules=scatter(cytoplasm, 0.95, int(rng.poisson(traits["granules"])), rng),
-        vacuoles=scatter(cytoplasm, 0.9, int(rng.poisson(traits["vacuoles"])), rng),
+        granules=scatter(cytoplasm, 0.95, draws.poisson(traits["granules"], rng), rng),
+        vacuoles=scatter(cytoplasm, 0.9, draws.poisson(traits["vacuoles"], rng), rng),
         traits=traits,
     )
 
@@ -85,18 +87,18 @@ def draw_cell(traits: Traits, rng: np.random.Generator) -> Cell:
 def _draw_nucleus(traits: Traits, rng: np.random.Generator) -> tuple[Polygon, ...]:
     """Lobes along a bent path, joined by bridges; a single lobe may be notched (kidney) or round."""
     count = max(round(traits["lobes"]), 1)
-    area = traits["nc_ratio"] * np.pi * traits["radius"] ** 2
+    area = traits["nc_ratio"] * np.pi * traits["radius"] * traits["radius"]
     if count == 1:
         off = (outlines.angles(RIM) - rng.uniform(0, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
-        radii = outlines.wavy(RIM, 0.04, rng, range(2, 7)) * (1 - traits["notch"] * np.exp(-np.square(off / 0.55)))
+        radii = outlines.wavy(RIM, 0.04, rng, range(2, 7)) * (1 - traits["notch"] * exact.exp(-np.square(off / 0.55)))
         shape = outlines.trace(radii, rng.uniform(1.0, 1.25), rng.uniform(0, np.pi))
         return (shape * outlines.to_area(shape, area),)
-    reach = np.sqrt(area / count / np.pi)
+    reach = math.sqrt(area / count / math.pi)
     # The path from lobe to lobe turns the same way each time: C and U shapes.
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.choice([-1, 1]) * rng.uniform(0.4, 1.5, count - 1))
-    steps = reach * (1.6 + traits["lobe_gap"]) * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+    steps = reach * (1.6 + traits["lobe_gap"]) * exact.direction(heading)
     middles = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-    middles -= middles.mean(axis=0)
+    middles -= outlines.middle(middles)
     lobes = []
     for middle in middles:
         lobe = outlines.trace(outlines.wavy(LOBE_RIM, 0.08, rng), rng.uniform(1.0, 1.4), rng.uniform(0, np.pi))
@@ -112,7 +114,7 @@ def _draw_nucleus(traits: Traits, rng: np.random.Generator) -> tuple[Polygon, ..
 def _bridge(start: NDArray[np.float64], end: NDArray[np.float64], half: float) -> Polygon:
     """A straight strip of twice `half` width."""
     along = end - start
-    normal = half * np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
+    normal = half * np.array([-along[1], along[0]]) / max(float(exact.length(along)), 1e-6)
     return np.stack([start + normal, end + normal, end - normal, start - normal])
 
 
@@ -121,13 +123,15 @@ def _place(
 ) -> tuple[Polygon, ...]:
     """Lays the nucleus beside the cell's middle; pulled to it, then shrunk, until it lies within the cell."""
     theta = rng.uniform(0, 2 * np.pi)
-    offset = traits["eccentricity"] * traits["radius"] * np.array([np.cos(theta), np.sin(theta)])
+    offset = traits["eccentricity"] * traits["radius"] * exact.direction(theta)
     corners, margin = np.concatenate(lobes), CLEARANCE * traits["radius"]
     hull = cv2.convexHull(corners.astype(np.float32))[:, 0].astype(np.float64)
-    for size in 0.95 ** np.arange(40):
+    size = 1.0
+    for _ in range(40):
         for share in (1.0, 0.5, 0.0):
             if outlines.clearance(cytoplasm, hull * size + offset * share) >= margin:
                 return tuple(lobe * size + offset * share for lobe in lobes)
+        size *= 0.95
     return tuple(lobe * 0.1 for lobe in lobes)
 
 

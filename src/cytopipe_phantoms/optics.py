@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cytopipe_phantoms.textures import Plane, blur, smooth_noise
+from cytopipe_phantoms import draws, exact
+from cytopipe_phantoms.exact import Plane
+from cytopipe_phantoms.textures import blur, smooth_noise
 
 FLARE = 0.03  # share of the light that reaches the sensor without passing the specimen
+LN10 = 2.302585092994046
 
 
 @dataclass(frozen=True)
@@ -43,32 +45,39 @@ class Microscope:
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        light = np.float32(FLARE) + np.float32(1 - FLARE) * np.exp(density * np.float32(-np.log(10)))
-        light = self._aberrate(blur(light, self.blur))
-        light *= self._illumination(density.shape[:2])[..., None] * self.lamp.astype(np.float32)
-        result: NDArray[np.uint8] = np.clip(np.rint(light + self._grain(light, rng)), 0, 255).astype(np.uint8)
+        light = np.float32(FLARE) + np.float32(1 - FLARE) * exact.decay(np.moveaxis(density, -1, 0) * np.float32(LN10))
+        bright = self._illumination(density.shape[:2])
+        shared = smooth_noise((density.shape[0], density.shape[1]), 1.0, rng)
+        magnification = (1 + self.fringe, 1.0, 1 - self.fringe)
+        planes = [
+            self._expose(_magnify(blur(plane, self.blur), factor) * (bright * np.float32(lamp)), shared, rng)
+            for plane, factor, lamp in zip(light, magnification, self.lamp, strict=True)
+        ]
+        return np.stack(planes, axis=-1)
+
+    def _illumination(self, shape: tuple[int, ...]) -> Plane:
+        """Relative brightness of the lamp over the field, (H, W)."""
+        y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
+        slope = 1 + np.float32(self.gradient[0]) * x + np.float32(self.gradient[1]) * y[:, None]
+        return slope * (1 - np.float32(self.vignette / 2) * (x * x + (y * y)[:, None]))
+
+    def _expose(self, light: Plane, shared: Plane, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Grey levels of one channel: noise grows with the root of the light, partly shared by the channels."""
+        strength = np.float32(self.noise) * np.sqrt(np.maximum(light, 0) / 200 + np.float32(0.1))
+        noise = strength * (np.float32(0.7) * draws.white(light.shape, rng) + np.float32(0.7) * shared)
+        result: NDArray[np.uint8] = np.clip(np.rint(light + noise), 0, 255).astype(np.uint8)
         return result
 
-    def _illumination(self, shape: tuple[int, int]) -> Plane:
-        """Relative brightness of the lamp over the field, (H, W)."""
-        y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
-        x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
-        slope = 1 + np.float32(self.gradient[0]) * x + np.float32(self.gradient[1]) * y
-        return slope * (1 - np.float32(self.vignette / 2) * (x * x + y * y))
 
-    def _aberrate(self, light: Plane) -> Plane:
-        """Magnifies red and shrinks blue about the middle: coloured fringes towards the corners."""
-        height, width = light.shape[:2]
-        for channel, factor in ((0, 1 + self.fringe), (2, 1 - self.fringe)):
-            move = np.array([[factor, 0, (1 - factor) * (width - 1) / 2], [0, factor, (1 - factor) * (height - 1) / 2]])
-            plane = np.ascontiguousarray(light[..., channel])
-            light[..., channel] = cv2.warpAffine(plane, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        return light
-
-    def _grain(self, light: Plane, rng: np.random.Generator) -> Plane:
-        """Noise of the sensor: grows with the root of the light, partly shared by neighbours and channels."""
-        height, width = light.shape[:2]
-        own = rng.standard_normal(light.shape, dtype=np.float32)
-        shared = smooth_noise((height, width), 1.0, rng)[..., None]
-        strength = np.float32(self.noise) * np.sqrt(np.maximum(light, 0) / 200 + np.float32(0.1))
-        return strength * (np.float32(0.7) * own + np.float32(0.7) * shared)
+def _magnify(plane: Plane, factor: float) -> Plane:
+    """Magnifies a plane about its middle, by linear interpolation: fringes of colour grow towards the corners."""
+    if factor == 1:
+        return plane
+    for _ in range(2):  # down the columns, then, turned, along the rows
+        last = len(plane) - 1
+        place = np.clip((np.arange(last + 1) - last / 2) / factor + last / 2, 0, last)
+        before = np.minimum(place.astype(np.intp), max(last - 1, 0))
+        share = (place - before).astype(np.float32)[:, None]
+        after = np.minimum(before + 1, last)
+        plane = np.ascontiguousarray((plane[before] * (1 - share) + plane[after] * share).T)
+    return plane

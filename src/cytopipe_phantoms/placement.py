@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytopipe.errors import CytopipeError
+from cytopipe_phantoms import draws, exact, outlines
 from cytopipe_phantoms.anatomy import Cell, draw_cell
-from cytopipe_phantoms.outlines import Polygon
+from cytopipe_phantoms.outlines import Polygon, half_width
 from cytopipe_phantoms.spec import CellClass, Phantom
 
 COARSE = 8  # full-size pixels to a side of the occupancy map's squares
@@ -99,15 +100,16 @@ def lay_out(
         )
     bystanders = []
     names = list(phantom.classes)
-    for _ in range(rng.poisson(clutter.border_cells)):
+    for _ in range(draws.poisson(clutter.border_cells, rng)):
         own = rng.random() < clutter.border_cells_of_own_class
         other = names[int(rng.integers(len(names)))]
         cell = draw_cell(phantom.classes[name if own else other], preference, rng)
         if (laid := _lay_on_edge(cell, ground, rng)) is not None:
             bystanders.append(laid)
             ground.take(laid)
-    spread = rng.lognormal(-(clutter.leukocytes_spread**2) / 2, clutter.leukocytes_spread)
-    leukocytes = _scatter(rng.poisson(clutter.leukocytes * spread), ground, rng)
+    sd = clutter.leukocytes_spread
+    spread = draws.lognormal(-sd * sd / 2, sd, rng)
+    leukocytes = _scatter(draws.poisson(clutter.leukocytes * spread, rng), ground, rng)
     return Layout(tuple(annotated), tuple(bystanders), leukocytes)
 
 
@@ -116,14 +118,14 @@ def _lay_inside(
 ) -> Cell | None:
     """Lays a cell beside one of `others` or anywhere in the field; None where no trial finds room."""
     size = np.array([ground.width, ground.height], dtype=np.float64)
-    radius = _radius(cell)
+    radius = half_width(cell.cytoplasm)
     grouped = others and rng.random() < kind.grouping.clustered
     for trial in range(TRIALS):
         if grouped and trial < TRIALS // 2:
             anchor = others[int(rng.integers(len(others)))]
             direction, near = rng.uniform(0, 2 * np.pi), rng.uniform(1 - 1.3 * kind.grouping.overlap, 1.05)
-            step = near * (radius + _radius(anchor))
-            centre = anchor.cytoplasm.mean(axis=0) + step * np.array([np.cos(direction), np.sin(direction)])
+            step = near * (radius + half_width(anchor.cytoplasm))
+            centre = outlines.middle(anchor.cytoplasm) + step * exact.direction(direction)
         else:
             centre = rng.uniform(0, size)
         laid = cell.at(centre)
@@ -134,7 +136,7 @@ def _lay_inside(
 
 def _lay_on_edge(cell: Cell, ground: Ground, rng: np.random.Generator) -> Cell | None:
     """Lays a cell across the field's edge; None where no trial finds room."""
-    radius = _radius(cell)
+    radius = half_width(cell.cytoplasm)
     for _ in range(TRIALS // 4):
         along, depth = rng.random(), rng.uniform(-0.5, 0.6) * radius
         side = int(rng.integers(4))
@@ -147,18 +149,13 @@ def _lay_on_edge(cell: Cell, ground: Ground, rng: np.random.Generator) -> Cell |
     return None
 
 
-def _radius(cell: Cell) -> float:
-    """Half the mean of a cell's width and height."""
-    return float(np.ptp(cell.cytoplasm, axis=0).mean() / 2)
-
-
 def _scatter(count: int, ground: Ground, rng: np.random.Generator) -> NDArray[np.float64]:
     """Centres of up to `count` leukocytes, some in heaps, none on a nucleus: (N, 2)."""
     size = np.array([ground.width, ground.height], dtype=np.float64)
     centres: list[NDArray[np.float64]] = []
     for _ in range(count):
         heap = centres and rng.random() < 0.5
-        near = centres[int(rng.integers(len(centres)))] + rng.normal(0, 45, 2) if heap else rng.uniform(0, size)
+        near = centres[int(rng.integers(len(centres)))] + draws.normals(0, 45, 2, rng) if heap else rng.uniform(0, size)
         centre = np.clip(near, 0, size - 1)
         column, row = (centre / COARSE).astype(int)
         reach = 4  # squares: a leukocyte's radius

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.field import set_up
 from cytopipe_phantoms.optics import Microscope
 from cytopipe_phantoms.spec import Slide
 from cytopipe_phantoms.stain import Bath, prepare_bath
-from cytopipe_phantoms.textures import Plane
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cytopipe_phantoms import draws, exact
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.optics import Microscope
 from cytopipe_phantoms.spec import Amount as Spread
 from cytopipe_phantoms.spec import Normal, NormalAmount, NormalShare, Section
-from cytopipe_phantoms.textures import Plane
+from cytopipe_phantoms.stain import absorb
 
 EOSIN, AZURE, BLUE = range(3)
 DYES = ("eosin", "azure", "blue")
@@ -50,14 +51,14 @@ class Preparation:
     def __init__(
         self, smear: Smear, scale: float, rng: np.random.Generator, tint: NDArray[np.float64] | None = None
     ) -> None:
-        gains = np.exp(rng.normal(0, smear.dye_gain_sd, (len(DYES), 1)))
-        self.absorption = ABSORPTION * gains * np.exp(rng.normal(0, smear.dye_hue_sd, ABSORPTION.shape))
+        gains = draws.lognormals(0, smear.dye_gain_sd, (len(DYES), 1), rng)
+        self.absorption = ABSORPTION * gains * draws.lognormals(0, smear.dye_hue_sd, ABSORPTION.shape, rng)
         warmth, brightness = smear.warmth.draw(rng), smear.brightness.draw(rng)
         lamp = brightness * np.array([1 + warmth, 1.0, 1 - warmth])
         theta = rng.uniform(0, 2 * np.pi)
         self.microscope = Microscope(
             lamp=lamp if tint is None else lamp * tint,
-            gradient=smear.gradient.draw(rng) * np.array([np.cos(theta), np.sin(theta)]),
+            gradient=smear.gradient.draw(rng) * exact.direction(theta),
             vignette=0.0,
             blur=smear.blur.draw(rng) * scale,
             fringe=0.0,
@@ -66,5 +67,4 @@ class Preparation:
 
     def photograph(self, amounts: Plane, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Picture of an (H, W, 3) float32 map of dye amounts in the order of DYES: (H, W, 3) uint8 RGB."""
-        density = np.asarray(cv2.transform(amounts, self.absorption.T), dtype=np.float32)
-        return self.microscope.photograph(np.maximum(density, 0), rng)
+        return self.microscope.photograph(np.maximum(absorb(amounts, self.absorption), 0), rng)

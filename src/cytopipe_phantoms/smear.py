@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cytopipe_phantoms import draws, exact, outlines
 from cytopipe_phantoms.anatomy import Cell, draw_cell
 from cytopipe_phantoms.cell import paint_cell
 from cytopipe_phantoms.clutter import paint_debris, paint_film, paint_leukocytes, paint_sheets
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.placement import COARSE, Ground
 from cytopipe_phantoms.preparation import Preparation
 from cytopipe_phantoms.spec import CellClass, Phantom
-from cytopipe_phantoms.stain import DYES, HEMATOXYLIN, LIGHT_GREEN
-from cytopipe_phantoms.textures import Plane, ridges, smooth_noise
+from cytopipe_phantoms.stain import DYES, HEMATOXYLIN, LIGHT_GREEN, blank
+from cytopipe_phantoms.textures import ridges, smooth_noise
 
 SEVERITY = ("NILM", "LSIL", "HSIL", "SCC")  # a smear is named after its most severe cells
 DIATHESIS = {"NILM": 0.06, "LSIL": 0.08, "HSIL": 0.25, "SCC": 0.6}  # share of fields with shreds of necrosis
@@ -64,17 +65,21 @@ def take_smear(phantom: Phantom, name: str, preparation: Preparation, *, scale: 
     names, cells, ground = _lay_out(phantom, name, preparation, shapes)
     cells = [cell.at(np.zeros(2), fine) for cell in cells]
     width, height = np.rint(size * fine).astype(int).tolist()
-    amounts = np.zeros((height, width, len(DYES)), np.float32)
+    amounts = blank(height, width, len(DYES))
     paint_film(amounts, preparation.film, clutter.mucus, fine, textures)
     paint_sheets(amounts, clutter.sheets, fine, shapes)
     if shapes.random() < DIATHESIS[name]:
         _paint_diathesis(amounts, fine, textures)
     for cell in cells:
-        paint_cell(amounts, cell, scale=fine, defocus=abs(textures.normal(0, preparation.depth)), rng=textures)
-    taken = cv2.resize(ground.nuclei, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.float32)
+        paint_cell(amounts, cell, scale=fine, defocus=abs(draws.normal(0, preparation.depth, textures)), rng=textures)
+    rows, columns = (
+        np.arange(side) * squares // side for side, squares in zip((height, width), ground.nuclei.shape, strict=True)
+    )
+    taken = ground.nuclei[rows[:, None], columns].astype(np.float32)
     paint_debris(amounts, clutter.debris, taken, fine, shapes)
-    spread = shapes.lognormal(-(clutter.leukocytes_spread**2) / 2, clutter.leukocytes_spread)
-    leukocytes = _scatter(shapes.poisson(clutter.leukocytes * spread), ground, shapes) * fine
+    sd = clutter.leukocytes_spread
+    spread = draws.lognormal(-sd * sd / 2, sd, shapes)
+    leukocytes = _scatter(draws.poisson(clutter.leukocytes * spread, shapes), ground, shapes) * fine
     paint_leukocytes(amounts, leukocytes, LEUKOCYTE * fine, shapes)
     return Smear(preparation.photograph(amounts, sensor), tuple(cells), tuple(names), leukocytes)
 
@@ -114,13 +119,13 @@ def _lay(
 ) -> Cell | None:
     """Lays a cell beside another or anywhere; None where no trial finds room. The first lies `inside` the field."""
     size = np.array([ground.width, ground.height], dtype=np.float64)
-    radius = float(np.ptp(cell.cytoplasm, axis=0).mean()) / 2
+    radius = outlines.half_width(cell.cytoplasm)
     clustered = others and rng.random() < kind.grouping.clustered
     for _ in range(TRIALS):
         if clustered:
             anchor, theta = others[int(rng.integers(len(others)))], rng.uniform(0, 2 * np.pi)
-            step = rng.uniform(1 - kind.grouping.overlap, 1.15) * (radius + np.ptp(anchor.cytoplasm, axis=0).mean() / 2)
-            centre = anchor.cytoplasm.mean(axis=0) + step * np.array([np.cos(theta), np.sin(theta)])
+            step = rng.uniform(1 - kind.grouping.overlap, 1.15) * (radius + outlines.half_width(anchor.cytoplasm))
+            centre = outlines.middle(anchor.cytoplasm) + step * exact.direction(theta)
         else:
             margin = min(radius, size.min() / 3) if inside else -0.4 * radius
             centre = rng.uniform(margin, size - margin)
@@ -134,7 +139,7 @@ def _scatter(count: int, ground: Ground, rng: np.random.Generator) -> NDArray[np
     """Centres of up to `count` leukocytes, two in three about a few middles, none on a nucleus: (N, 2)."""
     size = np.array([ground.width, ground.height])
     middles = rng.uniform(0, size, (3, 2))
-    heaped = middles[rng.integers(3, size=count)] + rng.normal(0, 0.09, (count, 2)) * size
+    heaped = middles[rng.integers(3, size=count)] + draws.normals(0, 0.09, 2 * count, rng).reshape(count, 2) * size
     alone = rng.uniform(0, size, (count, 2))
     centres = np.clip(np.where(rng.random((count, 1)) < 0.66, heaped, alone), 0, size - 1)
     columns, rows = (centres / COARSE).astype(int).T

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy.special import ndtr, ndtri
 
 from cytopipe.errors import CytopipeError
+from cytopipe_phantoms import exact
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
@@ -70,8 +71,11 @@ class Normal(Section):
         """The value below which the share `u` of the distribution lies."""
         if self.sd == 0:
             return self.mean
-        low, high = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
-        return float(np.clip(self.mean + self.sd * ndtri(low + u * (high - low)), self.low, self.high))
+        low, high = (_share_below((limit - self.mean) / self.sd) for limit in (self.low, self.high))
+        share = low + u * (high - low)
+        if not 0 < share < 1:
+            return self.low if share <= 0 else self.high
+        return min(max(self.mean + self.sd * exact.normal_quantile(share), self.low), self.high)
 
 
 class NormalAmount(Normal):
@@ -217,6 +221,9 @@ class Phantom(Section):
     slide: Slide
     clutter: Clutter
     classes: Annotated[dict[ClassName, CellClass], Field(min_length=1)]
+
+
+_share_below = lru_cache(maxsize=4096)(exact.normal_share)  # the limits of a table's distributions are few
 
 
 def read_table(path: Path, model: type[Table], classes: Sequence[str] | None = None) -> Table:

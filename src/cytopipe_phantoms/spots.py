@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cytopipe_phantoms import outlines
-from cytopipe_phantoms.textures import Plane
+from cytopipe_phantoms import exact, outlines
+from cytopipe_phantoms.exact import Plane
 
 Points = NDArray[np.float64]
 
@@ -24,12 +24,13 @@ def gaussian_spots(at: Points, heights: Points, sigma: float, size: tuple[int, i
         (H, W) float32.
     """
     y, x = (np.arange(side)[:, None] + 0.5 for side in size)
-    width = 2 * max(sigma, 0.35) ** 2
-    columns = np.exp(-np.square(x - at[:, 0]) / width)
-    rows = np.exp(-np.square(y - at[:, 1]) / width) * heights
-    # A matrix product sums in an order that depends on the machine's threads; einsum does not.
-    result: Plane = np.einsum("yn,xn->yx", rows, columns).astype(np.float32)
-    return result
+    sigma = max(sigma, 0.35)
+    columns, rows = (
+        exact.decay(np.square(place - at[:, axis]) / (2 * sigma * sigma)) for axis, place in enumerate((x, y))
+    )
+    # Of whole numbers that a float64 holds the sum is the same in whatever order a matrix product takes it.
+    wholes = np.rint(rows * heights * 2.0**20), np.rint(columns * 2.0**20).astype(np.float64)
+    return np.asarray(wholes[0] @ wholes[1].T * 2.0**-40, dtype=np.float32)
 
 
 def uneven_disc(radius: float, rng: np.random.Generator, unevenness: float = 0.15) -> outlines.Polygon:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cytopipe_phantoms.textures import Plane
+from cytopipe_phantoms import draws
+from cytopipe_phantoms.exact import Plane
 
 HEMATOXYLIN, EOSIN, ORANGE_G, LIGHT_GREEN = range(4)
 DYES = ("hematoxylin", "eosin", "orange_g", "light_green")
@@ -44,7 +44,21 @@ class Bath:
 
     def density(self, amounts: Plane) -> Plane:
         """Optical density of an (H, W, 4) float32 map of dye amounts: (H, W, 3) float32."""
-        return np.asarray(cv2.transform(amounts, self.absorption.T), dtype=np.float32)
+        return absorb(amounts, self.absorption)
+
+
+def blank(height: int, width: int, dyes: int) -> Plane:
+    """An (H, W, D) float32 map of no dye; each dye's plane lies in one piece of memory, as it is painted alone."""
+    return np.moveaxis(np.zeros((dyes, height, width), np.float32), 0, -1)
+
+
+def absorb(amounts: Plane, absorption: NDArray[np.float64]) -> Plane:
+    """Optical density of an (H, W, D) map of dye amounts whose units absorb (D, 3) in R, G and B: (H, W, 3)."""
+    density = blank(amounts.shape[0], amounts.shape[1], 3)
+    for dye, absorbed in enumerate(absorption.astype(np.float32)):
+        for channel in range(3):
+            density[..., channel] += amounts[..., dye] * absorbed[channel]
+    return density
 
 
 def prepare_bath(gain_sd: float, hue_sd: float, preference_sd: float, rng: np.random.Generator) -> Bath:
@@ -56,6 +70,6 @@ def prepare_bath(gain_sd: float, hue_sd: float, preference_sd: float, rng: np.ra
         preference_sd: standard deviation of the log of the preference of cytoplasm for each counterstain.
         rng: the slide's generator.
     """
-    gains = np.exp(rng.normal(0, gain_sd, (len(DYES), 1)))
-    hues = np.exp(rng.normal(0, hue_sd, ABSORPTION.shape))
-    return Bath(ABSORPTION * gains * hues, np.exp(rng.normal(0, preference_sd, len(DYES) - 1)))
+    gains = draws.lognormals(0, gain_sd, (len(DYES), 1), rng)
+    hues = draws.lognormals(0, hue_sd, ABSORPTION.shape, rng)
+    return Bath(ABSORPTION * gains * hues, draws.lognormals(0, preference_sd, (len(DYES) - 1,), rng))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from cytopipe_phantoms import draws, exact
 from cytopipe_phantoms.spec import Normal, Section
 
 Scores = NDArray[np.float64]
@@ -18,7 +18,7 @@ Traits = dict[str, float]
 
 def draw_scores(section: Section, rng: np.random.Generator) -> Scores:
     """One standard normal score for each field of `section`: the place of a group among all groups."""
-    return rng.standard_normal(len(type(section).model_fields))
+    return draws.normals(0, 1, len(type(section).model_fields), rng)
 
 
 def draw_traits(section: Section, shared: Scores, likeness: float, rng: np.random.Generator) -> Traits:
@@ -33,9 +33,9 @@ def draw_traits(section: Section, shared: Scores, likeness: float, rng: np.rando
     Returns:
         A value for each field that is a `Normal`, by name.
     """
-    scores = np.sqrt(likeness) * shared + np.sqrt(1 - likeness) * rng.standard_normal(len(shared))
+    scores = np.sqrt(likeness) * shared + np.sqrt(1 - likeness) * draws.normals(0, 1, len(shared), rng)
     return {
-        name: field.quantile(u)
-        for name, u in zip(type(section).model_fields, ndtr(scores).tolist(), strict=True)
+        name: field.quantile(exact.normal_share(score))
+        for name, score in zip(type(section).model_fields, scores.tolist(), strict=True)
         if isinstance(field := getattr(section, name), Normal)
     }

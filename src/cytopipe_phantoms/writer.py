@@ -1,20 +1,25 @@
-"""The loop that all writers share: the units of a dataset are drawn one after the other, and their files written.
+"""The loop that all writers share: the units of a dataset are drawn, on several processes, and their files written.
 
 A writer of `cytopipe_phantoms.writers` says how one unit of its layout is drawn and where its files go.
 """
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cytopipe.core.io.workers import ordered_map
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.spec import Table, read_table
 
@@ -74,24 +79,44 @@ class File:
 
     Attributes:
         path: POSIX, below the dataset's folder. SPLIT in it stands for the folder of the publisher's split.
-        content: (H, W, 3) or (H, W) uint8 image, saved in the format that the suffix names; or ASCII text.
+        content: (H, W, 3) or (H, W) uint8 image, saved in the format that the suffix names; ASCII text; or bytes.
         label: class of an image.
     """
 
     path: str
-    content: NDArray[np.uint8] | str
+    content: NDArray[np.uint8] | str | bytes
     label: str = ""
 
+    def encoded(self) -> File:
+        """This file with its content as bytes."""
+        if isinstance(self.content, bytes):
+            return self
+        if isinstance(self.content, str):
+            return replace(self, content=self.content.encode("ascii"))
+        return replace(self, content=encode_image(self.content, PurePosixPath(self.path).suffix))
+
     def write(self, folder: Path, split: str) -> str:
-        """Writes it below `folder`, whose sub-folders are made as needed, and returns its path."""
+        """Writes an encoded file below `folder`, whose sub-folders are made as needed, and returns its path."""
+        assert isinstance(self.content, bytes)
         path = self.path.replace(SPLIT, split)
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(self.content, str):
-            target.write_bytes(self.content.encode("ascii"))
-        else:
-            Image.fromarray(self.content).save(target, **(JPEG if target.suffix == ".jpg" else {}))
+        target.write_bytes(self.content)
         return path
+
+
+def encode_image(image: NDArray[np.uint8], suffix: str) -> bytes:
+    """Bytes of an (H, W, 3) RGB or (H, W) grey image in the format of this suffix, the same on every processor.
+
+    OpenCV deflates PNGs with the plain zlib. Pillow's zlib-ng chooses other code by the processor.
+    """
+    if suffix == ".png":
+        pixels = image if image.ndim == 2 else image[..., ::-1]
+        return cv2.imencode(".png", pixels)[1].tobytes()
+    buffer = io.BytesIO()
+    known = Image.registered_extensions()[suffix.lower()]
+    Image.fromarray(image).save(buffer, known, **(JPEG if suffix == ".jpg" else {}))
+    return buffer.getvalue()
 
 
 Labelled = Sequence[tuple[str, str]]  # path and class of images, in the order in which they were drawn
@@ -120,14 +145,17 @@ class Writer(Generic[Table]):
     mixed: bool = False
     index: Callable[[Labelled], Iterable[File]] = _no_index
 
-    def write(self, folder: Path, spec: Path, request: Request, progress: Progress | None = None) -> None:
-        """Fills `folder` with a phantom of the dataset; the same arguments write the same bytes.
+    def write(
+        self, folder: Path, spec: Path, request: Request, progress: Progress | None = None, *, workers: int = 1
+    ) -> None:
+        """Fills `folder` with a phantom of the dataset; the same table and request write the same bytes.
 
         Args:
             folder: made if absent.
             spec: file of the biology table.
             request: how much is drawn.
             progress: called after each unit with the units done and their total.
+            workers: number of processes that draw.
 
         Raises:
             CytopipeError: the table is not valid.
@@ -136,22 +164,30 @@ class Writer(Generic[Table]):
         units = self._units(table, request)
         images: list[tuple[str, str]] = []
         drawn: Counter[str] = Counter()
-        for done, unit in enumerate(units, start=1):
-            for file in self.draw(table, request, unit):
-                drawn[file.label] += 1
-                path = file.write(folder, split_of(drawn[file.label]))
-                if file.label:
-                    images.append((path, file.label))
-            if progress is not None:
-                progress(done, len(units))
+        with closing(ordered_map(partial(_draw_unit, self.draw, table, request), units, workers)) as found:
+            for done, files in enumerate(found, start=1):
+                for file in files:
+                    drawn[file.label] += 1
+                    path = file.write(folder, split_of(drawn[file.label]))
+                    if file.label:
+                        images.append((path, file.label))
+                if progress is not None:
+                    progress(done, len(units))
         for file in self.index(images):
-            file.write(folder, "")
+            file.encoded().write(folder, "")
 
     def _units(self, table: Table, request: Request) -> list[Unit]:
         numbers = range(request.fields_per_class)
         if self.mixed:
             return [Unit(number) for number in numbers]
         return [Unit(number, label, index) for index, label in enumerate(table.classes) for number in numbers]
+
+
+def _draw_unit(
+    draw: Callable[[Table, Request, Unit], Iterator[File]], table: Table, request: Request, unit: Unit
+) -> list[File]:
+    """The files of one unit as bytes, which cost little to send from one process to another."""
+    return [file.encoded() for file in draw(table, request, unit)]
 
 
 def draw_count(mean: int, spread: int, rng: np.random.Generator) -> int:

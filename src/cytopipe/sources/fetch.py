@@ -46,7 +46,9 @@ FETCHERS: dict[str, Fetcher] = {
 }
 
 
-def fetch(source: Source, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> None:
+def fetch(
+    source: Source, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None, workers: int = 1
+) -> None:
     """Fill `target` with the publisher's files, in the publisher's layout.
 
     Args:
@@ -55,13 +57,14 @@ def fetch(source: Source, target: Path, *, dataset: str, cache: Path, progress: 
         dataset: name in params.yaml, for messages.
         cache: folder that keeps downloads between runs.
         progress: called with the bytes done and, where known, the bytes in all.
+        workers: number of processes that draw phantoms.
 
     Raises:
         CytopipeError: when the source is missing, damaged, unreachable, not what its recipe promises, empty,
             or needs a download by hand.
     """
     if isinstance(source, PhantomSource):
-        draw_phantoms(source, target, dataset=dataset, progress=progress)
+        draw_phantoms(source, target, dataset=dataset, progress=progress, workers=workers)
     else:
         FETCHERS[source.kind](source.path, target, dataset=dataset, cache=cache, progress=progress)
     if not list_files(target):

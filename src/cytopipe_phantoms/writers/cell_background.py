@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cytopipe_phantoms.anatomy import Cell
 from cytopipe_phantoms.field import take_field
-from cytopipe_phantoms.outlines import coverage
+from cytopipe_phantoms.outlines import coverage, middle
 from cytopipe_phantoms.preparation import prepare
 from cytopipe_phantoms.smear import SEVERITY, fine_scale, take_smear
 from cytopipe_phantoms.spec import Phantom
@@ -134,8 +134,8 @@ def _cut(image: NDArray[Pixel], centre: NDArray[np.float64], side: int) -> NDArr
 
 def _on_nuclei(picture: Picture, side: int, rng: np.random.Generator) -> Patches:
     """Patches centred on the nuclei, a tenth of their side or less beside the middle."""
-    middles = [cell.nucleus.mean(axis=0) + rng.uniform(-0.1, 0.1, 2) * side for cell in picture.cells]
-    return [patch for middle in middles if (patch := _cut(picture.image, middle, side)) is not None]
+    places = [middle(cell.nucleus) + rng.uniform(-0.1, 0.1, 2) * side for cell in picture.cells]
+    return [patch for place in places if (patch := _cut(picture.image, place, side)) is not None]
 
 
 def _off_nuclei(picture: Picture, side: int, count: int, rng: np.random.Generator) -> Patches:

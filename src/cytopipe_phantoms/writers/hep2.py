@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cytopipe_phantoms import outlines
+from cytopipe_phantoms import draws, exact, outlines
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.spec import NormalAmount, NormalRadius, NormalRatio, NormalShare, Section, Share
 from cytopipe_phantoms.spots import gaussian_spots, scatter, uneven_disc
-from cytopipe_phantoms.textures import Plane, blur, fractal_noise, smooth_noise, speckles
+from cytopipe_phantoms.textures import blur, fractal_noise, smooth_noise, speckles
 from cytopipe_phantoms.traits import Scores, Traits, draw_scores, draw_traits
 from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer
 
@@ -153,15 +153,15 @@ def take_cell(phantom: Hep2, name: str, group: Group, *, scale: float, seed: lis
     nuclei = draw_traits(phantom.nuclei, group.nuclei, phantom.likeness, shapes)
     pattern = draw_traits(phantom.classes[name], group.pattern, phantom.likeness, shapes)
     side = round(phantom.side * scale)
-    middle = side / 2 + nuclei["offset"] * scale * shapes.standard_normal(2)
+    middle = side / 2 + nuclei["offset"] * scale * draws.normals(0, 1, 2, shapes)
     glow = np.full((side, side), group.background, np.float32)
     _paint(glow, nuclei, pattern, middle, scale, shapes, textures)
-    for _ in range(shapes.poisson(group.neighbours)):
+    for _ in range(draws.poisson(group.neighbours, shapes)):
         theta, away = shapes.uniform(0, 2 * np.pi), scale * nuclei["radius"] * shapes.uniform(1.95, 2.5)
-        beside = middle + away * np.array([np.cos(theta), np.sin(theta)])
+        beside = middle + away * exact.direction(theta)
         _paint(glow, nuclei, pattern, beside, scale, shapes, textures)
-    defocus = group.blur * np.exp(shapes.normal(0, 0.25)) * scale
-    return _photograph(blur(glow, defocus), group.photons * np.exp(shapes.normal(0, 0.3)), sensor)
+    defocus = group.blur * draws.lognormal(0, 0.25, shapes) * scale
+    return _photograph(blur(glow, defocus), group.photons * draws.lognormal(0, 0.3, shapes), sensor)
 
 
 def _paint(
@@ -187,30 +187,29 @@ def _paint(
     light = np.float32(pattern["nucleoplasm"]) * inside * dome * body.astype(np.float32)
     if pattern["speckles"] > 0:
         light += pattern["speckles"] * inside * dome * speckles(size, pattern["speckle_length"] * scale, 0.3, textures)
-    for at in scatter(nucleus, 0.6, shapes.poisson(pattern["holes"]), shapes):
+    for at in scatter(nucleus, 0.6, draws.poisson(pattern["holes"], shapes), shapes):
         hole = outlines.coverage(uneven_disc(4.2 * scale, shapes) + at + middle, size)
         light *= 1 - np.float32(0.6) * blur(hole, scale)
-    count = 1 + shapes.poisson(max(pattern["nucleoli"] - 1, 0)) if pattern["nucleolus_brightness"] > 0 else 0
+    count = 1 + draws.poisson(max(pattern["nucleoli"] - 1, 0), shapes) if pattern["nucleolus_brightness"] > 0 else 0
     for at in scatter(nucleus, 0.65, count, shapes):
         body = uneven_disc(pattern["nucleolus_radius"] * scale * shapes.uniform(0.55, 1.3), shapes)
         brightness = np.float32(pattern["nucleolus_brightness"] * shapes.uniform(0.6, 1))
         light += brightness * outlines.coverage(body + at + middle, size)
-    dots = scatter(nucleus, 0.9, shapes.poisson(pattern["dots"]), shapes) + middle
-    heights = pattern["dot_brightness"] * np.exp(shapes.normal(0, 0.35, len(dots)))
+    dots = scatter(nucleus, 0.9, draws.poisson(pattern["dots"], shapes), shapes) + middle
+    heights = pattern["dot_brightness"] * draws.lognormals(0, 0.35, (len(dots),), shapes)
     light += gaussian_spots(dots, heights, pattern["dot_radius"] * scale, size)
-    ring = np.exp(-np.square((depth - np.float32(0.5)) / np.float32(max(pattern["rim_width"] * scale, 0.5))))
+    ring = exact.decay(np.square((depth - np.float32(0.5)) / np.float32(max(pattern["rim_width"] * scale, 0.5))))
     light += pattern["rim"] * ring * np.maximum(1 + np.float32(0.3) * smooth_noise(size, 0.3 * radius, textures), 0)
     light += _golgi(nucleus, pattern, scale, middle, size, shapes)
     # Cytoplasm glows about the nucleus and fades within one more radius.
-    fade = np.exp(np.minimum(depth, 0) / np.float32(0.8 * radius))
+    fade = exact.decay(np.maximum(-depth, 0) / np.float32(0.8 * radius))
     mottled = np.maximum(1 + np.float32(0.3) * fractal_noise(size, 4 * scale, textures), 0)
     glow += light + np.float32(pattern["cytoplasm"]) * fade * mottled * (1 - np.float32(0.4) * inside)
 
 
 def _signed_depth(inside: Plane) -> Plane:
     """Distance in pixels from the rim, positive within the shape, negative without."""
-    within = (inside > 0.5).astype(np.uint8)
-    depth = cv2.distanceTransform(within, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - within, cv2.DIST_L2, 5)
+    depth = outlines.depth(inside >= 0.5) - outlines.depth(inside < 0.5)
     bounded: Plane = np.clip(depth, -max(inside.shape), max(inside.shape))  # a shape beyond the frame is infinitely far
     return bounded
 
@@ -224,11 +223,11 @@ def _golgi(
     rng: np.random.Generator,
 ) -> Plane:
     """Stacks of the Golgi apparatus: clumps along an arc outside, and a few over, the nucleus."""
-    count = int(rng.poisson(pattern["golgi"]))
-    theta = rng.uniform(0, 2 * np.pi) + rng.normal(0, 1, count) * pattern["golgi_arc"]
-    reach = outlines.reach_from(nucleus, np.zeros(2), theta) * rng.normal(1.12, 0.14, count)
-    at = middle + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=1)
-    heights = pattern["golgi_brightness"] * np.exp(rng.normal(0, 0.5, count))
+    count = draws.poisson(pattern["golgi"], rng)
+    theta = rng.uniform(0, 2 * np.pi) + draws.normals(0, 1, count, rng) * pattern["golgi_arc"]
+    reach = outlines.reach_from(nucleus, np.zeros(2), theta) * draws.normals(1.12, 0.14, count, rng)
+    at = middle + reach[:, None] * exact.direction(theta)
+    heights = pattern["golgi_brightness"] * draws.lognormals(0, 0.5, (count,), rng)
     coarse = rng.random(count) < 0.5
     light = gaussian_spots(at[coarse], heights[coarse], 2.2 * scale, size)
     return light + gaussian_spots(at[~coarse], heights[~coarse], 1.1 * scale, size)
@@ -236,8 +235,8 @@ def _golgi(
 
 def _photograph(glow: Plane, photons: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Shot and read-out noise at `photons` per unit of light, then the contrast stretched to 0 ... 255."""
-    noise = np.sqrt(np.maximum(glow, 0) * np.float32(1 / photons) + np.float32(1.5 / photons**2))
-    own = rng.standard_normal(glow.shape, dtype=np.float32)
+    noise = np.sqrt(np.maximum(glow, 0) * np.float32(1 / photons) + np.float32(1.5 / (photons * photons)))
+    own = draws.white(glow.shape, rng)
     near = smooth_noise((glow.shape[0], glow.shape[1]), 1.0, rng)
     seen = glow + noise * (np.float32(0.8) * own + np.float32(0.6) * near)
     low, high = np.quantile(seen, [0.001, 0.9995])

@@ -7,19 +7,21 @@ class, in it one picture of each single cell (`<slide>-<picture>-<cell>.BMP`) an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cytopipe_phantoms import draws, exact
 from cytopipe_phantoms.anatomy import Cell, draw_cell
 from cytopipe_phantoms.cell import paint_cell
 from cytopipe_phantoms.clutter import paint_debris, paint_film, paint_leukocytes
-from cytopipe_phantoms.outlines import Polygon, coverage
+from cytopipe_phantoms.outlines import Polygon, coverage, half_width, middle
 from cytopipe_phantoms.preparation import Preparation, prepare
 from cytopipe_phantoms.spec import CellClass, NormalRatio, Phantom
-from cytopipe_phantoms.stain import DYES
+from cytopipe_phantoms.stain import DYES, blank
 from cytopipe_phantoms.writer import File, Request, Unit, Writer, draw_count
 
 CLASSES = (
@@ -105,20 +107,20 @@ def take_portrait(phantom: Phantom, name: str, preparation: Preparation, *, scal
     clutter = phantom.clutter
     cell, size = _frame(_draw(phantom.classes[name], preparation, shapes), phantom, scale)
     nucleus = coverage(cell.nucleus, size)
-    amounts = np.zeros((*size, len(DYES)), np.float32)
+    amounts = blank(*size, len(DYES))
     paint_film(amounts, preparation.film, clutter.mucus, scale, textures)
-    for _ in range(shapes.poisson(clutter.border_cells)):
+    for _ in range(draws.poisson(clutter.border_cells, shapes)):
         own = shapes.random() < clutter.border_cells_of_own_class
         other = phantom.classes[name if own else CLASSES[int(shapes.integers(len(CLASSES)))]]
         neighbour = _beside(_draw(other, preparation, shapes), nucleus, scale, shapes)
         if neighbour is not None:
             paint_cell(
-                amounts, neighbour, scale=scale, defocus=abs(textures.normal(0, preparation.depth)), rng=textures
+                amounts, neighbour, scale=scale, defocus=abs(draws.normal(0, preparation.depth, textures)), rng=textures
             )
-    paint_cell(amounts, cell, scale=scale, defocus=abs(textures.normal(0, preparation.depth)), rng=textures)
+    paint_cell(amounts, cell, scale=scale, defocus=abs(draws.normal(0, preparation.depth, textures)), rng=textures)
     paint_debris(amounts, clutter.debris, nucleus, scale, shapes)
-    centres = shapes.uniform(0, size[::-1], (shapes.poisson(clutter.leukocytes), 2))
-    far = np.hypot(*(centres - cell.nucleus.mean(axis=0)).T) > np.ptp(cell.nucleus, axis=0).max() / 2 + 20 * scale
+    centres = shapes.uniform(0, size[::-1], (draws.poisson(clutter.leukocytes, shapes), 2))
+    far = exact.length(centres - middle(cell.nucleus)) > np.ptp(cell.nucleus, axis=0).max() / 2 + 20 * scale
     paint_leukocytes(amounts, centres[far], scale, shapes)
     return Portrait(preparation.photograph(amounts, sensor), _segment(cell, nucleus, shapes), cell)
 
@@ -129,23 +131,27 @@ def _draw(kind: CellClass, preparation: Preparation, rng: np.random.Generator) -
     plain = NormalRatio(mean=1, sd=0, low=1, high=1)
     upright = kind.model_copy(update={"shape": kind.shape.model_copy(update={"elongation": plain})})
     cell = draw_cell(upright, preparation.bath.preference, rng)
-    x, y = cell.nucleus.mean(axis=0)
-    turn = np.arctan2(y, x) + rng.normal(0, 0.4)
-    across, along = np.array([-np.sin(turn), np.cos(turn)]), np.array([np.cos(turn), np.sin(turn)])
-    matrix = np.sqrt(ratio) * np.outer(along, along) + np.outer(across, across) / np.sqrt(ratio)
+    x, y = middle(cell.nucleus)[:, None]
+    turn = float(exact.arctan2(y, x)[0]) + draws.normal(0, 0.4, rng)
+    along, longer = exact.direction(turn), math.sqrt(ratio)
+
+    def stretched(polygon: Polygon) -> Polygon:
+        reach = polygon[:, :1] * along[0] + polygon[:, 1:] * along[1]
+        result: Polygon = polygon / longer + reach * (longer - 1 / longer) * along
+        return result
 
     def stretch(polygons: tuple[Polygon, ...]) -> tuple[Polygon, ...]:
-        return tuple(polygon @ matrix for polygon in polygons)
+        return tuple(map(stretched, polygons))
 
     return replace(
         cell,
-        cytoplasm=cell.cytoplasm @ matrix,
-        nucleus=cell.nucleus @ matrix,
+        cytoplasm=stretched(cell.cytoplasm),
+        nucleus=stretched(cell.nucleus),
         flaps=stretch(cell.flaps),
         creases=stretch(cell.creases),
         vacuoles=stretch(cell.vacuoles),
         nucleoli=stretch(cell.nucleoli),
-        halo=None if cell.halo is None else cell.halo @ matrix,
+        halo=None if cell.halo is None else stretched(cell.halo),
     )
 
 
@@ -162,10 +168,10 @@ def _frame(cell: Cell, phantom: Phantom, scale: float) -> tuple[Cell, tuple[int,
 def _beside(cell: Cell, nucleus: NDArray[np.float32], scale: float, rng: np.random.Generator) -> Cell | None:
     """Lays a neighbour across the picture's edge; None where each trial covers the nucleus."""
     size = np.array(nucleus.shape[::-1]) / scale
-    radius = float(np.ptp(cell.cytoplasm, axis=0).mean()) / 2
+    radius = half_width(cell.cytoplasm)
     for _ in range(TRIALS):
         theta, off = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.95) * radius
-        direction = np.array([np.cos(theta), np.sin(theta)])
+        direction = exact.direction(theta)
         to_edge = float((size / 2 / np.maximum(np.abs(direction), 1e-9)).min())
         laid = cell.at(size / 2 + direction * (to_edge + off), scale)
         if not (coverage(laid.cytoplasm, nucleus.shape) * nucleus).any():
@@ -176,9 +182,9 @@ def _beside(cell: Cell, nucleus: NDArray[np.float32], scale: float, rng: np.rand
 def _segment(cell: Cell, nucleus: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     """The publisher's palette: cell, nucleus, background, and undefined slivers along one side of the rim."""
     whole = coverage(cell.cytoplasm, nucleus.shape) >= 0.5
-    radius = float(np.ptp(cell.cytoplasm, axis=0).mean()) / 2
-    theta, reach = rng.uniform(0, 2 * np.pi), max(rng.normal(0.04, 0.06), 0.0) * radius
-    moved = cell.cytoplasm + reach * np.array([np.cos(theta), np.sin(theta)])
+    radius = half_width(cell.cytoplasm)
+    theta, reach = rng.uniform(0, 2 * np.pi), max(draws.normal(0.04, 0.06, rng), 0.0) * radius
+    moved = cell.cytoplasm + reach * exact.direction(theta)
     segmentation = np.empty((*nucleus.shape, 3), np.uint8)
     segmentation[:] = BACKGROUND
     segmentation[coverage(moved, nucleus.shape) >= 0.5] = UNDEFINED

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cytopipe_phantoms import outlines
+from cytopipe_phantoms import draws, exact, outlines
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.romanowsky import AZURE, BLUE, EOSIN, Preparation, Smear
 from cytopipe_phantoms.spec import (
     Amount,
@@ -32,7 +33,8 @@ from cytopipe_phantoms.spec import (
     Share,
 )
 from cytopipe_phantoms.spots import gaussian_spots, scatter, uneven_disc
-from cytopipe_phantoms.textures import Plane, blur, fractal_noise
+from cytopipe_phantoms.stain import blank
+from cytopipe_phantoms.textures import blur, fractal_noise
 from cytopipe_phantoms.traits import Scores, Traits, draw_scores, draw_traits
 from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer, draw_count
 
@@ -167,17 +169,17 @@ def take_cell(phantom: Malaria, name: str, patient: Patient, *, scale: float, se
     if shapes.random() < phantom.cells.touching:  # a piece of a neighbour that was not cut away
         theta = shapes.uniform(0, 2 * np.pi)
         rim = outlines.reach_from(parts[0], np.zeros(2), np.array([theta]))[0]
-        at = rim * shapes.uniform(0.95, 1.1) * np.array([np.cos(theta), np.sin(theta)])
+        at = rim * shapes.uniform(0.95, 1.1) * exact.direction(theta)
         parts.append(uneven_disc(rim * shapes.uniform(0.12, 0.4), shapes, 0.3) + at)
     corner = np.floor(np.concatenate(parts).min(axis=0)) - 1
     width, height = (np.ceil(np.concatenate(parts).max(axis=0)) + 1 - corner).astype(int).tolist()
     inside = np.max([outlines.coverage(part - corner, (height, width)) for part in parts], axis=0)
-    canvas = Canvas(np.zeros((height, width, 3), np.float32), parts[0], -corner, cells["radius"] * scale)
+    canvas = Canvas(blank(height, width, 3), parts[0], -corner, cells["radius"] * scale)
     canvas.amounts[..., EOSIN] = _haemoglobin(canvas, cells, inside, textures)
     kind = phantom.classes[name]
     if kind.parasites:
         parasites = draw_traits(phantom.parasites, patient.parasites, phantom.likeness, shapes)
-        for _ in range(1 + shapes.poisson(phantom.parasites.extra)):
+        for _ in range(1 + draws.poisson(phantom.parasites.extra, shapes)):
             canvas.parasite(parasites, shapes.random() < phantom.parasites.trophozoites, shapes)
     canvas.lookalikes(kind.lookalikes, shapes, textures)
     image = patient.preparation.photograph(canvas.amounts, sensor)
@@ -190,7 +192,7 @@ def _draw_outline(spec: RedCells, cells: Traits, rng: np.random.Generator) -> ou
     radii = outlines.wavy(RIM, cells["irregularity"], rng, range(2, 8))
     if rng.random() < spec.bitten:
         off = (outlines.angles(RIM) - rng.uniform(0, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
-        radii *= 1 - rng.uniform(0.1, 0.4) * np.exp(-np.square(off / rng.uniform(0.2, 0.6)))
+        radii *= 1 - rng.uniform(0.1, 0.4) * exact.exp(-np.square(off / rng.uniform(0.2, 0.6)))
     return outlines.trace(radii, cells["elongation"], rng.uniform(0, np.pi))
 
 
@@ -199,7 +201,7 @@ def _haemoglobin(canvas: Canvas, cells: Traits, inside: Plane, rng: np.random.Ge
     height, width = inside.shape
     y = (np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5 - canvas.middle[1])) / np.float32(canvas.radius)
     x = (np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5 - canvas.middle[0])) / np.float32(canvas.radius)
-    pale = np.exp(-np.square((x * x + y * y) / np.float32(cells["pallor_width"] ** 2)))
+    pale = exact.decay(np.square((x * x + y * y) / np.float32(cells["pallor_width"] * cells["pallor_width"])))
     mottled = 1 + np.float32(cells["mottling"]) * fractal_noise((height, width), 0.4 * canvas.radius, rng)
     return np.float32(cells["haemoglobin"]) * (1 - np.float32(cells["pallor"]) * pale) * mottled
 
@@ -242,19 +244,19 @@ class Canvas:
 
     def lookalikes(self, spec: Lookalikes, rng: np.random.Generator, textures: np.random.Generator) -> None:
         """Paints platelets over the cell, grains of dye, and bubbles that break the light."""
-        for _ in range(rng.poisson(spec.platelets)):
+        for _ in range(draws.poisson(spec.platelets, rng)):
             at = scatter(self.outline, 1.0, 1, rng)[0]
             body = uneven_disc(self.radius * rng.uniform(0.12, 0.26), rng, 0.15)
             self.amounts[..., EOSIN] *= 1 - np.float32(0.5) * self.cover(body * 1.3 + at, 0.05)
             platelet = self.cover(body + at, 0.04)
             grain = np.maximum(1 + np.float32(0.5) * fractal_noise(platelet.shape, 0.08 * self.radius, textures), 0)
             self.amounts[..., AZURE] += np.float32(spec.platelet_density.draw(rng)) * platelet * grain
-        grains = rng.poisson(spec.precipitate)
+        grains = draws.poisson(spec.precipitate, rng)
         at = scatter(self.outline, 0.95, grains, rng) + self.middle
         heights = np.array([spec.precipitate_density.draw(rng) for _ in range(grains)])
         size = (self.amounts.shape[0], self.amounts.shape[1])
         self.amounts[..., AZURE] += gaussian_spots(at, heights, self.radius * rng.uniform(0.02, 0.05), size)
-        for _ in range(rng.poisson(spec.bubbles)):
+        for _ in range(draws.poisson(spec.bubbles, rng)):
             at = scatter(self.outline, 0.8, 1, rng)[0]
             body = uneven_disc(self.radius * rng.uniform(0.05, 0.14), rng)
             self.amounts[..., EOSIN] *= 1 - np.float32(0.6) * self.cover(body + at)

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cytopipe_phantoms import leukocytes
+from cytopipe_phantoms import draws, exact, leukocytes
+from cytopipe_phantoms.exact import Plane
 from cytopipe_phantoms.leukocytes import Leukocyte
 from cytopipe_phantoms.outlines import coverage
 from cytopipe_phantoms.romanowsky import AZURE, EOSIN, Preparation, Smear
 from cytopipe_phantoms.spec import Amount, NormalAmount, NormalRadius, Section, Share
 from cytopipe_phantoms.spots import uneven_disc
-from cytopipe_phantoms.textures import Plane, blur, fractal_noise
+from cytopipe_phantoms.stain import blank
+from cytopipe_phantoms.textures import blur, fractal_noise
 from cytopipe_phantoms.traits import Scores, draw_scores, draw_traits
 from cytopipe_phantoms.writer import File, Labelled, Request, Unit, Writer
 
@@ -109,8 +111,8 @@ def take_cell(
     traits = draw_traits(phantom.classes[name], slide.scores[name], phantom.likeness, shapes)
     cell = leukocytes.draw_cell(traits, shapes)
     side = round(phantom.side * scale)
-    middle = np.full(2, phantom.side / 2) + shapes.normal(0, 2.5, 2)
-    amounts = np.zeros((side, side, 3), np.float32)
+    middle = np.full(2, phantom.side / 2) + draws.normals(0, 2.5, 2, shapes)
+    amounts = blank(side, side, 3)
     _surround(amounts, phantom.surroundings, slide, traits["radius"], middle, scale, others)
     whole, nucleus = leukocytes.paint_cell(amounts, cell.at(middle, scale), scale, textures)
     mask = np.full((side, side), BACKGROUND, np.uint8)
@@ -130,7 +132,7 @@ def _surround(
 ) -> None:
     """Paints red cells and platelets that do not touch a white cell of this radius; red cells may overlap."""
     size = (amounts.shape[0], amounts.shape[1])
-    for _ in range(rng.poisson(spec.red_cells)):
+    for _ in range(draws.poisson(spec.red_cells, rng)):
         reach = slide.red_radius * rng.uniform(0.9, 1.1)
         at = _beside(radius + reach, middle, rng)
         disc = uneven_disc(reach, rng, 0.04)
@@ -138,7 +140,7 @@ def _surround(
         pale = blur(coverage((disc * 0.5 + at) * scale, size), 0.2 * reach * scale)
         rim = np.maximum(cover - blur(cover, 1.5 * scale), 0)
         amounts[..., EOSIN] += np.float32(slide.haemoglobin) * (cover * (1 - np.float32(spec.pallor) * pale) + rim)
-    for _ in range(rng.poisson(spec.platelets)):
+    for _ in range(draws.poisson(spec.platelets, rng)):
         reach = rng.uniform(2.5, 7)
         platelet = uneven_disc(reach, rng, 0.2) + _beside(radius + reach, middle, rng)
         cover = coverage(platelet * scale, size)
@@ -150,7 +152,7 @@ def _beside(distance: float, middle: NDArray[np.float64], rng: np.random.Generat
     """A point further than `distance` from the white cell's middle."""
     theta = rng.uniform(0, 2 * np.pi)
     away = distance * rng.uniform(1.25, 2.2)
-    return middle + away * np.array([np.cos(theta), np.sin(theta)])
+    return middle + away * exact.direction(theta)
 
 
 WRITER = Writer(Wbc, draw_smear, CLASSES, mixed=True, index=list_labels)

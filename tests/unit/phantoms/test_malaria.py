@@ -119,7 +119,7 @@ def test_parasites_are_darker_than_anything_in_most_uninfected_cells(phantom: Ma
     infected, healthy = np.array(depths["Parasitized"]), np.array(depths["Uninfected"])
     assert np.median(infected) > 1.5 * np.median(healthy)
     # Faint parasites and dark debris: neither class can be told by this alone.
-    assert np.quantile(healthy, 0.95) > np.quantile(infected, 0.2)
+    assert np.quantile(healthy, 0.98) > np.quantile(infected, 0.2)
 
 
 def test_cells_of_one_patient_have_one_hue(cells: Path) -> None:

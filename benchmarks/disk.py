@@ -42,7 +42,7 @@ def _disk_usage(folder: Path) -> int:
         folders[:] = [name for name in folders if name != ".git"]
         for name in files:
             try:
-                status = os.lstat(os.path.join(root, name))
+                status = Path(root, name).lstat()
             except FileNotFoundError:
                 continue  # it was renamed or removed meanwhile
             found[status.st_dev, status.st_ino] = status.st_blocks * 512

@@ -29,7 +29,8 @@ class Sample:
         label: class name.
         group: images of one group (patient, slide, field) never straddle a split.
         split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
-        mask: reads the true mask of an image of (height, width): H x W uint8 palette.
+        mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
+            module, or a `functools.partial` of one, because it is sent to other processes.
     """
 
     id: str

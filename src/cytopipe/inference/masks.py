@@ -14,13 +14,14 @@ import torch
 
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.manifest import Row
-from cytopipe.inference.mask_files import Predicted, read_windows, write_mask
+from cytopipe.inference.mask_files import read_windows, write_mask
 from cytopipe.inference.segment import Segmentation
 from cytopipe.models.files import fold_part
 from cytopipe.models.folds import Folds
 from cytopipe.paths import PREDICTED
 
-CHUNK = 16  # images that a process takes at a time
+CHUNK = 16  # images that a process takes at a time,
+CHUNK_PX = 4_000_000  # or fewer where they are large
 
 
 def generate_masks(
@@ -51,13 +52,11 @@ def generate_masks(
     done: dict[str, Row] = {}
     for model_folder, chosen in models_of(rows, segmenter, trained_on_it).items():
         segmentation = Segmentation.load(model_folder, device)
-        view = segmentation.view
-        with closing(ordered_map(partial(read_windows, organized, view), chosen, workers, CHUNK)) as images:
-            predicted = (
-                Predicted.of(row.id, *found) for row, found in zip(chosen, segmentation.predict(images), strict=True)
-            )
-            write = partial(write_mask, target, view.one_cell)
-            with closing(ordered_map(write, predicted, workers, CHUNK)) as hashes:
+        read, write = partial(read_windows, organized, segmentation.view), partial(write_mask, target)
+        chunk = max(1, min(CHUNK, CHUNK_PX // max(row.width * row.height for row in chosen)))
+        with closing(ordered_map(read, chosen, workers, chunk)) as images:
+            masks = ((row.id, mask) for row, mask in zip(chosen, segmentation.masks_of(images), strict=True))
+            with closing(ordered_map(write, masks, workers, chunk)) as hashes:
                 for row, digest in progress(zip(chosen, hashes, strict=True), len(chosen)):
                     done[row.id] = replace(row, mask_path=f"{PREDICTED}/{row.id}.png", mask_sha256=digest)
     return [done[row.id] for row in rows]

@@ -76,11 +76,10 @@ class Segmentation:
 
     def masks(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the palette masks (H x W uint8) of H x W x 3 uint8 images, each in the size of its image, in order."""
-        for windows, values in self.predict(Windows.of(image, self.view) for image in images):
-            yield windows.mask(values, self.view.one_cell)
+        return self.masks_of(Windows.of(image, self.view) for image in images)
 
-    def predict(self, images: Iterable[Windows]) -> Iterator[tuple[Windows, np.ndarray]]:
-        """Yield each image's windows with their probabilities, N x S x S x 2 float32, in order.
+    def masks_of(self, images: Iterable[Windows]) -> Iterator[np.ndarray]:
+        """Like `masks`, for images that are cut into windows already.
 
         Windows of consecutive images share a forward pass; only the images of one pass are held in memory.
         """
@@ -88,15 +87,15 @@ class Segmentation:
         for windows in images:
             group.append(windows)
             if sum(len(windows.pixels) for windows in group) >= self.batch_size:
-                yield from self._predict(group)
+                yield from self._masks(group)
                 group = []
         if group:
-            yield from self._predict(group)
+            yield from self._masks(group)
 
-    def _predict(self, group: list[Windows]) -> Iterator[tuple[Windows, np.ndarray]]:
+    def _masks(self, group: list[Windows]) -> Iterator[np.ndarray]:
         values = self.probabilities(np.concatenate([windows.pixels for windows in group]))
         start = 0
         for windows in group:
             end = start + len(windows.pixels)
-            yield windows, values[start:end]
+            yield windows.mask(values[start:end], self.view.one_cell)
             start = end

@@ -37,7 +37,7 @@ def fetch_git(path: Path, target: Path, *, dataset: str, cache: Path, progress: 
     try:
         clone.fetch()
         clone.check_out()
-        copy_tree(clone.folder, target, confined=True, progress=progress)
+        copy_tree(clone.folder, target, confined=True, consume=True, progress=progress)
     finally:
         clone.remove()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import shutil
 import time
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.request import Request, urlopen
 
 from cytopipe import __version__
 from cytopipe.core.io.archives import archive_format
-from cytopipe.core.io.folders import Progress
+from cytopipe.core.io.folders import Progress, copy_file
 from cytopipe.core.io.locks import StageLock
 from cytopipe.errors import CytopipeError
 from cytopipe.sources.archive import fetch_archive
@@ -47,7 +46,7 @@ def fetch_url(path: Path, target: Path, *, dataset: str, cache: Path, progress: 
         by_hand = f"{fault.hint}; or get it by hand ({recipe.home}), {use_archive(dataset)}"
         raise CytopipeError(fault.what, where=path, hint=by_hand) from None
     if archive_format(file) is None:
-        shutil.copyfile(file, target / name)
+        copy_file(file, target / name)
     else:
         fetch_archive(file, target, dataset=dataset, cache=cache, progress=progress)
 

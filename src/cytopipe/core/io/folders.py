@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from cytopipe.errors import CytopipeError
 # Called with the bytes done so far and the total (None: not known).
 Progress = Callable[[int, int | None], None]
 
+_BLOCK = 1 << 30  # bytes that are copied at a time
 JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", ".git"})
 
 
@@ -41,8 +43,23 @@ def list_files(folder: Path) -> list[str]:
     return sorted(names)
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of a file; where the file system can (Btrfs, XFS), both share their blocks until one changes."""
+    if not hasattr(os, "copy_file_range"):
+        shutil.copyfile(source, target)
+        return
+    try:
+        with source.open("rb") as reader, target.open("wb") as writer:
+            while os.copy_file_range(reader.fileno(), writer.fileno(), _BLOCK):
+                pass
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        shutil.copyfile(source, target)  # these two file systems cannot
+
+
 def copy_tree(
-    folder: Path, target: Path, *, confined: bool = False, progress: Progress | None = None
+    folder: Path, target: Path, *, confined: bool = False, consume: bool = False, progress: Progress | None = None
 ) -> tuple[int, int]:
     """Copy the files of `folder` into the existing folder `target`; links become copies, junk stays behind.
 
@@ -50,6 +67,7 @@ def copy_tree(
         folder: what to copy; `target` must not lie in it.
         target: where to.
         confined: refuse links that lead out of `folder`, for untrusted content.
+        consume: move files instead of copying them; the caller removes `folder` afterwards.
         progress: called after every file.
 
     Returns:
@@ -64,12 +82,16 @@ def copy_tree(
     names = list_files(folder)
     wanted = [name for name in names if not is_junk(name)]
     total, done = sum((folder / name).stat().st_size for name in wanted), 0
-    for name in wanted:
+    own = {name: (folder / name).resolve() == home / name for name in wanted}  # not through a link
+    for name in sorted(wanted, key=lambda name: consume and own[name]):  # what links lead to is moved last
         if confined and not (folder / name).resolve().is_relative_to(home):
             raise CytopipeError(f"the link {name} leads out of the folder", where=folder)
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, copy)
+        if consume and own[name]:
+            shutil.move(folder / name, copy)
+        else:
+            copy_file(folder / name, copy)
         done += copy.stat().st_size
         if progress is not None:
             progress(done, total)

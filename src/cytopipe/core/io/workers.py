@@ -23,7 +23,6 @@ from cytopipe.errors import CytopipeError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CORES = "CYTOPIPE_CORES"  # environment variable with the cores that a scheduler gives this stage
 AHEAD = 3  # chunks per process that are computed, or wait, before their turn comes
 PATIENCE_S = 0.5  # work that takes less does not repay the start of processes
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -33,15 +32,15 @@ def worker_count(setting: int | Literal["auto"]) -> int:
     """The number of processes for `runtime.num_workers`.
 
     `auto` is the number of cores that this process may use, by its affinity, the quota of its cgroup (containers), and
-    what Slurm or Snakemake gave it.
+    what Slurm gave it.
     """
     if setting != "auto":
         return setting
     from joblib import cpu_count  # affinity and cgroups
 
-    given = (os.environ.get(name, "") for name in (CORES, "SLURM_CPUS_PER_TASK"))
-    usable: int = min([cpu_count(), *(int(cores) for cores in given if cores.isdecimal())])
-    return max(1, usable)
+    usable: int = cpu_count()
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return max(1, min(usable, int(given))) if given.isdecimal() else usable
 
 
 def ordered_map(

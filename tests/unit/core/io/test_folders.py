@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from cytopipe.core.io.folders import copy_tree, is_junk, list_files
+from cytopipe.core.io.folders import copy_file, copy_tree, is_junk, list_files
 from cytopipe.errors import CytopipeError
 
 
@@ -78,3 +79,36 @@ def test_a_folder_is_not_copied_into_itself(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     with pytest.raises(CytopipeError, match="copied into itself"):
         copy_tree(tmp_path, tmp_path / "target")
+
+
+def test_a_folder_that_is_thrown_away_is_moved_and_its_links_are_copied(tmp_path: Path) -> None:
+    files = {name: make(tmp_path / "x" / name, name).stat().st_ino for name in ("a", "b/c")}
+    (tmp_path / "x" / "0").symlink_to("a")
+    (tmp_path / "x" / "d").symlink_to("b")
+    (tmp_path / "target").mkdir()
+    assert copy_tree(tmp_path / "x", tmp_path / "target", consume=True) == (4, 0)
+    found = {path.relative_to(tmp_path / "target").as_posix(): path for path in (tmp_path / "target").rglob("*")}
+    contents = {name: path.read_text() for name, path in found.items() if path.is_file()}
+    assert contents == {"a": "a", "0": "a", "b/c": "b/c", "d/c": "b/c"}
+    assert not any(path.is_symlink() for path in found.values())
+    assert {name: found[name].stat().st_ino for name in files} == files
+
+
+def test_a_copy_of_a_file_replaces_what_was_there(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(range(256)) * 5000)
+    (tmp_path / "target").write_bytes(b"longer" * 10**6)
+    copy_file(source, tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()
+
+
+def test_a_file_is_copied_where_file_systems_cannot_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EXDEV, "cross-device")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    copy_file(make(tmp_path / "source"), tmp_path / "target")
+    assert (tmp_path / "target").read_text() == "x"
+    monkeypatch.delattr(os, "copy_file_range")
+    copy_file(make(tmp_path / "source", "y"), tmp_path / "target")
+    assert (tmp_path / "target").read_text() == "y"

@@ -18,7 +18,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from cytopipe.core.io import workers
-from cytopipe.core.io.workers import AHEAD, CORES, ordered_map, worker_count
+from cytopipe.core.io.workers import AHEAD, ordered_map, worker_count
 from cytopipe.errors import CytopipeError
 
 
@@ -174,7 +174,6 @@ def test_no_process_outlives_its_parent(tmp_path: Path, number: int) -> None:
 class TestCount:
     @pytest.fixture(autouse=True)
     def free(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv(CORES, raising=False)
         monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
 
     def test_a_number_is_taken_as_it_is(self) -> None:
@@ -189,10 +188,9 @@ class TestCount:
         finally:
             os.sched_setaffinity(0, own)
 
-    @pytest.mark.parametrize("variable", [CORES, "SLURM_CPUS_PER_TASK"])
-    def test_auto_is_no_more_than_a_scheduler_gives(self, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    def test_auto_is_no_more_than_slurm_gives(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("joblib.cpu_count", lambda: 64)
-        monkeypatch.setenv(variable, "4")
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
         assert worker_count("auto") == 4
-        monkeypatch.setenv(variable, "100")
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", "100")
         assert worker_count("auto") == 64

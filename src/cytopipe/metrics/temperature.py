@@ -38,7 +38,7 @@ def logits_of(probabilities: np.ndarray) -> np.ndarray:
     return logits
 
 
-def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Softmax of the logits divided by the temperature, N x classes; a temperature above 1 lowers the confidence."""
     logits = logits_of(probabilities) / temperature
     # The arithmetic of scipy.special.softmax, whose import takes longer than any prediction.

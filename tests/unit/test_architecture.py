@@ -133,6 +133,15 @@ def test_files_are_short(folder: str) -> None:
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES and name not in LONGER} == {}
 
 
+def test_timm_and_torchvision_are_imported_without_the_compiler() -> None:
+    gateway = ROOT / "src/cytopipe/models/without_compiler.py"
+    others = [file for file in modules("src/cytopipe") if file != gateway]
+    assert {name.partition(".")[0] for name, _ in imports(gateway)} > {"timm", "torchvision"}
+    direct = [f"{file.relative_to(ROOT)}:{line}" for file in others for name, line in imports(file)
+              if name.partition(".")[0] in ("timm", "torchvision")]  # fmt: skip
+    assert direct == []
+
+
 @pytest.mark.parametrize("stage", WITHOUT_TORCH)
 def test_stages_that_need_no_torch_do_not_import_it(stage: str) -> None:
     waiting, seen, heavy = [ROOT / f"stages/{stage}.py"], set(), []

@@ -14,7 +14,6 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # after the choice of the backend
 from matplotlib.axes import Axes
-from sklearn.metrics import confusion_matrix
 
 COLORS = {
     "train": "#8a94a6",
@@ -95,6 +94,8 @@ def confusion_rows(truth: Sequence[int], predicted: Sequence[int], classes: Sequ
 
 def confusion_figure(path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> None:
     """Draw the confusion matrix: counts, shaded by the share of the true class; truth and predicted are N indices."""
+    from sklearn.metrics import confusion_matrix  # here, because most figures do not need it
+
     counts = confusion_matrix(truth, predicted, labels=range(len(classes)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.6 * len(classes)

@@ -54,6 +54,13 @@ def test_scores_equal_those_of_scikit_learn(seed: int) -> None:
     assert brier_score(truth, probabilities) == pytest.approx(2 * sk.brier_score_loss(truth, probabilities[:, 1]))
 
 
+def test_sharpened_probabilities_are_those_of_scipy_to_the_bit() -> None:
+    from scipy.special import softmax
+
+    probabilities = np.random.default_rng(4).dirichlet([0.05] * 7, 200)
+    assert np.array_equal(apply_temperature(probabilities, 1.7), softmax(logits_of(probabilities) / 1.7, axis=1))
+
+
 def test_sharpening_keeps_the_order_and_a_temperature_of_one_changes_nothing() -> None:
     _, probabilities = random_case(0)
     assert np.allclose(apply_temperature(probabilities, 1), probabilities)

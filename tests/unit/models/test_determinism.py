@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -39,6 +41,19 @@ def test_nondeterministic_kernels_are_rejected() -> None:
     assert torch.are_deterministic_algorithms_enabled()
     with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_compiled_kernels_are_deterministic_too_although_no_compiler_is_imported() -> None:
+    program = (
+        "import sys\n"
+        "from cytopipe.models.determinism import make_deterministic\n"
+        "make_deterministic(1)\n"
+        "print('torch._inductor' in sys.modules)\n"
+        "import torch._inductor.config as config\n"
+        "print(config.deterministic)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["False", "True"]
 
 
 def test_the_cublas_workspace_is_set_unless_the_user_has_set_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ class Part(StrEnum):
     processes = "processes"
     disk = "disk"
     exported = "exported"
+    portable = "portable"
 
 
 def main(
@@ -86,6 +87,11 @@ def main(
 
             results["exported"] = exported.measure(params)
             _show("inference: torch over ONNX Runtime", results["exported"])
+        if Part.portable in parts:
+            import portable
+
+            results["portable"] = portable.measure(file, rounds)
+            _show("a training step: portable over native", results["portable"])
         if Part.share in parts or Part.noop in parts:
             import noop
             import share

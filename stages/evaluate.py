@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cytopipe import paths
+from cytopipe.core.io.hash_record import HashRecord
 from cytopipe.core.pipeline.stage import Stage, main
 
 
@@ -14,7 +15,8 @@ def run(stage: Stage) -> None:
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)
     tensors = paths.Tensors(config.dataset).folder
-    result = evaluate(target.model, tensors, config.dataset, prepare(stage.params.runtime))
+    with HashRecord(paths.HASHES) as record:
+        result = evaluate(target.model, tensors, config.dataset, prepare(stage.params.runtime), record.sha256)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     result.write_plots(plots, figures)
     predictions = stage.output(target.predictions)

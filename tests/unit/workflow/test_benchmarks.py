@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import disk
 import memory
+import processes
 import timed
 from copies import fresh
 
@@ -88,3 +90,20 @@ def test_the_peak_memory_of_build_tensors_does_not_grow_with_the_images(tmp_path
     result = memory.measure(project, few=500, many=5_000)
     assert result["ratio"] < 1.1
     assert result["peak_mib"][0] > 30
+
+
+def test_disk_usage_counts_a_linked_file_once_and_no_history(tmp_path: Path) -> None:
+    for name in ("data/a", "cache/b", ".git/c"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(bytes(100_000))
+    once = disk._disk_usage(tmp_path / "data")
+    assert once >= 100_000 and disk._disk_usage(tmp_path) == 2 * once
+    (tmp_path / "cache/linked").hardlink_to(tmp_path / "data/a")
+    assert disk._disk_usage(tmp_path) == 2 * once
+
+
+def test_images_of_the_benchmark_are_all_different_and_of_both_classes(tmp_path: Path) -> None:
+    processes._write_images(tmp_path, 80)
+    files = sorted(tmp_path.glob("cell_images/*/*.png"))
+    assert len(files) == len({file.read_bytes() for file in files}) == 80
+    assert len({file.parent.name for file in files}) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,13 @@ def scalars(values: Mapping[str, Any], above: str = "") -> dict[str, float]:
     return found
 
 
-def evaluate(model_folder: Path, tensors: Path, dataset: str, device: torch.device) -> Evaluation:
+def evaluate(
+    model_folder: Path,
+    tensors: Path,
+    dataset: str,
+    device: torch.device,
+    sha256: Callable[[Path], str] = sha256_file,
+) -> Evaluation:
     """Predict the test images and evaluate the predictions.
 
     The test images are those of the test split; in a cross-validation all images, each predicted by the network of the
@@ -185,6 +191,7 @@ def evaluate(model_folder: Path, tensors: Path, dataset: str, device: torch.devi
         tensors: folder of the dataset's arrays and their manifest.
         dataset: name of the dataset.
         device: device of the computation.
+        sha256: hashes a file; that of a `HashRecord` reads no array that is known.
 
     Raises:
         CytopipeError: if classes or input size of the model differ from those of the tensors, or its folds do not
@@ -212,7 +219,7 @@ def evaluate(model_folder: Path, tensors: Path, dataset: str, device: torch.devi
         architecture=spec.architecture,
         channels=spec.channels,
         parameters=count_parameters(model),
-        test_sha256=_tested(tensors, bool(folds)),
+        test_sha256=_tested(tensors, bool(folds), sha256),
         seeds=Spreads.model_validate(spread_of_seeds(truth, [probabilities, *further])) if further else None,
         folds=Spreads.model_validate(fold_metrics(truth, probabilities, tested_by)) if folds else None,
         **measure(truth, probabilities, [row.group for row in rows], spec.classes, decisions, tested_by),
@@ -259,11 +266,11 @@ def measure(
     }
 
 
-def _tested(tensors: Path, all_splits: bool) -> str | dict[str, str]:
+def _tested(tensors: Path, all_splits: bool, sha256: Callable[[Path], str]) -> str | dict[str, str]:
     """SHA-256 of the arrays of the tested images."""
     if all_splits:
-        return {split: sha256_file(tensors / f"{split}.npy") for split in SPLITS}
-    return sha256_file(tensors / "test.npy")
+        return {split: sha256(tensors / f"{split}.npy") for split in SPLITS}
+    return sha256(tensors / "test.npy")
 
 
 def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:

@@ -18,14 +18,16 @@ def run(stage: Stage) -> None:
 
     level = stage.params.audit
     target, organized = paths.Audit(stage.item), paths.Organized(stage.item)
-    pictures = stage.folder(target.figures)
+    folder = stage.folder(target.folder)
+    pictures = folder / target.figures.name
+    pictures.mkdir()
     if level == "off":
         result = report(stage.item, level, read_manifest(organized.manifest), [])
     else:
         raw, tensors = paths.Raw(stage.item).files, paths.Tensors(stage.item).folder
         subject = AuditedDataset.load(stage.item, organized.folder, tensors, raw)
         result = audit(subject, level, pictures, stage.progress)
-    result.write(stage.output(target.findings))
+    result.write(folder / target.findings.name)
     failed = [finding for finding in result.findings if finding.verdict == "fail"]
     for finding in failed:
         logger.warning("%s: %s: %s", stage.label, finding.check, finding.title)

@@ -25,7 +25,7 @@ RUN = {
 
 def ranked(name: str, accuracy: Estimate, auc: float | None) -> RankedClassifier:
     metrics = {"accuracy": accuracy, "macro_f1": Estimate(value=0.7), "auc": Estimate(value=auc)}
-    about = {"architecture": "resnet", "channels": "rgb", "parameters": 9}
+    about = {"architecture": "resnet", "channels": "rgb", "parameters": 9, "settings": {}}
     return RankedClassifier(name=name, metrics=metrics, seeds=None, against_best=None, **about)
 
 

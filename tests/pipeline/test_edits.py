@@ -36,7 +36,7 @@ FROM_THE_SEGMENTER_ON = {
 EDITS = {
     RATE: (
         0.003,
-        {"train_classifier@masks", "compare", "report"},
+        {"train_classifier@masks", "compare"},
         {"train_classifier@masks", "evaluate@masks", "explain@masks", "compare", "report"},
     ),
     "datasets.tiny.image_size": (
@@ -44,7 +44,7 @@ EDITS = {
         {"build_tensors@tiny", "report"},
         {"build_tensors@tiny", "audit@tiny", *TRAINED, *EVALUATED, *EXPLAINED, *SCREENED, "compare", "report"},
     ),
-    "screenings.fields.margin": (0.2, {*SCREENED, "compare", "report"}, {*SCREENED, "compare", "report"}),
+    "screenings.fields.margin": (0.2, {*SCREENED, "compare"}, {*SCREENED, "compare", "report"}),
     "explain.images": (1, {*EXPLAINED, "report"}, {*EXPLAINED, "report"}),
     "audit": ("off", {"audit@tiny", "report"}, {"audit@tiny", "report"}),
     "runtime.num_workers": (0, set(), set()),

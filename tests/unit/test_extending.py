@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,14 +23,11 @@ import yaml
 from cytopipe.core.params import SPLITS
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import ArrayWriter
+from documented_files import CLASSIFIER, DATASET, MODEL, TABLE, WRITER, add_files, documented_files
 from fixture_types import SaveImage
 from made_results import dataset_summary
 
 ADDRESS, SHA256 = "https://example.org/yeast.zip", "0" * 64
-WRITER = "src/cytopipe_phantoms/writers/yeast.py"
-TABLE = "workflow/phantoms/yeast.yaml"
-DATASET = ["src/cytopipe/adapters/yeast.py", "workflow/sources/yeast.yaml", "workflow/presets/yeast.yaml"]
-MODEL, CLASSIFIER = "src/cytopipe/models/architectures/small_cnn.py", "params.yaml: classifiers"
 COMMAND = "from cytopipe.cli import app; app()"
 CLASSES = ("single", "budding")
 
@@ -40,17 +36,13 @@ class Project:
     """A copy of what the stages need, with files of the documentation added."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        self.folder = folder
+        self.root, self.folder = root, folder
         for name in ("src", "stages", "workflow"):
             shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(root / "dvc.yaml", folder)
-        text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
-        self.blocks = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL))
 
     def add(self, *names: str) -> None:
-        for name in names:
-            assert not (self.folder / name).exists()
-            (self.folder / name).write_text(self.blocks[name], encoding="utf-8")
+        add_files(self.root, self.folder, *names)
 
     def replace(self, name: str, changes: dict[str, str]) -> None:
         text = (self.folder / name).read_text()
@@ -130,11 +122,11 @@ def test_its_phantoms_are_one_module_and_one_table_more(project: Project) -> Non
     assert {(row["width"], row["height"]) for row in rows} == {("40", "40")}
 
 
-def test_a_model_is_one_file(project: Project) -> None:
+def test_a_model_is_one_file(project: Project, root: Path) -> None:
     project.add(MODEL)
     values = yaml.safe_load((project.folder / "workflow/presets/tiny.yaml").read_text())
     values["tracking"]["enabled"] = False
-    values["classifiers"] = yaml.safe_load(project.blocks[CLASSIFIER])
+    values["classifiers"] = yaml.safe_load(documented_files(root)[CLASSIFIER])
     values["screenings"] = {}
     (project.folder / "params.yaml").write_text(yaml.safe_dump(values))
     write_tensors(project.folder)

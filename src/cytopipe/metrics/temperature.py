@@ -36,7 +36,7 @@ def logits_of(probabilities: np.ndarray) -> np.ndarray:
     return logits
 
 
-def sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Softmax of the logits divided by the temperature, N x classes; a temperature above 1 lowers the confidence."""
     scaled: np.ndarray = softmax(logits_of(probabilities) / temperature, axis=1)
     return scaled

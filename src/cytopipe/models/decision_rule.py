@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cytopipe.errors import CytopipeError
-from cytopipe.metrics.temperature import sharpen
+from cytopipe.metrics.temperature import apply_temperature
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
 WANTED_ERROR = 0.05  # error rate among the images that are not referred to a person
@@ -32,7 +32,7 @@ def rule_of(spec: ModelSpec) -> DecisionRule:
 
 def calibrate(rule: DecisionRule, probabilities: np.ndarray) -> np.ndarray:
     """Calibrated probabilities, N x classes float64, from the network's own (temperature scaling)."""
-    return sharpen(probabilities, rule.temperature)
+    return apply_temperature(probabilities, rule.temperature)
 
 
 def confidence_threshold(rule: DecisionRule) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import ConfigDict, Field
 
 from cytopipe.results.contract import Collection, Record
@@ -16,9 +19,14 @@ class Difference(Record):
 
 
 class RankedClassifier(Record):
-    """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network."""
+    """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network.
+
+    `settings` are all its parameters but the channels. They make the leaderboard change with every one of them, so that
+    the report, which prints them, need not depend on them a second time.
+    """
 
     name: str
+    settings: Mapping[str, Any]
     architecture: str
     channels: str
     parameters: int

@@ -8,7 +8,7 @@ import numpy as np
 
 from cytopipe.metrics.operating_points import SPECIFICITIES, threshold_at_specificity
 from cytopipe.metrics.selective import threshold_for_error
-from cytopipe.metrics.temperature import fit_temperature, logits_of, sharpen
+from cytopipe.metrics.temperature import apply_temperature, fit_temperature, logits_of
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality
 from cytopipe.results.model_spec import DecisionRule, Threshold
 
@@ -25,7 +25,7 @@ def choose_rule(
         normal: names of the classes without disease; if empty, the rule has no thresholds for abnormality.
     """
     temperature = fit_temperature(logits_of(probabilities), truth)
-    calibrated = sharpen(probabilities, temperature)
+    calibrated = apply_temperature(probabilities, temperature)
     abnormal = [label for label in classes if label not in normal] if normal else []
     is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)
     thresholds = []

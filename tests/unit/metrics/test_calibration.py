@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from cytopipe.metrics.calibration import brier_score, calibration, expected_calibration_error, log_loss, reliability
-from cytopipe.metrics.temperature import logits_of, sharpen
+from cytopipe.metrics.temperature import apply_temperature, logits_of
 
 
 def two_classes(*first: float) -> np.ndarray:
@@ -56,8 +56,8 @@ def test_scores_equal_those_of_scikit_learn(seed: int) -> None:
 
 def test_sharpening_keeps_the_order_and_a_temperature_of_one_changes_nothing() -> None:
     _, probabilities = random_case(0)
-    assert np.allclose(sharpen(probabilities, 1), probabilities)
-    milder = sharpen(probabilities, 4)
+    assert np.allclose(apply_temperature(probabilities, 1), probabilities)
+    milder = apply_temperature(probabilities, 4)
     assert (milder.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert (milder.max(axis=1) < probabilities.max(axis=1)).all()
     assert np.isfinite(logits_of(np.array([[1.0, 0.0]]))).all()

@@ -42,7 +42,7 @@ class ClassifierGraph(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """N x S x S x C uint8 -> probabilities and calibrated probabilities, N x classes float32.
 
-        Calibration is that of `metrics.temperature.sharpen`.
+        Calibration is that of `metrics.temperature.apply_temperature`.
         """
         # One large batch instead of one pass per orientation, so that the file contains the network once.
         turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])

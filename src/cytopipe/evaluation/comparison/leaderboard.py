@@ -24,7 +24,7 @@ LEADING = of_task("classification")[0].key  # the metric by which classifiers ar
 
 @dataclass(frozen=True)
 class Entry:
-    """Results of one classifier on the test images; `settings` are all its parameters but the channels."""
+    """Results of one classifier on the test images; `settings` are all its parameters but the channels, as in JSON."""
 
     name: str
     settings: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Entry:
             CytopipeError: if a file is missing or invalid.
         """
         files = paths.classifier(name)
-        settings = config.model_dump(exclude={"channels"})
+        settings = config.model_dump(mode="json", exclude={"channels"})
         return cls(name, settings, ClassifierDetails.read(files.details), Predictions.read(files.predictions))
 
     @property
@@ -126,6 +126,7 @@ def _row(entry: Entry, best: Entry) -> RankedClassifier:
     details = entry.details
     return RankedClassifier(
         name=entry.name,
+        settings=entry.settings,
         architecture=details.architecture,
         channels=details.channels,
         parameters=details.parameters,

@@ -23,7 +23,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.architectures.timm_models import TimmBackbone
 from cytopipe.models.layers import SqueezeExcitation, require_at_least
 from cytopipe.models.registry import Probability, register
 
@@ -36,7 +36,7 @@ Blocks = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
 @register("densenet_dropout", task="classification", paper=PAPER, input_size=224)
-class DenseNetDropout(nn.Module):
+class DenseNetDropout(TimmBackbone):
     """DenseNet-121 with dropout before its linear layer.
 
     Args:
@@ -55,8 +55,7 @@ class DenseNetDropout(nn.Module):
         blocks: Blocks = (6, 12, 24, 16),
         dropout: Probability = 0.5,
     ) -> None:
-        super().__init__()
-        self.backbone: Any = create_timm(
+        super().__init__(
             "densenet121",
             num_classes=num_classes,
             in_chans=in_channels,
@@ -67,18 +66,6 @@ class DenseNetDropout(nn.Module):
         self.growth = growth
         channels: Any = self.backbone.num_features
         self.attention = self.make_attention(growth, channels)
-
-    @property
-    def timm_backbone(self) -> nn.Module:
-        """The submodule that takes pretrained weights."""
-        backbone: nn.Module = self.backbone
-        return backbone
-
-    @property
-    def classifier_head(self) -> nn.Module:
-        """The submodule that maps pooled features to logits."""
-        head: nn.Module = self.backbone.get_classifier()
-        return head
 
     def make_attention(self, growth: int, channels: int) -> nn.Module:
         """Build the attention that `attend` applies to the `channels` of the last dense block; the identity here."""

@@ -9,17 +9,14 @@ System D of the five that cytopipe reproduces (interpretable attention networks,
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import PositiveInt
-from torch import Tensor, nn
 
-from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.architectures.timm_models import TimmBackbone
 from cytopipe.models.registry import Probability, register
 
 
 @register("resnet50_dropout", task="classification", paper="He 2016 (ResNet, arXiv:1512.03385)", input_size=224)
-class ResNetDropout(nn.Module):
+class ResNetDropout(TimmBackbone):
     """ResNet-50 with dropout before its linear layer.
 
     Args:
@@ -36,22 +33,4 @@ class ResNetDropout(nn.Module):
         backbone: str = "resnet50",
         dropout: Probability = 0.5,
     ) -> None:
-        super().__init__()
-        self.backbone: Any = create_timm(backbone, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)
-
-    @property
-    def timm_backbone(self) -> nn.Module:
-        """The submodule that takes pretrained weights."""
-        backbone: nn.Module = self.backbone
-        return backbone
-
-    @property
-    def classifier_head(self) -> nn.Module:
-        """The submodule that maps pooled features to logits."""
-        head: nn.Module = self.backbone.get_classifier()
-        return head
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W."""
-        logits: Tensor = self.backbone(images)
-        return logits
+        super().__init__(backbone, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)

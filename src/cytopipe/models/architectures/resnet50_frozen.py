@@ -14,12 +14,11 @@ Both variants have 23,516,228 parameters for 4 classes, 8,196 of them trainable:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import PositiveInt
-from torch import Tensor, nn
 
-from cytopipe.models.architectures.timm_models import create_timm
+from cytopipe.models.architectures.timm_models import TimmBackbone
 from cytopipe.models.heads import freeze_backbone
 from cytopipe.models.registry import register
 
@@ -27,7 +26,7 @@ PAPER = "He 2016 (ResNet, arXiv:1512.03385)"
 
 
 @register("resnet50_frozen", task="classification", paper=PAPER, input_size=224)
-class FrozenResNet(nn.Module):
+class FrozenResNet(TimmBackbone):
     """ResNet-50 of which only the new linear layer is trained.
 
     Args:
@@ -39,26 +38,8 @@ class FrozenResNet(nn.Module):
     statistics_drift: ClassVar[bool] = False
 
     def __init__(self, num_classes: PositiveInt = 4, in_channels: PositiveInt = 3, backbone: str = "resnet50") -> None:
-        super().__init__()
-        self.backbone: Any = create_timm(backbone, num_classes=num_classes, in_chans=in_channels)
+        super().__init__(backbone, num_classes=num_classes, in_chans=in_channels)
         freeze_backbone(self, self.classifier_head)
-
-    @property
-    def timm_backbone(self) -> nn.Module:
-        """The submodule that takes pretrained weights."""
-        backbone: nn.Module = self.backbone
-        return backbone
-
-    @property
-    def classifier_head(self) -> nn.Module:
-        """The submodule that maps pooled features to logits."""
-        head: nn.Module = self.backbone.get_classifier()
-        return head
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits N x num_classes for images N x in_channels x H x W."""
-        logits: Tensor = self.backbone(images)
-        return logits
 
 
 @register("resnet50_frozen_drifting", task="classification", paper=PAPER, input_size=224)

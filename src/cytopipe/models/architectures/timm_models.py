@@ -37,6 +37,36 @@ def timm_classifier(
     return create_timm(model, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)
 
 
+class TimmBackbone(nn.Module):
+    """A classifier around one timm model; the base of networks that change how it is trained or add to it.
+
+    Args:
+        name: timm's name.
+        options: options of `create_timm`.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__()
+        self.backbone: Any = create_timm(name, **options)
+
+    @property
+    def timm_backbone(self) -> nn.Module:
+        """The submodule that takes pretrained weights."""
+        backbone: nn.Module = self.backbone
+        return backbone
+
+    @property
+    def classifier_head(self) -> nn.Module:
+        """The submodule that maps pooled features to logits."""
+        head: nn.Module = self.backbone.get_classifier()
+        return head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x num_classes for images N x in_channels x H x W."""
+        logits: Tensor = self.backbone(images)
+        return logits
+
+
 def create_timm(name: str, **options: Any) -> nn.Module:
     """Call `timm.create_model` without pretrained weights, for timm's own models only.
 

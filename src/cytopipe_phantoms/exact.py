@@ -180,6 +180,16 @@ def normal_quantile(share: float) -> float:
     return -value if q < 0 else value
 
 
+def normal_quantiles(shares: Values) -> Values:
+    """`normal_quantile` of each share of an array."""
+    q = shares - 0.5
+    r = 0.180625 - q * q
+    result = q * _polynomial(r, _MIDDLE_ABOVE) / _polynomial(r, _MIDDLE_BELOW)
+    tails = np.abs(q) > 0.425
+    result[tails] = [normal_quantile(share) for share in shares[tails].tolist()]
+    return result
+
+
 # Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37 (1988).
 _MIDDLE_ABOVE = (
     *(3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4),
@@ -213,5 +223,5 @@ _DECAY = exp(-np.arange(20 * _STEPS) / _STEPS).astype(np.float32)
 def decay(x: Plane | Values) -> Plane:
     """exp(-x) of an array of 0 or more, from a table: to 1.3e-4 of the value, where it is above 2e-9."""
     index = np.minimum(x * np.float32(_STEPS) + np.float32(0.5), np.float32(len(_DECAY) - 1)).astype(np.intp)
-    result: Plane = _DECAY[index]
+    result: Plane = _DECAY.take(index)
     return result

@@ -70,14 +70,15 @@ def cornered(count: int, corners: int, rng: np.random.Generator) -> Radii:
     at = ((np.arange(corners) + jitter) * (2 * np.pi / corners)) % (2 * np.pi)
     order = np.argsort(at)
     at, reach = at[order], draws.normals(1, 0.09, corners, rng)[order]
-    theta = angles(count)
-    after = np.searchsorted(at, theta) % corners
+    after = np.searchsorted(at, angles(count)) % corners
     before = after - 1
-    gone, left = (theta - at[before]) % (2 * np.pi), (at[after] - theta) % (2 * np.pi)
-    # Where the ray meets the straight side between the corners on either hand (law of sines).
-    sines = (exact.sincos(angle)[0] for angle in (gone + left, gone, left))
-    between, of_gone, of_left = sines
-    radius = reach[before] * reach[after] * between / (reach[before] * of_gone + reach[after] * of_left)
+    sine, cosine = exact.sincos(at)
+    x, y = _circle(count).T
+    # Where the ray meets the straight side between the corners on either hand (law of sines), with the sines of the
+    # angles from corner to corner, from the one before to the ray, and from the ray to the one after.
+    between = sine[after] * cosine[before] - cosine[after] * sine[before]
+    gone, left = y * cosine[before] - x * sine[before], x * sine[after] - y * cosine[after]
+    radius = reach[before] * reach[after] * between / (reach[before] * gone + reach[after] * left)
     radius = _rounded(radius, count / 60)
     return np.asarray(radius / (exact.total(radius) / count), dtype=np.float64)
 

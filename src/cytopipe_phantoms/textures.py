@@ -33,14 +33,20 @@ def blur(image: Plane, sigma: float) -> Plane:
     if highest == 0:
         return image
     unit = math.ldexp(1 / _PIXEL, math.frexp(highest)[1])
-    kernel, one = _kernel(sigma), np.ones(1, np.float32)
     whole = np.rint(image * np.float32(1 / unit))
-    whole = cv2.sepFilter2D(whole, cv2.CV_32F, kernel, one, borderType=cv2.BORDER_REPLICATE)
-    whole = np.rint(whole * np.float32(1 / _WEIGHTS))
-    whole = cv2.sepFilter2D(whole, cv2.CV_32F, one, kernel, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(whole * np.float32(unit / _WEIGHTS), dtype=np.float32)
+    return _filter(whole, _kernel(sigma)) * np.float32(unit / _WEIGHTS)
 
 
+def _filter(whole: Plane, kernel: Plane) -> Plane:
+    """Whole numbers of up to _PIXEL weighted by a kernel along both axes: whole numbers, _WEIGHTS times as large."""
+    one = np.ones(1, np.float32)
+    across = cv2.sepFilter2D(whole, cv2.CV_32F, kernel, one, borderType=cv2.BORDER_REPLICATE)
+    across = np.rint(across * np.float32(1 / _WEIGHTS))
+    both = cv2.sepFilter2D(across, cv2.CV_32F, one, kernel, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(both, dtype=np.float32)
+
+
+@lru_cache(maxsize=256)
 def _kernel(sigma: float) -> Plane:
     """Whole-number weights of a Gaussian, of sum _WEIGHTS."""
     reach = math.ceil(_SUPPORT * sigma)
@@ -63,8 +69,10 @@ def smooth_noise(shape: tuple[int, int], length: float, rng: np.random.Generator
     """
     if length < 1.0:
         return draws.white(shape, rng) * np.float32(length)
-    step = max(1.0, length / 2)
-    weights = _grid_weights(length / step, 1 if step == 1.0 else _PHASES)
+    if length <= 2.0:
+        return _fine_noise(shape, length, rng)
+    step = length / 2
+    weights = _grid_weights()
     margin = weights.shape[1]
     grid = (math.ceil(shape[0] / step) + margin, math.ceil(shape[1] / step) + margin)
     field = np.rint(draws.white(grid, rng) * np.float32(2**12)).astype(np.float64)
@@ -73,19 +81,27 @@ def smooth_noise(shape: tuple[int, int], length: float, rng: np.random.Generator
     return np.asarray(field * 2.0**-46, dtype=np.float32)
 
 
-@lru_cache(maxsize=64)
-def _grid_weights(sigma: float, phases: int) -> Values:
+def _fine_noise(shape: tuple[int, int], length: float, rng: np.random.Generator) -> Plane:
+    """The smooth field of a correlation length of 1 to 2 pixels, whose grid are the pixels."""
+    kernel = _kernel(length)
+    reach = len(kernel) // 2
+    height, width = shape
+    whole = np.rint(draws.white((height + 2 * reach, width + 2 * reach), rng) * np.float32(_PIXEL / 8))
+    field = _filter(whole, kernel)[reach : reach + height, reach : reach + width]
+    # The blur leaves a standard deviation of the kernel's square sum.
+    return field * np.float32(8 / _PIXEL * _WEIGHTS / exact.total(kernel * kernel))
+
+
+@lru_cache(maxsize=1)
+def _grid_weights() -> Values:
     """Weights, in units of 2**-17 and of square sum 1, of the points of a grid about a place between two of them.
 
-    Args:
-        sigma: standard deviation in points of the grid.
-        phases: equally spaced places from one point to the next.
-
     Returns:
-        (phases, taps) whole numbers; the place lies between taps (taps - 1) // 2 and the next.
+        (_PHASES, taps) whole numbers: a Gaussian with a standard deviation of two points about each of equally spaced
+        places from one point to the next.
     """
-    reach = math.ceil(_SUPPORT * sigma)
-    away = np.arange(-reach, reach + 2)[None, :] - np.arange(phases)[:, None] / phases
+    sigma, reach = 2, 2 * _SUPPORT
+    away = np.arange(-reach, reach + 2)[None, :] - np.arange(_PHASES)[:, None] / _PHASES
     weights = exact.exp(-(away * away) / (2 * sigma * sigma))
     squares = [math.sqrt(exact.total(row * row)) for row in weights]
     result: Values = np.rint(weights / np.array(squares)[:, None] * 2**17)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.core.io import workers
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms.registry import find_writer, layouts
 from cytopipe_phantoms.spec import Section
-from cytopipe_phantoms.writer import SPLIT, File, Labelled, Request, Unit, Writer, split_of
+from cytopipe_phantoms.writer import SPLIT, File, Labelled, Request, Unit, Writer, encode_image, split_of
+from files import contents
 
 
 class Table(Section):
@@ -29,6 +32,7 @@ def draw(table: Table, request: Request, unit: Unit) -> Iterator[File]:
     yield File(f"notes/{unit.label}{unit.number}.txt", "a\r\n")
 
 
+TABLES = Path(__file__).parents[3] / "workflow" / "phantoms"
 REQUEST = Request(seed=0, fields_per_class=3, cells_per_field=2, scale=1.0)
 
 
@@ -57,6 +61,23 @@ def test_each_class_has_units_of_its_own_and_every_fifth_of_its_images_is_for_va
 
 def test_units_of_all_classes_are_counted_over_the_dataset(tmp_path: Path) -> None:
     assert write(tmp_path, Writer(Table, draw, mixed=True)) == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_S", 0)  # so that units are drawn in processes, however quick they are
+    table = TABLES / "malaria.yaml"
+    request = Request(seed=1, fields_per_class=4, cells_per_field=2, scale=0.2)
+    for count in (1, 3):
+        find_writer("malaria", "k").write(tmp_path / str(count), table, request, workers=count)
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+    assert len(contents(tmp_path / "1")) > 4
+
+
+@pytest.mark.parametrize(("suffix", "shape"), [(".png", (7, 9, 3)), (".png", (7, 9)), (".bmp", (7, 9, 3))])
+def test_an_encoded_image_is_read_back_as_it_was(suffix: str, shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with Image.open(io.BytesIO(encode_image(image, suffix))) as found:
+        np.testing.assert_array_equal(np.asarray(found), image)
 
 
 def test_an_index_is_told_the_images_in_the_order_of_drawing(tmp_path: Path) -> None:

@@ -36,8 +36,7 @@ NO_HASH = "0" * 64
 CONVNEXT_TINY = Classifier.model_validate(
     {
         "dataset": "none",
-        "architecture": "timm",
-        "arguments": {"model": "convnext_tiny"},
+        "architecture": "timm/convnext_tiny",
         "pretrained": "workflow/weights/none",
         "channels": "rgb",
         "training": {

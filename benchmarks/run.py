@@ -25,7 +25,7 @@ from copies import ROOT, fresh
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
 
 from cytopipe.core.params import load_params
-from cytopipe.core.pipeline.stage import fix_threads
+from cytopipe.core.pipeline.processor import fix
 
 RESULTS = ROOT / "docs/bench.json"
 
@@ -53,7 +53,7 @@ def main(
     parts = list(only or Part)
     file = ROOT / f"workflow/presets/{preset}.yaml"
     params = load_params(file)
-    fix_threads(params.runtime.num_threads)
+    fix(params.runtime.num_threads, params.runtime.cpu)
     results: dict[str, Any] = {"preset": preset, "cores": os.cpu_count(), "machine": platform.machine()}
     with _folder() as folder:
         if Part.memory in parts:

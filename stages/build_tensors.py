@@ -5,12 +5,13 @@ from __future__ import annotations
 from cytopipe import paths
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.stage import Stage, main
-from cytopipe.data.manifest import write_manifest
-from cytopipe.data.tensors import build_tensors
 
 
 def run(stage: Stage) -> None:
     """Fill data/tensors/<dataset>/."""
+    from cytopipe.data.manifest import write_manifest
+    from cytopipe.data.tensors import build_tensors
+
     tensors = paths.Tensors(stage.item)
     folder = stage.folder(tensors.folder)
     arrays = {split: folder / tensors.array(split).name for split in SPLITS}

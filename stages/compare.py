@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.pipeline.stage import Stage, main
-from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
-from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.screening import Screenings
+
+if TYPE_CHECKING:
+    from cytopipe.deploy.mlflow.registry import Winner
 
 logger = logging.getLogger("cytopipe")
 
 
 def winners(board: Leaderboard) -> Iterator[Winner]:
     """The best classifier of each ranking, unless it is cross-validated and so has no single tested network."""
+    from cytopipe.deploy.mlflow.registry import Winner
+
     for ranking in board.root.values():
         best = ranking.best
         files = paths.classifier(best.name)
@@ -39,6 +43,9 @@ def winners(board: Leaderboard) -> Iterator[Winner]:
 
 def run(stage: Stage) -> None:
     """Write the leaderboard and the list of screenings; register the best classifier of each dataset in MLflow."""
+    from cytopipe.deploy.mlflow.registry import register, registered_name
+    from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
+
     board = leaderboard([Entry.read(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from cytopipe import paths
 from cytopipe.core.pipeline.stage import Stage, main
-from cytopipe.sources.fetch import fetch, write_raw_manifest
 
 
 def run(stage: Stage) -> None:
     """Fill data/raw/<dataset>/."""
+    from cytopipe.sources.fetch import fetch, write_raw_manifest
+
     raw = paths.Raw(stage.item)
     folder = stage.folder(raw.folder)
     files = folder / raw.files.name

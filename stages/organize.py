@@ -5,13 +5,14 @@ from __future__ import annotations
 from cytopipe import paths
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.stage import Stage, main
-from cytopipe.data.manifest import write_manifest
-from cytopipe.data.organize import organize
-from cytopipe.results.dataset import DatasetSummary
 
 
 def run(stage: Stage) -> None:
     """Fill data/organized/<dataset>/."""
+    from cytopipe.data.manifest import write_manifest
+    from cytopipe.data.organize import organize
+    from cytopipe.results.dataset import DatasetSummary
+
     organized = paths.Organized(stage.item)
     folder = stage.folder(organized.folder)
     folders = {name: folder / name for name in (*SPLITS, organized.masks.name)}

@@ -45,7 +45,7 @@ def parameters(root: Path) -> dict[str, Any]:
     }
     network = {"architecture": "convnext_attention", "arguments": NETWORK, "pretrained": "workflow/weights/none"}
     classifier = {"dataset": "tiny", **network, "training": recipe}
-    runtime = {"device": "cpu", "num_threads": 1, "num_workers": 1}
+    runtime = {"device": "cpu", "cpu": "native", "num_threads": 1, "num_workers": 1}
     others = {"tracking": {"enabled": False}, "classifiers": {"small": classifier}, "screenings": {}}
     return {**values, "runtime": runtime, **others}
 

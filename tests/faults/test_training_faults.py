@@ -46,13 +46,13 @@ def threads() -> Iterator[None]:
 
 
 STAGE = """
-from cytopipe.core.pipeline.stage import fix_threads
-fix_threads({number})
+from cytopipe.core.pipeline.processor import fix
+fix({number}, "native")
 import hashlib, os, torch
 from torch import nn
 from cytopipe.core.params import Runtime
 from cytopipe.models.determinism import prepare
-prepare(Runtime(device="cpu", num_threads={number}))
+prepare(Runtime(device="cpu", cpu="native", num_threads={number}))
 """
 
 

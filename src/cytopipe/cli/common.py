@@ -17,6 +17,8 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     import torch
 
+    from cytopipe.results.model_spec import ModelSpec
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -56,22 +58,24 @@ def clear_errors(debug: bool) -> Iterator[None]:
 
 
 def prepare(device: DeviceName, threads: int | None, folder: Path | None = None) -> torch.device:
-    """Set the number of threads and deterministic kernels for reproducible results, and choose the device.
+    """Set the number of threads, the instruction set and deterministic kernels as in training; choose the device.
 
-    Call it before torch is imported, because torch reads the number of threads only once.
+    Call it before numpy and torch are imported, because they read these settings only once.
 
     Args:
         device: value of --device.
         threads: value of --threads; None takes the number recorded in the model, or one per core if there is none.
-        folder: model folder.
+        folder: model folder, whose training decides the instruction set; of a folder of models, any portable one does.
 
     Raises:
         CytopipeError: CUDA was requested but is not available.
     """
-    from cytopipe.core.pipeline.stage import fix_threads
+    from cytopipe.core.pipeline.processor import fix
 
-    count = threads or (_threads_of(folder) if folder else None) or usable_cores()
-    fix_threads(count)
+    model = _recorded(folder) if folder else None
+    models = [model] if model or not folder else [_recorded(file.parent) for file in folder.glob("*/model.json")]
+    count = threads or (model and model.num_threads) or usable_cores()
+    fix(count, "portable" if any(one and one.cpu == "portable" for one in models) else "native")
 
     from cytopipe.models.determinism import choose_device, make_deterministic
 
@@ -84,12 +88,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _threads_of(folder: Path) -> int | None:
-    """Number of threads recorded in a model; None if there is none. Errors are left to the loading of the model."""
+def _recorded(folder: Path) -> ModelSpec | None:
+    """The description of a model; None without a valid one. Errors are left to the loading of the model."""
     from cytopipe.results.model_spec import SPEC, ModelSpec
 
     try:
-        return ModelSpec.read(folder / SPEC).num_threads
+        return ModelSpec.read(folder / SPEC)
     except CytopipeError:
         return None
 

@@ -56,7 +56,7 @@ def command(
 
         require_gradio()
         check_port(port)
-        where = prepare(device, threads)
+        where = prepare(device, threads, models)
 
         from cytopipe.app.catalog import classifiers
         from cytopipe.app.detectors import detector_choices

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from cytopipe.core.pipeline.processor import TOLERANCE
 from cytopipe.metrics import scores
 
 Task = Literal["classification", "segmentation", "screening"]
@@ -41,7 +42,7 @@ class Metric:
         ranked: whether it is a column of the leaderboard.
         gated: whether the gate compares it by default.
         direction: whether higher or lower values are better.
-        tolerance: absolute loss that the gate accepts by default.
+        tolerance: absolute loss that the gate accepts by default, and difference between machines of another kind.
         digits: number of decimals in reports.
         unit: unit in reports; empty for a number between 0 and 1.
         signed: whether a report shows its sign.
@@ -58,7 +59,7 @@ class Metric:
     ranked: bool = False
     gated: bool = False
     direction: Direction = "higher"
-    tolerance: float = 0.02
+    tolerance: float = TOLERANCE
     digits: int = 3
     unit: str = ""
     signed: bool = False

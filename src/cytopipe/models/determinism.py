@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import torch
 
 from cytopipe.core.params import Runtime
+from cytopipe.core.pipeline.processor import features
 from cytopipe.errors import CytopipeError
 from cytopipe.results.model_spec import Precision
 
 logger = logging.getLogger("cytopipe")
-_WORTH_IT = 1.15  # speed-up from which bf16 is worth its rounding errors
+BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def choose_device(device: str, where: str = "runtime.device") -> torch.device:
@@ -38,7 +38,9 @@ def choose_device(device: str, where: str = "runtime.device") -> torch.device:
 
 
 def make_deterministic(num_threads: int) -> None:
-    """Set the number of threads, on which results depend, and forbid nondeterministic kernels.
+    """Set the number of threads, on which results depend, and forbid kernels whose results vary.
+
+    NNPACK, which torch takes for some convolutions of single images, splits its sums by the sizes of the caches.
 
     Call this before CUDA is initialised: cuBLAS reads its workspace setting only once.
     """
@@ -46,6 +48,8 @@ def make_deterministic(num_threads: int) -> None:
     torch.set_num_threads(num_threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    torch.backends.mkldnn.deterministic = True  # type: ignore[assignment]  # wrongly typed in torch
+    torch.backends.nnpack.set_flags(False)
 
 
 def prepare(runtime: Runtime) -> torch.device:
@@ -70,23 +74,18 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
         yield
 
 
-def choose_precision(asked: Literal["auto", "fp32", "bf16"], step: Callable[[Precision], None]) -> Precision:
-    """Resolve `precision: auto` by timing `step`, a forward and backward pass without an update.
+def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+    """Resolve `precision: auto`: bf16 where the GPU or the processor has instructions for it, else fp32.
 
-    On a CPU, bf16 more than halves the time of some networks and doubles that of others, so it is measured. The choice
-    can differ between machines and even between runs: to get the same bytes everywhere, set the precision.
+    A CPU counts only if torch may use these instructions, which `runtime.cpu: portable` forbids.
     """
     if asked != "auto":
         return asked
-    seconds: dict[Precision, float] = {"fp32": float("inf"), "bf16": float("inf")}
-    for _ in range(3):
-        for precision in seconds:
-            start = time.perf_counter()
-            step(precision)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            seconds[precision] = min(seconds[precision], time.perf_counter() - start)
-    ratio = seconds["fp32"] / seconds["bf16"]
-    chosen: Precision = "bf16" if ratio >= _WORTH_IT else "fp32"
-    logger.info("precision auto: bf16 measured x%.2f the speed of fp32, so %s", ratio, chosen)
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        unlimited = torch.backends.cpu.get_cpu_capability() == "AVX512"
+        has_bf16 = unlimited and not BF16_INSTRUCTIONS.isdisjoint(features())
+    chosen: Precision = "bf16" if has_bf16 else "fp32"
+    logger.info("precision auto: %s on this %s", chosen, "GPU" if device.type == "cuda" else "processor")
     return chosen

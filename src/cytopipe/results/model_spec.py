@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from cytopipe.core.io.atomic import write_bytes
-from cytopipe.core.params import Activation, Channels, Head, View
+from cytopipe.core.params import Activation, Channels, Cpu, Head, View
 from cytopipe.errors import CytopipeError
 
 SPEC = "model.json"
@@ -113,6 +113,7 @@ class ModelSpec(Part):
         training_data_sha256: SHA-256 of the training data, in hexadecimal digits.
         precision: floating-point precision of the training.
         num_threads: threads of the training; with another number, the last digits of results may differ.
+        cpu: instruction set of the training (`runtime.cpu`); with the other, the last digits of results may differ.
         view: scale and size at which a segmenter sees an image; only segmenters have one.
         typical_sizes: median sizes in a segmenter's training images.
         decision_rule: decision rule of a trained classifier.
@@ -135,6 +136,7 @@ class ModelSpec(Part):
     training_data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     precision: Precision | None = None
     num_threads: Annotated[StrictInt, Field(ge=1, le=1024)] | None = None
+    cpu: Cpu | None = None
     view: View | None = None
     typical_sizes: TypicalSizes | None = None
     decision_rule: DecisionRule | None = None

@@ -84,7 +84,7 @@ def fit(
         for measures in history:
             on_epoch(measures)
     else:
-        precision = _precision(model, task, loader, recipe, device)
+        precision = choose_precision(recipe.precision, device)
 
     for epoch in range(len(history), recipe.epochs):
         if recipe.early_stopping and epoch - best_epoch > recipe.early_stopping and best_epoch >= 0:
@@ -170,26 +170,6 @@ def _validate(model: nn.Module, task: Task, precision: Precision, device: torch.
     model.eval()
     with torch.inference_mode(), autocast(device, precision):
         return task.validate()
-
-
-def _precision(
-    model: nn.Module, task: Task, loader: TrainingLoader, recipe: Training, device: torch.device
-) -> Precision:
-    if recipe.precision != "auto":
-        return recipe.precision
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    batch = next(iter(loader.epoch(0)))
-    train_mode(model)
-
-    def step(precision: Precision) -> None:
-        with autocast(device, precision):
-            loss, _ = task.step(batch)
-        loss.backward()
-        model.zero_grad(set_to_none=True)
-
-    chosen = choose_precision(recipe.precision, step)
-    model.load_state_dict(before)  # the timed passes changed the batch statistics
-    return chosen
 
 
 def _mark_best(history: list[Epoch], best_epoch: int) -> list[dict[str, Any]]:

@@ -121,7 +121,8 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
     job = replace(job, config=config, workspace=job.workspace.of(network.part))
     trained = fit_classifier(job, network.train, network.validation)
     rule = rule_for(trained, network.validation, job)
-    spec = trained.spec.model_copy(update={"decision_rule": rule, "num_threads": torch.get_num_threads()})
+    used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
+    spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
     model = trained.model
     if config.refit:
         images = join(network.train.items, network.validation.items)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from cytopipe.core.params import Cpu
 from cytopipe.core.pipeline.stage import Stage
 from cytopipe.models.determinism import prepare
 from cytopipe.training.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ class Workspace:
         scratch: empty folder for memory-mapped arrays.
         checkpoints: folder that survives a crash.
         on_epoch: called with the part and the measures of every epoch.
+        cpu: instruction set of the stage, which the model records.
         part: which of several trainings this is, such as "folds/0"; "" for the main one.
     """
 
@@ -33,6 +35,7 @@ class Workspace:
     scratch: Path
     checkpoints: Path
     on_epoch: Callable[[str, Epoch], None]
+    cpu: Cpu = "native"
     part: str = ""
 
     @classmethod
@@ -42,7 +45,7 @@ class Workspace:
         runtime = stage.params.runtime
         device = prepare(runtime)
         with stage.scratch() as scratch:
-            yield cls(device, runtime.num_workers, scratch, stage.checkpoints, stage.on_epoch)
+            yield cls(device, runtime.num_workers, scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
 
     def of(self, part: str) -> Workspace:
         """The workspace of one of several trainings, with folders of its own."""

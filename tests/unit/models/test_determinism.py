@@ -24,7 +24,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def runtime(threads: int = 1) -> Runtime:
-    return Runtime(device="cpu", num_threads=threads, num_workers=2)
+    return Runtime(device="cpu", cpu="native", num_threads=threads, num_workers=2)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

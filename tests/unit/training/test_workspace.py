@@ -28,7 +28,7 @@ def test_a_workspace_has_the_folders_and_the_callback_of_the_stage(
     told: list[tuple[str, dict[str, float]]] = []
 
     class Stage(SimpleNamespace):
-        params = SimpleNamespace(runtime=Runtime(device="cpu", num_threads=1, num_workers=2))
+        params = SimpleNamespace(runtime=Runtime(device="cpu", cpu="native", num_threads=1, num_workers=2))
         checkpoints = Path("checkpoints/key")
 
         def scratch(self) -> nullcontext[Path]:

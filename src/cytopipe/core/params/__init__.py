@@ -15,7 +15,7 @@ from cytopipe.core.params.datasets import (
     Source,
     Split,
 )
-from cytopipe.core.params.file import Audit, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -41,6 +41,7 @@ __all__ = [
     "Augmentation",
     "Channels",
     "Classifier",
+    "Cpu",
     "Dataset",
     "Explain",
     "Head",

@@ -16,11 +16,16 @@ from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.errors import CytopipeError
 
+Cpu = Literal["portable", "native"]
+
 
 class Runtime(Section):
     """How the stages compute. All keys except `num_workers` can change the bytes of a result."""
 
     device: Literal["auto", "cpu", "cuda"]
+    cpu: Cpu = Field(
+        description="portable: AVX2 only, for the same bytes on every x86-64 processor that has it; native: all it has"
+    )
     num_threads: int = Field(ge=1, le=256)
     num_workers: int = Field(1, ge=0, le=64)
 

@@ -1,14 +1,14 @@
-"""The frame of every stage script: parameters, number of threads, lock, atomic outputs, tracking and error messages.
+"""The frame of every stage script: parameters, use of the processor, lock, atomic outputs, tracking, error messages.
 
-A script calls `main`. Torch is imported only after the number of threads is set, because torch reads it once and
-results depend on it (Snakemake exports OMP_NUM_THREADS=1, DVC does not).
+A script calls `main`, and imports what computes inside its `run`: the number of threads and the instruction set must be
+fixed before numpy and torch are imported, because they read them once and results depend on them (Snakemake exports
+OMP_NUM_THREADS=1, DVC does not).
 """
 
 from __future__ import annotations
 
 import gc
 import logging
-import os
 import shutil
 import signal
 import sys
@@ -30,6 +30,7 @@ from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.inputs import hash_inputs
+from cytopipe.core.pipeline.processor import fix
 from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.errors import CytopipeError
 
@@ -195,7 +196,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     if section and item not in getattr(params, section):
         known = ", ".join(getattr(params, section))
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
-    fix_threads(params.runtime.num_threads)
+    fix(params.runtime.num_threads, params.runtime.cpu)
     die_with(engine())
     label = f"{name}@{item}" if item else name
     values = params.model_dump(mode="json")
@@ -225,11 +226,3 @@ def _settings(description: Description, name: str, item: str, values: Values) ->
     entry = {stage.kind: values[stage.section][item]} if stage.section else {}
     common = {key: values[key] for key in stage.params if key in values and key not in description.sections}
     return {"runtime": runtime, **entry, **common}
-
-
-def fix_threads(count: int) -> None:
-    """Set the number of threads of every numerical library, before any of them is imported."""
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-        os.environ[variable] = str(count)
-    # With spinning idle threads, two processes that share cores were 10 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -16,7 +16,7 @@ import yaml
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.pipeline import stage as module
-from cytopipe.core.pipeline.stage import Stage, fix_threads, main
+from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.errors import CytopipeError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_WAIT_POLICY")
@@ -37,7 +37,11 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def values(root: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((root / "workflow/presets/tiny.yaml").read_text())
-    return {**found, "tracking": {"enabled": False}, "runtime": {"device": "cpu", "num_threads": 3, "num_workers": 0}}
+    return {
+        **found,
+        "tracking": {"enabled": False},
+        "runtime": {"device": "cpu", "cpu": "native", "num_threads": 3, "num_workers": 0},
+    }
 
 
 @pytest.fixture
@@ -233,12 +237,6 @@ def test_the_parameters_threads_win_over_inherited_ones(call: Call) -> None:
     assert call(lambda stage: seen.update(os.environ)) == 0
     assert {name: seen[name] for name in THREADS[:4]} == dict.fromkeys(THREADS[:4], "3")
     assert seen["OMP_WAIT_POLICY"] == "7"  # what a user set stays
-
-
-def test_idle_threads_sleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY")
-    fix_threads(2)
-    assert os.environ["OMP_WAIT_POLICY"] == "passive" and os.environ["OMP_NUM_THREADS"] == "2"
 
 
 Key = Callable[..., Path]

@@ -1,17 +1,25 @@
-"""Speed of training with real data loading against the same steps on one batch in memory: the cost of the loading."""
+"""Speed of the data path: training over a resident batch, and cytopipe over the way of the published systems.
+
+`networks` compares training with real data loading with the same steps on one batch in memory, for every network that
+the parameters train on images and for ConvNeXt-tiny at 224 px. `loading` and `seeds` are described in their modules.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+import loading
+import seeds
 from cytopipe.core.params import Classifier, Params, Segmenter, Training
+from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.determinism import prepare
 from cytopipe.models.transforms import InputTransform
@@ -21,9 +29,33 @@ from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter
 
-IMAGES = 640
-CLASSES = ("a", "b", "c", "d", "e")
+IMAGES = 256
+EPOCH_S = 1.5  # rough length of a measured epoch, seconds
 NO_HASH = "0" * 64
+CONVNEXT_TINY = Classifier.model_validate(
+    {
+        "dataset": "none",
+        "architecture": "timm",
+        "arguments": {"model": "convnext_tiny"},
+        "pretrained": "workflow/weights/none",
+        "channels": "rgb",
+        "training": {
+            "epochs": 1,
+            "batch_size": 8,
+            "learning_rate": 0.001,
+            "weight_decay": 0.05,
+            "augment": loading.AUGMENT,
+        },
+    }
+)
+
+
+class Prepared(NamedTuple):
+    """A network with what its training needs; `array` has N x S x S x C uint8 items."""
+
+    task: Any
+    recipe: Training
+    array: np.ndarray
 
 
 class Resident:
@@ -51,79 +83,103 @@ class NoCheckpoint:
 
 
 def measure(params: Params, folder: Path, rounds: int, workers: int | None = None) -> dict[str, Any]:
-    """Median ratio of the time per epoch, resident over real, for the first classifier and the first segmenter.
+    """All measurements, each alternating between its sides.
 
     Args:
         params: parameters with the networks and the runtime.
-        folder: folder for the memory-mapped arrays.
-        rounds: number of alternating epochs.
-        workers: number of loader processes; None takes that of the parameters.
+        folder: folder for images and memory-mapped arrays.
+        rounds: number of alternations.
+        workers: number of loader threads; None takes that of a training with these parameters.
     """
     device = prepare(params.runtime)
-    count = params.runtime.num_workers if workers is None else workers
-    results: dict[str, Any] = {"threads": params.runtime.num_threads, "workers": count, "rounds": rounds}
-    for name, classifier in list(params.classifiers.items())[:1]:
-        prepared = _classifier(classifier, folder, device)
-        results["classifier"] = {"name": name, **_compare(*prepared, device, rounds, count)}
-    for name, segmenter in [(name, one) for name, one in params.segmenters.items() if one.training][:1]:
-        prepared = _segmenter(segmenter, folder, device)
-        results["segmenter"] = {"name": name, **_compare(*prepared, device, rounds, count)}
-    return results
+    count = 1 if workers is None else workers
+    networks = {
+        name: compare(make(folder / name, device), device, rounds, count) for name, make in _networks(params).items()
+    }
+    return {
+        "threads": params.runtime.num_threads,
+        "workers": count,
+        "rounds": rounds,
+        "networks": networks,
+        "loading": loading.measure(folder, rounds),
+        "seeds": seeds.measure(folder, rounds, device, count),
+    }
 
 
-def _classifier(config: Classifier, folder: Path, device: torch.device) -> tuple[Any, Training, np.ndarray]:
-    array = _array(folder / "classifier.npy", 64, 5, (0, 255))
-    model, spec = make_classifier(config, CLASSES, 64, NO_HASH)
+def _networks(params: Params) -> dict[str, Callable[[Path, torch.device], Prepared]]:
+    """How to prepare each network; a frozen one is left out, because its head is trained on stored features."""
+    found: dict[str, Callable[[Path, torch.device], Prepared]] = {}
+    for name, segmenter in params.segmenters.items():
+        if segmenter.training:
+            found[name] = partial(_segmenter, segmenter)
+    for name, classifier in params.classifiers.items():
+        if not classifier.architecture.endswith("_frozen"):
+            found[name] = partial(_classifier, classifier, params.datasets[classifier.dataset].image_size)
+    return {**found, "convnext-tiny-224": partial(_classifier, CONVNEXT_TINY, 224)}
+
+
+def _classifier(config: Classifier, size: int, folder: Path, device: torch.device) -> Prepared:
+    array = _array(folder, size, 5, (0, 255))
+    classes = ("a", "b")
+    model, spec = make_classifier(config, classes, size, NO_HASH)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch lacks it
-    labels = np.arange(IMAGES) % len(CLASSES)
+    labels = np.arange(IMAGES) % len(classes)
     transform = InputTransform(config.channels, spec.mean, spec.std, device)
+    loss = Loss(config.training.loss)
     recipe = config.training
-    task = ClassificationTask(model, transform, labels, Labelled(array, labels), Loss(), recipe.batch_size)
-    return task, recipe, array
+    return Prepared(
+        ClassificationTask(model, transform, labels, Labelled(array, labels), loss, recipe.batch_size), recipe, array
+    )
 
 
-def _segmenter(config: Segmenter, folder: Path, device: torch.device) -> tuple[Any, Training, np.ndarray]:
-    array = _array(folder / "segmenter.npy", config.input_size, 4, (0, 1, 2))
+def _segmenter(config: Segmenter, folder: Path, device: torch.device) -> Prepared:
+    array = _array(folder, config.input_size, 4, (0, 1, 2))
     model, spec = make_segmenter(config, NO_HASH)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch lacks it
     assert config.training is not None
-    recipe = config.training
-    return SegmentationTask(model, InputTransform("rgb", spec.mean, spec.std, device), array, 32), recipe, array
+    transform = InputTransform("rgb", spec.mean, spec.std, device)
+    return Prepared(SegmentationTask(model, transform, array, 32), config.training, array)
 
 
-def _array(path: Path, size: int, channels: int, values: tuple[int, ...]) -> np.ndarray:
+def _array(folder: Path, size: int, channels: int, values: tuple[int, ...]) -> np.ndarray:
     """A memory map of random items; the channels from the fourth on contain only `values`."""
+    folder.mkdir()
     rng = np.random.default_rng(0)
-    with ArrayWriter(path, IMAGES, (size, size, channels)) as writer:
+    with ArrayWriter(folder / "items.npy", IMAGES, (size, size, channels)) as writer:
         for _ in range(IMAGES):
             item = rng.integers(0, 256, (size, size, channels), dtype=np.uint8)
             item[..., 3:] = rng.choice(values, (size, size, channels - 3))
             writer.append(item)
-    return open_array(path)
+    return open_array(folder / "items.npy")
 
 
-def _compare(
-    task: Any, recipe: Training, array: np.ndarray, device: torch.device, rounds: int, workers: int
-) -> dict[str, Any]:
-    from cytopipe.data.augment import Augmenter
-
-    one_epoch = recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0, "precision": "fp32"})
+def compare(prepared: Prepared, device: torch.device, rounds: int, workers: int) -> dict[str, float]:
+    """The speed of training with real data loading, as a share of that on a resident batch."""
+    task, recipe, array = prepared
     task.validate = lambda: {"loss": 0.0, "accuracy": 0.0, "dice": 0.0}
-    real = TrainingLoader(array, Augmenter(recipe.augment, recipe.seed), recipe.batch_size, recipe.seed, workers)
-    resident = Resident(next(iter(real.epoch(0))), len(real))
-    seconds: dict[str, list[float]] = {"real": [], "resident": []}
-    for turn in range(rounds + 1):
-        for side, loader in (("real", real), ("resident", resident)):
-            start = time.perf_counter()
-            fit(task.model, task, loader, one_epoch, device, NoCheckpoint(), _ignore)  # type: ignore[arg-type]  # stand-ins
-            if turn:  # the first warms up
-                seconds[side].append(time.perf_counter() - start)
-    ratios = [b / a for a, b in zip(seconds["real"], seconds["resident"], strict=True)]
+    one_epoch = recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0, "precision": "fp32"})
+
+    def seconds(loader: Any) -> float:
+        start = time.perf_counter()
+        fit(task.model, task, loader, one_epoch, device, NoCheckpoint(), _ignore)  # type: ignore[arg-type]  # stand-ins
+        return time.perf_counter() - start
+
+    def real(steps: int) -> TrainingLoader:
+        return TrainingLoader(
+            array, Augmenter(recipe.augment, recipe.seed), recipe.batch_size, recipe.seed, workers, steps
+        )
+
+    batch = next(iter(real(1).epoch(0)))
+    seconds(Resident(batch, 2))  # warms up
+    steps = max(4, round(EPOCH_S / seconds(Resident(batch, 2)) * 2))
+    sides: list[Any] = [real(steps), Resident(batch, steps)]
+    found = [[seconds(side) for side in sides] for _ in range(rounds)]
+    ratios = [resident / loaded for loaded, resident in found]
     return {
         "ratio": round(statistics.median(ratios), 3),
         "low": round(min(ratios), 3),
         "high": round(max(ratios), 3),
-        "images_per_second": round(IMAGES / statistics.median(seconds["real"])),
+        "images_per_second": round(steps * recipe.batch_size / statistics.median(loaded for loaded, _ in found)),
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import Items
@@ -47,20 +47,6 @@ class Draw(NamedTuple):
     step: int
 
 
-class ArrayDataset(Dataset[Batch]):
-    """Augmented items of a memory-mapped array, by batch."""
-
-    def __init__(self, array: Items, augmenter: Augmenter) -> None:
-        self.array, self.augmenter = array, augmenter
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, draw: Draw) -> Batch:
-        items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices))
-        return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn)
-
-
 class EpochSampler:
     """Shuffled batches of each epoch; the last, smaller batch of a pass is dropped if it holds a single image.
 
@@ -69,16 +55,17 @@ class EpochSampler:
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0) -> None:
-        self.count, self.batch_size, self.seed, self.steps, self.epoch = count, batch_size, seed, steps, 0
+        self.count, self.batch_size, self.seed, self.steps = count, batch_size, seed, steps
 
-    def __iter__(self) -> Iterator[Draw]:
+    def epoch(self, epoch: int) -> Iterator[Draw]:
+        """The batches of an epoch, counted from 0."""
         orders: dict[int, np.ndarray] = {}
         for step in range(len(self)):
-            turn, position = divmod(self.epoch * len(self) + step, self._batches)
+            turn, position = divmod(epoch * len(self) + step, self._batches)
             if turn not in orders:
                 orders = {turn: np.random.default_rng([self.seed, turn]).permutation(self.count)}
             start = position * self.batch_size
-            yield Draw(orders[turn][start : start + self.batch_size], turn, self.epoch, step)
+            yield Draw(orders[turn][start : start + self.batch_size], turn, epoch, step)
 
     def __len__(self) -> int:
         return self.steps or self._batches
@@ -93,45 +80,52 @@ class EpochSampler:
 class TrainingLoader:
     """Loads the training batches of each epoch.
 
+    Threads, not processes: nearly all of the work is done by OpenCV, which lets other threads run meanwhile, and a
+    thread starts at once, sends nothing and shares the memory of the images.
+
     Args:
-        array: N items of any shape; uint8 images H x W x C unless the augmenter is idle.
+        array: N items of any shape; uint8 images S x S x C unless the augmenter is idle.
         augmenter: augments each item.
         batch_size: images per step.
         seed: seed of the order.
-        num_workers: number of loader processes; 0 loads in this process. The batches are the same.
+        num_workers: number of threads that load ahead; 0 loads a batch when it is asked for. The batches are the same.
         steps: batches per epoch; 0 for one pass over the array.
     """
 
     def __init__(
         self, array: Items, augmenter: Augmenter, batch_size: int, seed: int, num_workers: int, steps: int = 0
     ) -> None:
+        self.array, self.augmenter, self.num_workers = array, augmenter, num_workers
         self.sampler = EpochSampler(len(array), batch_size, seed, steps)
-        self._loader = DataLoader(
-            ArrayDataset(array, augmenter),
-            batch_size=None,  # the sampler yields whole batches
-            sampler=self.sampler,
-            num_workers=num_workers,
-            persistent_workers=num_workers > 0,
-            prefetch_factor=4 if num_workers else None,
-            worker_init_fn=_single_thread,
-            # Its own generator, because the loader draws a seed whenever its workers start. From the global generator,
-            # that would make dropout depend on the number of workers and on resumes.
-            generator=torch.Generator(),
-            pin_memory=torch.cuda.is_available(),
-        )
 
     def __len__(self) -> int:
         return len(self.sampler)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""
-        self.sampler.epoch = epoch
-        return iter(self._loader)
+        draws = self.sampler.epoch(epoch)
+        return _ahead(self._load, draws, self.num_workers) if self.num_workers else map(self._load, draws)
+
+    def _load(self, draw: Draw) -> Batch:
+        items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices))
+        if torch.cuda.is_available():
+            items = items.pin_memory()  # for copies that the GPU does not wait for
+        return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn)
 
 
-def _single_thread(worker: int) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
+def _ahead(load: Callable[[Draw], Batch], draws: Iterable[Draw], threads: int) -> Iterator[Batch]:
+    """Batches in order, each loaded by one of the threads before it is asked for."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for draw in draws:
+            waiting.append(pool.submit(load, draw))
+            if len(waiting) > threads + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # also when the epoch is abandoned
+        pool.shutdown(cancel_futures=True)
 
 
 def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:

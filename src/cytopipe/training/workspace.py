@@ -1,4 +1,4 @@
-"""The surroundings of a training: device, loader processes, folders and progress reports."""
+"""The surroundings of a training: device, loader threads, folders and progress reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Workspace:
 
     Attributes:
         device: device to train on.
-        num_workers: number of loader processes.
+        num_workers: number of loader threads.
         scratch: empty folder for memory-mapped arrays.
         checkpoints: folder that survives a crash.
         on_epoch: called with the part and the measures of every epoch.

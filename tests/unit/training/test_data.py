@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+import threading
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import Augmenter
+from cytopipe.data.tensors import Items
 from cytopipe.models.transforms import batches
 from cytopipe.training.data import Batch, TrainingLoader, class_weights
 
@@ -92,7 +95,7 @@ def test_the_image_that_is_dropped_changes_with_the_epoch() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_loader_processes_do_not_change_the_batches(workers: int) -> None:
+def test_loader_threads_do_not_change_the_batches(workers: int) -> None:
     here = loader(10, 4, augmentation=STRONG)
     there = loader(10, 4, augmentation=STRONG, workers=workers)
     for epoch in range(2):
@@ -102,10 +105,39 @@ def test_loader_processes_do_not_change_the_batches(workers: int) -> None:
             assert one[2:] == other[2:]
 
 
-def test_an_abandoned_epoch_does_not_affect_the_next() -> None:
+def test_an_abandoned_epoch_does_not_affect_the_next_and_its_threads_end() -> None:
     one = loader(20, 2, workers=2)
-    next(iter(one.epoch(0)))  # as the measurement of precision: auto does; the workers have fetched more
+    begun = one.epoch(0)
+    next(begun)
     assert order(one.epoch(3)) == order(loader(20, 2).epoch(3))
+    assert any(thread.name.startswith("loader") for thread in threading.enumerate())
+    del begun
+    gc.collect()
+    assert not any(thread.name.startswith("loader") for thread in threading.enumerate())
+
+
+def test_batches_are_loaded_ahead_but_only_a_few() -> None:
+    loaded: list[int] = []
+
+    class Watched(Augmenter):
+        def __call__(self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+            loaded.extend(indices)
+            return super().__call__(items, epoch, indices)
+
+    batches = TrainingLoader(numbered(40), Watched(Augmentation(), 0), 2, 0, num_workers=1).epoch(0)
+    next(batches)
+    next(batches)
+    assert len(loaded) <= 2 * 4
+    assert len(list(batches)) == 18
+
+
+def test_an_error_in_a_thread_reaches_the_training() -> None:
+    class Broken(Augmenter):
+        def __call__(self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+            raise OSError("the file is gone")
+
+    with pytest.raises(OSError, match="the file is gone"):
+        list(TrainingLoader(numbered(8), Broken(Augmentation(), 0), 2, 0, num_workers=2).epoch(0))
 
 
 def test_the_global_generator_is_not_advanced() -> None:

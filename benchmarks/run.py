@@ -38,6 +38,8 @@ class Part(StrEnum):
     noop = "noop"
     memory = "memory"
     exported = "exported"
+    accelerator = "accelerator"
+    neighbours = "neighbours"
 
 
 def main(
@@ -71,6 +73,17 @@ def main(
 
             results["exported"] = exported.measure(params)
             _show("inference: torch over ONNX Runtime", results["exported"])
+        if Part.accelerator in parts:
+            import accelerator
+
+            count = params.runtime.num_workers if workers is None else workers
+            results["accelerator"] = accelerator.measure(params, folder, count, rounds)
+            _show("training: is the loop fit for a GPU?", results["accelerator"])
+        if Part.neighbours in parts:
+            import neighbours
+
+            results["neighbours"] = neighbours.measure(file, rounds, 1)
+            _show("training: beside one busy process for each core, over alone", results["neighbours"])
         if Part.share in parts or Part.noop in parts:
             import noop
             import share

@@ -101,6 +101,7 @@ def test_unknown_keys_and_names_suggest_the_nearest(changes: dict[str, Any], mes
     ("changes", "message"),
     [
         ({"runtime__num_threads": 0}, "runtime.num_threads: Input should be greater than or equal to 1 (given: 0)"),
+        ({"runtime__cpu": "fast"}, "runtime.cpu: Input should be 'portable' or 'native' (given: 'fast')"),
         ({"runtime__device": "gpu"}, "runtime.device: Input should be 'auto', 'cpu' or 'cuda' (given: 'gpu')"),
         ({"datasets__tiny__split__val": 1.5}, "datasets.tiny.split.val: Input should be less than 1 (given: 1.5)"),
         ({"datasets__tiny__split__val": 0.8}, "datasets.tiny.split: val + test leave 5 % or less for training"),

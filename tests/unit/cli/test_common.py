@@ -12,6 +12,7 @@ import torch
 import typer
 
 from cytopipe.cli.common import clear_errors, prepare, usable_cores
+from cytopipe.core.pipeline import processor
 from cytopipe.errors import CytopipeError
 
 
@@ -25,11 +26,11 @@ def restore_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def write(folder: Path, value: object) -> Path:
+def write(folder: Path, value: object, **more: object) -> Path:
     """A segmenter's model.json with this number of threads."""
     given = {"task": "segmentation", "architecture": "otsu", "arguments": {}, "classes": ["cyt", "nuc"]}
     sees = {"channels": "rgb", "input_size": 32, "mean": [0, 0, 0], "std": [1, 1, 1], "view": {}}
-    content = {**given, **sees, "training_data_sha256": "0" * 64, "num_threads": value}
+    content = {**given, **sees, "training_data_sha256": "0" * 64, "num_threads": value, **more}
     (folder / "model.json").write_text(json.dumps(content))
     return folder
 
@@ -39,6 +40,23 @@ def test_threads_are_those_asked_for_or_of_the_training(tmp_path: Path) -> None:
     assert torch.get_num_threads() == 3 and os.environ["OMP_NUM_THREADS"] == "3"
     prepare("cpu", 2, tmp_path)
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [({".": "portable"}, "portable"), ({".": "native"}, "native"), ({}, "native"), ({".": None}, "native"),
+     ({"first": "native", "second": "portable"}, "portable"), ({"first": "native", "second": None}, "native")],
+)  # fmt: skip
+def test_the_instruction_set_is_that_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: dict[str, str | None], expected: str
+) -> None:
+    for name, cpu in recorded.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        write(tmp_path / name, 1, cpu=cpu)
+    seen: list[tuple[int, str]] = []
+    monkeypatch.setattr(processor, "fix", lambda *given: seen.append(given))
+    prepare("cpu", 1, tmp_path)
+    assert seen == [(1, expected)]
 
 
 @pytest.mark.parametrize("value", [0, -1, 10**9, True, "4", 2.0, None, [4]])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +8,7 @@ import torch
 
 from cytopipe.core.params import Runtime
 from cytopipe.errors import CytopipeError
+from cytopipe.models import determinism
 from cytopipe.models.determinism import autocast, choose_device, choose_precision, prepare, seed_epoch
 from cytopipe.results.model_spec import Precision
 
@@ -18,7 +18,9 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Restore the global settings of torch after each test."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
+    with torch.backends.nnpack.flags(enabled=True):
+        yield
+    torch.backends.mkldnn.deterministic = False  # type: ignore[assignment]  # wrongly typed in torch
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(strict)
 
@@ -39,6 +41,11 @@ def test_nondeterministic_kernels_are_rejected() -> None:
     assert torch.are_deterministic_algorithms_enabled()
     with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_kernels_whose_sums_depend_on_the_caches_or_the_run_are_off() -> None:
+    prepare(runtime())
+    assert torch.backends.mkldnn.deterministic and not torch.backends.nnpack.set_flags(False)[0]
 
 
 def test_the_cublas_workspace_is_set_unless_the_user_has_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,28 +81,34 @@ def test_missing_cuda_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fp32", "bf16", "chosen"), [(1.0, 0.4, "bf16"), (1.0, 0.9, "fp32"), (1.0, 2.5, "fp32"), (1.0, 0.86, "bf16")]
+    ("has", "capability", "chosen"),
+    [
+        (("avx2", "avx512_bf16"), "AVX512", "bf16"),
+        (("amx_bf16",), "AVX512", "bf16"),
+        (("avx512_bf16",), "AVX2", "fp32"),  # runtime.cpu: portable
+        (("avx2", "avx512f"), "AVX512", "fp32"),
+        ((), "DEFAULT", "fp32"),
+    ],
 )
-def test_auto_takes_bf16_only_where_it_is_measured_to_be_clearly_faster(
-    monkeypatch: pytest.MonkeyPatch, fp32: float, bf16: float, chosen: Precision
+def test_auto_takes_bf16_where_the_processor_has_it_and_torch_may_use_it(
+    monkeypatch: pytest.MonkeyPatch, has: tuple[str, ...], capability: str, chosen: Precision
 ) -> None:
-    now = 0.0
-    slow_start: Iterator[float] = iter([5.0, 3.0, 0.0, 0.0, 0.0, 0.0])
+    monkeypatch.setattr(determinism, "features", lambda: has)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert choose_precision("auto", torch.device("cpu")) == chosen
 
-    def step(precision: Precision) -> None:
-        nonlocal now
-        now += next(slow_start) + {"fp32": fp32, "bf16": bf16}[precision]
 
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
-    assert choose_precision("auto", step) == chosen
+@pytest.mark.parametrize(("supported", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_auto_takes_bf16_where_the_gpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, supported: bool, chosen: Precision
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert choose_precision("auto", torch.device("cuda")) == chosen
 
 
 @pytest.mark.parametrize("named", ["fp32", "bf16"])
-def test_an_explicit_precision_is_not_measured(named: Precision) -> None:
-    def step(precision: Precision) -> None:
-        raise AssertionError
-
-    assert choose_precision(named, step) == named
+def test_a_named_precision_is_taken_everywhere(named: Precision) -> None:
+    assert choose_precision(named, torch.device("cpu")) == choose_precision(named, torch.device("cuda")) == named
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

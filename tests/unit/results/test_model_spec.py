@@ -38,7 +38,9 @@ def segmenter(**changes: Any) -> ModelSpec:
     "spec",
     [
         classifier(),
-        classifier(decision_rule=RULE, svm=SvmChoice(c=0.1, temperature=2), num_threads=2, precision="bf16"),
+        classifier(
+            decision_rule=RULE, svm=SvmChoice(c=0.1, temperature=2), num_threads=2, cpu="portable", precision="bf16"
+        ),
         segmenter(),
         segmenter(typical_sizes=TypicalSizes(image_side=60, cell_side=20.5)),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +14,6 @@ from torch.nn import functional as F
 from cytopipe.core.params import Training
 from cytopipe.data.augment import Augmenter
 from cytopipe.models.determinism import seed_epoch
-from cytopipe.results.model_spec import Precision
-from cytopipe.training import loop
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.loop import Epoch, fit
@@ -111,26 +108,6 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(recipe: Recip
         with pytest.raises(KillError):
             train(recipe(), tmp_path / "killed", kill_after=epoch)
     assert train(recipe(), tmp_path / "killed").same(expected)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_measuring_the_precision_has_no_side_effects(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
-    expected = train(recipe(augment=AUGMENT), tmp_path / "named", workers=workers)
-    measured: list[Precision] = []
-
-    def choose(asked: str, step: Callable[[Precision], None]) -> Precision:
-        assert asked == "auto"
-        for precision in ("fp32", "bf16"):
-            step(precision)
-            measured.append(precision)
-        return "fp32"
-
-    monkeypatch.setattr(loop, "choose_precision", choose)
-    found = train(recipe(augment=AUGMENT, precision="auto"), tmp_path / "auto", workers=workers)
-    assert measured == ["fp32", "bf16"]
-    assert found.same(expected)
 
 
 def test_bf16_trains_weights_that_stay_fp32(recipe: Recipe, tmp_path: Path) -> None:

@@ -119,10 +119,13 @@ def _as_trained(num_threads: int | None) -> Iterator[None]:
     from cytopipe.models.determinism import make_deterministic
 
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    libraries = torch.backends.mkldnn.deterministic, torch._C._get_nnpack_enabled()
     make_deterministic(num_threads or before[0])
     try:
         yield
     finally:
+        torch.backends.mkldnn.deterministic = libraries[0]
+        torch.backends.nnpack.set_flags(libraries[1])
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
         torch.backends.cudnn.benchmark = before[2]

@@ -22,8 +22,9 @@ from typing import Any
 
 import psutil
 
-IMAGES = 64
+IMAGES = 320
 SIZE = 64
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with its parent
 SPINNING = {"OMP_WAIT_POLICY": "active", "OPENBLAS_THREAD_TIMEOUT": "26"}
 
 
@@ -71,7 +72,7 @@ def _epoch(training: subprocess.Popen[str]) -> dict[str, float]:
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
     with ExitStack() as stack:
-        processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+        processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
         for process in processes:
             stack.callback(process.wait)
             stack.callback(process.kill)

@@ -23,7 +23,7 @@ LAYERS = (
 MOST_LINES = 300
 LONGER: dict[str, str] = {}  # file: why it is longer
 WITHOUT_TORCH = ("download", "organize", "build_tensors", "audit", "compare", "report")
-HEAVY = frozenset({"torch", "torchvision", "timm", "monai", "albumentations", "captum"})
+HEAVY = frozenset({"torch", "torchvision", "timm", "monai", "captum"})
 
 
 def modules(folder: str) -> list[Path]:

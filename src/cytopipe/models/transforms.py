@@ -45,19 +45,30 @@ class InputTransform:
             raise ValueError(f"{channels} needs {CHANNEL_COUNT[channels]} means and standard deviations")
         self.channels, self.size = channels, size
         self.device = torch.device(device)
-        self._scale = (1 / (255 * torch.tensor(std, device=device))).view(1, -1, 1, 1)
-        self._shift = (-torch.tensor(mean, device=device) / torch.tensor(std, device=device)).view(1, -1, 1, 1)
+        deviation = torch.tensor(std, device=device)
+        self._scale = 1 / (255 * deviation)
+        self._shift = -torch.tensor(mean, device=device) / deviation
+
+    @property
+    def needed(self) -> int:
+        """Number of leading channels of a stored item from which the input is made."""
+        return _NEEDED[self.channels]
 
     def __call__(self, items: torch.Tensor) -> torch.Tensor:
-        """N x H x W x (3 or 5) uint8 -> N x C x H x W float32 in channels-last memory format."""
-        stored = items.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        if self.size is not None and stored.shape[2:] != (self.size, self.size):
-            stored = resize(stored[:, : _NEEDED[self.channels]].float(), (self.size, self.size))
+        """N x H x W x (`needed` or more) uint8 -> N x C x H x W float32 in channels-last memory format."""
+        stored = items.to(self.device, non_blocking=True)
+        if self.size is not None and stored.shape[1:3] != (self.size, self.size):
+            images = stored[..., : self.needed].permute(0, 3, 1, 2).float()
+            stored = resize(images, (self.size, self.size)).permute(0, 2, 3, 1)
         if self.channels == "masked":
-            chosen = stored[:, :COLOURS] * (stored[:, CELL : CELL + 1] > 0)
+            chosen = stored[..., :COLOURS] * (stored[..., CELL : CELL + 1] > 0)
         else:
-            chosen = stored[:, : CHANNEL_COUNT[self.channels]]
-        return torch.addcmul(self._shift, chosen.float(), self._scale).contiguous(memory_format=torch.channels_last)
+            chosen = stored[..., : self.needed]
+        # Whole rows of pixels at once: over three channels at a time, a processor takes 15 times as long.
+        rows = chosen.contiguous().to(torch.float32, copy=True).flatten(2)
+        width = chosen.shape[2]
+        rows.mul_(self._scale.repeat(width)).add_(self._shift.repeat(width))
+        return rows.view(*chosen.shape).permute(0, 3, 1, 2)
 
 
 def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -22,7 +22,6 @@ LIBRARIES = (
     "timm",
     "numpy",
     "scikit-learn",
-    "albumentations",
     "opencv-python-headless",
     "pillow",
     "monai",

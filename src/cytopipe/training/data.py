@@ -90,12 +90,20 @@ class TrainingLoader:
         seed: seed of the order.
         num_workers: number of threads that load ahead; 0 loads a batch when it is asked for. The batches are the same.
         steps: batches per epoch; 0 for one pass over the array.
+        channels: number of leading channels of an image that the network needs, at least 3; None for all.
     """
 
     def __init__(
-        self, array: Items, augmenter: Augmenter, batch_size: int, seed: int, num_workers: int, steps: int = 0
+        self,
+        array: Items,
+        augmenter: Augmenter,
+        batch_size: int,
+        seed: int,
+        num_workers: int,
+        steps: int = 0,
+        channels: int | None = None,
     ) -> None:
-        self.array, self.augmenter, self.num_workers = array, augmenter, num_workers
+        self.array, self.augmenter, self.num_workers, self.channels = array, augmenter, num_workers, channels
         self.sampler = EpochSampler(len(array), batch_size, seed, steps)
 
     def __len__(self) -> int:
@@ -107,7 +115,7 @@ class TrainingLoader:
         return _ahead(self._load, draws, self.num_workers) if self.num_workers else map(self._load, draws)
 
     def _load(self, draw: Draw) -> Batch:
-        items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices))
+        items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices, self.channels))
         if torch.cuda.is_available():
             items = items.pin_memory()  # for copies that the GPU does not wait for
         return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn)

@@ -166,10 +166,11 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
         return Trained(model.eval(), spec.model_copy(update={"precision": "fp32", "svm": svm}), history)
 
     trained, workers = model, place.num_workers
+    channels: int | None = transform.needed
     seen: InputTransform | ToDevice = transform
     if features is not None:
         trained, train, validation = features
-        seen, workers = ToDevice(place.device), 0
+        seen, workers, channels = ToDevice(place.device), 0, None
     task = ClassificationTask(
         trained,
         seen,
@@ -182,7 +183,7 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
         compile=recipe.compile,
     )
     loader = TrainingLoader(
-        train.items, host_augmenter(recipe), recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch
+        train.items, host_augmenter(recipe), recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch, channels
     )
     history, precision = fit(trained, task, loader, recipe, place.device, place.checkpoint, place.tell)
     return Trained(model.eval(), spec.model_copy(update={"precision": precision}), history)

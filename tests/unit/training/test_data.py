@@ -120,9 +120,11 @@ def test_batches_are_loaded_ahead_but_only_a_few() -> None:
     loaded: list[int] = []
 
     class Watched(Augmenter):
-        def __call__(self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        def __call__(
+            self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray, channels: int | None = None
+        ) -> np.ndarray:
             loaded.extend(indices)
-            return super().__call__(items, epoch, indices)
+            return super().__call__(items, epoch, indices, channels)
 
     batches = TrainingLoader(numbered(40), Watched(Augmentation(), 0), 2, 0, num_workers=1).epoch(0)
     next(batches)
@@ -131,9 +133,24 @@ def test_batches_are_loaded_ahead_but_only_a_few() -> None:
     assert len(list(batches)) == 18
 
 
+@pytest.mark.parametrize("augmentation", [Augmentation(), STRONG])
+@pytest.mark.parametrize("channels", [3, 4, 5])
+def test_channels_that_are_not_needed_are_left_out(augmentation: Augmentation, channels: int) -> None:
+    array, change = numbered(10), Augmenter(augmentation, 0)
+    whole = TrainingLoader(array, change, 4, 0, 0).epoch(1)
+    part = TrainingLoader(array, change, 4, 0, 0, channels=channels).epoch(1)
+    for one, other in zip(whole, part, strict=True):
+        assert other.items.shape[-1] == channels
+        assert torch.equal(one.items[..., :3], other.items[..., :3])
+        # OpenCV rounds the places of one mask and of two apart, where they lie midway between pixels.
+        assert (one.items[..., 3:channels] != other.items[..., 3:]).sum() <= 0.01 * other.items[..., 3:].numel()
+
+
 def test_an_error_in_a_thread_reaches_the_training() -> None:
     class Broken(Augmenter):
-        def __call__(self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        def __call__(
+            self, items: Items, epoch: int, indices: Sequence[int] | np.ndarray, channels: int | None = None
+        ) -> np.ndarray:
             raise OSError("the file is gone")
 
     with pytest.raises(OSError, match="the file is gone"):

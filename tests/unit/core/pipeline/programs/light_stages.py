@@ -31,7 +31,7 @@ def main(stages: Path) -> None:
         leave_perfect_results(Path("results/classifiers") / name, channels, rows)
     leave_empty_files_for_other_outputs(stages.parent / "dvc.yaml")
     run(stages, "compare")
-    print("heavy:", *sorted({"torch", "albumentations", "timm", "monai"} & set(sys.modules)))
+    print("heavy:", *sorted({"torch", "timm", "monai"} & set(sys.modules)))
     print("tracked:", "mlflow" in sys.modules)
 
 

@@ -17,7 +17,7 @@ def main(stages: Path) -> None:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
             print("exit", end.code)
-    print(*sorted({"torch", "mlflow", "albumentations"} & set(sys.modules)))
+    print(*sorted({"torch", "mlflow"} & set(sys.modules)))
 
 
 if __name__ == "__main__":

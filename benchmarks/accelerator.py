@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from cytopipe.core.params import Classifier, Params, Training
+from cytopipe.data.tensors import open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.models.determinism import prepare
 from cytopipe.training.data import Batch
@@ -94,26 +95,29 @@ def measure(params: Params, folder: Path, workers: int, rounds: int) -> dict[str
     return results
 
 
-def _busy_share(folder: Path, rate: float, lead: int, place: str, workers: int, rounds: int) -> float:
-    """Share of an epoch in which the accelerator works; its augmentation costs this host nothing."""
+def _busy_share(folder: Path, rate: float, lead: int, place: str, workers: int, rounds: int) -> dict[str, float]:
+    """Share of an epoch in which the accelerator works, whose augmentation costs this host nothing.
+
+    The share of the host's processor time that the loop needs meanwhile does not depend on what else the machine does:
+    above 1 the accelerator waits.
+    """
     recipe = _recipe(augment_on=place, steps_per_epoch=STEPS)
     accelerator = Accelerator(BATCH / rate, lead)
     task: Any = OnAccelerator(accelerator)
-    from cytopipe.data.tensors import open_array
-
     cpu = torch.device("cpu")
     unchanged = recipe.model_copy(update={"augment_on": "host"})  # for the feeder, which must not augment here
     prepared = Prepared(
         task, recipe, open_array(folder / "items.npy"), cpu, make_optimizer(task.model.parameters(), recipe)
     )
     loader = prepared.loader(workers)
-    shares = []
+    shares, needed = [], []
     for epoch in range(rounds):
-        start, accelerator.busy = time.perf_counter(), 0.0
+        start, used, accelerator.busy = time.perf_counter(), time.process_time(), 0.0
         Prepared(task, unchanged, prepared.array, cpu, prepared.optimizer).train(loader.epoch(epoch))
         accelerator.finish()
         shares.append(accelerator.busy / (time.perf_counter() - start))
-    return round(statistics.median(shares), 3)
+        needed.append((time.process_time() - used) / (accelerator.busy * (os.cpu_count() or 1)))
+    return {"busy": round(statistics.median(shares), 3), "processor": round(statistics.median(needed), 3)}
 
 
 def _recipe(**changes: Any) -> Training:

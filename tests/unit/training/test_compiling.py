@@ -18,7 +18,7 @@ def test_nothing_is_compiled_unless_it_is_wanted() -> None:
 
 def test_without_a_compiler_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(CytopipeError, match=r"no C\+\+ compiler.*compile: false"):
+    with pytest.raises(CytopipeError, match=r"(?s)no C\+\+ compiler.*compile: false"):
         compiled(nn.Linear(2, 2), True)
 
 

@@ -12,6 +12,7 @@ import torch
 from cytopipe.core.params import Classifier, Training
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.transforms import InputTransform
+from cytopipe.results.model_spec import Precision
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled, TrainingLoader
 from cytopipe.training.feeding import Feeder, host_augmenter
@@ -40,7 +41,7 @@ class Prepared:
 
     def train(self, batches: Iterator[Batch]) -> None:
         """Take a step with every batch."""
-        precision = "bf16" if self.recipe.precision == "bf16" else "fp32"
+        precision: Precision = "bf16" if self.recipe.precision == "bf16" else "fp32"
         fed, tally = Feeder(self.recipe, self.device)(batches), Tally(1, self.device)
         train_epoch(self.task.model, self.task, fed, self.optimizer, self.recipe, precision, tally)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -76,7 +77,8 @@ def test_an_optimiser_follows_the_recipe_and_gets_only_trainable_parameters(
 def channels_last_network() -> nn.Module:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
+    return network
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
@@ -84,7 +86,7 @@ def channels_last_network() -> nn.Module:
 def test_a_step_is_that_of_the_plain_optimiser_after_clipping(recipe: Recipe, name: str, clip: float) -> None:
     ours, plain = channels_last_network(), channels_last_network()
     fused = make_optimizer(ours.parameters(), recipe(optimizer=name, weight_decay=0.05, momentum=0.8))
-    kind = type(fused)
+    kind: Any = type(fused)
     options = {"momentum": 0.8} if name == "sgd" else {}
     reference = kind(plain.parameters(), lr=0.01, weight_decay=0.05, foreach=False, **options)
     for step in range(3):

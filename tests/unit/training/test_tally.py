@@ -109,7 +109,9 @@ class Unread(Tally):
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "segmentation"])  # MONAI reads a tensor of axes
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_steps_of_an_epoch_work_without_the_values_of_any_tensor(recipe: Recipe, name: str, precision: str) -> None:
+def test_the_steps_of_an_epoch_work_without_the_values_of_any_tensor(
+    recipe: Recipe, name: str, precision: Precision
+) -> None:
     """FakeTensors have shapes and no values, so reading one, in whatever way, is an error."""
     asked = recipe(precision=precision, gradient_clip=1)
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:

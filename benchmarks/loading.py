@@ -50,7 +50,9 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
 
 def _compare(folder: Path, size: int, rounds: int) -> dict[str, float]:
     items = write_images(folder, size, IMAGES)
-    ours = TrainingLoader(items, Augmenter(Augmentation.model_validate(AUGMENT), 0), BATCH, 0, num_workers=0)
+    ours = TrainingLoader(
+        items, Augmenter(Augmentation.model_validate(AUGMENT), 0), BATCH, 0, num_workers=0, channels=3
+    )
     transform = InputTransform("rgb", MEAN, STD)
     theirs = image_folder(folder, BATCH, workers=0)
     seconds: list[tuple[float, float]] = []

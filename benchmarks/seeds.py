@@ -24,6 +24,7 @@ from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
 from loading import AUGMENT, CLASSES, MEAN, STD, image_folder, write_images
+from stand_ins import NoCheckpoint
 
 NETWORKS = {"resnet18": 192, "test_resnet": 640}  # of timm; number of images
 SIZE, BATCH = 64, 32
@@ -31,16 +32,6 @@ RECIPE = Training.model_validate(
     {"epochs": 1, "batch_size": BATCH, "learning_rate": 0.001, "weight_decay": 0.01, "augment": AUGMENT}
 )
 THEIR_WORKERS = (0, 2)  # loader processes; the faster counts
-
-
-class NoCheckpoint:
-    """A checkpoint that is not saved."""
-
-    def load(self) -> None:
-        """Nothing to continue from."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Forget the state."""
 
 
 def measure(folder: Path, rounds: int, device: torch.device, workers: int) -> dict[str, Any]:
@@ -80,11 +71,11 @@ class _Ours:
 
     def __init__(self, model: nn.Module, items: np.ndarray, device: torch.device, workers: int) -> None:
         labels = np.arange(len(items)) % len(CLASSES)
-        self.model, self.device = model.to(memory_format=torch.channels_last), device  # type: ignore[call-overload]
+        self.model, self.device = model.to(memory_format=torch.channels_last), device
         transform = InputTransform("rgb", MEAN, STD, device)
         self.task = ClassificationTask(self.model, transform, labels, Labelled(items, labels), Loss(), BATCH)
         self.task.validate = lambda: {"loss": 0.0, "accuracy": 0.0}  # type: ignore[method-assign]
-        self.loader = TrainingLoader(items, Augmenter(RECIPE.augment, 0), BATCH, 0, workers)
+        self.loader = TrainingLoader(items, Augmenter(RECIPE.augment, 0), BATCH, 0, workers, channels=3)
 
     def seconds(self) -> float:
         """Wall time of an epoch."""

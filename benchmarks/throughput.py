@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +24,11 @@ from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.models.determinism import prepare
 from cytopipe.models.transforms import InputTransform
 from cytopipe.training.classification import ClassificationTask, make_classifier
-from cytopipe.training.data import Batch, Labelled, TrainingLoader
+from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.loop import fit
 from cytopipe.training.losses import Loss
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter
+from stand_ins import NoCheckpoint, Resident
 
 IMAGES = 256
 EPOCH_S = 1.5  # rough length of a measured epoch, seconds
@@ -35,8 +36,7 @@ NO_HASH = "0" * 64
 CONVNEXT_TINY = Classifier.model_validate(
     {
         "dataset": "none",
-        "architecture": "timm",
-        "arguments": {"model": "convnext_tiny"},
+        "architecture": "timm/convnext_tiny",
         "pretrained": "workflow/weights/none",
         "channels": "rgb",
         "training": {
@@ -51,35 +51,19 @@ CONVNEXT_TINY = Classifier.model_validate(
 
 
 class Prepared(NamedTuple):
-    """A network with what its training needs; `array` has N x S x S x C uint8 items."""
+    """A network with what its training needs.
+
+    Attributes:
+        task: loss of the network.
+        recipe: parameters of the training.
+        array: N x S x S x C uint8 items.
+        channels: number of leading channels that the network needs; None for all.
+    """
 
     task: Any
     recipe: Training
     array: np.ndarray
-
-
-class Resident:
-    """A loader that repeats a single batch."""
-
-    def __init__(self, batch: Batch, steps: int) -> None:
-        self.batch, self.steps = batch, steps
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The same batch for every step."""
-        return iter([self.batch] * self.steps)
-
-
-class NoCheckpoint:
-    """A checkpoint that is not saved; it would cost both sides the same."""
-
-    def load(self) -> None:
-        """Nothing to continue from."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Forget the state."""
+    channels: int | None = None
 
 
 def measure(params: Params, folder: Path, rounds: int, workers: int | None = None) -> dict[str, Any]:
@@ -127,9 +111,8 @@ def _classifier(config: Classifier, size: int, folder: Path, device: torch.devic
     transform = InputTransform(config.channels, spec.mean, spec.std, device)
     loss = Loss(config.training.loss)
     recipe = config.training
-    return Prepared(
-        ClassificationTask(model, transform, labels, Labelled(array, labels), loss, recipe.batch_size), recipe, array
-    )
+    task = ClassificationTask(model, transform, labels, Labelled(array, labels), loss, recipe.batch_size)
+    return Prepared(task, recipe, array, transform.needed)
 
 
 def _segmenter(config: Segmenter, folder: Path, device: torch.device) -> Prepared:
@@ -155,7 +138,7 @@ def _array(folder: Path, size: int, channels: int, values: tuple[int, ...]) -> n
 
 def compare(prepared: Prepared, device: torch.device, rounds: int, workers: int) -> dict[str, float]:
     """The speed of training with real data loading, as a share of that on a resident batch."""
-    task, recipe, array = prepared
+    task, recipe, array, channels = prepared
     task.validate = lambda: {"loss": 0.0, "accuracy": 0.0, "dice": 0.0}
     one_epoch = recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0, "precision": "fp32"})
 
@@ -165,9 +148,8 @@ def compare(prepared: Prepared, device: torch.device, rounds: int, workers: int)
         return time.perf_counter() - start
 
     def real(steps: int) -> TrainingLoader:
-        return TrainingLoader(
-            array, Augmenter(recipe.augment, recipe.seed), recipe.batch_size, recipe.seed, workers, steps
-        )
+        augmenter = Augmenter(recipe.augment, recipe.seed)
+        return TrainingLoader(array, augmenter, recipe.batch_size, recipe.seed, workers, steps, channels)
 
     batch = next(iter(real(1).epoch(0)))
     seconds(Resident(batch, 2))  # warms up

@@ -23,15 +23,14 @@ class Augmenter:
     Args:
         config: probabilities and strengths of the changes.
         seed: the training's.
+
+    Attributes:
+        idle: whether it leaves every sample as it is.
     """
 
     def __init__(self, config: Augmentation, seed: int) -> None:
         self.config, self.seed = config, seed
-
-    @property
-    def idle(self) -> bool:
-        """Whether it leaves every sample as it is."""
-        return all(change is None for change in self.draw(0, [0]))
+        self.idle = all(change is None for change in self.draw(0, [0]))
 
     def draw(self, epoch: int, indices: Sequence[int] | np.ndarray) -> Changes:
         """The changes of these samples; those of a sample depend on (seed, epoch, index) alone."""
@@ -51,9 +50,9 @@ class Augmenter:
         Returns:
             The augmented items, N x S x S x channels uint8.
         """
+        if self.idle:
+            return _take(items, indices, channels)
         changes = self.draw(epoch, indices)
-        if channels is None and all(change is None for change in changes):
-            return np.stack([items[int(index)] for index in indices])
         side, channels = items.shape[1], channels or items.shape[3]
         matrices = None if changes.affine is None else _in_pixels(changes.affine, side)
         batch = np.empty((len(indices), side, side, channels), np.uint8)
@@ -67,6 +66,17 @@ class Augmenter:
                 image = _add_noise(image, changes.noise[row], pixel_generator(self.seed, epoch, int(index)))
             cv2.merge([image, *masks], batch[row])
         return batch
+
+
+def _take(items: Items, indices: Sequence[int] | np.ndarray, channels: int | None) -> np.ndarray:
+    """The leading channels of the items with these indices; None takes whole items, of any shape."""
+    if channels is None or channels == items.shape[-1]:
+        return np.stack([items[int(index)] for index in indices])
+    batch = np.empty((len(indices), *items.shape[1:-1], channels), np.uint8)
+    places = [place for channel in range(channels) for place in (channel, channel)]
+    for row, index in enumerate(indices):
+        cv2.mixChannels([items[int(index)]], [batch[row]], places)
+    return batch
 
 
 def _in_pixels(affine: np.ndarray, side: int) -> np.ndarray:

@@ -41,6 +41,8 @@ class Part(StrEnum):
     disk = "disk"
     exported = "exported"
     portable = "portable"
+    accelerator = "accelerator"
+    neighbours = "neighbours"
 
 
 def main(
@@ -92,6 +94,17 @@ def main(
 
             results["portable"] = portable.measure(file, rounds)
             _show("a training step: portable over native", results["portable"])
+        if Part.accelerator in parts:
+            import accelerator
+
+            count = 1 if workers is None else workers
+            results["accelerator"] = accelerator.measure(params, folder, count, rounds)
+            _show("training: is the loop fit for a GPU?", results["accelerator"])
+        if Part.neighbours in parts:
+            import neighbours
+
+            results["neighbours"] = neighbours.measure(file, rounds, 1)
+            _show("training: beside one busy process for each core, over alone", results["neighbours"])
         if Part.share in parts or Part.noop in parts:
             import noop
             import share

@@ -31,7 +31,7 @@ class TensorAugmenter:
         """Augment a batch.
 
         Args:
-            items: N x S x S x C uint8, on any device: three colours, then masks.
+            items: N x S x S x C uint8, on any device: three colours, then masks (or none).
             epoch: number of the pass over the data, from 0.
             indices: indices of the items in the training set, N; on the CPU.
 
@@ -45,7 +45,7 @@ class TensorAugmenter:
         if changes.affine is not None:
             grid = _grid(_on(changes.affine, items), items.shape[1])
             image = _warp(image, grid, "bilinear")
-            masks = _warp(masks, grid, "nearest")
+            masks = _warp(masks, grid, "nearest") if masks.shape[1] else masks
         if changes.colour is not None and changes.lift is not None:
             lift = (mean * _on(changes.lift, items))[:, None, None, None]
             image = torch.einsum("nij,njhw->nihw", _on(changes.colour, items), image) + lift

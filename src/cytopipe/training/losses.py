@@ -45,7 +45,7 @@ class Loss:
             logits: N x C, float32.
             target: N class indices (int64), or soft targets, N x C float32 with rows that sum to 1.
         """
-        # With class weights and smoothing, torch's own selects the weights by a mask, for which the device must be waited.
+        # With class weights and smoothing, torch's own selects weights by a mask: the host would wait for the device.
         own = self.weights is None or not self.label_smoothing
         if self.name == "ce" and not target.is_floating_point() and own:
             return F.cross_entropy(logits, target, weight=self.weights, label_smoothing=self.label_smoothing)

@@ -69,3 +69,9 @@ def test_the_changes_of_an_image_depend_on_seed_epoch_and_index_alone() -> None:
     for seed, epoch in ((6, 3), (5, 4)):
         other = TensorAugmenter(config, seed)(torch.from_numpy(ITEMS), epoch, INDICES)
         assert not any(torch.equal(one, same) for one, same in zip(other, whole, strict=True))
+
+
+def test_images_without_masks_are_changed_alike() -> None:
+    augmenter = TensorAugmenter(Augmentation.model_validate(GEOMETRY | COLOURS), 5)
+    whole = augmenter(torch.from_numpy(ITEMS), 3, INDICES)
+    assert torch.equal(augmenter(torch.from_numpy(ITEMS[..., :3]), 3, INDICES), whole[..., :3])

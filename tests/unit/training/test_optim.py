@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from cytopipe.core.params import Training
-from cytopipe.training.optim import Schedule, make_optimizer
+from cytopipe.training.optim import Schedule, gradient_norm, make_optimizer, take_step
 from fixture_types import Recipe
 
 
@@ -71,3 +72,51 @@ def test_an_optimiser_follows_the_recipe_and_gets_only_trainable_parameters(
     (group,) = optimizer.param_groups
     assert group["params"] == [trained]
     assert {key: group[key] for key in options} == options
+
+
+def channels_last_network() -> nn.Module:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
+    return network
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("clip", [0, 0.01, 100])
+def test_a_step_is_that_of_the_plain_optimiser_after_clipping(recipe: Recipe, name: str, clip: float) -> None:
+    ours, plain = channels_last_network(), channels_last_network()
+    fused = make_optimizer(ours.parameters(), recipe(optimizer=name, weight_decay=0.05, momentum=0.8))
+    kind: Any = type(fused)
+    options = {"momentum": 0.8} if name == "sgd" else {}
+    reference = kind(plain.parameters(), lr=0.01, weight_decay=0.05, foreach=False, **options)
+    for step in range(3):
+        images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        for network, optimizer in ((ours, fused), (plain, reference)):
+            optimizer.zero_grad()
+            network(images).square().sum().backward()
+        norm = gradient_norm(fused)
+        take_step(fused, norm, clip, skip=torch.zeros(()))
+        assert float(nn.utils.clip_grad_norm_(plain.parameters(), clip or math.inf)) == pytest.approx(
+            float(norm), rel=1e-4
+        )
+        reference.step()
+    for found, expected in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_a_skipped_step_leaves_weights_and_state(recipe: Recipe, name: str) -> None:
+    network = channels_last_network()
+    optimizer = make_optimizer(network.parameters(), recipe(optimizer=name))
+
+    def everything() -> list[torch.Tensor]:
+        states = [value for state in optimizer.state.values() for value in state.values()]
+        return [value.detach().clone() for value in (*network.parameters(), *states)]
+
+    for skip in (0.0, 1.0):
+        before = everything()
+        optimizer.zero_grad()
+        (network(torch.rand(2, 3, 8, 8)).sum() * (math.nan if skip else 1)).backward()
+        take_step(optimizer, gradient_norm(optimizer), 1, skip=torch.tensor(skip))
+        same = len(before) == len(everything()) and all(map(torch.equal, before, everything()))
+        assert same == bool(skip)

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cytopipe.core.params import Cpu
+from cytopipe.core.pipeline.waiting import wait_asleep
 from cytopipe.errors import CytopipeError
 
 TOLERANCE = 0.02  # of a metric between 0 and 1 where bytes are not promised
@@ -102,8 +103,7 @@ def fix(threads: int, cpu: Cpu) -> None:
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[variable] = str(threads)
-    # With spinning idle threads, two processes that share cores were 10 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    wait_asleep()
     if cpu == "native":
         return
     if not is_portable(features()):

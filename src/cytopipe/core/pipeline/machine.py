@@ -29,7 +29,7 @@ INSTRUCTION_SETS = X86_64_V3 | {
 }
 COMPUTING = (
     *("numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "opencv-python-headless", "pillow", "pyvips"),
-    *("imagehash", "albumentations", "torch", "torchvision", "timm", "monai", "captum", "safetensors", "matplotlib"),
+    *("imagehash", "torch", "torchvision", "timm", "monai", "captum", "safetensors", "matplotlib"),
 )
 
 

@@ -44,9 +44,7 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; repeatable. Default: all.")] = None,
     preset: Annotated[str, typer.Option(help="Parameters to measure with.")] = "demo",
     rounds: Annotated[int, typer.Option(min=1, help="Alternating measurements.")] = 5,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Loader processes; by default those of the preset.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Loader threads; by default one.")] = None,
     write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
 ) -> None:
     """Measure and print ratios."""
@@ -65,7 +63,7 @@ def main(
             import throughput
 
             results["throughput"] = throughput.measure(params, folder, rounds, workers)
-            _show("training: the real data path over a resident batch", results["throughput"])
+            _show("training: over a resident batch, and over ImageFolder", results["throughput"])
         if Part.exported in parts:
             import exported
 

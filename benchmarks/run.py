@@ -49,9 +49,7 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; repeatable. Default: all.")] = None,
     preset: Annotated[str, typer.Option(help="Parameters to measure with.")] = "demo",
     rounds: Annotated[int, typer.Option(min=1, help="Alternating measurements.")] = 5,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Loader processes; by default those of the preset.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Loader threads; by default one.")] = None,
     images: Annotated[int, typer.Option(min=40, help="Images for one and for several processes.")] = 2_000,
     processes: Annotated[int, typer.Option(min=2, help="Number of several processes.")] = 2,
     write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
@@ -83,7 +81,7 @@ def main(
             import throughput
 
             results["throughput"] = throughput.measure(params, folder, rounds, workers)
-            _show("training: the real data path over a resident batch", results["throughput"])
+            _show("training: over a resident batch, and over ImageFolder", results["throughput"])
         if Part.exported in parts:
             import exported
 

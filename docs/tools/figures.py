@@ -39,7 +39,7 @@ def draw(folder: Path, layout: str, table: str, **size: Any) -> Path:
     target.mkdir()
     file = paths.PHANTOMS / f"{table}.yaml"
     source = PhantomSource(kind="phantom", layout=layout, path=file, seed=7, **size)
-    draw_phantoms(source, target, dataset=layout, progress=None)
+    draw_phantoms(source, target, dataset=layout, progress=None, workers=1)
     return target
 
 

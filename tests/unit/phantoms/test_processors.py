@@ -18,7 +18,10 @@ from pathlib import Path
 
 import cv2
 import pytest
-from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]  # numpy gives no public name
+    __cpu_dispatch__,
+    __cpu_features__,
+)
 
 from cytopipe_phantoms.registry import layouts
 
@@ -62,7 +65,8 @@ def probe(environment: dict[str, str], *parts: str, under: tuple[str, ...] = ())
         [*under, *python, str(PROBE), *parts], env=found, capture_output=True, text=True, check=False, timeout=1200
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+    sums: Sums = json.loads(done.stdout)
+    return sums, done.stderr
 
 
 @pytest.fixture(scope="module")

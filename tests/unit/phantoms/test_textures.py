@@ -34,7 +34,7 @@ def test_filters_add_only_whole_numbers_that_a_float_holds() -> None:
 @pytest.mark.parametrize("length", [1.0, 2.0, 2.5, 8.0])
 def test_noise_has_unit_variance_and_its_correlation_length(length: float) -> None:
     field = textures.smooth_noise((500, 600), length, np.random.default_rng(3))
-    assert (field.shape, field.dtype) == ((500, 600), np.float32)
+    assert field.shape == (500, 600) and field.dtype == np.float32
     assert field.mean() == pytest.approx(0, abs=0.2)
     assert field.std() == pytest.approx(1, abs=0.06)
     step = round(length)

@@ -40,6 +40,7 @@ class Part(StrEnum):
     exported = "exported"
     accelerator = "accelerator"
     neighbours = "neighbours"
+    portable = "portable"
 
 
 def main(
@@ -84,6 +85,11 @@ def main(
 
             results["neighbours"] = neighbours.measure(file, rounds, 1)
             _show("training: beside one busy process for each core, over alone", results["neighbours"])
+        if Part.portable in parts:
+            import portable
+
+            results["portable"] = portable.measure(file, rounds)
+            _show("a training step: portable over native", results["portable"])
         if Part.share in parts or Part.noop in parts:
             import noop
             import share

@@ -205,7 +205,7 @@ for name, arguments in {
     torch.manual_seed(0)
     model = build(name, **arguments).to(memory_format=torch.channels_last).train()
     images = torch.rand(8, 3, 24, 24).contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True)
     for _ in range(3):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(images), torch.arange(8) % 2).backward()

@@ -71,7 +71,8 @@ def probe(environment: dict[str, str], *parts: str, under: tuple[str, ...] = ())
 
 @pytest.fixture(scope="module")
 def golden() -> Sums:
-    return json.loads(GOLDEN.read_text())
+    sums: Sums = json.loads(GOLDEN.read_text())
+    return sums
 
 
 def test_every_layout_has_a_golden_sum(golden: Sums) -> None:

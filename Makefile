@@ -5,8 +5,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 UV := $(shell command -v uv)
 INSTALL := $(if $(UV),uv pip install --quiet --python $(VENV)/bin/python,$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check)
-# `make setup CPU=1`: torch without CUDA, from this index (no hashes); everything else as it is pinned.
-CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# `make setup CPU=1 CPU_INDEX=URL`: torch without CUDA, from PyTorch's index of CPU wheels (no hashes); the rest as pinned.
 GPU_PACKAGES := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -17,7 +16,7 @@ export DVC_NO_ANALYTICS := true
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(READY) ## only make .venv with the exact pins (CPU=1: torch without CUDA); then `source .venv/bin/activate`
+setup: $(READY) ## only make .venv with the exact pins (CPU=1 CPU_INDEX=URL: torch without CUDA); then `source .venv/bin/activate`
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 	dvc repro
@@ -58,6 +57,7 @@ $(READY): requirements.lock pyproject.toml
 		{ echo "cytopipe needs Python 3.11.5 or later; call make PYTHON=python3.12, say"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 ifdef CPU
+	@test -n "$(CPU_INDEX)" || { echo "set CPU_INDEX to PyTorch's index of CPU wheels; its installation page names it"; exit 1; }
 	@echo "installing the pinned packages, torch without CUDA from $(CPU_INDEX)"
 	awk '/^[^ #]/ { pinned = $$0 !~ /$(GPU_PACKAGES)/ } pinned' requirements.lock > $(VENV)/requirements.lock
 	$(INSTALL) --require-hashes --no-deps -r $(VENV)/requirements.lock

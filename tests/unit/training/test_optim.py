@@ -77,7 +77,7 @@ def test_an_optimiser_follows_the_recipe_and_gets_only_trainable_parameters(
 def channels_last_network() -> nn.Module:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
+    network.to(memory_format=torch.channels_last)
     return network
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def many(draw: Callable[[np.random.Generator], float], count: int = 4000) -> np.
         (lambda rng: draws.dirichlet((0.7, 0.3, 1.2), rng)[0], stats.beta(0.7, 1.5)),
     ],
 )
-def test_numbers_follow_their_distribution(draw: Callable[[np.random.Generator], float], wanted: object) -> None:
+def test_numbers_follow_their_distribution(draw: Callable[[np.random.Generator], float], wanted: Any) -> None:
     assert stats.kstest(many(draw), wanted.cdf).pvalue > 0.001
 
 

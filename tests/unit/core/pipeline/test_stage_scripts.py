@@ -25,6 +25,7 @@ def test_every_script_explains_itself_without_torch_mlflow_or_parameters(root: P
 def test_stages_that_need_no_torch_do_not_import_it_at_work(root: Path, tmp_path: Path) -> None:
     (tmp_path / "workflow").symlink_to(root / "workflow")
     values = yaml.safe_load((root / "workflow/presets/tiny.yaml").read_text())
+    values["runtime"]["cpu"] = "native"  # one process for all: an instruction set is chosen before the first import
     values["datasets"]["tiny"]["source"] |= {"fields_per_class": 3, "cells_per_field": 1}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     command = [sys.executable, str(PROGRAMS / "light_stages.py"), str(root / "stages"), str(root / "tests")]

@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.datasets import Dataset
-from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Network, Segmenter
+from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.section import Name, Section, describe
+from cytopipe.core.params.starts import refuse_unfit_starts
 from cytopipe.errors import CytopipeError
 
 
@@ -87,10 +88,8 @@ class Params(Section):
             _known(f"datasets.{name}.segmenter", dataset.segmenter, self.segmenters)
         for name, segmenter in self.segmenters.items():
             _known(f"segmenters.{name}.dataset", segmenter.dataset, self.datasets)
-            self._require_donor(f"segmenters.{name}.pretrained", segmenter)
         for name, classifier in self.classifiers.items():
             _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
-            self._require_donor(f"classifiers.{name}.pretrained", classifier)
             if classifier.channels != "rgb":
                 self._refuse_masks_from_test_images(name, classifier)
         for name, screening in self.screenings.items():
@@ -98,14 +97,8 @@ class Params(Section):
             _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
+        refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers)
         return self
-
-    def _require_donor(self, key: str, network: Network) -> None:
-        """A network of the project that another starts from must be among the parameters, so that it is trained."""
-        for section in ("classifiers", "segmenters"):
-            parts = network.pretrained.parts
-            if parts[:2] == ("models", section) and len(parts) == 3:
-                _known(key, parts[2], getattr(self, section))
 
     def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:
         dataset = classifier.dataset

@@ -84,7 +84,7 @@ class AlexNetHEp2(nn.Module):
         if frozen:
             freeze_backbone(self, self.head)
         else:
-            self.apply(he)  # eleven layers without normalisation do not start to learn from torch's default
+            self.apply(he)  # nine layers without normalisation do not start to learn from torch's default
 
     @property
     def classifier_head(self) -> nn.Module:

@@ -103,7 +103,12 @@ def test_a_network_starts_from_another_one(donor: str) -> None:
             "a network cannot start from itself",
         ),
         (
-            starting(DONORS[1], datasets__twin=twin_of_tiny(), **{"classifiers__resnet-rgb__dataset": "twin"}),
+            starting(
+                DONORS[1],
+                screenings={},
+                datasets__twin=twin_of_tiny(),
+                **{"classifiers__resnet-rgb__dataset": "twin"},
+            ),
             "masks.pretrained: 'models/classifiers/resnet-rgb' was trained on the images of 'tiny', ",
         ),
     ],

@@ -50,8 +50,8 @@ def _refuse_test_images(
 ) -> None:
     same = config.dataset == network.dataset
     twin = not same and same_images(datasets[config.dataset].source, datasets[network.dataset].source)
-    folds = same and (getattr(network, "folds", 0) or getattr(network, "cross_fit", 0))
-    if twin or folds:
+    folds = getattr(network, "folds" if isinstance(network, Classifier) else "cross_fit", 0)
+    if twin or (same and folds):
         how = "which have another split" if twin else "all of which are tested here in folds"
         text = "{key}: '{donor}' was trained on the images of '{dataset}', {how}; start from a network of other images"
         raise PydanticCustomError(

@@ -74,6 +74,54 @@ def test_the_exported_schema_is_current() -> None:
     assert exported == schema(), "run: python workflow/export_schema.py"
 
 
+DONORS = ("models/segmenters/unet", "models/classifiers/resnet-rgb")
+
+
+def starting(donor: str, **changes: Any) -> dict[str, Any]:
+    """Changes of the tiny preset by which `masks` starts from another network."""
+    return {"classifiers__masks__pretrained": donor, **changes}
+
+
+def twin_of_tiny() -> dict[str, Any]:
+    """The dataset of the tiny preset."""
+    dataset: dict[str, Any] = tiny()["datasets"]["tiny"]
+    return dataset
+
+
+@pytest.mark.parametrize("donor", DONORS)
+def test_a_network_starts_from_another_one(donor: str) -> None:
+    assert parse_params(tiny(**starting(donor)), "params.yaml").classifiers["masks"].pretrained == Path(donor)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (starting("models/classifiers/resnet-rbg"), "did you mean: models/classifiers/resnet-rgb"),
+        (starting("models/classifiers/masks"), "classifiers.masks.pretrained: a network cannot start from itself"),
+        (
+            starting(DONORS[1], **{"classifiers__resnet-rgb__pretrained": "models/classifiers/masks"}),
+            "a network cannot start from itself",
+        ),
+        (
+            starting(
+                DONORS[1],
+                screenings={},
+                datasets__twin=twin_of_tiny(),
+                **{"classifiers__resnet-rgb__dataset": "twin"},
+            ),
+            "masks.pretrained: 'models/classifiers/resnet-rgb' was trained on the images of 'tiny', ",
+        ),
+    ],
+)
+def test_a_start_that_does_not_exist_or_saw_test_images_is_refused(changes: dict[str, Any], message: str) -> None:
+    assert message in fault(**changes)
+
+
+def test_no_fold_starts_from_a_network_that_saw_its_test_images() -> None:
+    changes = starting(DONORS[1], classifiers__masks__folds=3, segmenters__unet__cross_fit=3)
+    assert "all of which are tested here in folds" in fault(**changes)
+
+
 def test_presets_point_at_the_schema() -> None:
     for path in FILES:
         assert path.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA.as_posix()}\n")

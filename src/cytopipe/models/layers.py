@@ -111,6 +111,18 @@ def glorot(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def he(module: nn.Module) -> None:
+    """Initialise a convolution or linear layer before a ReLU (He normal, zero bias); for `nn.Module.apply`.
+
+    He et al. 2015, "Delving Deep into Rectifiers", arXiv:1502.01852. Without it, the signal of a deep network that has
+    no normalisation layers shrinks at every layer, and many epochs pass before it learns.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 def require_side(images: Tensor, side: int, network: str) -> None:
     """Raise CytopipeError unless images N x C x H x W have H = W = side, as a network with flattened maps needs."""
     height, width = images.shape[-2:]

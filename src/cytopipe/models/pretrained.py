@@ -99,7 +99,7 @@ def read_tensors(source: Path, data: bytes | None = None) -> State:
 def check_fit(tensors: Mapping[str, Tensor], model: Mapping[str, Tensor], where: str | Path) -> None:
     """Raise CytopipeError for the first key, in the model's order, that is missing, unexpected or of another shape."""
     for key in [*model, *(key for key in tensors if key not in model)]:
-        found, wanted = _shape(tensors.get(key)), _shape(model.get(key))
+        found, wanted = shape(tensors.get(key)), shape(model.get(key))
         if found != wanted:
             raise CytopipeError(
                 f"{key} is {found} in the file and {wanted} in the model",
@@ -108,7 +108,8 @@ def check_fit(tensors: Mapping[str, Tensor], model: Mapping[str, Tensor], where:
             )
 
 
-def _shape(tensor: Tensor | None) -> str:
+def shape(tensor: Tensor | None) -> str:
+    """The shape of a tensor for messages; a missing one is "absent"."""
     return "absent" if tensor is None else str(tuple(tensor.shape))
 
 
@@ -145,18 +146,16 @@ def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -
     for stem in _names(config.get("first_conv")):
         key = _rename(f"{stem}.weight", built)
         if key in state and key in target:
-            state[key] = _adapt(state[key], in_channels=target[key].shape[1])
+            state[key] = adapt_stem(state[key], target[key])
 
     heads = tuple(f"{head}." for head in _names(config.get("classifier")))
     untouched = [
-        key
-        for key in {**state, **target}
-        if key.startswith(heads) and _shape(state.get(key)) != _shape(target.get(key))
+        key for key in {**state, **target} if key.startswith(heads) and shape(state.get(key)) != shape(target.get(key))
     ]
     for key in untouched:
         log.info(
             "%s: the head %s is left as it is (%s in the file, %s in the model)",
-            *(where, key, _shape(state.pop(key, None)), _shape(target.pop(key, None))),
+            *(where, key, shape(state.pop(key, None)), shape(target.pop(key, None))),
         )
     check_fit(state, target, where)
     inner.load_state_dict(state, strict=False)
@@ -172,10 +171,10 @@ def _rename(key: str, built: set[str]) -> str:
     return f"{first}_{rest}" if f"{first}_{rest.partition('.')[0]}" in built else key
 
 
-def _adapt(stem: Tensor, in_channels: int) -> Tensor:
-    """Adapt an RGB stem to another number of input channels; a tensor that is not an RGB stem is unchanged."""
-    if stem.ndim != 4 or stem.shape[1] != 3 or in_channels == 3:
+def adapt_stem(stem: Tensor, like: Tensor) -> Tensor:
+    """Adapt an RGB stem to the input channels of another one; a tensor that is not an RGB stem is unchanged."""
+    if stem.ndim != 4 or stem.shape[1] != 3 or like.ndim != 4 or like.shape[1] == 3:
         return stem
     from cytopipe.models.without_compiler import timm
 
-    return timm.models.adapt_input_conv(in_channels, stem)
+    return timm.models.adapt_input_conv(like.shape[1], stem)

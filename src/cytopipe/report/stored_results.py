@@ -16,7 +16,13 @@ from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
-PRETRAINED = "starts from ImageNet weights"
+
+
+def start_of(pretrained: Path) -> str | None:
+    """The note of a network that starts from other than random weights, which `pretrained` of params.yaml names."""
+    if pretrained == RANDOM_WEIGHTS:
+        return None
+    return f"starts from `{pretrained.name}`" if pretrained.parts[0] == "models" else "starts from ImageNet weights"
 
 
 class Result(BaseModel):
@@ -137,7 +143,7 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
         details = SegmenterDetails.read(root / paths.segmenter(name).details)
         if details.images:
             split = params.datasets[segmenter.dataset].split.kind
-            note = PRETRAINED if segmenter.pretrained != RANDOM_WEIGHTS else None
+            note = start_of(segmenter.pretrained)
             for metric in gated("segmentation"):
                 found = details.metrics[metric.key]
                 if found.value is not None:
@@ -179,5 +185,5 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                     folds=details.folds.count if details.folds else None,
                     fold_mean=spread.mean if spread else None,
                     fold_sd=spread.sd if spread else None,
-                    note=PRETRAINED if classifier.pretrained != RANDOM_WEIGHTS else None,
+                    note=start_of(classifier.pretrained),
                 )

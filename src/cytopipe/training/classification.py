@@ -10,7 +10,8 @@ from torch import nn
 from cytopipe.core.params import Classifier
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.heads import build_classifier
-from cytopipe.models.pretrained import Normalisation, load_pretrained
+from cytopipe.models.pretrained import Normalisation
+from cytopipe.models.transfer import load_first_weights
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import CHANNEL_COUNT, ModelSpec
 from cytopipe.training.compiling import compiled
@@ -112,7 +113,7 @@ def make_classifier(
     )
     chosen = config.normalisation
     given = Normalisation(chosen.mean, chosen.std) if chosen else None
-    colours = load_pretrained(model, config.pretrained, normalisation=given)
+    colours = load_first_weights(model, config.pretrained, normalisation=given)
     # Mask channels are 0 or 1; normalised to -1 or 1, they have the scale that the stem expects.
     masks = count - len(colours.mean)
     spec = ModelSpec(

@@ -21,8 +21,9 @@ from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
 from cytopipe.inference.segment import HEADS, join_heads
 from cytopipe.models.determinism import seed_epoch
-from cytopipe.models.pretrained import Normalisation, load_pretrained
+from cytopipe.models.pretrained import Normalisation
 from cytopipe.models.registry import build
+from cytopipe.models.transfer import load_first_weights
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
 from cytopipe.training.compiling import compiled
@@ -157,7 +158,7 @@ def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None
     model = build(config.architecture, **config.arguments)
     chosen = config.normalisation
     given = Normalisation(chosen.mean, chosen.std) if chosen else None
-    normalisation = load_pretrained(model, config.pretrained, normalisation=given)
+    normalisation = load_first_weights(model, config.pretrained, normalisation=given)
     spec = ModelSpec(
         task="segmentation",
         architecture=config.architecture,

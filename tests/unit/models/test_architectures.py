@@ -153,3 +153,9 @@ def test_both_variants_share_their_weights_and_agree_on_a_map_of_one_position() 
     one = images(5, 32, 32)
     assert torch.allclose(faithful(one), corrected(one), atol=1e-6)
     assert not torch.allclose(faithful(images(5)), corrected(images(5)), atol=1e-6)
+
+
+def test_alexnet_starts_as_he_proposed_if_all_of_it_is_trained() -> None:
+    trained, frozen = (build("alexnet_hep2", width=16, frozen=frozen) for frozen in (False, True))
+    for network, deviation in ((trained, (2 / 1024) ** 0.5), (frozen, (1 / 3 / 1024) ** 0.5)):
+        assert float(network.get_parameter("head.4.weight").detach().std()) == pytest.approx(deviation, rel=0.05)

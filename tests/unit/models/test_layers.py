@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cytopipe.models.layers import CBAM, AttentionGate, SqueezeExcitation, adaptive_mean, glorot
+from cytopipe.models.layers import CBAM, AttentionGate, SqueezeExcitation, adaptive_mean, glorot, he
 from cytopipe.models.registry import count_parameters
 
 
@@ -86,3 +86,14 @@ def test_glorot_draws_weights_within_its_bound_and_sets_biases_to_zero() -> None
         layer.apply(glorot)
         assert 0.8 * bound < layer.weight.abs().max() <= bound
         assert layer.bias is not None and not layer.bias.any()
+
+
+def test_he_keeps_the_signal_of_a_deep_network_without_normalisation() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(*[part for _ in range(9) for part in (nn.Linear(256, 256), nn.ReLU())])
+    signal = torch.randn(64, 256)
+    vanished = network(signal).square().mean()
+    kept = network.apply(he)(signal).square().mean()
+    assert vanished < 0.01 * kept
+    assert 0.2 < kept / signal.square().mean() < 5
+    assert all(not layer.bias.any() for layer in network if isinstance(layer, nn.Linear))

@@ -146,6 +146,14 @@ def test_pretrained_weights_are_an_input_of_the_training(
     assert users == [f"train_{section.removesuffix('s')}@{name}"]
 
 
+def test_a_network_that_another_starts_from_is_trained_before_it(project: Make, tiny: dict[str, Any]) -> None:
+    donor = "models/segmenters/unet"
+    tiny["classifiers"]["masks"]["pretrained"] = donor
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    assert donor in rules["train_classifier@masks"].inputs
+    assert donor in [out.path for out in rules["train_segmenter@unet"].outputs]
+
+
 def test_a_faulty_parameter_is_named_before_anything_runs(project: Make, tiny: dict[str, Any]) -> None:
     tiny["classifiers"]["masks"]["dataset"] = "tyni"
     with pytest.raises(CytopipeError, match=r"there is no 'tyni'; did you mean: tiny"):

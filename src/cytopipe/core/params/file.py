@@ -14,6 +14,7 @@ from cytopipe.core.params.datasets import Dataset
 from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.section import Name, Section, describe
+from cytopipe.core.params.starts import refuse_unfit_starts
 from cytopipe.errors import CytopipeError
 
 Cpu = Literal["portable", "native"]
@@ -85,7 +86,7 @@ class Params(Section):
                     raise PydanticCustomError(
                         "pretrained",
                         "{key}: must be given: {none} for random weights, {hub} for those of timm's hub, "
-                        "or a .safetensors file",
+                        "a .safetensors file, or models/classifiers/<name>",
                         {"key": f"{section}.{name}.pretrained", "none": str(RANDOM_WEIGHTS), "hub": str(HUB_WEIGHTS)},
                     )
         return self
@@ -105,6 +106,7 @@ class Params(Section):
             _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
+        refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers)
         return self
 
     def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:

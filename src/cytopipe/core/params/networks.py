@@ -32,7 +32,8 @@ class Network(Section):
     pretrained: Path = Field(
         RANDOM_WEIGHTS,
         description=f"the first weights; must be given: {RANDOM_WEIGHTS} for random ones, {HUB_WEIGHTS} for those of "
-        "timm's hub, or a local .safetensors file",
+        "timm's hub, a local .safetensors file, or models/classifiers/<name> or models/segmenters/<name> to start from "
+        "another network of the project, which is trained before",
     )
 
     @field_validator("pretrained", mode="before")

@@ -15,7 +15,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from cytopipe.models.heads import freeze_backbone
-from cytopipe.models.layers import adaptive_mean, require_at_least
+from cytopipe.models.layers import adaptive_mean, he, require_at_least
 from cytopipe.models.registry import Probability, register
 
 SMALLEST = 63  # side of the smallest image that leaves one position after the last pooling, pixels
@@ -30,7 +30,8 @@ class AlexNetHEp2(nn.Module):
         num_classes: number of logits.
         in_channels: channels of the image.
         width: filters of the first convolution; all other widths follow in AlexNet's proportions.
-        frozen: whether the convolutions are frozen; False trains them too.
+        frozen: whether the convolutions are frozen; False trains them too, from He's initialisation if no weights are
+            given.
         dropout: dropout probability before each of the first three dense layers.
     """
 
@@ -82,6 +83,8 @@ class AlexNetHEp2(nn.Module):
         )
         if frozen:
             freeze_backbone(self, self.head)
+        else:
+            self.apply(he)  # nine layers without normalisation do not start to learn from torch's default
 
     @property
     def classifier_head(self) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_networks_without_a_timm_backbone_start_from_their_own_class() -> None:
         (("cell_background", {}), "built on CellBackground"),
     ],
 )
-def test_another_backbone_is_refused(donor: tuple[str, dict[str, object]], message: str) -> None:
+def test_another_backbone_is_refused(donor: tuple[str, dict[str, Any]], message: str) -> None:
     model = network("resnet50_frozen", backbone="test_resnet")
     with pytest.raises(CytopipeError, match=message):
         transfer(network(donor[0], 2, **donor[1]), model, "models/classifiers/donor")

@@ -114,8 +114,8 @@ def main(
                 results["noop"] = noop.measure(project, folder, rounds)
                 _show("nothing to do: over the bare engine", results["noop"])
     if write:
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # parts that were not measured now stay
+        RESULTS.write_text(json.dumps(known | results, indent=2) + "\n")
         print(f"written: {RESULTS.relative_to(ROOT)}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOADER = "cytopipe.deploy.mlflow.classifier"
 # The imports of the inference code; tests/unit/deploy/mlflow/test_package.py derives this list.
 RUNTIME = (
+    "joblib",
     "numpy",
     "opencv-python-headless",
     "pandas",
@@ -29,6 +30,7 @@ RUNTIME = (
     "PyYAML",
     "safetensors",
     "scipy",
+    "threadpoolctl",
     "timm",
     "torch",
     "torchvision",

@@ -50,7 +50,7 @@ EDITS = {
     "runtime.num_workers": (0, set(), set()),
     "tracking.experiment": ("another", set(), set()),
     GATE: (None, set(), set()),
-    LIBRARY: (None, {"compare"}, FROM_THE_SEGMENTER_ON),
+    LIBRARY: (None, {"compare"}, {"compare", "report"}),
     TEMPLATE: (None, {"report"}, {"report"}),
     WEIGHTS: (None, {"train_segmenter@unet", *TRAINED}, FROM_THE_SEGMENTER_ON),
 }

@@ -6,11 +6,13 @@ import csv
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cytopipe.core.pipeline.processor import features, is_portable, pins
 from cytopipe.results.classifier import ClassifierDetails
 
 if TYPE_CHECKING:
@@ -50,12 +52,17 @@ def images_of(project: Project) -> dict[str, Path]:
         return {row["id"]: organized / row["path"] for row in csv.DictReader(file) if row["split"] == "test"}
 
 
+def pinned() -> dict[str, str]:
+    """The instruction set that the preset tiny trains with; a server takes its machine's own unless it is told."""
+    return pins(features(), version("numpy")) if is_portable(features()) else {}
+
+
 def served(project: Project, images: list[Path], folder: Path) -> list[dict[str, Any]]:
     """The predictions of a project's registered winner for image files, made in another folder."""
     done = subprocess.run(
         [sys.executable, "-c", USE, f"sqlite:///{project.folder / 'mlflow.db'}"],
         cwd=folder,
-        env=project.environment,
+        env=project.environment | pinned(),
         input=json.dumps([str(path) for path in images]),
         capture_output=True,
         text=True,

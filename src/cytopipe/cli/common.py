@@ -57,18 +57,14 @@ def clear_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def prepare(device: DeviceName, threads: int | None, folder: Path | None = None) -> torch.device:
-    """Set the number of threads, the instruction set and deterministic kernels as in training; choose the device.
+def fix_processor(threads: int | None, folder: Path | None = None) -> int:
+    """Set the number of threads and the instruction set as in training, and return the number.
 
-    Call it before numpy and torch are imported, because they read these settings only once.
+    Call it before numpy, OpenCV or torch is imported, because they read these settings only once.
 
     Args:
-        device: value of --device.
         threads: value of --threads; None takes the number recorded in the model, or one per core if there is none.
         folder: model folder, whose training decides the instruction set; of a folder of models, any portable one does.
-
-    Raises:
-        CytopipeError: CUDA was requested but is not available.
     """
     from cytopipe.core.pipeline.processor import fix
 
@@ -76,6 +72,20 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
     models = [model] if model or not folder else [_recorded(file.parent) for file in folder.glob("*/model.json")]
     count = threads or (model and model.num_threads) or usable_cores()
     fix(count, "portable" if any(one and one.cpu == "portable" for one in models) else "native")
+    return count
+
+
+def prepare(device: DeviceName, threads: int | None, folder: Path | None = None) -> torch.device:
+    """Like `fix_processor`, which may have been called before; also choose deterministic kernels and the device.
+
+    Args:
+        device: value of --device.
+        threads, folder: as in `fix_processor`.
+
+    Raises:
+        CytopipeError: CUDA was requested but is not available.
+    """
+    count = fix_processor(threads, folder)
 
     from cytopipe.models.determinism import choose_device, make_deterministic
 

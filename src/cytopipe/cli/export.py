@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cytopipe.cli.common import AsJson, Debug, Threads, clear_errors, prepare, print_json, print_table
+from cytopipe.cli.common import AsJson, Debug, Threads, clear_errors, fix_processor, prepare, print_json, print_table
 from cytopipe.deploy.onnx import TOLERANCE, require_packages
 from cytopipe.errors import CytopipeError
 
@@ -82,6 +82,8 @@ def command(
             raise CytopipeError(
                 "the file exists", where=file, hint="choose another --out, or overwrite it with --force"
             )
+        fix_processor(threads, model)
+
         from cytopipe.inference.image_paths import list_images
 
         named = [Path(path) for path in list_images(images)] if images else None

@@ -20,6 +20,7 @@ from cytopipe.cli.common import (
     Device,
     Threads,
     clear_errors,
+    fix_processor,
     prepare,
     print_json,
     print_table,
@@ -96,6 +97,8 @@ def command(
     if force and out is None:
         raise typer.BadParameter("--force needs --out FILE: it overwrites that file")
     with clear_errors(debug), ExitStack() as stack:
+        fix_processor(threads, model)
+
         from cytopipe.inference.image_paths import list_images
 
         listed = list_images(images, column)

@@ -17,6 +17,7 @@ from cytopipe.cli.common import (
     Device,
     Threads,
     clear_errors,
+    fix_processor,
     prepare,
     print_json,
     print_table,
@@ -121,6 +122,8 @@ def command(
     if box is not None and patches is None:
         raise typer.BadParameter("--box needs --patches")
     with clear_errors(debug):
+        fix_processor(threads, model or segmenter or patches)
+
         from cytopipe.inference.image_paths import list_images
 
         listed = [Path(name) for name in list_images(fields)]

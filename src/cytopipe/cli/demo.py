@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cytopipe.cli.common import Debug, Device, Threads, clear_errors, fix_processor, prepare
+from cytopipe.cli.common import Debug, Device, Threads, clear_errors, prepare
 
 MODELS = Path("models/classifiers")
 HOST = "127.0.0.1"
@@ -51,8 +51,6 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with clear_errors(debug):
         require_local(host)
-
-        fix_processor(threads, models)
 
         from cytopipe.app.server import check_port, require_gradio, serve
 

@@ -134,8 +134,10 @@ def test_closing_ends_all_writing(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == written and len(written) < 100
 
 
+# A process that was started in the background of a shell ignores Ctrl-C, and so would what it starts.
 SCRIPT = """
-import sys, time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from functools import partial
 from cytopipe.core.io import workers
 

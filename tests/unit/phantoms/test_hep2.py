@@ -143,7 +143,7 @@ def test_a_nuclear_membrane_is_brighter_at_the_rim_than_a_homogeneous_nucleus(ph
         return float(picture[(depth > 1) & (depth < 5)].mean() / picture[depth > 9].mean())
 
     rims = {n: [rim_over_middle(p) for p in flat(pictures(phantom, n, 40, 2))] for n in ("NuMem", "Homogeneous")}
-    assert np.median(rims["NuMem"]) > 1.05 * np.median(rims["Homogeneous"])
+    assert np.median(rims["NuMem"]) > 1.09 * np.median(rims["Homogeneous"])
     assert np.quantile(rims["Homogeneous"], 0.9) > np.quantile(rims["NuMem"], 0.1)
 
 
@@ -156,7 +156,7 @@ def test_speckled_nuclei_are_more_uneven_than_homogeneous_ones(phantom: Hep2) ->
         [unevenness(p) for p in flat(pictures(phantom, name, 20, 2))] for name in ("Speckled", "Homogeneous")
     )
     assert np.median(rough) > 1.25 * np.median(even)
-    assert np.quantile(even, 0.95) > np.quantile(rough, 0.05)  # but they overlap
+    assert np.quantile(even, 0.92) > np.quantile(rough, 0.08)  # but they overlap
 
 
 def test_cells_of_one_specimen_resemble_each_other(phantom: Hep2) -> None:

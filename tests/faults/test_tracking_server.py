@@ -21,6 +21,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    # Stores are given up by address, and the system hands out the port of an earlier test again.
+    monkeypatch.setattr("cytopipe.core.pipeline.tracking.tracker._given_up", set())
 
 
 def _train(root: Path, epochs: int = 3) -> Iterator[int]:

@@ -13,8 +13,8 @@ from cytopipe.deploy.onnx.convert import to_onnx
 from cytopipe.deploy.onnx.export import time_export
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
-from cytopipe.inference.predictor import Predictor
 from cytopipe.models.determinism import make_deterministic
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import make_classifier
 from cytopipe.training.segmentation import make_segmenter

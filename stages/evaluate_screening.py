@@ -10,8 +10,8 @@ def run(stage: Stage) -> None:
     """Write results/screenings/<name>/."""
     from cytopipe.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
-    from cytopipe.inference.predictor import Predictor
     from cytopipe.models.determinism import prepare
+    from cytopipe.models.inference.predictor import Predictor
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
     from cytopipe.screening.annotated import held_out_fields

@@ -10,9 +10,9 @@ from cytopipe.data.manifest import read_manifest, write_manifest
 
 def run(stage: Stage) -> None:
     """Fill data/masks/<dataset>/."""
-    from cytopipe.inference.masks import generate_masks
     from cytopipe.models.bundle import copy_segmenter
     from cytopipe.models.determinism import prepare
+    from cytopipe.models.inference.masks import generate_masks
 
     dataset = stage.params.datasets[stage.item]
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     "errors", "paths", "core", "core.params", "core.io", "core.pipeline",  # what everything stands on
     "sources", "data.imaging", "adapters", "data",     # from a publisher's files to tensors
-    "metrics", "plotting", "results",                  # numbers, figures, the contracts between stages
-    "models", "inference", "training",                 # networks
+    "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
+    "models", "models.inference", "training",          # networks
     "evaluation", "gate", "verify", "screening", "explain", "audit", "report",  # what people look at
     "deploy", "presets", "app", "cli",                 # how it is used
 )  # fmt: skip

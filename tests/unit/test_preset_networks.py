@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.params import RANDOM_WEIGHTS, Classifier, Dataset, Segmenter, load_params
-from cytopipe.inference.classify import input_transform
 from cytopipe.models.heads import train_mode
+from cytopipe.models.inference.classify import input_transform
 from cytopipe.paths import PRESETS
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Batch, Labelled

@@ -14,8 +14,8 @@ from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.data.imaging.drawing import outlined
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import heat_over
-from cytopipe.inference.predictor import Prediction, Predictor
 from cytopipe.models.decision_rule import calibrate
+from cytopipe.models.inference.predictor import Prediction, Predictor
 from cytopipe.results.model_spec import ModelSpec
 
 SIDE = 384  # longer side of a displayed picture, pixels

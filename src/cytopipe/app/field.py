@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.fields import open_field
 from cytopipe.screening.outputs import Tally, write_field

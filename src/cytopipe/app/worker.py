@@ -14,7 +14,7 @@ from cytopipe.app import cell, field
 from cytopipe.app.cell import CellResult
 from cytopipe.app.detectors import DetectorChoice
 from cytopipe.app.field import FieldResult
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 
 CACHED_MODELS = 8  # the most recently used
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cytopipe.audit.linear_probe import ProbeResult
-from cytopipe.plotting.figures import figure
+from cytopipe.metrics.plotting.figures import figure
 from cytopipe.results.audit import Verdict
 
 COLOURS: dict[str, str] = {"ok": "#8a94a6", "warning": "#d9a441", "fail": "#c8553d", "reference": "#1f5fbf"}

@@ -84,7 +84,7 @@ def command(
             )
         fix_processor(threads, model)
 
-        from cytopipe.inference.image_paths import list_images
+        from cytopipe.models.inference.image_paths import list_images
 
         named = [Path(path) for path in list_images(images)] if images else None
         prepare("cpu", threads, model)

@@ -28,8 +28,8 @@ from cytopipe.cli.common import (
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
-    from cytopipe.inference.image_files import FilePredictor
-    from cytopipe.inference.prediction_table import Row, Table
+    from cytopipe.models.inference.image_files import FilePredictor
+    from cytopipe.models.inference.prediction_table import Row, Table
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder of a classifier, models/classifiers/NAME.")]
 Images = Annotated[
@@ -99,17 +99,17 @@ def command(
     with clear_errors(debug), ExitStack() as stack:
         fix_processor(threads, model)
 
-        from cytopipe.inference.image_paths import list_images
+        from cytopipe.models.inference.image_paths import list_images
 
         listed = list_images(images, column)
         if overlay is not None:
             _refuse_pictures_among_images(overlay, [*images, *listed])
         where = prepare(device, threads, model)
 
-        from cytopipe.inference.image_files import FilePredictor
-        from cytopipe.inference.prediction_table import Table
-        from cytopipe.inference.predictor import Predictor
         from cytopipe.models.files import model_id
+        from cytopipe.models.inference.image_files import FilePredictor
+        from cytopipe.models.inference.prediction_table import Table
+        from cytopipe.models.inference.predictor import Predictor
 
         predictor = Predictor.load(model, where, segmenter)
         if segmenter is not None and predictor.segmentation is None:
@@ -162,7 +162,7 @@ def _run(work: FilePredictor, images: list[str], table: Table | None, as_json: b
     """Predict, write and print; the rows go to standard output unless a table or the counts take their place."""
     from tqdm import tqdm
 
-    from cytopipe.inference.prediction_table import to_csv, to_json
+    from cytopipe.models.inference.prediction_table import to_csv, to_json
 
     tally = _Tally(work.predictor.classes)
     stdout = _as_utf8(sys.stdout)

@@ -27,7 +27,7 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     import torch
 
-    from cytopipe.inference.predictor import Predictor
+    from cytopipe.models.inference.predictor import Predictor
     from cytopipe.screening.detectors import CellDetector
     from cytopipe.screening.fields import Field
     from cytopipe.screening.outputs import Tally
@@ -124,7 +124,7 @@ def command(
     with clear_errors(debug):
         fix_processor(threads, model or segmenter or patches)
 
-        from cytopipe.inference.image_paths import list_images
+        from cytopipe.models.inference.image_paths import list_images
 
         listed = [Path(name) for name in list_images(fields)]
         where = prepare(device, threads, model or segmenter or patches)
@@ -156,7 +156,7 @@ def _detector(
 
 
 def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
-    from cytopipe.inference.predictor import Predictor
+    from cytopipe.models.inference.predictor import Predictor
 
     return Predictor.load(model, device) if model else None
 

@@ -17,9 +17,9 @@ from cytopipe.explain.attribution import Attribution, Maps
 from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.explain.selection import MEASURED, predictions_of, select_measured, select_shown, spread
-from cytopipe.inference.classify import input_transform
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.inference.classify import input_transform
 from cytopipe.models.transforms import COLOURS, InputTransform
 from cytopipe.results.predictions import Prediction
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import torch
 
 from cytopipe.explain.attribution import BLACK, GRAD_CAM, Attribution, Maps
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.predictor import Prediction, Predictor
 
 WANTED = (BLACK, GRAD_CAM)  # exact and cheap; the stage `explain` compares them with the other methods
 STEPS = 100  # of integrated gradients

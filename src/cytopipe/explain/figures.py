@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from cytopipe.data.imaging.drawing import REGION_COLOURS
 from cytopipe.explain.names import METHOD_COLOURS, TITLES
-from cytopipe.plotting.figures import figure
+from cytopipe.metrics.plotting.figures import figure
 
 PIXELS = "pixels"  # listed among the methods: each region's share of the image
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from cytopipe.data.imaging.drawing import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
-from cytopipe.inference.predictor import Prediction
+from cytopipe.models.inference.predictor import Prediction
 
 SMALLEST, LARGEST = 360, 1000  # limits of the longer side of a shown image, pixels
 HEAD, EDGE, GAP, LINE = 64, 12, 10, 18  # heights and distances, pixels

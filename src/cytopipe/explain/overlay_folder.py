@@ -14,7 +14,7 @@ from cytopipe.data.imaging.decode import opened, read_rgb
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import overlay, overlay_names
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.predictor import Prediction, Predictor
 
 _KEY = "cytopipe"  # key of the text in a PNG that notes what it shows
 

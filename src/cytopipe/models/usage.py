@@ -55,7 +55,7 @@ or in Python:
     import torch
     from pathlib import Path
     from cytopipe.data.imaging.decode import read_rgb
-    from cytopipe.inference.predictor import Predictor
+    from cytopipe.models.inference.predictor import Predictor
 
     predictor = Predictor.load(Path("."), torch.device("cpu"))
     image, _ = read_rgb(Path("example_0.png"))

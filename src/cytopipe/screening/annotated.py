@@ -14,6 +14,7 @@ from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.detection import ScreenedField
+from cytopipe.metrics.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from cytopipe.metrics.screening import (
     COUNT_COLUMNS,
     PR_COLUMNS,
@@ -24,7 +25,6 @@ from cytopipe.metrics.screening import (
     precision_recall_rows,
     worst_median_best,
 )
-from cytopipe.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
 
 

@@ -18,8 +18,8 @@ from scipy import ndimage
 
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.folder import load_model
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of

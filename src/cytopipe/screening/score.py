@@ -12,8 +12,8 @@ import torch
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Predictor
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.registry import validate_arguments
 from cytopipe.screening.annotated import ScreeningResult
 from cytopipe.screening.detectors import CellDetector

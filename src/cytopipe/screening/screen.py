@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.predictor import Prediction, Predictor
 from cytopipe.screening.cells import DetectedCell, with_margin
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
 from cytopipe.screening.fields import Field

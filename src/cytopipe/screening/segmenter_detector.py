@@ -17,8 +17,8 @@ import torch
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.data.imaging.sliding_window import starts, stitch
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.segment import HEADS, Segmentation
 from cytopipe.models.folder import load_model
+from cytopipe.models.inference.segment import HEADS, Segmentation
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field

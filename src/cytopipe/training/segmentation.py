@@ -19,8 +19,8 @@ from cytopipe.data.imaging.sliding_window import cut
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.segment import HEADS, join_heads
 from cytopipe.models.determinism import seed_epoch
+from cytopipe.models.inference.segment import HEADS, join_heads
 from cytopipe.models.pretrained import Normalisation
 from cytopipe.models.registry import build
 from cytopipe.models.transfer import load_first_weights

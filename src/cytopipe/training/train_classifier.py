@@ -12,8 +12,8 @@ import torch
 from cytopipe.core.params import Classifier
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import join, load_all, load_split
-from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.files import fold_part, seed_part
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import ClassificationTask, make_classifier

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from cytopipe.core.io.tables import write_table
-from cytopipe.plotting.figures import curves
+from cytopipe.metrics.plotting.figures import curves
 from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch

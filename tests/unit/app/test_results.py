@@ -17,7 +17,7 @@ from cytopipe.app.detectors import detector_choices
 from cytopipe.app.worker import Worker
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK, GRAD_CAM, GUIDED
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 from made_models import CELLS, draw_field, make_models
 
 CPU = torch.device("cpu")

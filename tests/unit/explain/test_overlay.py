@@ -16,7 +16,7 @@ from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import EDGE, HEAD, LINE, overlay, overlay_names
 from cytopipe.explain.overlay_folder import OverlayFolder
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.predictor import Prediction, Predictor
 from fixture_types import SaveClassifier, SaveImage
 
 CPU = torch.device("cpu")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cytopipe.metrics.detection import ScreenedField
+from cytopipe.metrics.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from cytopipe.metrics.screening import (
     PR_COLUMNS,
     count_rows,
@@ -18,7 +19,6 @@ from cytopipe.metrics.screening import (
     precision_recall_rows,
     worst_median_best,
 )
-from cytopipe.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from made_fields import field, found, true
 
 CLASSES = ("a", "b", "c")

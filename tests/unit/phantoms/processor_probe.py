@@ -59,7 +59,7 @@ def otsu_masks() -> str:
     import torch
 
     from cytopipe.core.params import View
-    from cytopipe.inference.segment import Segmentation
+    from cytopipe.models.inference.segment import Segmentation
     from cytopipe.models.registry import build
     from cytopipe.models.transforms import InputTransform
 

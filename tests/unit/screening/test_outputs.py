@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.fields import Field
 from cytopipe.screening.outputs import output_names, write_field

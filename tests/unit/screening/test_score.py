@@ -13,8 +13,8 @@ from PIL import Image
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedCell, AnnotatedField
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Predictor
 from cytopipe.models.folder import save_model
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.score import load_detector, screen_fields

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.cells import overlap, with_margin
 from cytopipe.screening.fields import Field
 from cytopipe.screening.screen import screen

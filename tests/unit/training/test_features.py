@@ -14,9 +14,9 @@ from torch import nn
 from cytopipe.core.params import Classifier, Training
 from cytopipe.data.tensors import open_array
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.folder import load_model, save_model
 from cytopipe.models.heads import freeze_backbone
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training import train_classifier

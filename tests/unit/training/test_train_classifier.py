@@ -15,10 +15,10 @@ from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import load_all
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classifier.evaluate import evaluate
-from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.training import train_classifier as module
 from cytopipe.training.data import Labelled
 from cytopipe.training.loop import Epoch

@@ -21,7 +21,7 @@ from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
-    from cytopipe.inference.predictor import Prediction, Predictor
+    from cytopipe.models.inference.predictor import Prediction, Predictor
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> CellClassifier:
@@ -34,8 +34,8 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ce
     Raises:
         CytopipeError: the folder is damaged or not a classifier, or the device is not available.
     """
-    from cytopipe.inference.predictor import Predictor
     from cytopipe.models.determinism import choose_device
+    from cytopipe.models.inference.predictor import Predictor
 
     device = choose_device((model_config or {}).get("device", "auto"))
     return CellClassifier(Predictor.load(Path(path), device))

@@ -19,9 +19,9 @@ from cytopipe.deploy.onnx.runtime import Session, Timing, time_both
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import FOLDS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id, whole_folder
 from cytopipe.models.folder import load_model
+from cytopipe.models.inference.predictor import Predictor
 
 NOISE = 5  # number of random images; odd, so that the last pair is incomplete
 TIMED = (1, 32)  # batch sizes to time

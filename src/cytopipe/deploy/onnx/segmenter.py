@@ -12,9 +12,9 @@ from torch import nn
 from cytopipe.data.imaging.masks import from_probabilities
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.segment import Segmentation, join_heads
-from cytopipe.inference.tta import ORIENTED, turn
-from cytopipe.inference.windows import Windows
+from cytopipe.models.inference.segment import Segmentation, join_heads
+from cytopipe.models.inference.tta import ORIENTED, turn
+from cytopipe.models.inference.windows import Windows
 from cytopipe.models.transforms import COLOURS
 from cytopipe.results.model_spec import ModelSpec
 

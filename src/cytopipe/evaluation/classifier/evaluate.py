@@ -18,7 +18,6 @@ from cytopipe.data.tensors import Items, Stack, load_all, load_split
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classifier.decision_rule import calibrate, evaluate_decision_rule
 from cytopipe.evaluation.classifier.undefined_metrics import undefined_metrics, why_no_operating_point
-from cytopipe.inference.classify import class_probabilities, input_transform
 from cytopipe.metrics import curves
 from cytopipe.metrics.classification import (
     LEVEL,
@@ -29,12 +28,13 @@ from cytopipe.metrics.classification import (
     per_class,
     spread_of_seeds,
 )
+from cytopipe.metrics.plotting import curve_figures, figures
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold, rule_of
 from cytopipe.models.files import model_id, seed_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.registry import count_parameters
-from cytopipe.plotting import curve_figures, figures
 from cytopipe.results.classifier import ClassifierDetails, ClassScores, IntervalMethod
 from cytopipe.results.contract import Record
 from cytopipe.results.headline import Headline

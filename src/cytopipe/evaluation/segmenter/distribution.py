@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.plotting.figures import SERIES, figure, note
 from cytopipe.metrics.registry import of_task
 from cytopipe.metrics.segmentation import DISTANCE, MEASURES, PARTS
-from cytopipe.plotting.figures import SERIES, figure, note
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.segmenter import SegmenterDetails
 

@@ -12,8 +12,8 @@ from torch import nn
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
-from cytopipe.inference.segment import Segmentation
 from cytopipe.metrics.segmentation import distances_of_parts, overlap_of_parts
+from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cytopipe.deploy.mlflow.classifier import _as_trained
 from cytopipe.deploy.mlflow.package import write_package
-from cytopipe.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Predictor
 from fixture_types import SaveClassifier
 
 COLUMNS = ["predicted", "p_bad", "p_good", "confidence", "uncertain", "abnormal", "error"]
@@ -91,7 +91,7 @@ def test_batches_and_columns_are_those_of_predict(
 ) -> None:
     """Results depend slightly on batch composition, so equal results in small batches show that batches are equal."""
     from cytopipe.deploy.mlflow.classifier import _load_pyfunc
-    from cytopipe.inference.image_files import FilePredictor
+    from cytopipe.models.inference.image_files import FilePredictor
 
     folder = make_model(tmp_path / "model")
     contents = [files[0], b"no image", *files]

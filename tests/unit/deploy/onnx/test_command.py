@@ -18,7 +18,7 @@ from cytopipe.cli import app
 from cytopipe.cli.export import default_name
 from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.imaging.masks import encode_mask
-from cytopipe.inference.segment import Segmentation
+from cytopipe.models.inference.segment import Segmentation
 from fixture_types import SaveModel
 
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)

@@ -20,8 +20,8 @@ from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.onnx import PACKAGES, convert, require_packages
 from cytopipe.deploy.onnx.export import Exported, example_paths, open_source, time_export, to_checked_onnx
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Predictor
 from cytopipe.models.files import model_id
+from cytopipe.models.inference.predictor import Predictor
 from fixture_types import SaveModel
 
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)

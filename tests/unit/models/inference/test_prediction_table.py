@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.prediction_table import Row, Table, columns_of, failed_row, predicted_row, to_csv, to_json
-from cytopipe.inference.predictor import Prediction
+from cytopipe.models.inference.prediction_table import (
+    Row,
+    Table,
+    columns_of,
+    failed_row,
+    predicted_row,
+    to_csv,
+    to_json,
+)
+from cytopipe.models.inference.predictor import Prediction
 
 CLASSES = ("bad", "good")
 COLUMNS = columns_of(CLASSES, has_abnormal=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.image_paths import list_images
+from cytopipe.models.inference.image_paths import list_images
 
 
 @pytest.fixture(autouse=True)

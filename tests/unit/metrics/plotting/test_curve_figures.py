@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from cytopipe.metrics import curves
-from cytopipe.plotting import curve_figures
+from cytopipe.metrics.plotting import curve_figures
 
 TRUTH = np.array([0, 1, 2, 0, 1, 2])
 SCORES = np.random.default_rng(0).dirichlet(np.ones(3), 6)

@@ -10,12 +10,12 @@ import torch
 
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.classify import class_probabilities, input_transform
-from cytopipe.inference.predictor import Predictor
-from cytopipe.inference.segment import Segmentation
 from cytopipe.models.bundle import copy_segmenter, example_images
 from cytopipe.models.files import examples_of, model_id
 from cytopipe.models.folder import save_model
+from cytopipe.models.inference.classify import class_probabilities, input_transform
+from cytopipe.models.inference.predictor import Predictor
+from cytopipe.models.inference.segment import Segmentation
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from cytopipe.core.params import View
-from cytopipe.inference.segment import Segmentation
 from cytopipe.models.folder import save_model
+from cytopipe.models.inference.segment import Segmentation
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import ModelSpec

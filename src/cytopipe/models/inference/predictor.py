@@ -17,13 +17,13 @@ from torch import nn
 
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.classify import BATCH, class_probabilities, input_transform
-from cytopipe.inference.segment import Segmentation
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
 from cytopipe.models.files import fold_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
+from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
 
 

@@ -12,9 +12,9 @@ import torch
 
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.data.imaging.decode import read_rgb
-from cytopipe.inference.image_files import FilePredictor
-from cytopipe.inference.prediction_table import Row
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.image_files import FilePredictor
+from cytopipe.models.inference.prediction_table import Row
+from cytopipe.models.inference.predictor import Prediction, Predictor
 
 CPU = torch.device("cpu")
 

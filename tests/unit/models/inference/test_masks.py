@@ -15,8 +15,8 @@ from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.masks import generate_masks, models_of
 from cytopipe.models.folder import save_model
+from cytopipe.models.inference.masks import generate_masks, models_of
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.folds import assign_folds

@@ -14,7 +14,7 @@ from typing import TextIO
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.io.tables import plain
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.predictor import Prediction
+from cytopipe.models.inference.predictor import Prediction
 
 Row = dict[str, str]  # value by column; an empty string for a missing value
 

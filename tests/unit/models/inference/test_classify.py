@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.inference.classify import class_probabilities, input_transform
+from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.registry import build
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import ModelSpec

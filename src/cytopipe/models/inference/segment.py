@@ -11,9 +11,9 @@ from torch import nn
 
 from cytopipe.core.params import View
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.tta import ORIENTED, turn
-from cytopipe.inference.windows import Windows
 from cytopipe.models.folder import load_model
+from cytopipe.models.inference.tta import ORIENTED, turn
+from cytopipe.models.inference.windows import Windows
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import ModelSpec
 

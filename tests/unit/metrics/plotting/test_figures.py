@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from cytopipe.plotting import figures
+from cytopipe.metrics.plotting import figures
 
 CLASSES = ("a", "b", "c")
 TRUTH = np.array([0, 0, 1, 1, 1, 0])

@@ -14,10 +14,10 @@ import torch
 
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.manifest import Row
-from cytopipe.inference.mask_files import read_windows, write_mask
-from cytopipe.inference.segment import Segmentation
 from cytopipe.models.files import fold_part
 from cytopipe.models.folds import Folds
+from cytopipe.models.inference.mask_files import read_windows, write_mask
+from cytopipe.models.inference.segment import Segmentation
 from cytopipe.paths import PREDICTED
 
 CHUNK = 16  # images that a process takes at a time,

@@ -12,8 +12,8 @@ from PIL import Image, ImageColor, ImageDraw
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.data.imaging.drawing import font
 from cytopipe.metrics.detection import LEAST_IOU, ScreenedField
+from cytopipe.metrics.plotting.figures import COLORS, SERIES, figure, note
 from cytopipe.metrics.screening import NAMING, Measured
-from cytopipe.plotting.figures import COLORS, SERIES, figure, note
 
 LONGER = 1280  # longer side of a drawn field, pixels
 STRIP, EDGE, GAP = 42, 10, 24  # height, margin and spacing of the legend, pixels

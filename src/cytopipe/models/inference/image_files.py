@@ -10,8 +10,8 @@ import numpy as np
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.inference.prediction_table import Row, columns_of, failed_row, predicted_row
-from cytopipe.inference.predictor import Prediction, Predictor
+from cytopipe.models.inference.prediction_table import Row, columns_of, failed_row, predicted_row
+from cytopipe.models.inference.predictor import Prediction, Predictor
 
 OnPredicted = Callable[[str, str, Prediction], None]  # path of the image, its SHA-256, its prediction
 

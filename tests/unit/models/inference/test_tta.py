@@ -7,8 +7,8 @@ from torch import nn
 
 from cytopipe.core.params import View
 from cytopipe.data.imaging.masks import largest_cell
-from cytopipe.inference.segment import Segmentation
-from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.models.inference.segment import Segmentation
+from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import InputTransform
 
 

@@ -9,7 +9,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 
 from cytopipe.metrics.curves import ABNORMAL, Table
-from cytopipe.plotting.figures import COLORS, SERIES, figure, note
+from cytopipe.metrics.plotting.figures import COLORS, SERIES, figure, note
 
 SIZE = (4.4, 4.2)
 

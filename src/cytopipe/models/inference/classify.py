@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cytopipe.data.tensors import Items
-from cytopipe.inference.tta import ORIENTED, turn
+from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import ModelSpec
 

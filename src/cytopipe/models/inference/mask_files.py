@@ -11,7 +11,7 @@ from cytopipe.core.params import View
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
-from cytopipe.inference.windows import Windows
+from cytopipe.models.inference.windows import Windows
 
 
 def read_windows(organized: Path, view: View, row: Row) -> Windows:

@@ -25,6 +25,7 @@ from copies import ROOT, fresh
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
 
 from cytopipe.core.params import load_params
+from cytopipe.core.pipeline.machine import read_name
 from cytopipe.core.pipeline.processor import fix
 
 RESULTS = ROOT / "docs/bench.json"
@@ -34,11 +35,10 @@ class Part(StrEnum):
     """The measurements."""
 
     throughput = "throughput"
-    share = "share"
+    first_run = "first_run"
     noop = "noop"
     memory = "memory"
     processes = "processes"
-    disk = "disk"
     exported = "exported"
     portable = "portable"
     accelerator = "accelerator"
@@ -59,7 +59,14 @@ def main(
     file = ROOT / f"workflow/presets/{preset}.yaml"
     params = load_params(file)
     fix(params.runtime.num_threads, params.runtime.cpu)
-    results: dict[str, Any] = {"preset": preset, "cores": os.cpu_count(), "machine": platform.machine()}
+    results: dict[str, Any] = {
+        "command": " ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
+        "preset": preset,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "processor": read_name(),
+        "load_before": [round(load, 1) for load in os.getloadavg()],
+    }
     with _folder() as folder:
         if Part.memory in parts:
             import memory
@@ -72,11 +79,6 @@ def main(
             project = fresh(folder / "processes", ROOT / "workflow/presets/malaria.yaml")
             results["processes"] = stages.measure(project, images, (1, processes), rounds)
             _show("raw files to tensors: several processes over one", results["processes"])
-        if Part.disk in parts:
-            import disk
-
-            results["disk"] = disk.measure(fresh(folder / "disk", file))
-            _show("a first run: peak disk usage over the outputs", results["disk"])
         if Part.throughput in parts:
             import throughput
 
@@ -103,13 +105,15 @@ def main(
 
             results["neighbours"] = neighbours.measure(file, rounds, 1)
             _show("training: beside one busy process for each core, over alone", results["neighbours"])
-        if Part.share in parts or Part.noop in parts:
+        if Part.first_run in parts or Part.noop in parts:
+            import first_run
             import noop
-            import share
 
             project = fresh(folder / "project", file)
-            results["share"] = share.measure(project, folder)
-            _show("the whole pipeline: wall time outside the networks", results["share"])
+            results["first_run"] = first_run.measure(project, folder)
+            _show(
+                "a first run of the whole pipeline: seconds, and peak disk usage over the outputs", results["first_run"]
+            )
             if Part.noop in parts:
                 results["noop"] = noop.measure(project, folder, rounds)
                 _show("nothing to do: over the bare engine", results["noop"])

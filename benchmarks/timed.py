@@ -1,13 +1,15 @@
-"""Run a stage script and record its total time and the time of its networks.
+"""Run a stage script and record its total time, the time of its networks and that of its imports.
 
     python timed.py RECORD SCRIPT [ARGUMENT ...]
 
 Forward passes are timed from outside (the outermost module only), backward passes and optimiser steps by wrapping
-torch's own functions once the stage has imported torch; for a stage without torch the time is 0 s.
+torch's own functions once the stage has imported torch; for a stage without torch the time is 0 s. Imports are timed
+by wrapping `__import__`: they include what is imported inside functions, when these run.
 """
 
 from __future__ import annotations
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -84,14 +86,19 @@ class AfterTorch(importlib.abc.MetaPathFinder):
 def main(record: Path, arguments: list[str]) -> None:
     """Run the script as the main program and append its times to the record as a line of JSON."""
     start = time.perf_counter()
-    watch = Stopwatch()
-    sys.meta_path.insert(0, AfterTorch(watch))
+    networks, imports = Stopwatch(), Stopwatch()
+    sys.meta_path.insert(0, AfterTorch(networks))
+    builtins.__import__ = imports.around(builtins.__import__)
     sys.argv = arguments
     sys.path[0] = str(Path(arguments[0]).parent)
     try:
         runpy.run_path(arguments[0], run_name="__main__")
     finally:
-        taken = {"seconds": time.perf_counter() - start, "model_seconds": watch.seconds}
+        taken = {
+            "seconds": time.perf_counter() - start,
+            "network_seconds": networks.seconds,
+            "import_seconds": imports.seconds,
+        }
         with record.open("a") as file:
             print(json.dumps({"stage": " ".join(arguments), **taken}), file=file)
 

@@ -56,7 +56,7 @@ def recorded(tmp_path: Path, script: str) -> tuple[dict[str, float], str]:
     (tmp_path / "script.py").write_text(script)
     command = [sys.executable, str(ROOT / "benchmarks/timed.py"), "record.jsonl", "script.py", "item"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    times: dict[str, float] = json.loads((tmp_path / "record.jsonl").read_text())
+    times: dict[str, float] = json.loads((tmp_path / "record.jsonl").read_text().splitlines()[-1])
     return times, done.stdout
 
 

@@ -346,3 +346,11 @@ def test_masks_of_a_screenings_classifier_count_as_its_networks() -> None:
     data["screenings"]["fields"]["classifier"] = "masked"
     with pytest.raises(CytopipeError, match="the segmenter of 'masked', 'unet' was trained on 'tiny'"):
         parse_params(data, "x")
+
+
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_portable_compiles_nothing(network: str) -> None:
+    key = f"{network}.training.compile"
+    changes = {key.replace(".", "__"): True}
+    assert fault(**changes).startswith(f"{key}: compiled kernels are made for one processor")
+    assert parse_params(tiny(runtime__cpu="native", **changes), "params.yaml").runtime.cpu == "native"

@@ -92,6 +92,19 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _portable_compiles_nothing(self) -> Params:
+        for section in ("segmenters", "classifiers"):
+            for name, network in getattr(self, section).items():
+                if self.runtime.cpu == "portable" and network.training and network.training.compile:
+                    raise PydanticCustomError(
+                        "compile",
+                        "{key}: compiled kernels are made for one processor, but runtime.cpu: portable promises the same "
+                        "bytes on every one; set compile: false, or runtime.cpu: native",
+                        {"key": f"{section}.{name}.training.compile"},
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _names_refer_to_something(self) -> Params:
         for name, dataset in self.datasets.items():
             _known(f"datasets.{name}.segmenter", dataset.segmenter, self.segmenters)

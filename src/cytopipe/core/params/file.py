@@ -98,8 +98,8 @@ class Params(Section):
                 if self.runtime.cpu == "portable" and network.training and network.training.compile:
                     raise PydanticCustomError(
                         "compile",
-                        "{key}: compiled kernels are made for one processor, but runtime.cpu: portable promises the same "
-                        "bytes on every one; set compile: false, or runtime.cpu: native",
+                        "{key}: compiled kernels are made for one processor, but runtime.cpu: portable promises "
+                        "the same bytes on every one; set compile: false, or runtime.cpu: native",
                         {"key": f"{section}.{name}.training.compile"},
                     )
         return self

@@ -1,6 +1,6 @@
 """The stages of dvc.yaml as rules for Snakemake. Light to import: no pandas, torch or MLflow.
 
-DVC resolves the templates, so that nothing is defined twice.
+DVC resolves the templates (`resolved.py`), so that nothing is defined twice.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dvc.dependency import ParamsDependency
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
+from workflow.resolved import Stage, resolve
 
-from cytopipe.core.params import load_params
-from cytopipe.errors import CytopipeError
 from cytopipe.paths import PARAMS
 
 CODE = "src/"
@@ -103,16 +99,12 @@ class Dag:
 
     def __init__(self, root: str = ".") -> None:
         self._root = Path(root)
-        load_params(self._root / PARAMS)
-        try:
-            self._stages = list(Repo(root).index.stages)
-        except DvcException as error:
-            raise CytopipeError(str(error), where="dvc.yaml") from error
+        self._stages = resolve(self._root)
 
     @cached_property
     def rules(self) -> list[Rule]:
         """All rules in the order of dvc.yaml."""
-        produced = [out.def_path for stage in self._stages for out in stage.outs]
+        produced = [out for stage in self._stages for out in stage.outs]
         return [self._rule(stage, produced) for stage in self._stages]
 
     @property
@@ -120,20 +112,13 @@ class Dag:
         """All outputs; Snakemake recreates a missing output only if it is a target."""
         return [out.path for rule in self.rules for out in rule.outputs]
 
-    def _rule(self, stage: Any, produced: Sequence[str]) -> Rule:
-        params = {
-            f"{dep.def_path}:{name}": value
-            for dep in stage.deps
-            if isinstance(dep, ParamsDependency)
-            for name, value in dep.read_params().items()
-        }
-        paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-        inputs = list(dict.fromkeys(path for dep in paths for path in self._expand(dep, produced)))
+    def _rule(self, stage: Stage, produced: Sequence[str]) -> Rule:
+        inputs = list(dict.fromkeys(path for dep in stage.deps for path in self._expand(dep, produced)))
         users = [path for path in inputs if path not in produced and (self._root / path).is_dir()]
-        params |= {path: fingerprint(self._root / path) for path in users}
-        titles = {Path(out.def_path).with_suffix(""): out.plot["title"] for out in stage.outs if _is_titled(out)}
-        outputs = [Output(out.def_path, _figure_title(Path(out.def_path), titles)) for out in stage.outs]
-        return Rule(stage.name, stage.desc or stage.name, stage.cmd, inputs, outputs, params, stage.meta or {})
+        params = stage.params | {path: fingerprint(self._root / path) for path in users}
+        titles = {Path(path).with_suffix(""): title for path, title in stage.titles.items()}
+        outputs = [Output(out, _figure_title(Path(out), titles)) for out in stage.outs]
+        return Rule(stage.name, stage.heading, stage.command, inputs, outputs, params, stage.meta)
 
     def _expand(self, dep: str, produced: Iterable[str]) -> Iterable[str]:
         """The paths that represent a dependency in Snakemake.
@@ -148,10 +133,6 @@ class Dag:
         if dep.startswith(CODE) and (folder := self._root / dep).is_dir():
             return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*") if is_source(path))
         return [dep]
-
-
-def _is_titled(out: Any) -> bool:
-    return isinstance(out.plot, dict) and "title" in out.plot
 
 
 def _figure_title(path: Path, titles: Mapping[Path, str]) -> str:

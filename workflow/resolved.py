@@ -1,0 +1,116 @@
+"""The stages of dvc.yaml with its templates resolved by DVC, and kept until dvc.yaml or params.yaml changes.
+
+Snakemake reads the Snakefile again for every job; each would import DVC and resolve everything anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from cytopipe.errors import CytopipeError
+from cytopipe.paths import PARAMS, STATE
+
+KEPT = STATE / "dag.json"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as DVC resolves it.
+
+    Attributes:
+        name: such as train_classifier@small.
+        heading: description of the stage.
+        command: shell command.
+        deps: files and folders that it reads.
+        params: values of its parameters, by file and key.
+        outs: files and folders that it writes.
+        titles: titles of its plots, by path.
+        meta: threads, gpu, mem_mb and runtime (minutes).
+    """
+
+    name: str
+    heading: str
+    command: str
+    deps: list[str]
+    params: dict[str, Any]
+    outs: list[str]
+    titles: dict[str, str]
+    meta: dict[str, Any]
+
+    @classmethod
+    def of(cls, stage: Any) -> Self:
+        """From a stage of DVC's index."""
+        from dvc.dependency import ParamsDependency
+
+        params = {
+            f"{dep.def_path}:{name}": value
+            for dep in stage.deps
+            if isinstance(dep, ParamsDependency)
+            for name, value in dep.read_params().items()
+        }
+        titled = {out.def_path: out.plot for out in stage.outs if isinstance(out.plot, dict) and "title" in out.plot}
+        return cls(
+            name=stage.name,
+            heading=stage.desc or stage.name,
+            command=stage.cmd,
+            deps=[dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)],
+            params=params,
+            outs=[out.def_path for out in stage.outs],
+            titles={path: plot["title"] for path, plot in titled.items()},
+            meta=stage.meta or {},
+        )
+
+
+def resolve(root: Path) -> list[Stage]:
+    """All stages of the project, in the order of dvc.yaml.
+
+    Raises:
+        CytopipeError: params.yaml is invalid, or DVC cannot resolve dvc.yaml.
+    """
+    digest = hashlib.sha256(f"{version('dvc')} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}".encode())
+    for name in ("dvc.yaml", PARAMS):
+        path = root / name
+        digest.update(hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest())
+    key = digest.hexdigest()
+    text = _kept(root / KEPT, key) or _keep(root / KEPT, key, _resolve(root))
+    return [Stage(**stage) for stage in json.loads(text)["stages"]]
+
+
+def _resolve(root: Path) -> list[Stage]:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    from cytopipe.core.params import load_params
+
+    load_params(root / PARAMS)
+    try:
+        return [Stage.of(stage) for stage in Repo(str(root)).index.stages]
+    except DvcException as error:
+        raise CytopipeError(str(error), where="dvc.yaml") from error
+
+
+def _kept(file: Path, key: str) -> str | None:
+    """The kept text, if it was made from these files."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return text if json.loads(text)["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):  # nothing was kept, or it is damaged
+        return None
+
+
+def _keep(file: Path, key: str, stages: list[Stage]) -> str:
+    """Keep the stages for the next reader; a project that cannot be written to does without."""
+    from cytopipe.core.io.atomic import write_text
+
+    text = json.dumps({"key": key, "stages": [asdict(stage) for stage in stages]})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, text)
+    except OSError:
+        return text
+    return text

@@ -59,6 +59,7 @@ def steps(params: Params, cpu: Cpu) -> dict[str, float]:
 
 
 def _networks(params: Params) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+    from cytopipe.core.params import RANDOM_WEIGHTS
     from cytopipe.training.classification import make_classifier
     from cytopipe.training.segmentation import make_segmenter
 
@@ -72,7 +73,7 @@ def _networks(params: Params) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
         if name in trained:
             model, spec = make_segmenter(trained[name], NO_HASH)
         else:
-            classifier = params.classifiers[name]
+            classifier = params.classifiers[name].model_copy(update={"pretrained": RANDOM_WEIGHTS})
             side = params.datasets[classifier.dataset].image_size
             model, spec = make_classifier(classifier, CLASSES, side, NO_HASH)
         found[name] = model, (len(spec.mean), SEGMENTER_SIDE if name in trained else side)

@@ -1,6 +1,6 @@
 """Measure cytopipe's speed and memory as ratios within one run, which can be compared between machines.
 
-python benchmarks/run.py                        everything, about ten minutes
+python benchmarks/run.py                        everything, about half an hour
 python benchmarks/run.py --only memory --only throughput --rounds 9
 python benchmarks/run.py --preset tiny --write
 """
@@ -14,17 +14,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from copies import ROOT, fresh
+from copies import ROOT, Copy, fresh
 
 sys.path.insert(0, str(ROOT))  # workflow/, as the Snakefile does
 
-from cytopipe.core.params import load_params
+from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline.machine import read_name
 from cytopipe.core.pipeline.processor import fix
 
@@ -34,15 +35,41 @@ RESULTS = ROOT / "docs/bench.json"
 class Part(StrEnum):
     """The measurements."""
 
-    throughput = "throughput"
-    first_run = "first_run"
-    noop = "noop"
     memory = "memory"
     processes = "processes"
+    throughput = "throughput"
     exported = "exported"
     portable = "portable"
     accelerator = "accelerator"
     neighbours = "neighbours"
+    first_run = "first_run"
+    noop = "noop"
+
+
+TITLES = {
+    Part.memory: "build_tensors: peak memory, many images over few",
+    Part.processes: "raw files to tensors: several processes over one",
+    Part.throughput: "training: over a resident batch, and over ImageFolder",
+    Part.exported: "inference: torch over ONNX Runtime",
+    Part.portable: "a training step: portable over native",
+    Part.accelerator: "training: is the loop fit for a GPU?",
+    Part.neighbours: "training: beside one busy process for each core, over alone",
+    Part.first_run: "a first run of the whole pipeline: seconds and disk",
+    Part.noop: "nothing to do: over the bare engine",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the measurements share: parameters, their file, a folder, and the options of the command."""
+
+    params: Params
+    file: Path
+    folder: Path
+    rounds: int
+    workers: int | None
+    images: int
+    processes: int
 
 
 def main(
@@ -52,10 +79,9 @@ def main(
     workers: Annotated[int | None, typer.Option(min=0, help="Loader threads; by default one.")] = None,
     images: Annotated[int, typer.Option(min=40, help="Images for one and for several processes.")] = 2_000,
     processes: Annotated[int, typer.Option(min=2, help="Number of several processes.")] = 2,
-    write: Annotated[bool, typer.Option(help="Also write docs/bench.json.")] = False,
+    write: Annotated[bool, typer.Option(help="Also write docs/bench.json, part by part.")] = False,
 ) -> None:
     """Measure and print ratios."""
-    parts = list(only or Part)
     file = ROOT / f"workflow/presets/{preset}.yaml"
     params = load_params(file)
     fix(params.runtime.num_threads, params.runtime.cpu)
@@ -68,69 +94,65 @@ def main(
         "load_before": [round(load, 1) for load in os.getloadavg()],
     }
     with _folder() as folder:
-        if Part.memory in parts:
+        settings = Settings(params, file, folder, rounds, workers, images, processes)
+        for part in only or list(Part):
+            results[part.value] = _measure(part, settings)
+            print(f"\n{TITLES[part]}\n{json.dumps(results[part.value], indent=2)}", flush=True)
+            if write:
+                known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # other parts stay
+                RESULTS.write_text(json.dumps(known | results, indent=2) + "\n")
+
+
+def _measure(part: Part, settings: Settings) -> dict[str, Any]:
+    """Measure one part; modules are imported here, after the processor is fixed."""
+    folder, file, params, rounds = settings.folder, settings.file, settings.params, settings.rounds
+    match part:
+        case Part.memory:
             import memory
 
-            results["memory"] = memory.measure(fresh(folder / "memory", file))
-            _show("build_tensors: peak memory, many images over few", results["memory"])
-        if Part.processes in parts:
-            import processes as stages
+            return memory.measure(fresh(folder / "memory", file))
+        case Part.processes:
+            import processes
 
             project = fresh(folder / "processes", ROOT / "workflow/presets/malaria.yaml")
-            results["processes"] = stages.measure(project, images, (1, processes), rounds)
-            _show("raw files to tensors: several processes over one", results["processes"])
-        if Part.throughput in parts:
+            return processes.measure(project, settings.images, (1, settings.processes), rounds)
+        case Part.throughput:
             import throughput
 
-            results["throughput"] = throughput.measure(params, folder, rounds, workers)
-            _show("training: over a resident batch, and over ImageFolder", results["throughput"])
-        if Part.exported in parts:
+            return throughput.measure(params, folder, rounds, settings.workers)
+        case Part.exported:
             import exported
 
-            results["exported"] = exported.measure(params)
-            _show("inference: torch over ONNX Runtime", results["exported"])
-        if Part.portable in parts:
+            return exported.measure(params)
+        case Part.portable:
             import portable
 
-            results["portable"] = portable.measure(file, rounds)
-            _show("a training step: portable over native", results["portable"])
-        if Part.accelerator in parts:
+            return portable.measure(file, rounds)
+        case Part.accelerator:
             import accelerator
 
-            count = 1 if workers is None else workers
-            results["accelerator"] = accelerator.measure(params, folder, count, rounds)
-            _show("training: is the loop fit for a GPU?", results["accelerator"])
-        if Part.neighbours in parts:
+            return accelerator.measure(params, folder, 1 if settings.workers is None else settings.workers, rounds)
+        case Part.neighbours:
             import neighbours
 
-            results["neighbours"] = neighbours.measure(file, rounds, 1)
-            _show("training: beside one busy process for each core, over alone", results["neighbours"])
-        if Part.first_run in parts or Part.noop in parts:
+            return neighbours.measure(file, rounds, 1)
+        case Part.first_run:
             import first_run
+
+            return first_run.measure(fresh(folder / "project", file), folder)
+        case Part.noop:
             import noop
 
-            project = fresh(folder / "project", file)
-            results["first_run"] = first_run.measure(project, folder)
-            _show(
-                "a first run of the whole pipeline: seconds, and peak disk usage over the outputs", results["first_run"]
-            )
-            if Part.noop in parts:
-                results["noop"] = noop.measure(project, folder, rounds)
-                _show("nothing to do: over the bare engine", results["noop"])
-    if write:
-        known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # parts that were not measured now stay
-        RESULTS.write_text(json.dumps(known | results, indent=2) + "\n")
-        print(f"written: {RESULTS.relative_to(ROOT)}")
+            finished = Copy(folder / "project")
+            if not finished.folder.exists():
+                fresh(finished.folder, file).run("dvc", "repro")
+            return noop.measure(finished, folder, rounds)
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cytopipe-bench-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _show(title: str, result: dict[str, Any]) -> None:
-    print(f"\n{title}\n{json.dumps(result, indent=2)}", flush=True)
 
 
 if __name__ == "__main__":

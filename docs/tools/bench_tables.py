@@ -119,8 +119,11 @@ def others(bench: Part) -> str:
         for place in ("host", "device"):
             busy = part["busy_share"][f"augment_on_{place}_queued"]["busy"]
             rows.append((f"busy share of a stand-in for a GPU, `augment_on: {place}`", f"{busy:.2f}"))
-    for name, timing in bench.get("exported", {}).items():
-        rows.append((f"ONNX Runtime, times as fast as torch, {name.replace('_', ' of ')}", f"{timing['ratio']:.2f}"))
+    for kind in ("classifier", "segmenter"):
+        for batch in ("batch_1", "batch_32"):
+            if part := bench.get("exported", {}).get(kind):
+                row = f"ONNX Runtime, times as fast as torch: {kind}, {batch.replace('_', ' of ')}"
+                rows.append((row, f"{part[batch]['ratio']:.1f}"))
     return markdown(("", "measured"), rows) if rows else NOT_MEASURED
 
 

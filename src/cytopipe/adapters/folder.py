@@ -11,22 +11,18 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from cytopipe.adapters.base import Adapter, MaskReader, Options, Sample, read_csv
+from cytopipe.adapters.alike import CLASS, alike, nearest, same_text
+from cytopipe.adapters.base import Adapter, MaskReader, Sample
 from cytopipe.adapters.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
+from cytopipe.adapters.listed import Found, TableOptions, listed_images
 from cytopipe.data.imaging.decode import read_values
 from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
 
 
-class FolderOptions(Options):
+class FolderOptions(TableOptions):
     """How your folder is laid out. Without `csv`, sub-folders are the classes."""
 
-    csv: str | None = Field(None, description="path below the source; columns are named by the keys below")
-    image: str = Field("image", description="column of the image's path below `images`, with or without suffix")
-    label: str = Field("label", description="column of the class")
-    group: str | None = Field(None, description="column of the patient, slide or specimen")
-    split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
-    mask: str | None = Field(None, description="column with the path of the mask")
     images: str = Field(".", description="folder below the source that holds the images")
     masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
     mask_values: dict[int, Literal[0, 1, 2]] = Field(
@@ -37,7 +33,9 @@ class FolderOptions(Options):
     )
     classes: tuple[str, ...] = Field((), description="refuse other labels; also gives the order of the classes")
     normal: tuple[str, ...] = Field((), description="classes without disease, for: abnormal or normal?")
-    unlisted: bool = Field(False, description="allow images that the CSV does not name (they are left out)")
+    suffix: str | None = Field(
+        None, description="take only images of this suffix, such as .bmp, where masks lie beside under the same name"
+    )
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
@@ -45,62 +43,39 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
     files = [root / name for name in list_images(root)]
-    if options.masks:
+    if options.suffix:
+        files = [path for path in files if path.suffix.lower().lstrip(".") == options.suffix.lower().lstrip(".")]
+    if options.masks and raw / options.masks != root:
         files = [path for path in files if not path.is_relative_to(raw / options.masks)]
-    rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(root, files)
+    rows = listed_images(raw, root, files, options) if options.csv else _from_folders(root, files)
     for image, label, group, split, mask in rows:
-        if options.classes and label not in options.classes:
-            raise CytopipeError(
-                f"the label '{label}' is not in options.classes",
-                where=image,
-                hint="correct the label, or add it to options.classes (exclude_classes leaves its images out)",
-            )
         name = image.relative_to(root).with_suffix("").as_posix()
         yield Sample(
             re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
             image,
-            label,
+            _class(label, image, options),
             group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
             split,
             _mask(raw, image, root, mask, options),
         )
 
 
-Found = tuple[Path, str, str | None, str | None, str | None]  # image, label, group, split, mask
-
-
-def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) -> Iterator[Found]:
-    table = raw / str(options.csv)
-    optional = [name for name in (options.group, options.split, options.mask) if name]
-    by_name = {path.relative_to(root).as_posix(): path for path in files}
-    by_stem = {Path(name).with_suffix("").as_posix(): path for name, path in by_name.items()}
-    seen: dict[Path, int] = {}
-    masks = set()
-    for line, row in read_csv(table, (options.image, options.label, *optional)):
-        where = f"{table}:{line}"
-        image = by_name.get(row[options.image]) or by_stem.get(row[options.image])
-        if image is None:
-            raise CytopipeError(f"'{row[options.image]}' has no image in {root}", where=where, hint="correct the row")
-        if image in seen:
-            raise CytopipeError(
-                f"'{row[options.image]}' stands in line {seen[image]} already", where=where, hint="keep one of the rows"
-            )
-        if not row[options.label]:
-            raise CytopipeError("the label is empty", where=where, hint="name a class, or remove the row and the image")
-        if options.group and not row[options.group]:
-            raise CytopipeError("the group is empty", where=where, hint="an image without one could leak into a split")
-        seen[image] = line
-        mask = row[options.mask] if options.mask else None
-        masks.add(mask)
-        split = _split(row[options.split], where) if options.split else None
-        yield image, row[options.label], row[options.group] if options.group else None, split, mask
-    rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
-    if rest and not options.unlisted:
-        raise CytopipeError(
-            f"{len(rest)} images have no row, first {rest[0].relative_to(raw)}",
-            where=table,
-            hint="add rows, or set options.unlisted: true to leave them out",
-        )
+def _class(label: str, image: Path, options: FolderOptions) -> str:
+    """The label as options.classes write it, if they are given."""
+    if not options.classes:
+        return label
+    if (same := same_text(label, options.classes)) is not None:
+        return same
+    like = [name for name in options.classes if alike(name) == alike(label)]
+    if like and options.label_spellings == "merge":
+        return like[0]
+    near = like or nearest(label, options.classes, 1, CLASS)
+    raise CytopipeError(
+        f"the label '{label}' is not in options.classes" + (f"; did you mean '{near[0]}'?" if near else ""),
+        where=image,
+        hint="correct the label, or add it to options.classes (exclude_classes leaves its images out)"
+        + ("; options.label_spellings: merge takes both for one" if like else ""),
+    )
 
 
 def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
@@ -112,12 +87,6 @@ def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
             )
         split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
         yield image, parts[1] if split else parts[0], None, split, None
-
-
-def _split(value: str, where: str) -> str:
-    if value.lower() not in SPLIT_WORDS:
-        raise CytopipeError(f"the split '{value}' is not train, val or test", where=where)
-    return SPLIT_WORDS[value.lower()]
 
 
 def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:

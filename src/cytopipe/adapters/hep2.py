@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
+from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.adapters.layout import SPLIT_WORDS, class_folders, images_of, list_paths, logger, missing_classes
+from cytopipe.adapters.tables import read_table
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
@@ -67,7 +68,7 @@ def _samples(raw: Path, options: Hep2Options) -> Iterator[Sample]:
 def _read_labels(table: Path) -> dict[int, str]:
     """Class of each id; ids may be padded (`00001`) or not (`1`)."""
     labels: dict[int, str] = {}
-    for line, row in read_csv(table, ("Image ID", "Image class")):
+    for line, row in read_table(table, ("Image ID", "Image class")):
         number, label = row["Image ID"].lower().removesuffix(".png"), row["Image class"]
         where = f"{table}:{line}"
         if not _is_number(number):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
+from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.adapters.layout import by_folder, list_images
+from cytopipe.adapters.tables import read_table
 from cytopipe.data.imaging.decode import read_values
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
 from cytopipe.errors import CytopipeError
@@ -41,7 +42,7 @@ def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
     files = [folder / name for name in folders[found] if name.endswith(".bmp")]
     images = {int(path.stem): path for path in files if path.stem.isdecimal()}
     seen: set[int] = set()
-    for line, row in read_csv(labels, ("image ID", "class label")):
+    for line, row in read_table(labels, ("image ID", "class label")):
         where = f"{labels}:{line}"
         number, label = row["image ID"], row["class label"]
         if not number.isdecimal() or int(number) not in images:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
+from cytopipe.adapters.spellings import settle
 from cytopipe.core.io.hashing import sha256_bytes
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Split
@@ -78,7 +79,9 @@ def organize(
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
     samples = source.read(raw, dataset.options, f"{key}.options")
-    samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
+    options = source.parse(dataset.options, f"{key}.options")
+    named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
+    samples = settle(samples, options, named, dataset.exclude_classes, key)
     staging = folders["train"] / ".staging"
     staging.mkdir()
     checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress, workers)
@@ -178,14 +181,6 @@ def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Spli
             "%s: %d sets of identical images, %slisted in summary.json, first: %s; labels differ in %d",
             *(key, len(copies), kept, ids, at_odds),
         )
-
-
-def _without(samples: list[Sample], excluded: tuple[str, ...], key: str) -> list[Sample]:
-    labels = {sample.label for sample in samples}
-    unknown = sorted(set(excluded) - labels)
-    if unknown:
-        raise CytopipeError(f"no image has the class {unknown[0]!r}; there are {sorted(labels)}", where=key)
-    return [sample for sample in samples if sample.label not in excluded]
 
 
 def _checked_names(order: Iterable[str]) -> Iterable[str]:

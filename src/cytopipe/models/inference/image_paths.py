@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cytopipe.adapters.base import read_csv
+from cytopipe.adapters.names import ImageNames
+from cytopipe.adapters.tables import SUFFIXES as TABLE_SUFFIXES
+from cytopipe.adapters.tables import read_table
 from cytopipe.core.io.folders import is_junk
 from cytopipe.data.imaging.decode import SUFFIXES
 from cytopipe.errors import CytopipeError
@@ -45,7 +47,7 @@ def _of(name: str, column: str | None) -> Iterator[str]:
     path = Path(name)
     if path.is_dir():
         yield from _in_folder(path)
-    elif path.suffix.lower() == ".csv" and path.is_file():
+    elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         yield from _in_table(path, column)
     elif os.path.lexists(path):
         yield str(path)
@@ -58,12 +60,16 @@ def _of(name: str, column: str | None) -> Iterator[str]:
 
 def _in_folder(folder: Path) -> Iterator[str]:
     """Images below a folder, sorted by path; links are followed unless they form a cycle."""
+    yield from (str(folder / name) for name in _names_below(folder))
+
+
+def _names_below(folder: Path) -> list[str]:
     names = []
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         here = Path(root)
         folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
         names += [(here / name).relative_to(folder).as_posix() for name in files if name.lower().endswith(SUFFIXES)]
-    yield from (str(folder / name) for name in sorted(names) if not is_junk(name))
+    return [name for name in sorted(names) if not is_junk(name)]
 
 
 def _refuse(error: OSError) -> None:
@@ -71,18 +77,28 @@ def _refuse(error: OSError) -> None:
 
 
 def _in_table(table: Path, column: str | None) -> Iterator[str]:
-    rows = list(read_csv(table, (), ""))
+    rows = list(read_table(table))
     if not rows:
         raise CytopipeError("the table has no rows", where=table)
     there = [name for name in ((column,) if column else COLUMNS) if name in rows[0][1]]
     if not there:
         wanted = f"'{column}'" if column else " or ".join(map(repr, COLUMNS))
         raise CytopipeError(
-            f"no column {wanted}; it has {', '.join(map(repr, rows[0][1]))}",
+            f"no column {wanted}; it has {', '.join(repr(name) for name in rows[0][1] if name)}",
             where=table,
             hint="name the column of the images' paths: --column NAME",
         )
+    names: ImageNames | None = None
     for line, row in rows:
-        if not row[there[0]]:
+        value = row[there[0]]
+        if not value:
             raise CytopipeError("no image is named", where=f"{table}:{line}")
-        yield str(table.parent / row[there[0]])
+        path = table.parent / value
+        if not path.exists():
+            if names is None:
+                names = ImageNames(_names_below(table.parent), table.parent)
+            # A name that means no file is listed as it stands: it becomes a row with an error.
+            path = table.parent / (names.find(value, f"{table}:{line}") or value)
+        yield str(path)
+    if names is not None:
+        names.log(table)

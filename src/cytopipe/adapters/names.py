@@ -1,0 +1,191 @@
+"""Which file a name in a table means: the exact one, else the only one that it can mean."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+
+from cytopipe.adapters.alike import alike, nearest, shown
+from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.errors import CytopipeError
+
+logger = logging.getLogger("cytopipe")
+Parts = tuple[str, ...]
+Key = Callable[[str], Parts]
+
+# Folders in which masks lie, not images.
+_MASK_FOLDERS = frozenset(
+    {"mask", "masks", "gt", "groundtruth", "truth", "annotation", "annotations", "label", "labels"}
+    | {"seg", "segmentation", "segmentations", "labelmap", "labelmaps"}
+)
+_ANY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_WHOLE = re.compile(r"(\d+)\.0")  # how Excel and pandas write a number
+_SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}
+
+
+def _written(name: str) -> Parts:
+    """The parts of a path, either slash, composed, without spaces around."""
+    path = posixpath.normpath(unicodedata.normalize("NFC", name.strip()).replace("\\", "/"))
+    parts = [re.sub(r"\s+(\.\w+)$", r"\1", part.strip()) for part in path.split("/")]
+    return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+def _folded(name: str) -> Parts:
+    """The same in any case and width, and with any number of spaces."""
+    return tuple(" ".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in _written(name))
+
+
+def _unpadded(name: str) -> Parts:
+    """The same without the zeros that begin a number, and without a suffix."""
+    *folders, last = _folded(name) or ("",)
+    last = _WHOLE.sub(r"\1", last) if _WHOLE.fullmatch(last) else _ANY_SUFFIX.sub("", last)
+    return tuple(part.lstrip("0") or "0" if part.isdecimal() else part for part in (*folders, last))
+
+
+def _without_suffix(key: Key) -> Key:
+    def stem(name: str) -> Parts:
+        parts = key(name)
+        return (*parts[:-1], PurePosixPath(parts[-1]).stem) if parts else parts
+
+    return stem
+
+
+def _suffix(name: str) -> str:
+    suffix = PurePosixPath(name.strip().replace("\\", "/")).suffix.lower()
+    return _SAME_FORMAT.get(suffix, suffix)
+
+
+class ImageNames:
+    """Finds the files that names in a table mean.
+
+    A name that is a file's path, with or without its suffix, means that file. Else it means the only file that it can
+    mean: under another Unicode form, slash, case or number of spaces; with fewer or more folders in front (one path
+    must end in the other); with or without the zeros before a number; and with another suffix where there is no file
+    of the suffix that is written.
+
+    Args:
+        names: relative POSIX paths of the files.
+        place: where they are, for errors.
+    """
+
+    def __init__(self, names: Iterable[str], place: str | Path) -> None:
+        self._names = sorted(names)
+        self._known = frozenset(self._names)
+        self._place = place
+        self._suffixes = {_suffix(name) for name in self._names}
+        self._indices: dict[tuple[Key, bool], dict[str, list[tuple[Parts, str]]]] = {}
+        self._how: dict[str, tuple[str, str]] = {}  # manner -> first name and file
+        self._count: Counter[str] = Counter()
+
+    def find(self, name: str, where: str) -> str | None:
+        """The file that a name means; None if there is none.
+
+        Args:
+            name: as it is written.
+            where: line of the table, for errors.
+
+        Raises:
+            CytopipeError: for a name that can mean several files, or nothing but what looks like a mask.
+        """
+        if name in self._known:
+            return name
+        candidates, how = self._candidates(name)
+        if not candidates:
+            return None
+        if len(candidates) > 1:
+            raise _ambiguous(name, candidates, where)
+        self._refuse_masks(name, candidates[0], where)
+        if how:
+            self._how.setdefault(how, (name, candidates[0]))
+            self._count[how] += 1
+        return candidates[0]
+
+    def near(self, name: str) -> list[str]:
+        """Files whose names are the nearest to one that means none, the best first."""
+        by_name = {PurePosixPath(file).name: file for file in reversed(self._names)}
+        last = (_written(name) or ("",))[-1]
+        found = nearest(last, by_name) or nearest(PurePosixPath(last).stem, {PurePosixPath(n).stem: n for n in by_name})
+        stems = {PurePosixPath(file).stem: file for file in reversed(self._names)}
+        return [by_name.get(near) or stems[near] for near in found]
+
+    def log(self, table: Path) -> None:
+        """Log how names that are not written as the files are were matched."""
+        for how, count in self._count.items():
+            name, file = self._how[how]
+            level = logging.WARNING if how == _OTHER else logging.INFO
+            logger.log(level, "%s: %d names are matched %s, first %s: %s", table, count, how, shown(name), shown(file))
+
+    def _candidates(self, name: str) -> tuple[list[str], str]:
+        for key, loose, how in _LEVELS:
+            for used in (key, _without_suffix_of[key]):
+                if found := self._fitting(used, used(name), loose):
+                    return found, how
+        found = self._fitting(_unpadded, _unpadded(name), True)
+        written = _suffix(name)
+        if written in SUFFIXES or (written and not written[1:].isdecimal()):
+            if written in self._suffixes:  # such a file may be missing: another one of its name may be its mask
+                found = [file for file in found if _suffix(file) == written]
+            return found, _PADDED if found and _suffix(found[0]) == written else _OTHER
+        return found, _PADDED
+
+    def _fitting(self, key: Key, parts: Parts, loose: bool) -> list[str]:
+        """Files of the same parts; if loose, also those of which one path ends in the other."""
+        if not parts:
+            return []
+        found = []
+        for others, file in self._index(key).get(parts[-1], ()):
+            shared = min(len(parts), len(others)) if loose else max(len(parts), len(others))
+            if parts[-shared:] == others[-shared:]:
+                found.append(file)
+        return found
+
+    def _index(self, key: Key) -> dict[str, list[tuple[Parts, str]]]:
+        index = self._indices.get((key, True))
+        if index is None:
+            index = defaultdict(list)
+            for file in self._names:
+                parts = key(file)
+                index[parts[-1]].append((parts, file))
+            self._indices[key, True] = index
+        return index
+
+    def _refuse_masks(self, name: str, file: str, where: str) -> None:
+        added = PurePosixPath(file).parts[: -len(_written(name))]
+        if any(alike(part) in _MASK_FOLDERS for part in added):
+            raise CytopipeError(
+                f"{shown(name)} has no image in {self._place}; only {file} is called so, which looks like a mask",
+                where=where,
+                hint="correct the row, or write the file's folder too if it is the image",
+            )
+
+
+_PADDED = "but for zeros before a number"
+_OTHER = "UNDER ANOTHER SUFFIX"
+_LEVELS: tuple[tuple[Key, bool, str], ...] = (
+    (_written, False, ""),
+    (_written, True, "but for folders in front"),
+    (_folded, True, "but for upper and lower case, width or spaces"),
+)
+_without_suffix_of: dict[Key, Key] = {key: _without_suffix(key) for key in (_written, _folded)}
+
+
+def _ambiguous(name: str, candidates: list[str], where: str) -> CytopipeError:
+    named = " and ".join(map(shown, candidates[:3])) + (", ..." if len(candidates) > 3 else "")
+    stems = {PurePosixPath(file).with_suffix("") for file in candidates}
+    folders = {PurePosixPath(file).parent for file in candidates}
+    if len(stems) == 1:
+        suffix = PurePosixPath(candidates[0]).suffix
+        hint = (
+            "write the suffix in the table, or name the suffix of the images in options.suffix "
+            f"(such as {suffix}); the other may be its mask"
+        )
+    elif len(folders) > 1:
+        hint = "write the folder in the table too, or name the folder of the images in options.images"
+    else:
+        hint = "write the file's exact name"
+    return CytopipeError(f"{shown(name)} can mean {len(candidates)} images: {named}", where=where, hint=hint)

@@ -82,7 +82,7 @@ def _is_its_own(sample: Sample) -> bool:
 def _refuse(what: str, sets: Sequence[list[str]], counted: dict[str, str], policy: str, where: str, hint: str) -> None:
     if not sets or policy != "error":
         return
-    sides = [" and ".join(f"{shown(name)} ({counted[name]})" for name in names) for names in sets[:_MOST_SETS]]
+    sides = [", ".join(f"{shown(name)} ({counted[name]})" for name in names) for names in sets[:_MOST_SETS]]
     more = f"; and {len(sets) - _MOST_SETS} more" if len(sets) > _MOST_SETS else ""
     raise CytopipeError(f"{what} that {_DIFFER}: {'; '.join(sides)}{more}", where=where, hint=hint)
 

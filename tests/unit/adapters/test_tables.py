@@ -68,5 +68,5 @@ def test_faulty_csv_is_refused_with_its_place(content: str | bytes, message: str
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(CytopipeError, match=f"{path.name}: no such CSV"):
+        with pytest.raises(CytopipeError, match=f"{path.name}: no such (CSV|table)"):
             list(read_table(path, ()))

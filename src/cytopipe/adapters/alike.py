@@ -17,7 +17,7 @@ _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s-]+(?=\d)")
 _SEPARATORS = re.compile(r"(?<=\w)-+(?=\w)|(?<=\w)\s*-+\s+(?=\w)|\s+")  # not a minus: `type -1` is not `type 1`
 _ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 _WHOLE = re.compile(r"(\d+)\.0+")
-_NUMBERED = re.compile(r"(\D+)(\d+)")
+_NUMBERED = re.compile(r"(\D*[^\W\d_])(\d+)")
 
 
 def alike(text: str) -> str:

@@ -52,19 +52,19 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
     rows = list(read_table(table, columns, encoding=options.csv_encoding, sheet=options.csv_sheet))
     images = _images(table, root, files, rows, options)
     _refuse_repeated(table, images, rows, options)
-    all_files = ImageNames((path.as_posix() for path in list_images(raw)), raw) if options.mask else None
-    masks = set()
+    seen, masks = set(images), set()
+    others = (path.as_posix() for path in list_images(raw) if raw / path not in seen) if options.mask else ()
+    mask_names = ImageNames(others, raw)
     for (line, row), image in zip(rows, images, strict=True):
         where = f"{table}:{line}"
         if not row[options.label]:
             raise CytopipeError("the label is empty", where=where, hint="name a class, or remove the row and the image")
         if options.group and not row[options.group]:
             raise CytopipeError("the group is empty", where=where, hint="an image without one could leak into a split")
-        mask = _mask(raw, image, row[options.mask], all_files, where) if options.mask and all_files else None
+        mask = _mask(raw, image, row[options.mask], mask_names, where) if options.mask else None
         masks.add(mask)
         split = _split(row[options.split], where) if options.split else None
         yield image, row[options.label], row[options.group] if options.group else None, split, mask
-    seen = set(images)
     rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
     if rest and not options.unlisted:
         raise CytopipeError(

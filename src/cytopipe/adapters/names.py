@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import posixpath
 import re
@@ -10,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from cytopipe.adapters.alike import alike, nearest, shown
+from cytopipe.adapters.alike import alike, shown
 from cytopipe.data.imaging.decode import SUFFIXES
 from cytopipe.errors import CytopipeError
 
@@ -23,7 +24,9 @@ _MASK_FOLDERS = frozenset(
     {"mask", "masks", "gt", "groundtruth", "truth", "annotation", "annotations", "label", "labels"}
     | {"seg", "segmentation", "segmentations", "labelmap", "labelmaps"}
 )
-_ANY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+# Of images, and of what microscopes write, which people convert.
+_FOREIGN = "gif|jpe|jfif|jp2|jpx|ppm|pgm|pnm|heic|tga|dcm|czi|lif|lsm|nd2|oib|oif|svs|ndpi|scn|vsi|mrxs|vms"
+_SUFFIX = re.compile(rf"\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)}|{_FOREIGN})$", re.IGNORECASE)
 _WHOLE = re.compile(r"(\d+)\.0")  # how Excel and pandas write a number
 _SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}
 
@@ -43,7 +46,7 @@ def _folded(name: str) -> Parts:
 def _unpadded(name: str) -> Parts:
     """The same without the zeros that begin a number, and without a suffix."""
     *folders, last = _folded(name) or ("",)
-    last = _WHOLE.sub(r"\1", last) if _WHOLE.fullmatch(last) else _ANY_SUFFIX.sub("", last)
+    last = _WHOLE.sub(r"\1", last) if _WHOLE.fullmatch(last) else _SUFFIX.sub("", last)
     return tuple(part.lstrip("0") or "0" if part.isdecimal() else part for part in (*folders, last))
 
 
@@ -56,8 +59,9 @@ def _without_suffix(key: Key) -> Key:
 
 
 def _suffix(name: str) -> str:
-    suffix = PurePosixPath(name.strip().replace("\\", "/")).suffix.lower()
-    return _SAME_FORMAT.get(suffix, suffix)
+    """The suffix of an image's name in lower case; empty where it has none."""
+    found = _SUFFIX.search(name.strip())
+    return _SAME_FORMAT.get(found[0].lower(), found[0].lower()) if found else ""
 
 
 class ImageNames:
@@ -78,7 +82,7 @@ class ImageNames:
         self._known = frozenset(self._names)
         self._place = place
         self._suffixes = {_suffix(name) for name in self._names}
-        self._indices: dict[tuple[Key, bool], dict[str, list[tuple[Parts, str]]]] = {}
+        self._indices: dict[Key, dict[str, list[tuple[Parts, str]]]] = {}
         self._how: dict[str, tuple[str, str]] = {}  # manner -> first name and file
         self._count: Counter[str] = Counter()
 
@@ -107,11 +111,11 @@ class ImageNames:
 
     def near(self, name: str) -> list[str]:
         """Files whose names are the nearest to one that means none, the best first."""
-        by_name = {PurePosixPath(file).name: file for file in reversed(self._names)}
-        last = (_written(name) or ("",))[-1]
-        found = nearest(last, by_name) or nearest(PurePosixPath(last).stem, {PurePosixPath(n).stem: n for n in by_name})
-        stems = {PurePosixPath(file).stem: file for file in reversed(self._names)}
-        return [by_name.get(near) or stems[near] for near in found]
+        files: dict[str, list[str]] = defaultdict(list)
+        for file in self._names:
+            files[PurePosixPath(_folded(file)[-1]).stem].append(file)
+        stem = _SUFFIX.sub("", (_folded(name) or ("",))[-1])
+        return [file for near in difflib.get_close_matches(stem, files) for file in files[near]][:3]
 
     def log(self, table: Path) -> None:
         """Log how names that are not written as the files are were matched."""
@@ -122,16 +126,15 @@ class ImageNames:
 
     def _candidates(self, name: str) -> tuple[list[str], str]:
         for key, loose, how in _LEVELS:
-            for used in (key, _without_suffix_of[key]):
-                if found := self._fitting(used, used(name), loose):
+            for of_file in (key, _STEMS[key]):
+                if found := self._fitting(of_file, key(name), loose):
                     return found, how
         found = self._fitting(_unpadded, _unpadded(name), True)
         written = _suffix(name)
-        if written in SUFFIXES or (written and not written[1:].isdecimal()):
-            if written in self._suffixes:  # such a file may be missing: another one of its name may be its mask
-                found = [file for file in found if _suffix(file) == written]
-            return found, _PADDED if found and _suffix(found[0]) == written else _OTHER
-        return found, _PADDED
+        if written in self._suffixes:  # such a file may be missing: another one of its name may be its mask
+            found = [file for file in found if _suffix(file) == written]
+        is_other = bool(written and found) and _suffix(found[0]) != written
+        return found, _OTHER if is_other else _PADDED
 
     def _fitting(self, key: Key, parts: Parts, loose: bool) -> list[str]:
         """Files of the same parts; if loose, also those of which one path ends in the other."""
@@ -145,14 +148,12 @@ class ImageNames:
         return found
 
     def _index(self, key: Key) -> dict[str, list[tuple[Parts, str]]]:
-        index = self._indices.get((key, True))
-        if index is None:
-            index = defaultdict(list)
+        if key not in self._indices:
+            index = self._indices[key] = defaultdict(list)
             for file in self._names:
                 parts = key(file)
                 index[parts[-1]].append((parts, file))
-            self._indices[key, True] = index
-        return index
+        return self._indices[key]
 
     def _refuse_masks(self, name: str, file: str, where: str) -> None:
         added = PurePosixPath(file).parts[: -len(_written(name))]
@@ -171,7 +172,7 @@ _LEVELS: tuple[tuple[Key, bool, str], ...] = (
     (_written, True, "but for folders in front"),
     (_folded, True, "but for upper and lower case, width or spaces"),
 )
-_without_suffix_of: dict[Key, Key] = {key: _without_suffix(key) for key in (_written, _folded)}
+_STEMS: dict[Key, Key] = {key: _without_suffix(key) for key in (_written, _folded)}
 
 
 def _ambiguous(name: str, candidates: list[str], where: str) -> CytopipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -187,6 +188,8 @@ def _checked_names(order: Iterable[str]) -> Iterable[str]:
     for label in order:
         if "/" in label or "\\" in label or label.startswith("."):
             raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")
+        if any(unicodedata.category(letter) == "Cc" for letter in label):
+            raise CytopipeError(f"the class {label!r} holds a line break or a tab", hint="write it in one line")
         yield label
 
 

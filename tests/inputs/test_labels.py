@@ -127,7 +127,7 @@ def test_class_folders_of_several_spellings(tmp_path: Path, caplog: pytest.LogCa
 
 def test_labels_take_the_spelling_of_the_classes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = of_labels("Normal", "normal", "HSIL")
-    options = {"classes": ["NORMAL", "HSIL"], "normal": ["NORMAL"]}
+    options: dict[str, Any] = {"classes": ["NORMAL", "HSIL"], "normal": ["NORMAL"]}
     refusal = listed(tmp_path, caplog, rows, ("label",), **options).refusal
     assert "the label 'Normal' is not in options.classes; did you mean 'NORMAL'?" in refusal
     assert "options.label_spellings: merge takes both for one" in refusal
@@ -242,8 +242,8 @@ def test_a_patient_on_both_sides_of_the_publishers_split(tmp_path: Path, caplog:
     rows += [(label, "p1", "test") for label in ("a", "b")]
     found = listed(tmp_path, caplog, rows, ("label", "patient", "split"), {"split": {"kind": "published"}})
     assert "'P1' (2 images in val), 'p1' (2 images in test)" in found.refusal
-    merged = {"dataset": {"split": {"kind": "published"}}, "group_spellings": "merge"}
-    found = listed(tmp_path, caplog, rows, ("label", "patient", "split"), **merged)
+    published = {"split": {"kind": "published"}}
+    found = listed(tmp_path, caplog, rows, ("label", "patient", "split"), published, group_spellings="merge")
     assert "lie in several splits, first 'P1' in test, val" in found.refusal
 
 

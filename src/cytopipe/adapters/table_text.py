@@ -75,7 +75,7 @@ def _utf16_without_mark(data: bytes) -> str | None:
 def _western(data: bytes, path: Path) -> str:
     hint = "save the table as CSV UTF-8, or name its encoding in options.csv_encoding (cp1252, cp1251, gbk, cp932, ...)"
     if run := _RUN.search(data):
-        line = len(data[: run.start()].splitlines() or [b""])
+        line = len(re.findall(rb"\r\n|\r|\n", data[: run.start()])) + 1
         raise CytopipeError("not UTF-8 text, and the encoding is not known", where=f"{path}:{line}", hint=hint)
     try:
         text = data.decode("cp1252")

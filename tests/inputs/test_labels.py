@@ -254,6 +254,19 @@ def test_names_of_images_are_no_groups(tmp_path: Path, caplog: pytest.LogCapture
     assert len(found.groups) == 8
 
 
+def test_masks_beside_the_images_of_class_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = [f"{label}/{n:03}{suffix}" for label in "ab" for n in range(4) for suffix in (".bmp", ".png")]
+    tree(tmp_path / "cells", files)
+    refusal = organized(tmp_path / "cells", tmp_path / "work", caplog).refusal
+    assert "two images have the id 'a__000'" in refusal
+    assert "if one is a mask, name the suffix of the images in options.suffix (such as .bmp)" in refusal
+    found = organized(tmp_path / "cells", tmp_path / "work", caplog, options={"suffix": "bmp"})
+    assert found.classes == {"a": 4, "b": 4}
+    assert all(row.source.endswith(".bmp") for row in found.rows)
+    refusal = organized(tmp_path / "cells", tmp_path / "work", caplog, options={"suffix": ".tif"}).refusal
+    assert "no image ends in '.tif'\n  -> correct options.suffix" in refusal
+
+
 def test_groups_of_a_pattern_are_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tree(tmp_path / "cells", [f"{label}/{p}_{n}.png" for label in "ab" for p in ("P1", "p01", "P2") for n in range(3)])
     found = organized(tmp_path / "cells", tmp_path / "work", caplog, options={"group_pattern": r"/(\w+)_"})

@@ -155,10 +155,16 @@ class Adapter:
             if sample.id in seen:
                 raise CytopipeError(
                     f"two images have the id '{sample.id}': {seen[sample.id]} and {sample.image}",
-                    hint="keep one of them, or rename one",
+                    hint=self._how_to_tell_apart(seen[sample.id], sample.image),
                 )
             seen[sample.id] = sample.image
         return samples
+
+    def _how_to_tell_apart(self, one: Path, other: Path) -> str:
+        hint = "keep one of them, or rename one"
+        if one.with_suffix("") == other.with_suffix("") and "suffix" in self.options.model_fields:
+            hint += f"; if one is a mask, name the suffix of the images in options.suffix (such as {one.suffix})"
+        return hint
 
     def read_fields(self, raw: Path) -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.

@@ -45,6 +45,8 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     files = [root / name for name in list_images(root)]
     if options.suffix:
         files = [path for path in files if path.suffix.lower().lstrip(".") == options.suffix.lower().lstrip(".")]
+        if not files:
+            raise CytopipeError(f"no image ends in '{options.suffix}'", where=root, hint="correct options.suffix")
     if options.masks and raw / options.masks != root:
         files = [path for path in files if not path.is_relative_to(raw / options.masks)]
     rows = listed_images(raw, root, files, options) if options.csv else _from_folders(root, files)

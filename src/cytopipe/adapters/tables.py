@@ -150,7 +150,7 @@ def _from_workbook(path: Path, data: bytes, columns: Sequence[str], wanted: str 
 
 
 def _chosen(path: Path, filled: list[Sheet], columns: Sequence[str], wanted: str | None) -> Sheet:
-    """The sheet that is asked for, else the only one with all columns among those that are not hidden."""
+    """The sheet that is asked for, else the only one that is shown and has all columns, else the first."""
     quoted = ", ".join(f"'{sheet.name}'" for sheet in filled)
     if wanted is not None:
         for sheet in filled:
@@ -159,7 +159,7 @@ def _chosen(path: Path, filled: list[Sheet], columns: Sequence[str], wanted: str
         raise CytopipeError(f"no sheet '{wanted}' with content", where=path, hint=f"there is: {quoted}")
     shown = [sheet for sheet in filled if not sheet.hidden] or filled
     keys = {alike(name) for name in columns}
-    having = [sheet for sheet in shown if keys <= {alike(name) for name in _header(sheet)}]
+    having = [sheet for sheet in shown if keys and keys <= {alike(name) for name in _header(sheet)}]
     if len(having) > 1:
         raise CytopipeError(
             f"{len(having)} sheets hold a table: {', '.join(f'{sheet.name!r}' for sheet in having)}",

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cytopipe.adapters.alike import alike
 from cytopipe.adapters.names import ImageNames
 from cytopipe.adapters.tables import SUFFIXES as TABLE_SUFFIXES
 from cytopipe.adapters.tables import read_table
@@ -23,8 +24,9 @@ def list_images(named: Iterable[str], column: str | None = None) -> list[str]:
 
     Args:
         named: image files; folders, whose images at any depth are sorted; patterns (`*`, `?`, `[...]`, `**`), whose
-            matches are treated as if each were named; or CSV tables with paths relative to their own folder.
-        column: column of the paths in CSV tables; None takes the first of COLUMNS.
+            matches are treated as if each were named; or tables (CSV, .tsv, .txt, .xlsx) with paths relative to their
+            own folder, whose names are matched with the files as those of a dataset's table are.
+        column: column of the paths in tables; None takes the first of COLUMNS.
 
     Returns:
         Paths relative to the current folder, or absolute. A path that a spreadsheet would take for a formula begins
@@ -77,17 +79,15 @@ def _refuse(error: OSError) -> None:
 
 
 def _in_table(table: Path, column: str | None) -> Iterator[str]:
-    rows = list(read_table(table))
+    hint = "name the column of the images' paths: --column NAME"
+    rows = list(read_table(table, (column,) if column else (), hint))
     if not rows:
         raise CytopipeError("the table has no rows", where=table)
-    there = [name for name in ((column,) if column else COLUMNS) if name in rows[0][1]]
+    wanted = (column,) if column else COLUMNS
+    there = [name for want in wanted for name in rows[0][1] if alike(name) == alike(want)]
     if not there:
-        wanted = f"'{column}'" if column else " or ".join(map(repr, COLUMNS))
-        raise CytopipeError(
-            f"no column {wanted}; it has {', '.join(repr(name) for name in rows[0][1] if name)}",
-            where=table,
-            hint="name the column of the images' paths: --column NAME",
-        )
+        header = ", ".join(repr(name) for name in rows[0][1] if name)
+        raise CytopipeError(f"no column {' or '.join(map(repr, wanted))}; it has {header}", where=table, hint=hint)
     names: ImageNames | None = None
     for line, row in rows:
         value = row[there[0]]

@@ -156,6 +156,16 @@ REFUSED: dict[str, tuple[list[str], str, list[str]]] = {
         ["can mean 2 images", "'e\\u0301.png'"],
     ),
     "another folder": (["images/b/006.png"], "a/006.png", ["'a/006.png' has no image in", "the nearest: 'b/006.png'"]),
+    "another folder of the source": (
+        ["test/007.png"],
+        "test/007.png",
+        ["'test/007.png' has no image in", "the nearest: '007.png'"],
+    ),
+    "the folder of another patient": (
+        ["images/P1/x.png", "images/y.png"],
+        "P1/y.png",
+        ["'P1/y.png' has no image in", "the nearest: 'y.png'"],
+    ),
     "a misspelt name": ([], "0O7.png", ["'0O7.png' has no image in", "the nearest: '007.png'"]),
     "an image that is missing beside its mask": (
         ["images/006.png", "images/another.bmp"],

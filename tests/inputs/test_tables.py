@@ -267,6 +267,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "compressed (gzip), not a table of text or an .xlsx workbook\n  -> unpack it",
     ),
     "a PDF": (b"%PDF-1.7\n", "this is a PDF"),
+    "a number that Excel shortened": (
+        (lines(",", [HEADER]) + "c000.png,normal,1.23457E+14\n").encode(),
+        "labels.csv:2: the column 'patient' holds 1.23457E+14, a long number that a spreadsheet shortened",
+    ),
     "an error of Excel": (
         (lines(",", [HEADER]) + "c000.png,#N/A,P1\n").encode(),
         "labels.csv:2: the column 'label' holds #N/A",

@@ -50,10 +50,13 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
     optional = [name for name in (options.group, options.split, options.mask) if name]
     columns = (options.image, options.label, *optional)
     rows = list(read_table(table, columns, encoding=options.csv_encoding, sheet=options.csv_sheet))
-    images = _images(table, root, files, rows, options)
+    everything = list_images(raw)
+    folders = {part for path in everything for part in path.parent.parts} - {*root.relative_to(raw).parts}
+    names = ImageNames((path.relative_to(root).as_posix() for path in files), root, folders)
+    images = _images(table, root, names, rows, options)
     _refuse_repeated(table, images, rows, options)
     seen, masks = set(images), set()
-    others = (path.as_posix() for path in list_images(raw) if raw / path not in seen) if options.mask else ()
+    others = (path.as_posix() for path in everything if raw / path not in seen) if options.mask else ()
     mask_names = ImageNames(others, raw)
     for (line, row), image in zip(rows, images, strict=True):
         where = f"{table}:{line}"
@@ -74,9 +77,8 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
         )
 
 
-def _images(table: Path, root: Path, files: list[Path], rows: list[Row], options: TableOptions) -> list[Path]:
+def _images(table: Path, root: Path, names: ImageNames, rows: list[Row], options: TableOptions) -> list[Path]:
     """The image of each row."""
-    names = ImageNames((path.relative_to(root).as_posix() for path in files), root)
     found = [names.find(row[options.image], f"{table}:{line}") for line, row in rows]
     lacking = [row for row, name in zip(rows, found, strict=True) if name is None]
     if lacking:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.alike import alike, shown
@@ -27,14 +28,17 @@ _MASK_FOLDERS = frozenset(
 # Of images, and of what microscopes write, which people convert.
 _FOREIGN = "gif|jpe|jfif|jp2|jpx|ppm|pgm|pnm|heic|tga|dcm|czi|lif|lsm|nd2|oib|oif|svs|ndpi|scn|vsi|mrxs|vms"
 _SUFFIX = re.compile(rf"\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)}|{_FOREIGN})$", re.IGNORECASE)
+_SPACE = re.compile(r"\s+(\.\w+)$")  # before a suffix
 _WHOLE = re.compile(r"(\d+)\.0")  # how Excel and pandas write a number
 _SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}
 
 
+@lru_cache(maxsize=1 << 16)  # each file is asked for several times
 def _written(name: str) -> Parts:
     """The parts of a path, either slash, composed, without spaces around."""
     path = posixpath.normpath(unicodedata.normalize("NFC", name.strip()).replace("\\", "/"))
-    parts = [re.sub(r"\s+(\.\w+)$", r"\1", part.strip()) for part in path.split("/")]
+    parts = [part.strip() for part in path.split("/")]
+    parts[-1] = _SPACE.sub(r"\1", parts[-1])
     return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
@@ -69,18 +73,22 @@ class ImageNames:
 
     A name that is a file's path, with or without its suffix, means that file. Else it means the only file that it can
     mean: under another Unicode form, slash, case or number of spaces; with fewer or more folders in front (one path
-    must end in the other); with or without the zeros before a number; and with another suffix where there is no file
-    of the suffix that is written.
+    must end in the other, and what the name has in front may not be another folder that is there); with or without the
+    zeros before a number; and with another suffix where there is no file of the suffix that is written.
 
     Args:
         names: relative POSIX paths of the files.
         place: where they are, for errors.
+        folders: names of further folders that are there, beside those of the files: a name that lies in one of these
+            is not a file of another.
     """
 
-    def __init__(self, names: Iterable[str], place: str | Path) -> None:
+    def __init__(self, names: Iterable[str], place: str | Path, folders: Iterable[str] = ()) -> None:
         self._names = sorted(names)
         self._known = frozenset(self._names)
         self._place = place
+        own = (part for name in self._names for part in PurePosixPath(name).parts[:-1])
+        self._folders = {part for name in {*own, *folders} for part in _folded(name)}
         self._suffixes = {_suffix(name) for name in self._names}
         self._indices: dict[Key, dict[str, list[tuple[Parts, str]]]] = {}
         self._how: dict[str, tuple[str, str]] = {}  # manner -> first name and file
@@ -143,7 +151,9 @@ class ImageNames:
         found = []
         for others, file in self._index(key).get(parts[-1], ()):
             shared = min(len(parts), len(others)) if loose else max(len(parts), len(others))
-            if parts[-shared:] == others[-shared:]:
+            dropped = parts[: -len(others)]
+            is_elsewhere = bool(dropped) and not self._folders.isdisjoint(_folded(dropped[-1]))
+            if parts[-shared:] == others[-shared:] and not is_elsewhere:
                 found.append(file)
         return found
 

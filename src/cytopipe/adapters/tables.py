@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ logger = logging.getLogger("cytopipe")
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm")  # of files that are taken for tables
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
+_SHORTENED = re.compile(r"\d[.,]\d+E[+-]\d+")
 _SAVE = "open it and save it as CSV UTF-8 or as .xlsx"
 # What a file begins with -> what it is, and what to do.
 _OTHERS = (
@@ -230,6 +232,12 @@ def _names(path: Path, found: Sequence[Record], columns: Sequence[str], hint: st
 
 def _checked(row: dict[str, str], columns: Sequence[str], where: str) -> dict[str, str]:
     for name in columns:
+        if _SHORTENED.fullmatch(row[name]):
+            raise CytopipeError(
+                f"the column '{name}' holds {row[name]}, a long number that a spreadsheet shortened",
+                where=where,
+                hint="its digits are lost: type it anew in a column that is formatted as text",
+            )
         if row[name] in _ERRORS:
             raise CytopipeError(
                 f"the column '{name}' holds {row[name]}, an error of Excel", where=where, hint="correct the cell"

@@ -59,6 +59,12 @@ def test_a_name_that_can_mean_several_files_is_refused(files: list[str], name: s
         ImageNames(files, "images").find(name, "t:2")
 
 
+def test_a_folder_that_is_there_is_not_left_out() -> None:
+    assert ImageNames(["a.png"], "train").find("test/a.png", "t:2") == "a.png"
+    assert ImageNames(["a.png"], "train", ["Test"]).find("test/a.png", "t:2") is None
+    assert ImageNames(["a.png", "b/c.png"], "train").find("b/a.png", "t:2") is None
+
+
 def test_the_nearest_files() -> None:
     names = ImageNames(["a/slide_1.png", "b/slide_1.png", "b/zebra.png"], "images")
     assert names.near("Slide_l.tif") == ["a/slide_1.png", "b/slide_1.png"]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, MaskReader, Options, Sample, read_csv
-from cytopipe.adapters.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
+from cytopipe.adapters.class_levels import placed, read_class_levels
+from cytopipe.adapters.layout import GroupPattern, group_by_pattern, home_of, images_of, list_paths, logger, split_of
+from cytopipe.adapters.levels import FolderLevels, meanings_of
+from cytopipe.adapters.read_levels import read_levels
+from cytopipe.core.params import DEVELOPMENT
 from cytopipe.data.imaging.decode import read_values
 from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
@@ -28,6 +32,11 @@ class FolderOptions(Options):
     split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
     mask: str | None = Field(None, description="column with the path of the mask")
     images: str = Field(".", description="folder below the source that holds the images")
+    folders: FolderLevels | None = Field(
+        None,
+        description="what the folders below `images` mean, from the top: split, class, group or any, as in "
+        "split/group/class; decided from the tree if it is not given",
+    )
     masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
     mask_values: dict[int, Literal[0, 1, 2]] = Field(
         default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
@@ -41,14 +50,21 @@ class FolderOptions(Options):
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
-    root = raw / options.images
+    home = home_of(raw, [name for name in (options.csv, options.images, options.masks) if name])
+    root = home / options.images
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
-    files = [root / name for name in list_images(root)]
-    if options.masks:
-        files = [path for path in files if not path.is_relative_to(raw / options.masks)]
-    rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(root, files)
-    for image, label, group, split, mask in rows:
+    paths = [
+        path for path in list_paths(root) if not (options.masks and (root / path).is_relative_to(home / options.masks))
+    ]
+    if options.csv:
+        rows = list(_from_csv(home, root, [root / name for name in images_of(paths)], options))
+        rows = _with_folders(root, rows, options)
+    else:
+        levels, images = read_class_levels(root, paths, options.folders)
+        rows = [(image, str(at.label), at.group, at.split, None) for image, at in placed(root, images, levels)]
+        root = root / levels.top
+    for image, label, group, split, mask in _with_validation(rows):
         if options.classes and label not in options.classes:
             raise CytopipeError(
                 f"the label '{label}' is not in options.classes",
@@ -56,13 +72,15 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
                 hint="correct the label, or add it to options.classes (exclude_classes leaves its images out)",
             )
         name = image.relative_to(root).with_suffix("").as_posix()
+        if options.group_pattern and not options.group:
+            group = group_by_pattern(name, options.group_pattern)
         yield Sample(
             re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
             image,
             label,
-            group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
+            group or name,
             split,
-            _mask(raw, image, root, mask, options),
+            _mask(home, image, home / options.images, mask, options),
         )
 
 
@@ -103,21 +121,38 @@ def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) 
         )
 
 
-def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
-    for image in files:
-        parts = image.relative_to(root).parts[:-1]
-        if not parts:
-            raise CytopipeError(
-                "an image outside the class folders", where=image, hint="name the labels' file in options.csv"
-            )
-        split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
-        yield image, parts[1] if split else parts[0], None, split, None
+def _with_folders(root: Path, rows: list[Found], options: FolderOptions) -> list[Found]:
+    """Rows of a table with the group and the split that options.folders finds in the images' folders."""
+    stated = meanings_of(options.folders)
+    if not stated:
+        return rows
+    if "class" in stated:
+        raise CytopipeError(
+            "options.csv names the labels, and options.folders a class",
+            where=root,
+            hint="write any in place of class in options.folders, or remove options.csv",
+        )
+    levels = read_levels([PurePosixPath(row[0].relative_to(root)) for row in rows], root, stated)
+    places = [levels.place(PurePosixPath(row[0].relative_to(root))) for row in rows]
+    return [
+        (image, label, group or at.group, split or at.split, mask)
+        for (image, label, group, split, mask), at in zip(rows, places, strict=True)
+    ]
+
+
+def _with_validation(rows: list[Found]) -> list[Found]:
+    """Rows whose published split can be used: of train and test alone, validation images are drawn from train."""
+    if {split for _, _, _, split, _ in rows} != {"train", "test"}:
+        return rows
+    logger.info("the split has no images for validation: with split.kind: published they are drawn from train")
+    return [(*row[:3], DEVELOPMENT if row[3] == "train" else row[3], row[4]) for row in rows]
 
 
 def _split(value: str, where: str) -> str:
-    if value.lower() not in SPLIT_WORDS:
+    split = split_of(value)
+    if split is None:
         raise CytopipeError(f"the split '{value}' is not train, val or test", where=where)
-    return SPLIT_WORDS[value.lower()]
+    return split
 
 
 def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
@@ -143,11 +178,14 @@ ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
     home="README.md, 'Your own images'",
-    layout="a CSV with the columns image, label[, group][, split][, mask], or one sub-folder per class",
-    group_key="options.group (a column) or options.group_pattern (of the path); otherwise each image is its own",
+    layout="a CSV with the columns image, label[, group][, split][, mask]; or a folder for each class, as class/image, "
+    "split/class/image, patient/class/image",
+    group_key="options.group (a column), options.group_pattern (of the path) or group in options.folders (folders "
+    "named as patients or slides are known); otherwise each image is its own",
     classes=(),
     options=FolderOptions,
     order=_classes,
-    published_split="options.split (a column), or the folders train/, val/ and test/ above those of the classes",
+    published_split="options.split (a column), or folders named train, val and test, as in split/class; without val, "
+    "images for validation are drawn from train",
     samples=_samples,
 )

@@ -1,0 +1,116 @@
+"""Masks that lie among the images, by their names: folders such as `masks/`, and files such as `cell_mask.png`.
+
+They are no class and no image. What is taken for a mask has an image of its name beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cytopipe.adapters.layout import words_of
+from cytopipe.adapters.levels import listed
+from cytopipe.errors import CytopipeError
+
+_MASKS = frozenset(
+    {"mask", "masks", "label", "labels", "annotation", "annotations", "annot", "annots", "gt", "gts", "groundtruth"}
+    | {"seg", "segs", "segmentation", "segmentations", "contour", "contours", "maske", "masken"}
+)
+_IMAGES = frozenset(
+    {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "original", "originals", "raw", "rgb"}
+    | {"bild", "bilder", "he", "tissue", "input", "inputs"}
+)
+_OF_FILES = re.compile(
+    r"[\W_]*(?:masks?|seg|segmentation|gt|ground[\W_]?truth|annotation|annot|labels?)(?:[\W_]*\d+)?$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What is taken for masks.
+
+    Attributes:
+        folders: that hold masks, below the source, sorted.
+        files: all masks: those in the folders, and those beside their images.
+    """
+
+    folders: tuple[PurePosixPath, ...]
+    files: frozenset[PurePosixPath]
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder is named as people name the folder of their masks: `masks`, `Ground Truth`, `cell_masks`."""
+    words = words_of(name)
+    return not _MASKS.isdisjoint(words) or "groundtruth" in "".join(words)
+
+
+def stem_of_image(stem: str) -> str:
+    """The stem of the image that a mask belongs to: `a_mask` -> `a`; another stem as it is."""
+    return _OF_FILES.sub("", stem) or stem
+
+
+def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = False) -> Masks:
+    """The masks among some images.
+
+    A folder of masks lies beside the images, or beside their folder, and its files have the names of these images.
+
+    Args:
+        images: paths of all images below the folder `where`.
+        where: for messages.
+        stated: the user says what the folders are: nothing is refused, and a folder that may be a class is none of
+            masks.
+
+    Raises:
+        CytopipeError: for a folder that may be one of masks or a class.
+    """
+    folders = _mask_folders(images)
+    plain = [image for image in images if not any(image.is_relative_to(folder) for folder in folders)]
+    stems = {image.stem.lower() for image in plain}
+    found: list[PurePosixPath] = []
+    for folder in folders:
+        beside = {image.parts[len(folder.parent.parts)] for image in plain if image.is_relative_to(folder.parent)}
+        if not beside:  # all folders here are named like masks: `label_0` and `label_1`
+            continue
+        inside = [image for image in images if image.is_relative_to(folder)]
+        paired = sum(image.stem.lower() in stems or stem_of_image(image.stem).lower() in stems for image in inside)
+        has_names = paired * 2 >= len(inside)
+        is_beside_images = any(image.parent == folder.parent for image in plain) or any(
+            not _IMAGES.isdisjoint(words_of(name)) for name in beside
+        )
+        if has_names and (is_beside_images or (len(beside) == 1 and not stated)):
+            found.append(folder)
+        elif not stated:
+            raise CytopipeError(
+                f"the folder '{folder}' beside {listed(sorted(beside))} is named like masks: is it a class?",
+                where=where,
+                hint=f"set options.masks: {folder} if it holds the masks of the images, or options.folders: class if "
+                f"'{folder.name}' is a class",
+            )
+    files = {image for image in images if any(image.is_relative_to(folder) for folder in found)}
+    return Masks(tuple(found), frozenset(files | _mask_files(plain)))
+
+
+def _mask_folders(images: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """The folders named like masks that lie in no other such folder, sorted."""
+    found = set()
+    for image in images:
+        for level, name in enumerate(image.parts[:-1]):
+            if is_mask_folder(name):
+                found.add(PurePosixPath(*image.parts[: level + 1]))
+                break
+    return sorted(found)
+
+
+def _mask_files(images: Sequence[PurePosixPath]) -> set[PurePosixPath]:
+    """Files such as `a_mask.png` with an image `a` beside them."""
+    stems: dict[PurePosixPath, set[str]] = defaultdict(set)
+    for image in images:
+        stems[image.parent].add(image.stem.lower())
+    return {
+        image
+        for image in images
+        if stem_of_image(image.stem) != image.stem and stem_of_image(image.stem).lower() in stems[image.parent]
+    }

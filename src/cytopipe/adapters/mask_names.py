@@ -24,7 +24,7 @@ _IMAGES = frozenset(
     | {"bild", "bilder", "he", "tissue", "input", "inputs"}
 )
 _OF_FILES = re.compile(
-    r"[\W_]*(?:masks?|seg|segmentation|gt|ground[\W_]?truth|annotation|annot|labels?)(?:[\W_]*\d+)?$", re.IGNORECASE
+    r"[\s_.-]+(?:masks?|seg|segmentation|gt|ground[\W_]?truth|annotation|annot|labels?)(?:[\s_.-]*\d+)?$", re.IGNORECASE
 )
 
 

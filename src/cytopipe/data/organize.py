@@ -170,9 +170,10 @@ def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
 
 
 def _check_several_classes(labels: Sequence[str], key: str) -> None:
-    if len(set(labels)) == 1:
+    found = list(_checked_names(sorted(set(labels))))
+    if len(found) == 1:
         raise CytopipeError(
-            f"all {len(labels)} images are of the one class '{labels[0]}'; a classifier needs two",
+            f"all {len(labels)} images are of the one class '{found[0]}'; a classifier needs two",
             where=key,
             hint="check the source and the option that names the labels: options.csv and its columns, or "
             "options.folders; `cytopipe inspect` shows what is there",

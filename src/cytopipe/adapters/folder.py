@@ -50,7 +50,7 @@ class FolderOptions(Options):
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
-    home = home_of(raw, [name for name in (options.csv, options.images, options.masks) if name])
+    home = _home(raw, options)
     root = home / options.images
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
@@ -85,6 +85,11 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
 
 
 Found = tuple[Path, str, str | None, str | None, str | None]  # image, label, group, split, mask
+
+
+def _home(raw: Path, options: FolderOptions) -> Path:
+    """The folder that the paths of the options start from: `raw`, or the one folder of an archive that holds them."""
+    return home_of(raw, [name for name in (options.csv, options.images, options.masks) if name])
 
 
 def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) -> Iterator[Found]:
@@ -132,20 +137,18 @@ def _with_folders(root: Path, rows: list[Found], options: FolderOptions) -> list
             where=root,
             hint="write any in place of class in options.folders, or remove options.csv",
         )
-    levels = read_levels([PurePosixPath(row[0].relative_to(root)) for row in rows], root, stated)
-    places = [levels.place(PurePosixPath(row[0].relative_to(root))) for row in rows]
-    return [
-        (image, label, group or at.group, split or at.split, mask)
-        for (image, label, group, split, mask), at in zip(rows, places, strict=True)
-    ]
+    images = [PurePosixPath(row[0].relative_to(root)) for row in rows]
+    levels = read_levels(images, root, stated)
+    places = [levels.place(image) for image in images]
+    return [(*row[:2], row[2] or at.group, row[3] or at.split, *row[4:]) for row, at in zip(rows, places, strict=True)]
 
 
 def _with_validation(rows: list[Found]) -> list[Found]:
     """Rows whose published split can be used: of train and test alone, validation images are drawn from train."""
-    if {split for _, _, _, split, _ in rows} != {"train", "test"}:
+    if {row[3] for row in rows} != {"train", "test"}:
         return rows
     logger.info("the split has no images for validation: with split.kind: published they are drawn from train")
-    return [(*row[:3], DEVELOPMENT if row[3] == "train" else row[3], row[4]) for row in rows]
+    return [(*row[:3], DEVELOPMENT if row[3] == "train" else row[3], *row[4:]) for row in rows]
 
 
 def _split(value: str, where: str) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.layout import words_of
@@ -41,6 +42,7 @@ class Masks:
     files: frozenset[PurePosixPath]
 
 
+@cache
 def is_mask_folder(name: str) -> bool:
     """Whether a folder is named as people name the folder of their masks: `masks`, `Ground Truth`, `cell_masks`."""
     words = words_of(name)
@@ -66,20 +68,21 @@ def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = Fals
     Raises:
         CytopipeError: for a folder that may be one of masks or a class.
     """
-    folders = _mask_folders(images)
-    plain = [image for image in images if not any(image.is_relative_to(folder) for folder in folders)]
+    inside: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)  # images of each folder that may hold masks
+    plain: list[PurePosixPath] = []
+    for image in images:
+        folder = _mask_folder(image)
+        (plain if folder is None else inside[folder]).append(image)
     stems = {image.stem.lower() for image in plain}
+    neighbours = _neighbours(plain, {folder.parent for folder in inside})
     found: list[PurePosixPath] = []
-    for folder in folders:
-        beside = {image.parts[len(folder.parent.parts)] for image in plain if image.is_relative_to(folder.parent)}
-        if not beside:  # all folders here are named like masks: `label_0` and `label_1`
+    for folder, files in sorted(inside.items()):
+        beside, is_direct = neighbours[folder.parent]
+        if not beside and not is_direct:  # all folders here are named like masks: `label_0` and `label_1`
             continue
-        inside = [image for image in images if image.is_relative_to(folder)]
-        paired = sum(image.stem.lower() in stems or stem_of_image(image.stem).lower() in stems for image in inside)
-        has_names = paired * 2 >= len(inside)
-        is_beside_images = any(image.parent == folder.parent for image in plain) or any(
-            not _IMAGES.isdisjoint(words_of(name)) for name in beside
-        )
+        paired = sum(image.stem.lower() in stems or stem_of_image(image.stem).lower() in stems for image in files)
+        has_names = paired * 2 >= len(files)
+        is_beside_images = is_direct or any(not _IMAGES.isdisjoint(words_of(name)) for name in beside)
         if has_names and (is_beside_images or (len(beside) == 1 and not stated)):
             found.append(folder)
         elif not stated:
@@ -89,19 +92,35 @@ def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = Fals
                 hint=f"set options.masks: {folder} if it holds the masks of the images, or options.folders: class if "
                 f"'{folder.name}' is a class",
             )
-    files = {image for image in images if any(image.is_relative_to(folder) for folder in found)}
-    return Masks(tuple(found), frozenset(files | _mask_files(plain)))
+    masks = {image for folder in found for image in inside[folder]}
+    return Masks(tuple(found), frozenset(masks | _mask_files(plain)))
 
 
-def _mask_folders(images: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """The folders named like masks that lie in no other such folder, sorted."""
-    found = set()
+def _mask_folder(image: PurePosixPath) -> PurePosixPath | None:
+    """The first folder above an image that is named like masks."""
+    for level, name in enumerate(image.parts[:-1]):
+        if is_mask_folder(name):
+            return PurePosixPath(*image.parts[: level + 1])
+    return None
+
+
+def _neighbours(
+    images: Sequence[PurePosixPath], parents: Collection[PurePosixPath]
+) -> dict[PurePosixPath, tuple[set[str], bool]]:
+    """Of each parent folder the folders in it that hold images, and whether it holds any itself."""
+    found: dict[PurePosixPath, tuple[set[str], bool]] = {parent: (set(), False) for parent in parents}
+    depths = {len(parent.parts) for parent in parents}
     for image in images:
-        for level, name in enumerate(image.parts[:-1]):
-            if is_mask_folder(name):
-                found.add(PurePosixPath(*image.parts[: level + 1]))
-                break
-    return sorted(found)
+        for depth in depths:
+            parent = PurePosixPath(*image.parts[:depth])
+            if len(image.parts) <= depth or parent not in found:
+                continue
+            names, is_direct = found[parent]
+            if len(image.parts) == depth + 1:
+                found[parent] = (names, True)
+            else:
+                names.add(image.parts[depth])
+    return found
 
 
 def _mask_files(images: Sequence[PurePosixPath]) -> set[PurePosixPath]:

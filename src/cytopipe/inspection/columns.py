@@ -56,14 +56,15 @@ def _look_at(home: Path, path: PurePosixPath, images: Sequence[PurePosixPath]) -
     matches = {name: _matches(values[name], images) for name in names}
     image = max(names, key=lambda name: len(matches[name]), default=None)
     roles: dict[str, str] = {}
-    named, folder = 0, "."
+    named, folder, several = 0, ".", None
     if image is not None and len(matches[image]) * 2 >= len(rows) > 0:
         roles[image] = "image"
         named = len(set(matches[image].values()))
+        several = _several(matches[image], images)
         folder = _folder(matches[image], images)
         roles |= _other_roles({name: values[name] for name in names if name != image}, images)
     columns = tuple(_column(name, values[name], roles.get(name)) for name in names)
-    return Table(path.as_posix(), len(rows), columns, named, folder)
+    return Table(path.as_posix(), len(rows), columns, named, folder, several)
 
 
 def _column(name: str, values: Sequence[str], role: str | None) -> Column:
@@ -95,6 +96,17 @@ def _matches(values: Sequence[str], images: Sequence[PurePosixPath]) -> dict[str
         if len({(image.parent, image.stem.casefold()) for image in candidates}) == 1:  # `1.bmp` and `1.png` are too
             found[value] = min(candidates)
     return found
+
+
+def _several(matches: Mapping[str, PurePosixPath], images: Sequence[PurePosixPath]) -> str | None:
+    """A name without a suffix that fits two files, an image and its mask perhaps, as a sentence."""
+    files: dict[PurePosixPath, list[str]] = defaultdict(list)
+    for image in images:
+        files[image.with_suffix("")].append(image.name)
+    for value, image in matches.items():
+        if len(found := files[image.with_suffix("")]) > 1 and _key(value) == _key(image.stem):
+            return f"'{value}' fits {' and '.join(sorted(found))}: which is the image, and which its mask?"
+    return None
 
 
 def _folder(matches: Mapping[str, PurePosixPath], images: Sequence[PurePosixPath]) -> str:

@@ -112,6 +112,8 @@ def _note_tables(draft: _Draft, tables: Sequence[Table]) -> None:
 
 def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePosixPath], masks: Masks) -> None:
     draft.set("csv", table.path, f"{table.rows} rows name {table.named} of {len(images)} images")
+    if table.several:
+        draft.unclear.append(f"{table.path}: {table.several} Write the names with their suffixes in the table")
     draft.set("images", table.images, "the folder that the names are below")
     for option in ("image", "label", "group", "split"):
         column = table.column(option)

@@ -48,6 +48,7 @@ class Table:
         columns: in their order.
         named: images that the column with the role "image" names.
         images: folder that the names are below.
+        several: a name in it that fits several files, as a sentence.
         fault: why the table cannot be read.
     """
 
@@ -56,6 +57,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     named: int = 0
     images: str = "."
+    several: str | None = None
     fault: str | None = None
 
     def column(self, role: str) -> str | None:

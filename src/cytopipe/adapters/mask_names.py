@@ -57,7 +57,7 @@ def stem_of_image(stem: str) -> str:
 def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = False) -> Masks:
     """The masks among some images.
 
-    A folder of masks lies beside the images, or beside their folder, and its files have the names of these images.
+    A folder of masks lies beside a folder `images`, or its files have the names of the images that it lies beside.
 
     Args:
         images: paths of all images below the folder `where`.
@@ -82,8 +82,8 @@ def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = Fals
             continue
         paired = sum(image.stem.lower() in stems or stem_of_image(image.stem).lower() in stems for image in files)
         has_names = paired * 2 >= len(files)
-        is_beside_images = is_direct or any(not _IMAGES.isdisjoint(words_of(name)) for name in beside)
-        if has_names and (is_beside_images or (len(beside) == 1 and not stated)):
+        is_beside_images = any(not _IMAGES.isdisjoint(words_of(name)) for name in beside)
+        if is_beside_images or (has_names and (is_direct or (len(beside) == 1 and not stated))):
             found.append(folder)
         elif not stated:
             raise CytopipeError(
@@ -115,7 +115,7 @@ def _neighbours(
             parent = PurePosixPath(*image.parts[:depth])
             if len(image.parts) <= depth or parent not in found:
                 continue
-            names, is_direct = found[parent]
+            names, _ = found[parent]
             if len(image.parts) == depth + 1:
                 found[parent] = (names, True)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -13,8 +13,12 @@ from pydantic import Field
 
 from cytopipe.adapters.alike import CLASS, alike, nearest, same_text
 from cytopipe.adapters.base import Adapter, MaskReader, Sample
-from cytopipe.adapters.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
+from cytopipe.adapters.class_levels import placed, read_class_levels
+from cytopipe.adapters.layout import GroupPattern, group_by_pattern, home_of, images_of, list_paths, logger
+from cytopipe.adapters.levels import FolderLevels, meanings_of
 from cytopipe.adapters.listed import Found, TableOptions, listed_images
+from cytopipe.adapters.read_levels import read_levels
+from cytopipe.core.params import DEVELOPMENT
 from cytopipe.data.imaging.decode import read_values
 from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
@@ -24,6 +28,11 @@ class FolderOptions(TableOptions):
     """How your folder is laid out. Without `csv`, sub-folders are the classes."""
 
     images: str = Field(".", description="folder below the source that holds the images")
+    folders: FolderLevels | None = Field(
+        None,
+        description="what the folders below `images` mean, from the top: split, class, group or any, as in "
+        "split/group/class; decided from the tree if it is not given",
+    )
     masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
     mask_values: dict[int, Literal[0, 1, 2]] = Field(
         default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
@@ -39,26 +48,35 @@ class FolderOptions(TableOptions):
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
-    root = raw / options.images
+    home = _home(raw, options)
+    root = home / options.images
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
-    files = [root / name for name in list_images(root)]
+    paths = [
+        path
+        for path in list_paths(root)
+        if not (options.masks and home / options.masks != root and (root / path).is_relative_to(home / options.masks))
+    ]
     if options.suffix:
-        files = [path for path in files if path.suffix.lower().lstrip(".") == options.suffix.lower().lstrip(".")]
-        if not files:
-            raise CytopipeError(f"no image ends in '{options.suffix}'", where=root, hint="correct options.suffix")
-    if options.masks and raw / options.masks != root:
-        files = [path for path in files if not path.is_relative_to(raw / options.masks)]
-    rows = listed_images(raw, root, files, options) if options.csv else _from_folders(root, files)
-    for image, label, group, split, mask in rows:
+        paths = _of_suffix(root, paths, options.suffix)
+    if options.csv:
+        rows = list(listed_images(home, root, [root / name for name in images_of(paths)], options))
+        rows = _with_folders(root, rows, options)
+    else:
+        levels, images = read_class_levels(root, paths, options.folders)
+        rows = [(image, str(at.label), at.group, at.split, None) for image, at in placed(root, images, levels)]
+        root = root / levels.top
+    for image, label, group, split, mask in _with_validation(rows):
         name = image.relative_to(root).with_suffix("").as_posix()
+        if options.group_pattern and not options.group:
+            group = group_by_pattern(name, options.group_pattern)
         yield Sample(
             re.sub(r"[^\w.-]+", "_", name.replace("/", "__")),
             image,
             _class(label, image, options),
-            group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
+            group or name,
             split,
-            _mask(raw, image, root, mask, options),
+            _mask(home, image, home / options.images, mask, options),
         )
 
 
@@ -80,15 +98,41 @@ def _class(label: str, image: Path, options: FolderOptions) -> str:
     )
 
 
-def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
-    for image in files:
-        parts = image.relative_to(root).parts[:-1]
-        if not parts:
-            raise CytopipeError(
-                "an image outside the class folders", where=image, hint="name the labels' file in options.csv"
-            )
-        split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
-        yield image, parts[1] if split else parts[0], None, split, None
+def _of_suffix(root: Path, paths: list[PurePosixPath], suffix: str) -> list[PurePosixPath]:
+    found = [path for path in paths if path.suffix.lower().lstrip(".") == suffix.lower().lstrip(".")]
+    if not found:
+        raise CytopipeError(f"no image ends in '{suffix}'", where=root, hint="correct options.suffix")
+    return found
+
+
+def _home(raw: Path, options: FolderOptions) -> Path:
+    """The folder that the paths of the options start from: `raw`, or the one folder of an archive that holds them."""
+    return home_of(raw, [name for name in (options.csv, options.images, options.masks) if name])
+
+
+def _with_folders(root: Path, rows: list[Found], options: FolderOptions) -> list[Found]:
+    """Rows of a table with the group and the split that options.folders finds in the images' folders."""
+    stated = meanings_of(options.folders)
+    if not stated:
+        return rows
+    if "class" in stated:
+        raise CytopipeError(
+            "options.csv names the labels, and options.folders a class",
+            where=root,
+            hint="write any in place of class in options.folders, or remove options.csv",
+        )
+    images = [PurePosixPath(row[0].relative_to(root)) for row in rows]
+    levels = read_levels(images, root, stated)
+    places = [levels.place(image) for image in images]
+    return [(*row[:2], row[2] or at.group, row[3] or at.split, *row[4:]) for row, at in zip(rows, places, strict=True)]
+
+
+def _with_validation(rows: list[Found]) -> list[Found]:
+    """Rows whose published split can be used: of train and test alone, validation images are drawn from train."""
+    if {row[3] for row in rows} != {"train", "test"}:
+        return rows
+    logger.info("the split has no images for validation: with split.kind: published they are drawn from train")
+    return [(*row[:3], DEVELOPMENT if row[3] == "train" else row[3], *row[4:]) for row in rows]
 
 
 def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
@@ -114,11 +158,14 @@ ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
     home="README.md, 'Your own images'",
-    layout="a CSV with the columns image, label[, group][, split][, mask], or one sub-folder per class",
-    group_key="options.group (a column) or options.group_pattern (of the path); otherwise each image is its own",
+    layout="a CSV with the columns image, label[, group][, split][, mask]; or a folder for each class, as class/image, "
+    "split/class/image, patient/class/image",
+    group_key="options.group (a column), options.group_pattern (of the path) or group in options.folders (folders "
+    "named as patients or slides are known); otherwise each image is its own",
     classes=(),
     options=FolderOptions,
     order=_classes,
-    published_split="options.split (a column), or the folders train/, val/ and test/ above those of the classes",
+    published_split="options.split (a column), or folders named train, val and test, as in split/class; without val, "
+    "images for validation are drawn from train",
     samples=_samples,
 )

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
-from cytopipe.adapters.layout import SPLIT_WORDS, class_folders, images_of, list_paths, logger, missing_classes
+from cytopipe.adapters.layout import class_folders, images_of, list_paths, logger, missing_classes, split_of
 from cytopipe.adapters.tables import read_table
 from cytopipe.errors import CytopipeError
 
@@ -87,7 +87,7 @@ def _labelled(images: list[PurePosixPath], labels: dict[int, str], table: Path) 
             continue
         if int(path.stem) not in labels:
             raise CytopipeError(f"no row for the image {path}", where=table, hint="add the row, or remove the image")
-        yield _Image(path, labels[int(path.stem)], SPLIT_WORDS.get(path.parent.name.lower()))
+        yield _Image(path, labels[int(path.stem)], split_of(path.parent.name))
 
 
 def _numbered(raw: Path, images: Iterable[_Image]) -> dict[int, _Image]:

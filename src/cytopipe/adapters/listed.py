@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cytopipe.adapters.alike import alike, nearest
 from cytopipe.adapters.base import Options
-from cytopipe.adapters.layout import SPLIT_WORDS, list_images
+from cytopipe.adapters.layout import SPLIT_WORDS, list_images, split_of
 from cytopipe.adapters.names import ImageNames
 from cytopipe.adapters.tables import Row, read_table
 from cytopipe.errors import CytopipeError
@@ -131,13 +131,13 @@ def _mask(raw: Path, image: Path, value: str, names: ImageNames, where: str) -> 
 
 
 def _split(value: str, where: str) -> str:
-    word = value.lower()
-    if word not in SPLIT_WORDS:
+    split = split_of(value)
+    if split is None:
         words = {alike(name): name for name in SPLIT_WORDS}
-        near = nearest(word, words)
+        near = nearest(value, words)
         raise CytopipeError(
             f"the split '{value}' is not train, val or test",
             where=where,
             hint=f"did you mean '{SPLIT_WORDS[words[alike(near[0])]]}'?" if near else "write train, val or test",
         )
-    return SPLIT_WORDS[word]
+    return split

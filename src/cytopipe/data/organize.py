@@ -75,7 +75,7 @@ def organize(
         The manifest's rows and the summary.
 
     Raises:
-        CytopipeError: for an invalid layout, label, image, mask or split.
+        CytopipeError: for an invalid layout, label, image, mask or split, and for images of one class only.
     """
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
@@ -83,6 +83,7 @@ def organize(
     options = source.parse(dataset.options, f"{key}.options")
     named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
     samples = settle(samples, options, named, dataset.exclude_classes, key)
+    _check_several_classes([sample.label for sample in samples], key)
     staging = folders["train"] / ".staging"
     staging.mkdir()
     checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress, workers)
@@ -92,8 +93,9 @@ def organize(
     present = set(labels)
     order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
     classes = [label for label in _checked_names(order) if label in present]
+    _check_several_classes(labels, key)
     copies = find_copies(checks.kept)
-    _warn(key, classes, copies, dataset.split)
+    _warn(key, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     placed = zip(checks.kept, splits, strict=True)
@@ -171,9 +173,18 @@ def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     return join_copies(owners, [item.stored.sha256 for item in items])
 
 
-def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:
-    if len(classes) == 1:
-        logger.warning("%s: every image is of the one class '%s'; is the folder or the column right?", key, classes[0])
+def _check_several_classes(labels: Sequence[str], key: str) -> None:
+    found = list(_checked_names(sorted(set(labels))))
+    if len(found) == 1:
+        raise CytopipeError(
+            f"all {len(labels)} images are of the one class '{found[0]}'; a classifier needs two",
+            where=key,
+            hint="check the source and the option that names the labels: options.csv and its columns, or "
+            "options.folders; `cytopipe inspect` shows what is there",
+        )
+
+
+def _warn(key: str, copies: list[list[Checked]], split: Split) -> None:
     if copies:
         ids = ", ".join(item.sample.id for item in copies[0])
         at_odds = sum(len({item.sample.label for item in found}) > 1 for found in copies)

@@ -307,7 +307,7 @@ def test_a_class_of_two_images(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("trian", "did you mean 'train'?"), ("tst", "did you mean 'test'?"), ("", "write train, val or test")],
+    [("trian", "did you mean 'train'?"), ("tset", "did you mean 'test'?"), ("", "write train, val or test")],
 )
 def test_a_misspelt_split_comes_with_the_nearest(
     word: str, hint: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.io.folders import is_junk, list_files
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.data.imaging.formats import is_image_name
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -80,7 +80,7 @@ def list_paths(raw: Path) -> list[PurePosixPath]:
 
 def images_of(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     """The images among some paths, by their suffixes."""
-    return [path for path in paths if path.name.lower().endswith(SUFFIXES)]
+    return [path for path in paths if is_image_name(path.name)]
 
 
 def list_images(raw: Path) -> list[PurePosixPath]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cytopipe.adapters.base import read_csv
 from cytopipe.core.io.folders import is_junk
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.data.imaging.formats import SUFFIXES, is_image_name
 from cytopipe.errors import CytopipeError
 
 COLUMNS = ("image", "path")  # column of the paths in a table; the first that exists
@@ -62,7 +62,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         here = Path(root)
         folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
-        names += [(here / name).relative_to(folder).as_posix() for name in files if name.lower().endswith(SUFFIXES)]
+        names += [(here / name).relative_to(folder).as_posix() for name in files if is_image_name(name)]
     yield from (str(folder / name) for name in sorted(names) if not is_junk(name))
 
 

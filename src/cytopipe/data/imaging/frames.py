@@ -17,16 +17,16 @@ _NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # value of SubfileType
 _LEAST_FACTOR = 1.5  # between two levels of a pyramid; 2 or 4 are usual
-_COMPARED = 64  # pixels of the side at which two pages are compared
+_COMPARED = 256  # pixels: the longest side at which two pages are compared
 _LARGEST_COMPARED = 4096 * 4096  # pixels; larger pages are compared by their shape alone
-_LEAST_LIKENESS = 0.9  # correlation of a page and its reduced version
+_LEAST_LIKENESS = 0.8  # correlation of a page and its reduced version
 
 
 def select_frame(image: Image.Image, path: Path) -> str | None:
     """Move an opened file of several pictures to the one that is its image; nothing is decoded of a file of one.
 
     Returns:
-        What was selected ("first of 2 pictures (MPO)", "full resolution of 6 pages"), None for a file of one picture.
+        What was selected ("first of several pictures (MPO)", ...), None for a file of one picture.
 
     Raises:
         CytopipeError: for a TIFF of several pages that are no versions of one picture.
@@ -66,8 +66,8 @@ def _full_resolution(image: Image.Image, count: int) -> int | None:
     if not all(_could_be_reduced(sizes[page], sizes[full]) for page in others):
         return None
     if others and sizes[full][0] * sizes[full][1] <= _LARGEST_COMPARED:
-        reference = _small(image, full)
-        if not all(_alike(reference, _small(image, page)) for page in others):
+        reference = _grey(image, full)
+        if not all(_shows(reference, _grey(image, page)) for page in others):
             return None
     return full
 
@@ -78,12 +78,17 @@ def _could_be_reduced(size: tuple[int, int], full: tuple[int, int]) -> bool:
     return factor >= _LEAST_FACTOR and all(abs(a * factor - b) <= factor + 1 for a, b in zip(size, full, strict=True))
 
 
-def _small(image: Image.Image, page: int) -> np.ndarray:
+def _grey(image: Image.Image, page: int) -> Image.Image:
     image.seek(page)
-    values = np.asarray(image).astype(np.float64)
-    grey = values if values.ndim == 2 else values.mean(axis=2)
-    side = (_COMPARED, _COMPARED)
-    return np.asarray(Image.fromarray(grey.astype(np.float32)).resize(side, Image.Resampling.BOX), np.float64)
+    values = np.asarray(image).astype(np.float32)
+    return Image.fromarray(values if values.ndim == 2 else values.mean(axis=2))
+
+
+def _shows(full: Image.Image, page: Image.Image) -> bool:
+    """Whether a page is the full one reduced, by averaging or by leaving pixels out."""
+    page.thumbnail((_COMPARED, _COMPARED), Image.Resampling.BOX)
+    reduced = (full.resize(page.size, method) for method in (Image.Resampling.BOX, Image.Resampling.NEAREST))
+    return any(_alike(np.asarray(page, np.float64), np.asarray(one, np.float64)) for one in reduced)
 
 
 def _alike(first: np.ndarray, second: np.ndarray) -> bool:

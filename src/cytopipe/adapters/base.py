@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from cytopipe.core.io.folders import is_junk
+from cytopipe.core.io.litter import is_junk
 from cytopipe.core.params import Section, describe
 from cytopipe.errors import CytopipeError
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cytopipe.adapters.base import read_csv
-from cytopipe.core.io.folders import is_junk
+from cytopipe.core.io.folders import refuse_folder
+from cytopipe.core.io.litter import without_litter
 from cytopipe.data.imaging.formats import SUFFIXES, is_image_name
 from cytopipe.errors import CytopipeError
 
@@ -59,15 +60,11 @@ def _of(name: str, column: str | None) -> Iterator[str]:
 def _in_folder(folder: Path) -> Iterator[str]:
     """Images below a folder, sorted by path; links are followed unless they form a cycle."""
     names = []
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse_folder):
         here = Path(root)
         folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
         names += [(here / name).relative_to(folder).as_posix() for name in files if is_image_name(name)]
-    yield from (str(folder / name) for name in sorted(names) if not is_junk(name))
-
-
-def _refuse(error: OSError) -> None:
-    raise CytopipeError(f"the folder cannot be read ({error.strerror})", where=error.filename)
+    yield from (str(folder / name) for name in without_litter(sorted(names)))
 
 
 def _in_table(table: Path, column: str | None) -> Iterator[str]:

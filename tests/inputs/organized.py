@@ -90,8 +90,8 @@ def organized(source: Path, work: Path, caplog: pytest.LogCaptureFixture, **chan
     refusal = ""
     try:
         dataset = Dataset.model_validate(plain | changes)
-        fetch(dataset.source, raw, dataset="mine", cache=work / "downloads")
-        rows, summary = organize("mine", dataset, raw, folders, _passed)
+        left_behind = fetch(dataset.source, raw, dataset="mine", cache=work / "downloads")
+        rows, summary = organize("mine", dataset, raw, folders, _passed, left_behind=left_behind)
     except CytopipeError as error:
         refusal = str(error)
     return Outcome(rows, summary, refusal, caplog.text, folder)

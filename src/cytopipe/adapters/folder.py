@@ -139,6 +139,11 @@ def _classes(options: FolderOptions) -> tuple[str, ...]:
     return options.classes
 
 
+def _tables(raw: Path, options: FolderOptions) -> Iterator[Path]:
+    if options.csv:
+        yield raw / options.csv
+
+
 ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
@@ -150,4 +155,5 @@ ADAPTER = Adapter(
     order=_classes,
     published_split="options.split (a column), or the folders train/, val/ and test/ above those of the classes",
     samples=_samples,
+    tables=_tables,
 )

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from cytopipe.adapters.base import Sample
-from cytopipe.core.io.archive_formats import is_archive_name
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.io.left_out import LeftOut
-from cytopipe.core.io.litter import LOUD, conflicting_copies, find_litter
-from cytopipe.data.imaging.formats import (
-    LARGEST_POINTER,
-    LFS_HINT,
-    UNREAD_SUFFIXES,
-    has_image_content,
-    is_image_name,
-    is_lfs_pointer,
-)
+from cytopipe.core.io.litter import conflicting_copies, find_litter
+from cytopipe.data.imaging.formats import LARGEST_POINTER, LFS_HINT, is_image_name, is_lfs_pointer
+from cytopipe.data.imaging.unread import may_be_missed, why_unread
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -29,16 +21,7 @@ logger = logging.getLogger("cytopipe")
 EXCLUDED = "images of excluded classes (exclude_classes)"
 REFUSED = "images that cannot be used (bad_images: skip)"
 THEIR_MASKS = "masks of images that are left out"
-UNUSED = "images outside the layout that is read, or without a row in the table"
-NO_SUFFIX = "images whose names do not end like an image's: rename them to read them"
-ARCHIVES = "archives inside the source: unpack them to read them"
-UNREAD = "files of a format that is not read ({})"
-POINTERS = "pointers of Git LFS"
-EMPTY = "empty files"
-# Reasons that stand for data which the user may miss.
-_LOUD = (*LOUD, REFUSED, UNUSED, NO_SUFFIX, ARCHIVES, POINTERS)
 _TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".xml", ".dat")
-_SUFFIX = re.compile(r"\.[a-z][a-z0-9_-]{0,9}")
 
 
 @dataclass(frozen=True)
@@ -67,12 +50,12 @@ class Files:
 
     def log(self, dataset: str) -> None:
         """Say it in one line: a warning if what was left out may be data that the user misses."""
-        unread = UNREAD.partition("{")[0]
-        is_loud = self.left_out.holds(_LOUD) or any(reason.startswith(unread) for reason in self.left_out.counts)
+        is_loud = REFUSED in self.left_out.counts or may_be_missed(self.left_out)
         logger.log(
             logging.WARNING if is_loud else logging.INFO,
-            "%s: used %d images, %d files of masks and %d tables; left out %d files%s",
-            *(dataset, self.images, self.masks, self.tables, self.left_out.total),
+            "%s: used %s, %s and %s; left out %s%s",
+            *(dataset, _count(self.images, "image"), _count(self.masks, "file") + " of masks"),
+            *(_count(self.tables, "table"), _count(self.left_out.total, "file")),
             f": {self.left_out}" if self.left_out else "",
         )
 
@@ -105,7 +88,7 @@ def account(
         elif name in others:
             left_out.add(THEIR_MASKS, name)
         else:
-            left_out.add(litter.get(name) or _reason(raw / name), name)
+            left_out.add(litter.get(name) or why_unread(raw / name), name)
     present = set(names)
     return Files(len(images & present), len(masks & present), len(read & present), left_out)
 
@@ -140,18 +123,5 @@ def _names(raw: Path, paths: Iterable[Path]) -> set[str]:
     return {path.relative_to(raw).as_posix() for path in paths if path.is_relative_to(raw)}
 
 
-def _reason(path: Path) -> str:
-    suffix = PurePosixPath(path.name.lower()).suffix
-    if is_image_name(path.name):
-        return UNUSED
-    if path.stat().st_size == 0:
-        return EMPTY
-    if is_archive_name(path.name):
-        return ARCHIVES
-    if suffix in UNREAD_SUFFIXES:
-        return UNREAD.format(suffix)
-    if is_lfs_pointer(path):
-        return POINTERS
-    if has_image_content(path):
-        return NO_SUFFIX
-    return f"files ending in {suffix}" if _SUFFIX.fullmatch(suffix) else "other files"
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

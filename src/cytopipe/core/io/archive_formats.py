@@ -50,7 +50,7 @@ def not_read(path: Path) -> CytopipeError:
     """The error for a file that is no archive, or one of a kind that is not read."""
     with path.open("rb") as file:
         head = file.read(8)
-    if _PART.search(path.name) or head.startswith(_SPANNED):
+    if is_part(path) or head.startswith(_SPANNED):
         return a_part(path)
     if head.startswith(MAGIC["rar"]):
         return CytopipeError("this is a RAR archive, which is not read: zip, tar and 7z are", where=path, hint=UNPACK)
@@ -85,9 +85,9 @@ def _zstd() -> Any:
     return zstd
 
 
-def open_zstd(path: Path) -> IO[bytes]:
+def open_zstd(path: Path, mode: str = "rb") -> IO[bytes]:
     """Open a file that Zstandard compressed."""
-    stream: IO[bytes] = _zstd().open(path)
+    stream: IO[bytes] = _zstd().open(path, mode)
     return stream
 
 

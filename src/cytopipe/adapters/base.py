@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,10 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from cytopipe.adapters.alike import CLASS, nearest, same_text
-from cytopipe.core.io.folders import is_junk
+from cytopipe.adapters.ids import file_ids
+from cytopipe.core.io.archive_formats import is_archive_name
+from cytopipe.core.io.folders import list_files
+from cytopipe.core.io.litter import is_junk
 from cytopipe.core.params import Section, describe
 from cytopipe.errors import CytopipeError
 
@@ -30,6 +34,7 @@ class Sample:
         split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
+        beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
     """
 
     id: str
@@ -38,6 +43,13 @@ class Sample:
     group: str
     split: str | None = None
     mask: MaskReader | None = None
+    beside: tuple[Path, ...] = ()
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """The files that the mask is read from."""
+        named = self.mask.args if isinstance(self.mask, partial) else ()
+        return (*(path for path in named if isinstance(path, Path) and path != self.image), *self.beside)
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,7 @@ class Adapter:
         samples: yields every sample below the raw folder.
         order: the classes for given options; None if options do not change them.
         fields: yields the whole fields below the raw folder; None if the publisher gives none with outlines.
+        tables: the tables below the raw folder that `samples` reads; None if it reads none.
         phantoms: how images in this layout are drawn; None if they cannot be.
     """
 
@@ -134,6 +147,7 @@ class Adapter:
     published_split: str = "none"
     normal: tuple[str, ...] = ()
     fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    tables: Callable[[Path, Any], Iterable[Path]] | None = None
     phantoms: Phantoms | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
@@ -147,7 +161,12 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options, a layout that is another dataset's, or two samples of one id.
         """
-        samples = sorted(self.samples(raw, self.parse(options, key)), key=lambda sample: sample.id)
+        found = list(self.samples(raw, self.parse(options, key)))
+        ids = file_ids([sample.id for sample in found])
+        samples = [
+            sample if sample.id == id_ else replace(sample, id=id_) for sample, id_ in zip(found, ids, strict=True)
+        ]
+        samples.sort(key=lambda sample: sample.id)
         if not samples:
             raise self.not_found(raw, "no image of this dataset")
         seen: dict[str, Path] = {}
@@ -165,6 +184,10 @@ class Adapter:
         if one.with_suffix("") == other.with_suffix("") and "suffix" in self.options.model_fields:
             hint += f"; if one is a mask, name the suffix of the images in options.suffix (such as {one.suffix})"
         return hint
+
+    def read_tables(self, raw: Path, options: dict[str, Any], key: str) -> list[Path]:
+        """The tables that `read` reads."""
+        return list(self.tables(raw, self.parse(options, key))) if self.tables else []
 
     def read_fields(self, raw: Path) -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.
@@ -223,8 +246,10 @@ class Adapter:
             path.name for path in sorted(raw.glob("*"))
         ]
         there = [name for name in there if not is_junk(name)][:4]
+        inside = next((name for name in list_files(raw) if is_archive_name(name)), None)
+        unpack = f"unpack the archive inside the source ({inside}) and name its folder; or " if inside else ""
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
         )

@@ -154,6 +154,11 @@ def _classes(options: FolderOptions) -> tuple[str, ...]:
     return options.classes
 
 
+def _tables(raw: Path, options: FolderOptions) -> Iterator[Path]:
+    if options.csv:
+        yield raw / options.csv
+
+
 ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
@@ -168,4 +173,5 @@ ADAPTER = Adapter(
     published_split="options.split (a column), or folders named train, val and test, as in split/class; without val, "
     "images for validation are drawn from train",
     samples=_samples,
+    tables=_tables,
 )

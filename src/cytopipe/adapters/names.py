@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.alike import alike, shown
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.data.imaging.formats import SUFFIXES
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,8 +17,10 @@ from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
 from cytopipe.adapters.spellings import settle
 from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Split
+from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
 from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
@@ -59,7 +61,13 @@ class Checks:
 
 
 def organize(
-    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress, workers: int = 1
+    name: str,
+    dataset: Dataset,
+    raw: Path,
+    folders: dict[str, Path],
+    progress: Progress,
+    workers: int = 1,
+    left_behind: LeftOut | None = None,
 ) -> tuple[list[Row], dict[str, Any]]:
     """Write `<split>/<class>/<id>.png` and `masks/<id>.png`.
 
@@ -70,6 +78,7 @@ def organize(
         folders: existing empty folders to write into: "train", "val", "test" and "masks".
         progress: wraps the iteration over a number of samples.
         workers: number of processes that decode and encode images.
+        left_behind: files of the source that `download` left out of `raw`.
 
     Returns:
         The manifest's rows and the summary.
@@ -79,10 +88,12 @@ def organize(
     """
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
-    samples = source.read(raw, dataset.options, f"{key}.options")
+    refuse_pointers(raw)
+    found = source.read(raw, dataset.options, f"{key}.options")
+    warn_of_conflicts(key, found)
     options = source.parse(dataset.options, f"{key}.options")
     named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
-    samples = settle(samples, options, named, dataset.exclude_classes, key)
+    samples = settle(found, options, named, dataset.exclude_classes, key)
     _check_several_classes([sample.label for sample in samples], key)
     staging = folders["train"] / ".staging"
     staging.mkdir()
@@ -102,7 +113,11 @@ def organize(
     rows = [_place(item, split, classes, raw, staging, folders) for item, split in placed]
     staging.rmdir()
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
-    return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
+    tables = source.read_tables(raw, dataset.options, f"{key}.options")
+    files = account(raw, found, samples, [item.sample for item in checks.kept], tables)
+    files = replace(files, left_out=files.left_out + (left_behind or LeftOut()))
+    files.log(key)
+    return rows, summarize(name, dataset, classes, normal, rows, checks, copies) | {"files": files.plain}
 
 
 def check_images(

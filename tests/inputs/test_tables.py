@@ -261,7 +261,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a zip archive": (zipped("cells/a.png"), "this is a zip archive, not a table"),
     "half a workbook": (zipped("xl/workbook.xml")[:40], "the file is damaged or incomplete"),
     "a broken workbook": (zipped("xl/workbook.xml"), "the Excel workbook cannot be read"),
-    "a pointer of LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "run: git lfs pull"),
+    "a pointer of LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
     "gzip": (
         b"\x1f\x8b\x08" + bytes(20),
         "compressed (gzip), not a table of text or an .xlsx workbook\n  -> unpack it",

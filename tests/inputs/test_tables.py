@@ -77,6 +77,11 @@ TEXTS: dict[str, bytes] = {
     ).encode(),
     "a header in other case": lines(",", [("Image", " LABEL ", "Patient"), *ROWS]).encode(),
     "a header with a no-break space": lines(",", [("image\u00a0", "label", "\u200bpatient"), *ROWS]).encode(),
+    "quotes after spaces": lines(", ", [[f'"{value}"' for value in row] for row in (HEADER, *ROWS)]).encode(),
+    "whole rows in quotes": "".join(f'"{",".join(row)}"\n' for row in (HEADER, *ROWS)).encode(),
+    "whole rows in quotes, quoted within": "".join(
+        f'"{row[0]};""{row[1]}"";{row[2]}"\n' for row in (HEADER, *ROWS)
+    ).encode(),
     "spaces around": lines(" , ").encode(),
 }
 

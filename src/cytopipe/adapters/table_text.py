@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cytopipe.errors import CytopipeError
 
@@ -103,7 +104,7 @@ def records(text: str, path: Path, columns: Sequence[str] = ()) -> list[Record]:
     """
     named = _SEP_LINE.match(text)
     if not named:
-        return list(_parsed(text, path, _separator(text, columns), 0))
+        return _unwrapped(list(_parsed(text, path, _separator(text, columns), 0)), path, columns)
     separator = "\t" if named[1] == "\\t" else named[1]
     return list(_parsed(text[named.end() :], path, separator, 1))
 
@@ -113,7 +114,7 @@ def _separator(text: str, columns: Sequence[str]) -> str:
 
     def fit(separator: str) -> tuple[int, int]:
         try:
-            first = next((row for row in _reader(text, separator) if any(map(str.strip, row))), [])
+            first: list[str] = next((row for row in _reader(text, separator) if any(map(str.strip, row))), [])
         except csv.Error:
             return 0, 0
         names = {value.strip().casefold() for value in first}
@@ -122,13 +123,23 @@ def _separator(text: str, columns: Sequence[str]) -> str:
     return max(SEPARATORS, key=fit)
 
 
-def _reader(text: str, separator: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _unwrapped(found: list[Record], path: Path, columns: Sequence[str]) -> list[Record]:
+    """Rows that each stand in quotes as a whole, as programs save a table that they did not divide into columns."""
+    header = next((row[0] for _, row in found if any(row)), "")
+    if any(len(row) > 1 for _, row in found) or not any(separator in header for separator in SEPARATORS):
+        return found
+    separator = _separator(header, columns)
+    rows = ((line, list(_parsed("".join(row), path, separator, line - 1))) for line, row in found)
+    return [(line, inner[0][1] if inner else []) for line, inner in rows]
+
+
+def _reader(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
 
 
 def _parsed(text: str, path: Path, separator: str, skipped: int) -> Iterator[Record]:
     text = text.rstrip("\x1a")  # the end mark of old programs for DOS
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = _reader(text, separator)
     begins = skipped + 1
     try:
         for row in reader:

@@ -104,9 +104,7 @@ def test_names_in_a_table_are_matched_with_the_files(touch: Callable[..., None],
     (here / "t/list.csv").write_text("image\ncells\\pr\u00e4p 1\nC:\\x\\cells\\B.png\nnone.png\n")
     assert list_images(["t/list.csv"]) == ["t/cells/Pra\u0308p 1.PNG", "t/cells/b.png", "t/none.png"]
     (here / "t/list.csv").write_text("image\ncells/c\n")
-    with pytest.raises(
-        CytopipeError, match=r"t/list\.csv:2: 'cells/c' can mean 2 images: 'cells/c.bmp' and"
-    ):
+    with pytest.raises(CytopipeError, match=r"t/list\.csv:2: 'cells/c' can mean 2 images: 'cells/c.bmp' and"):
         list_images(["t/list.csv"])
 
 

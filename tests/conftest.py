@@ -10,11 +10,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from fixture_types import SaveClassifier, SaveImage
 
 ROOT = Path(__file__).parent.parent
+
+# The same draws everywhere, and no limit of time: a test neither depends on luck nor on the machine.
+settings.register_profile("cytopipe", derandomize=True, deadline=None, database=None)
+settings.load_profile("cytopipe")
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[Callable[[Project], object], str]] = {
     "mask of another size": (shrink_mask, r"images/p3_pos\.png: the mask is 6 x 5 px, its image 10 x 12"),
     "class missing from a split": (
         rare_class,
-        r"datasets\.cells\.split: the class 'rare' \(1 images\) has none in the \w+ split",
+        r"datasets\.cells\.split: the one image of 'rare' is of 1 group \(p\d+\); 3 groups are needed",
     ),
     "another dataset's archive": (
         lambda p: p.dataset.update(adapter="herlev", options={}),

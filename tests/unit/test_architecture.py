@@ -17,7 +17,7 @@ LAYERS = (
     "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
     "models", "models.inference", "training",          # networks
     "evaluation", "gate", "verify", "screening", "explain", "audit", "report",  # what people look at
-    "deploy", "presets", "app", "cli",                 # how it is used
+    "deploy", "inspection", "presets", "app", "cli",                 # how it is used
 )  # fmt: skip
 
 MOST_LINES = 300

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from cytopipe.core.io.folders import is_junk
+from cytopipe.adapters.alike import CLASS, nearest, same_text
+from cytopipe.adapters.ids import file_ids
+from cytopipe.core.io.archive_formats import is_archive_name
+from cytopipe.core.io.folders import list_files
+from cytopipe.core.io.litter import is_junk
 from cytopipe.core.params import Section, describe
 from cytopipe.errors import CytopipeError
 
@@ -31,6 +34,7 @@ class Sample:
         split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
+        beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
     """
 
     id: str
@@ -39,6 +43,13 @@ class Sample:
     group: str
     split: str | None = None
     mask: MaskReader | None = None
+    beside: tuple[Path, ...] = ()
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """The files that the mask is read from."""
+        named = self.mask.args if isinstance(self.mask, partial) else ()
+        return (*(path for path in named if isinstance(path, Path) and path != self.image), *self.beside)
 
 
 @dataclass(frozen=True)
@@ -74,8 +85,18 @@ class AnnotatedField:
     cells: tuple[AnnotatedCell, ...]
 
 
+Spellings = Literal["error", "merge", "keep"]
+
+
 class Options(Section):
-    """An adapter's own parameters."""
+    """An adapter's own parameters, and those that every adapter takes."""
+
+    label_spellings: Spellings = Field(
+        "error",
+        description="labels that differ only in case, spaces, dashes, width, Unicode form or leading zeros: merge "
+        "takes them for one class, keep for several",
+    )
+    group_spellings: Spellings = Field("error", description="the same for groups, such as the patients P001 and p1")
 
 
 @dataclass(frozen=True)
@@ -110,6 +131,7 @@ class Adapter:
         samples: yields every sample below the raw folder.
         order: the classes for given options; None if options do not change them.
         fields: yields the whole fields below the raw folder; None if the publisher gives none with outlines.
+        tables: the tables below the raw folder that `samples` reads; None if it reads none.
         phantoms: how images in this layout are drawn; None if they cannot be.
     """
 
@@ -125,6 +147,7 @@ class Adapter:
     published_split: str = "none"
     normal: tuple[str, ...] = ()
     fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    tables: Callable[[Path, Any], Iterable[Path]] | None = None
     phantoms: Phantoms | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
@@ -138,7 +161,12 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options, a layout that is another dataset's, or two samples of one id.
         """
-        samples = sorted(self.samples(raw, self._parse(options, key)), key=lambda sample: sample.id)
+        found = list(self.samples(raw, self.parse(options, key)))
+        ids = file_ids([sample.id for sample in found])
+        samples = [
+            sample if sample.id == id_ else replace(sample, id=id_) for sample, id_ in zip(found, ids, strict=True)
+        ]
+        samples.sort(key=lambda sample: sample.id)
         if not samples:
             raise self.not_found(raw, "no image of this dataset")
         seen: dict[str, Path] = {}
@@ -146,10 +174,20 @@ class Adapter:
             if sample.id in seen:
                 raise CytopipeError(
                     f"two images have the id '{sample.id}': {seen[sample.id]} and {sample.image}",
-                    hint="keep one of them, or rename one",
+                    hint=self._how_to_tell_apart(seen[sample.id], sample.image),
                 )
             seen[sample.id] = sample.image
         return samples
+
+    def _how_to_tell_apart(self, one: Path, other: Path) -> str:
+        hint = "keep one of them, or rename one"
+        if one.with_suffix("") == other.with_suffix("") and "suffix" in self.options.model_fields:
+            hint += f"; if one is a mask, name the suffix of the images in options.suffix (such as {one.suffix})"
+        return hint
+
+    def read_tables(self, raw: Path, options: dict[str, Any], key: str) -> list[Path]:
+        """The tables that `read` reads."""
+        return list(self.tables(raw, self.parse(options, key))) if self.tables else []
 
     def read_fields(self, raw: Path) -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.
@@ -170,7 +208,7 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options.
         """
-        return self.order(self._parse(options, key)) if self.order else self.classes
+        return self.order(self.parse(options, key)) if self.order else self.classes
 
     def normal_classes(self, options: dict[str, Any], key: str, classes: Sequence[str]) -> list[str]:
         """The classes without disease, in class order; empty if all classes, or none of them, are without disease.
@@ -178,13 +216,24 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options, or an option that names a class that is not there.
         """
-        asked: tuple[str, ...] = getattr(self._parse(options, key), "normal", ())
-        if unknown := sorted(set(asked) - set(classes)):
-            raise CytopipeError(f"there is no class '{unknown[0]}'", where=f"{key}.normal", hint=", ".join(classes))
-        normal = [label for label in classes if label in (asked or self.normal)]
+        asked: tuple[str, ...] = getattr(self.parse(options, key), "normal", ())
+        named = {name: same_text(name, classes) for name in asked}
+        if unknown := sorted(name for name, label in named.items() if label is None):
+            near = nearest(unknown[0], classes, 1, CLASS)
+            raise CytopipeError(
+                f"there is no class '{unknown[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""),
+                where=f"{key}.normal",
+                hint=", ".join(classes),
+            )
+        normal = [label for label in classes if label in (set(named.values()) or self.normal)]
         return normal if len(normal) < len(classes) else []
 
-    def _parse(self, options: dict[str, Any], key: str) -> Options:
+    def parse(self, options: dict[str, Any], key: str) -> Options:
+        """The options, checked.
+
+        Raises:
+            CytopipeError: for unknown options.
+        """
         try:
             return self.options.model_validate(options)
         except ValidationError as error:
@@ -197,55 +246,10 @@ class Adapter:
             path.name for path in sorted(raw.glob("*"))
         ]
         there = [name for name in there if not is_junk(name)][:4]
+        inside = next((name for name in list_files(raw) if is_archive_name(name)), None)
+        unpack = f"unpack the archive inside the source ({inside}) and name its folder; or " if inside else ""
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
         )
-
-
-def read_csv(path: Path, columns: tuple[str, ...], hint: str = "") -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a CSV (any line ends, BOM, `,` or `;`) with their line numbers; values are stripped.
-
-    Raises:
-        CytopipeError: for a missing file, a column that is missing (the message names those there are) or appears
-            twice, a row with too few or too many values, or text that is not CSV in UTF-8.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError:
-        raise CytopipeError("no such CSV", where=path, hint=hint or None) from None
-    except UnicodeDecodeError as error:
-        raise CytopipeError(f"not UTF-8 text ({error.reason})", where=path, hint="save it as UTF-8") from None
-    header = text.partition("\n")[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        yield from _rows(path, reader, columns, hint)
-    except csv.Error as error:
-        raise CytopipeError(
-            f"not a CSV: {error}", where=f"{path}:{reader.line_num + 1}", hint="check the quotes"
-        ) from None
-
-
-def _rows(
-    path: Path, reader: csv.DictReader[str], columns: tuple[str, ...], hint: str
-) -> Iterator[tuple[int, dict[str, str]]]:
-    names = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = names
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise CytopipeError(
-            f"no column {', '.join(repr(name) for name in missing)}; it has {', '.join(map(repr, names)) or 'none'}",
-            where=path,
-            hint=hint or "rename the column, or name it in the dataset's options",
-        )
-    twice = [name for name in columns if names.count(name) > 1]
-    if twice:
-        raise CytopipeError(f"the column '{twice[0]}' stands twice", where=path, hint="rename one of them")
-    for row in reader:
-        if None in row or None in row.values():
-            raise CytopipeError(
-                "this row has another number of values than the header", where=f"{path}:{reader.line_num}"
-            )
-        yield reader.line_num, {name: value.strip() for name, value in row.items()}

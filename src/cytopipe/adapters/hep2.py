@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
-from cytopipe.adapters.layout import SPLIT_WORDS, class_folders, images_of, list_paths, logger, missing_classes
+from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
+from cytopipe.adapters.layout import class_folders, images_of, list_paths, logger, missing_classes, split_of
+from cytopipe.adapters.tables import read_table
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
@@ -67,7 +68,7 @@ def _samples(raw: Path, options: Hep2Options) -> Iterator[Sample]:
 def _read_labels(table: Path) -> dict[int, str]:
     """Class of each id; ids may be padded (`00001`) or not (`1`)."""
     labels: dict[int, str] = {}
-    for line, row in read_csv(table, ("Image ID", "Image class")):
+    for line, row in read_table(table, ("Image ID", "Image class")):
         number, label = row["Image ID"].lower().removesuffix(".png"), row["Image class"]
         where = f"{table}:{line}"
         if not _is_number(number):
@@ -86,7 +87,7 @@ def _labelled(images: list[PurePosixPath], labels: dict[int, str], table: Path) 
             continue
         if int(path.stem) not in labels:
             raise CytopipeError(f"no row for the image {path}", where=table, hint="add the row, or remove the image")
-        yield _Image(path, labels[int(path.stem)], SPLIT_WORDS.get(path.parent.name.lower()))
+        yield _Image(path, labels[int(path.stem)], split_of(path.parent.name))
 
 
 def _numbered(raw: Path, images: Iterable[_Image]) -> dict[int, _Image]:
@@ -120,6 +121,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+def _tables(raw: Path, options: Hep2Options) -> Iterator[Path]:
+    paths = list_paths(raw)
+    if not class_folders(raw, images_of(paths), _LABELS):
+        tables = sorted((path for path in paths if path.name.lower() == _CSV), key=lambda path: (len(path.parts), path))
+        yield from (raw / path for path in tables[:1])
+
+
 ADAPTER = Adapter(
     name="hep2",
     title="HEp-2 cells, ICPR 2014",
@@ -131,5 +139,6 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=Hep2Options,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("hep2", table="hep2", fields_per_class=5, cells_per_field=BLOCK, scale=1.0),
 )

@@ -13,18 +13,47 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from cytopipe.core.io.folders import is_junk, list_files
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.core.io.folders import list_files
+from cytopipe.core.io.litter import is_junk, without_litter
+from cytopipe.core.params import DEVELOPMENT
+from cytopipe.data.imaging.formats import SUFFIXES, is_image_name
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
 
-# The usual words for the splits, in lower case; `tra` and `tes` are those of HEp-2's public repository.
+# The usual words for the splits, in lower case; `tra` and `tes` are those of HEp-2's public repository. Where a
+# set is cut in two, the larger part is `trainval`: validation images are still to be drawn from it.
 SPLIT_WORDS = {
-    "train": "train", "training": "train", "tra": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test", "tes": "test",
+    "train": "train", "training": "train", "tra": "train", "trn": "train", "trains": "train", "learn": "train",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
+    "evaluation": "val", "crossvalidation": "val",
+    "test": "test", "testing": "test", "tes": "test", "tst": "test", "tests": "test", "holdout": "test",
+    "trainval": DEVELOPMENT, "trainvalid": DEVELOPMENT, "trainvalidation": DEVELOPMENT,
+    "trainingvalidation": DEVELOPMENT, "traindev": DEVELOPMENT, "development": DEVELOPMENT,
 }  # fmt: skip
+# Words and letters beside them that change nothing: `training_set`, `TEST_SIMPLE`, `TestA`, `train_data`, `X_train`.
+_BESIDE_SPLITS = frozenset(
+    {"set", "sets", "data", "dataset", "datasets", "image", "images", "img", "imgs", "file", "files", "folder", "dir"}
+    | {"sample", "samples", "split", "part", "full", "all", "simple", "new", "final", "my", "the"}
+    | {"a", "b", "c", "d", "x"}
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LETTERED = re.compile(r"^(train|test|val)(?:[ab]|set|data)$")  # testa, TESTB, trainset
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a folder's name in lower case, without numbers: `TestA_1` has `test` and `a`."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def split_of(name: str) -> str | None:
+    """What a folder, or a value of a column, means as a split, in any case and with the usual words beside it.
+
+    Returns:
+        "train", "val", "test", DEVELOPMENT (train and val in one), or None for a name of something else.
+    """
+    words = [match[1] if (match := _LETTERED.match(word)) else word for word in words_of(name)]
+    return SPLIT_WORDS.get("".join(word for word in words if word not in _BESIDE_SPLITS))
 
 
 def _has_a_parenthesis(pattern: str) -> str:
@@ -59,7 +88,7 @@ class ClassFolder:
     Attributes:
         folder: path below the raw folder.
         label: class name.
-        split: "train", "val" or "test" where the folder lies in one of a split, else None.
+        split: "train", "val", "test" or DEVELOPMENT where the folder lies in one of a split, else None.
         images: file names, sorted.
     """
 
@@ -70,22 +99,39 @@ class ClassFolder:
 
 
 def list_paths(raw: Path) -> list[PurePosixPath]:
-    """Paths of all files below `raw`, sorted; files that operating systems leave are skipped, and that is logged."""
-    names = list_files(raw)
-    wanted = [name for name in names if not is_junk(name)]
-    if len(wanted) < len(names):
-        logger.info("%s: skipped %d junk files (Thumbs.db, .DS_Store, __MACOSX, ...)", raw, len(names) - len(wanted))
-    return [PurePosixPath(name) for name in wanted]
+    """Paths of all files below `raw`, sorted, without litter (`organize` counts it)."""
+    return [PurePosixPath(name) for name in without_litter(list_files(raw))]
 
 
 def images_of(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     """The images among some paths, by their suffixes."""
-    return [path for path in paths if path.name.lower().endswith(SUFFIXES)]
+    return [path for path in paths if is_image_name(path.name)]
 
 
 def list_images(raw: Path) -> list[PurePosixPath]:
     """Paths of all images below `raw`, as `list_paths`."""
     return images_of(list_paths(raw))
+
+
+def home_of(raw: Path, needed: Iterable[str]) -> Path:
+    """The folder below `raw` that the paths of some options start from.
+
+    Archives often hold one folder above everything, the one that was packed. It is stepped into where none of the
+    `needed` paths exists beside it, nor any image.
+
+    Args:
+        raw: the dataset's files.
+        needed: paths that options name, below the source.
+    """
+    wanted = [path for path in needed if path not in ("", ".")]
+    home = raw
+    while wanted and not any((home / path).exists() for path in wanted):
+        inside = [path for path in home.iterdir() if not is_junk(path.name) and not path.name.startswith(".")]
+        folders = [path for path in inside if path.is_dir()]
+        if len(folders) != 1 or any(path.name.lower().endswith(SUFFIXES) for path in inside if path.is_file()):
+            return raw
+        home = folders[0]
+    return home
 
 
 def by_folder(images: Sequence[PurePosixPath]) -> dict[PurePosixPath, list[str]]:
@@ -115,7 +161,7 @@ def class_folders(raw: Path, images: Sequence[PurePosixPath], labels: Mapping[st
         word = folder.name.lower()
         if word not in labels:
             continue
-        found = ClassFolder(folder, labels[word], SPLIT_WORDS.get(folder.parent.name.lower()), tuple(sorted(names)))
+        found = ClassFolder(folder, labels[word], split_of(folder.parent.name), tuple(sorted(names)))
         first = kept.setdefault((word, found.split), found)
         if first is not found:
             if not set(names) <= set(first.images):

@@ -7,7 +7,6 @@ There are 201 slides of 200 patients: patient C47P8 was photographed with two ca
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.adapters.layout import class_folders, images_of, list_paths, missing_classes
+from cytopipe.adapters.tables import read_records
 from cytopipe.errors import CytopipeError
 
 CLASSES = ("Uninfected", "Parasitized")
@@ -91,16 +91,20 @@ def _read_mappings(raw: Path, paths: Sequence[PurePosixPath]) -> dict[str, str]:
 
 def _read_mapping(path: Path) -> Iterator[tuple[int, str, list[str]]]:
     """Line, patient and files of every row: a row names one file, or holds a list of them in Python's syntax."""
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        reader = csv.reader(file)
-        for row in reader:
-            patient, *rest = (value.strip() for value in row or [""])
-            names = _FILE.findall(",".join(rest))
-            if not patient and not names:
-                continue
-            if not patient or not names:
-                raise CytopipeError("not a patient's id and files", where=f"{path}:{reader.line_num}")
-            yield reader.line_num, patient, names
+    for line, row in read_records(path):
+        patient, *rest = row or [""]
+        names = _FILE.findall(",".join(rest))
+        if not patient and not names:
+            continue
+        if not patient or not names:
+            raise CytopipeError("not a patient's id and files", where=f"{path}:{line}")
+        yield line, patient, names
+
+
+def _tables(raw: Path, options: MalariaOptions) -> Iterator[Path]:
+    if options.group == "auto":
+        names = {_MAPPING.format(label.lower()) for label in CLASSES}
+        yield from (raw / path for path in list_paths(raw) if path.name.lower() in names)
 
 
 ADAPTER = Adapter(
@@ -114,5 +118,6 @@ ADAPTER = Adapter(
     normal=("Uninfected",),
     options=MalariaOptions,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("malaria", table="malaria"),
 )

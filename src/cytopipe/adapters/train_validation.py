@@ -49,10 +49,12 @@ def train_validation_samples(
         group_of: label and file stem -> group.
         validation: as in the options.
     """
-    meaning = {"train": DEVELOPMENT if validation == "test" else "train", "val": validation, "test": "test", None: None}
+    meaning = {"train": DEVELOPMENT if validation == "test" else "train", "val": validation, "test": "test"}
     for found in folders:
         for name in found.images:
             stem = PurePosixPath(name).stem
             id_ = safe_id(*([found.split] if found.split else []), found.label, stem)
             group = group_of(found.label, stem)
-            yield Sample(id_, raw / found.folder / name, found.label, group, meaning[found.split])
+            yield Sample(
+                id_, raw / found.folder / name, found.label, group, meaning.get(found.split or "", found.split)
+            )

@@ -6,14 +6,15 @@ Labels are 1 to 5 in a CSV with CRLF line ends whose ids are not padded (`1` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample, read_csv
+from cytopipe.adapters.base import Adapter, Options, Phantoms, Sample
 from cytopipe.adapters.layout import by_folder, list_images
+from cytopipe.adapters.tables import read_table
 from cytopipe.data.imaging.decode import read_values
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, to_palette
 from cytopipe.errors import CytopipeError
@@ -33,7 +34,7 @@ def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
     folders = by_folder(list_images(raw))
-    found = next((folder for folder in folders if folder.name.lower() == "dataset 1"), None)
+    found = _folder(folders)
     if found is None:
         raise ADAPTER.not_found(raw, "no folder 'Dataset 1'")
     folder = raw / found
@@ -41,7 +42,7 @@ def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
     files = [folder / name for name in folders[found] if name.endswith(".bmp")]
     images = {int(path.stem): path for path in files if path.stem.isdecimal()}
     seen: set[int] = set()
-    for line, row in read_csv(labels, ("image ID", "class label")):
+    for line, row in read_table(labels, ("image ID", "class label")):
         where = f"{labels}:{line}"
         number, label = row["image ID"], row["class label"]
         if not number.isdecimal() or int(number) not in images:
@@ -61,6 +62,15 @@ def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
         raise CytopipeError(f"{len(unlabelled)} images have no row, first {images[unlabelled[0]].name}", where=labels)
 
 
+def _folder(folders: Iterable[PurePosixPath]) -> PurePosixPath | None:
+    return next((folder for folder in folders if folder.name.lower() == "dataset 1"), None)
+
+
+def _tables(raw: Path, options: WbcOptions) -> Iterator[Path]:
+    if found := _folder(by_folder(list_images(raw))):
+        yield raw / found.parent / _CSV
+
+
 ADAPTER = Adapter(
     name="wbc",
     title="white blood cells, dataset 1",
@@ -70,5 +80,6 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=WbcOptions,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("wbc", table="wbc"),
 )

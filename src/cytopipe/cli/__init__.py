@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen, verify
+from cytopipe.cli import datasets, demo, export, gate, inspect, models, predict, preset, results, screen, verify
 from cytopipe.cli.common import EXIT_STATUS, FAILED
 
 _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
@@ -54,6 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _name, _module in {
+    "inspect": inspect,
     "preset": preset,
     "models": models,
     "datasets": datasets,

@@ -64,7 +64,7 @@ def command(
       cytopipe preset --json                           list them as JSON
       cytopipe preset demo
       cytopipe preset wbc --archive ~/wbc.zip          use an archive of your own
-      cytopipe preset own-images --archive my_cells
+      cytopipe preset own-images --archive my_cells    with the options that fit: see `cytopipe inspect`
       cytopipe preset hep2 --phantoms                  try it without the data
     """
     from cytopipe.presets.files import description, list_presets

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -14,9 +15,12 @@ from typing import Any
 
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
+from cytopipe.adapters.spellings import settle
 from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Split
+from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
 from cytopipe.data.imaging.decode import encode_png, read_rgb
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
@@ -57,7 +61,13 @@ class Checks:
 
 
 def organize(
-    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress, workers: int = 1
+    name: str,
+    dataset: Dataset,
+    raw: Path,
+    folders: dict[str, Path],
+    progress: Progress,
+    workers: int = 1,
+    left_behind: LeftOut | None = None,
 ) -> tuple[list[Row], dict[str, Any]]:
     """Write `<split>/<class>/<id>.png` and `masks/<id>.png`.
 
@@ -68,17 +78,23 @@ def organize(
         folders: existing empty folders to write into: "train", "val", "test" and "masks".
         progress: wraps the iteration over a number of samples.
         workers: number of processes that decode and encode images.
+        left_behind: files of the source that `download` left out of `raw`.
 
     Returns:
         The manifest's rows and the summary.
 
     Raises:
-        CytopipeError: for an invalid layout, label, image, mask or split.
+        CytopipeError: for an invalid layout, label, image, mask or split, and for images of one class only.
     """
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
-    samples = source.read(raw, dataset.options, f"{key}.options")
-    samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
+    refuse_pointers(raw)
+    found = source.read(raw, dataset.options, f"{key}.options")
+    warn_of_conflicts(key, found)
+    options = source.parse(dataset.options, f"{key}.options")
+    named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
+    samples = settle(found, options, named, dataset.exclude_classes, key)
+    _check_several_classes([sample.label for sample in samples], key)
     staging = folders["train"] / ".staging"
     staging.mkdir()
     checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress, workers)
@@ -88,15 +104,20 @@ def organize(
     present = set(labels)
     order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
     classes = [label for label in _checked_names(order) if label in present]
+    _check_several_classes(labels, key)
     copies = find_copies(checks.kept)
-    _warn(key, classes, copies, dataset.split)
+    _warn(key, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     placed = zip(checks.kept, splits, strict=True)
     rows = [_place(item, split, classes, raw, staging, folders) for item, split in placed]
     staging.rmdir()
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
-    return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
+    tables = source.read_tables(raw, dataset.options, f"{key}.options")
+    files = account(raw, found, samples, [item.sample for item in checks.kept], tables)
+    files = replace(files, left_out=files.left_out + (left_behind or LeftOut()))
+    files.log(key)
+    return rows, summarize(name, dataset, classes, normal, rows, checks, copies) | {"files": files.plain}
 
 
 def check_images(
@@ -167,9 +188,18 @@ def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     return join_copies(owners, [item.stored.sha256 for item in items])
 
 
-def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Split) -> None:
-    if len(classes) == 1:
-        logger.warning("%s: every image is of the one class '%s'; is the folder or the column right?", key, classes[0])
+def _check_several_classes(labels: Sequence[str], key: str) -> None:
+    found = list(_checked_names(sorted(set(labels))))
+    if len(found) == 1:
+        raise CytopipeError(
+            f"all {len(labels)} images are of the one class '{found[0]}'; a classifier needs two",
+            where=key,
+            hint="check the source and the option that names the labels: options.csv and its columns, or "
+            "options.folders; `cytopipe inspect` shows what is there",
+        )
+
+
+def _warn(key: str, copies: list[list[Checked]], split: Split) -> None:
     if copies:
         ids = ", ".join(item.sample.id for item in copies[0])
         at_odds = sum(len({item.sample.label for item in found}) > 1 for found in copies)
@@ -180,18 +210,12 @@ def _warn(key: str, classes: list[str], copies: list[list[Checked]], split: Spli
         )
 
 
-def _without(samples: list[Sample], excluded: tuple[str, ...], key: str) -> list[Sample]:
-    labels = {sample.label for sample in samples}
-    unknown = sorted(set(excluded) - labels)
-    if unknown:
-        raise CytopipeError(f"no image has the class {unknown[0]!r}; there are {sorted(labels)}", where=key)
-    return [sample for sample in samples if sample.label not in excluded]
-
-
 def _checked_names(order: Iterable[str]) -> Iterable[str]:
     for label in order:
         if "/" in label or "\\" in label or label.startswith("."):
             raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")
+        if any(unicodedata.category(letter) == "Cc" for letter in label):
+            raise CytopipeError(f"the class {label!r} holds a line break or a tab", hint="write it in one line")
         yield label
 
 

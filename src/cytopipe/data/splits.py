@@ -12,6 +12,12 @@ from cytopipe.core.params import DEVELOPMENT, SPLITS, Split
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
+_SEED = "exclude the class (exclude_classes), use more images, or another seed or fraction"
+_MOVE_ON = {  # what to do about a class that a split lacks
+    "grouped": _SEED,
+    "random": _SEED,
+    "published": "exclude the class (exclude_classes), or use kind: grouped, which draws splits that have every class",
+}
 
 
 def assign_splits(
@@ -40,10 +46,36 @@ def assign_splits(
             _report_torn(units, result, where)
             units = [str(number) for number in range(len(units))]
     else:
+        _check_reach(labels, units, SPLITS, split.kind, where)
         fractions = (1 - split.val - split.test, split.val, split.test)
         result = [SPLITS[part] for part in divide(labels, units, fractions, split.seed, where)]
-    check_splits(labels, units, result, where)
+    check_splits(labels, units, result, where, _MOVE_ON[split.kind])
     return result
+
+
+def _check_reach(labels: Sequence[str], units: Sequence[str], sides: Sequence[str], kind: str, where: str) -> None:
+    """Refuse a class of fewer groups than splits: no seed can put it into each of them."""
+    if len(set(units)) < len(sides):
+        return  # `divide` says so of the whole dataset
+    of_class: dict[str, set[str]] = defaultdict(set)
+    for label, unit in zip(labels, units, strict=True):
+        of_class[label].add(unit)
+    short = {label: sorted(found) for label, found in sorted(of_class.items()) if len(found) < len(sides)}
+    if not short:
+        return
+    unit_word = "different image" if kind == "random" else "group"
+    told = []
+    for label, found in short.items():
+        number = f"{len(found)} {unit_word}" + ("s" if len(found) > 1 else "")
+        images = labels.count(label)
+        subject = f"the {images} images of '{label}' are" if images > 1 else f"the one image of '{label}' is"
+        told.append(f"{subject} of {number} ({', '.join(found)})")
+    raise CytopipeError(
+        f"{'; '.join(told)}; {len(sides)} {unit_word}s are needed, one for each of {', '.join(sides)}",
+        where=where,
+        hint="exclude the class (exclude_classes), join it with another class, or add images of other "
+        f"{'cells' if kind == 'random' else 'groups (patients, slides)'}; no other seed or fraction can help",
+    )
 
 
 def divide(
@@ -109,6 +141,7 @@ def _published(
     development = [index for index, value in enumerate(result) if value == DEVELOPMENT]
     if development:
         chosen = [labels[index] for index in development], [units[index] for index in development]
+        _check_reach(*chosen, ("train", "val"), split.kind, where)
         parts = divide(*chosen, (1 - split.val, split.val), split.seed, where)
         for index, part in zip(development, parts, strict=True):
             result[index] = SPLITS[part]
@@ -162,7 +195,9 @@ def join_copies(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
     return [unit(group) for group in groups]
 
 
-def check_splits(labels: Sequence[str], units: Sequence[str], splits: Sequence[str], where: str) -> None:
+def check_splits(
+    labels: Sequence[str], units: Sequence[str], splits: Sequence[str], where: str, hint: str | None = None
+) -> None:
     """Raise CytopipeError where a unit lies in several splits or a class is missing from one."""
     if found := torn(units, splits):
         first, sides = next(iter(found.items()))
@@ -179,5 +214,5 @@ def check_splits(labels: Sequence[str], units: Sequence[str], splits: Sequence[s
                 raise CytopipeError(
                     f"the class '{label}' ({labels.count(label)} images) has none in the {side} split",
                     where=where,
-                    hint="exclude the class (exclude_classes), use more images, or another seed or fraction",
+                    hint=hint or _MOVE_ON["grouped"],
                 )

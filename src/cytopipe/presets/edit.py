@@ -30,6 +30,27 @@ def with_archive(text: str, archive: str, where: Path) -> str:
     return _with_sources(text, [{"kind": "archive", "path": archive} for _ in datasets])
 
 
+def with_key(text: str, dataset: str, key: str, lines: str) -> str:
+    """The text of a preset with other lines for one key of a dataset, which replace its value and its comments.
+
+    What stands below the comment `# Further options` stays.
+
+    Args:
+        text: of the preset.
+        dataset: its name.
+        key: one of the dataset's.
+        lines: the key with its new value, in YAML, without indentation.
+    """
+    keys = [node for node, _ in _items(_section(text, "datasets"))[dataset].value]
+    place = next(number for number, node in enumerate(keys) if node.value == key)
+    old = text.splitlines(keepends=True)
+    start, end = keys[place].start_mark.line, keys[place + 1].start_mark.line
+    further = next((line for line in range(start, end) if "# Further options" in old[line]), end)
+    indent = " " * keys[place].start_mark.column
+    new = [f"{indent}{line}\n" for line in lines.splitlines()]
+    return "".join([*old[:start], *new, *old[further:]])
+
+
 def with_phantoms(text: str, where: Path) -> str:
     """The text of a preset with phantoms in each dataset's layout as its source, so that nothing is downloaded.
 

@@ -12,8 +12,10 @@ from cytopipe import paths
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import load_params, parse_params
 from cytopipe.errors import CytopipeError
+from cytopipe.inspection.seen import Fit
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import find_preset, list_presets
+from cytopipe.presets.own_images import OWN_IMAGES, look_for_fit, with_fit
 
 GIT_TIMEOUT_S = 10
 
@@ -25,8 +27,11 @@ def write_preset(
     weights: Path | None = None,
     phantoms: bool = False,
     force: bool = False,
+    fit: Fit | None = None,
 ) -> bool:
     """Write params.yaml from a preset: byte for byte, except for what `archive`, `weights` and `phantoms` replace.
+
+    For the preset own-images, an archive also gives the options that fit it.
 
     Args:
         root: root of the project.
@@ -35,6 +40,7 @@ def write_preset(
         weights: safetensors file to use wherever the preset names the hub's weights.
         phantoms: generate synthetic images in the layouts of the datasets instead of reading real ones.
         force: overwrite edits even if they are stored nowhere else.
+        fit: options for the archive, of the preset own-images; None looks into the archive for them.
 
     Returns:
         False if params.yaml already had this content.
@@ -50,6 +56,8 @@ def write_preset(
     text = content.decode("utf-8")
     if archive is not None:
         text = with_archive(text, _path_in_params(archive, root, "--archive"), preset)
+        if name == OWN_IMAGES and not phantoms:
+            text = with_fit(text, fit if fit is not None else look_for_fit(archive.expanduser()))
     if phantoms:
         if archive is not None:
             raise CytopipeError("--archive and --phantoms both choose the images", hint="give only one of them")

@@ -41,6 +41,22 @@ class Refused(Record):
     reason: str
 
 
+class Unused(Record):
+    """Files that were left out for one reason: their number and the first of them, a path below the source."""
+
+    count: int
+    first: str
+
+
+class Files(Record):
+    """Numbers of the source's files that were used, and of all others by the reason why they were not."""
+
+    images: int
+    masks: int
+    tables: int
+    left_out: dict[str, Unused]
+
+
 class DatasetSummary(Contract):
     """An organized dataset.
 
@@ -52,6 +68,7 @@ class DatasetSummary(Contract):
         counts: number of images by split and class.
         groups: number of groups by split.
         converted: number of images by kind of conversion.
+        files: what became of every file of the source; None of a dataset that was organized by an earlier version.
     """
 
     dataset: str
@@ -69,3 +86,4 @@ class DatasetSummary(Contract):
     converted: dict[str, int]
     copies: tuple[Copies, ...]
     refused: tuple[Refused, ...]
+    files: Files | None = None

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cytopipe.data.imaging.decode import opened, read_rgb, resize_rgb
+from cytopipe.data.imaging.frames import select_frame
 from cytopipe.errors import CytopipeError
 
 WHOLE = 4096 * 4096  # pixels up to which a field is decoded as a whole: some 50 MB
@@ -85,15 +86,15 @@ def open_field(path: Path) -> Iterator[Field]:
         CytopipeError: as `decode.read_rgb`; for a damaged big file possibly only inside the `with` block, on reading.
     """
     with opened(path) as image:
-        is_big = image.width * image.height > WHOLE
-        frames = getattr(image, "n_frames", 1)
-        mode, strips = image.mode, _strips(image)
-    if not is_big or frames > 1 or (strips is None and mode not in _BY_VIPS):
+        select_frame(image, path)
+        size, mode, page = image.size, image.mode, image.tell() if image.format == "TIFF" else 0
+        strips = _strips(image)
+    if size[0] * size[1] <= WHOLE or (strips is None and mode not in _BY_VIPS):
         yield Field.of(read_rgb(path)[0])
     elif strips is not None:
-        yield _from_file(path, strips)
+        yield _from_file(path, size, strips)
     else:
-        yield from _by_vips(path)
+        yield from _by_vips(path, page)
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,8 @@ def _strips(image: Image.Image) -> list[_Strip] | None:
     return None if turned else strips or None
 
 
-def _from_file(path: Path, strips: list[_Strip]) -> Field:
-    with opened(path) as image:
-        width, height = image.size
+def _from_file(path: Path, shape: tuple[int, int], strips: list[_Strip]) -> Field:
+    width, height = shape
     size = path.stat().st_size
     if any(strip.offset + strip.stride * strip.rows > size for strip in strips):
         raise CytopipeError("the image cannot be decoded (the file is truncated)", where=path)
@@ -156,11 +156,12 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.alpha_composite(white, image))[..., :3]
 
 
-def _by_vips(path: Path) -> Iterator[Field]:
+def _by_vips(path: Path, page: int) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
     try:
-        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
+        which = {"page": page} if page else {}  # readers of other formats than TIFF do not all know pages
+        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated", **which).autorot()
         if image.format == "ushort":
             # As read_rgb does: grey values are rescaled and rounded, colours keep their high byte.
             image = (image / 257).rint().cast("uchar") if image.bands == 1 else (image >> 8).cast("uchar")

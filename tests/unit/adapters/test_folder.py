@@ -174,8 +174,16 @@ def test_folders_of_splits_are_published_splits(tmp_path: Path, save_image: Save
 
 
 def test_a_class_may_be_called_test(tmp_path: Path, save_image: SaveImage) -> None:
-    save_image(tmp_path / "test/a.png")
-    assert [(sample.label, sample.split) for sample in read(tmp_path)] == [("test", None)]
+    for name in ("test/a.png", "control/a.png"):
+        save_image(tmp_path / name)
+    assert [(sample.label, sample.split) for sample in read(tmp_path)] == [("control", None), ("test", None)]
+
+
+def test_splits_alone_are_no_classes_unless_that_is_said(tmp_path: Path, save_image: SaveImage) -> None:
+    for name in ("test/a.png", "train/a.png"):
+        save_image(tmp_path / name)
+    assert "the images of 'test', 'train' lie in no folder of a class" in told(tmp_path)
+    assert [sample.label for sample in read(tmp_path, folders="class")] == ["test", "train"]
 
 
 def test_an_image_outside_the_class_folders_is_an_error(tmp_path: Path, save_image: SaveImage) -> None:

@@ -149,11 +149,16 @@ def test_excluding_a_class_that_is_not_there_is_an_error(raw: Path, tmp_path: Pa
         Result(raw, tmp_path / "out", dataset(exclude_classes=["begnin"]))
 
 
-def test_one_class_only_is_said(tmp_path: Path, save_image: SaveImage, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_class_only_is_an_error(tmp_path: Path, save_image: SaveImage) -> None:
     for index in range(9):
         save_image(tmp_path / "raw" / "DB_4" / f"{index}.png", index)
-    Result(tmp_path / "raw", tmp_path / "out", dataset(options={}))
-    assert "every image is of the one class 'DB_4'; is the folder or the column right?" in caplog.text
+    with pytest.raises(CytopipeError, match=r"datasets\.cells: all 9 images are of the one class 'DB_4'; a classifier"):
+        Result(tmp_path / "raw", tmp_path / "out", dataset(options={}))
+
+
+def test_one_class_that_is_left_is_an_error(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(CytopipeError, match="images are of the one class 'malignant'"):
+        Result(raw, tmp_path / "out", dataset(exclude_classes=["benign"]))
 
 
 # Identical images.
@@ -199,6 +204,7 @@ def test_a_copy_in_two_published_splits_is_an_error(tmp_path: Path, save_image: 
     for seed, side in enumerate(SPLITS):
         for index in range(2):
             save_image(tmp_path / "raw" / side / "a" / f"{side}{index}.png", seed * 2 + index)
+        save_image(tmp_path / "raw" / side / "b" / f"{side}.png", 100 + seed)
     save_image(tmp_path / "raw" / "test" / "a" / "copy.png", 0)
     with pytest.raises(CytopipeError, match="sets of identical images lie in several splits, first 'test/a/copy'"):
         Result(tmp_path / "raw", tmp_path / "out", dataset("published", options={}))
@@ -209,6 +215,8 @@ def test_torn_groups_and_copies_of_a_published_split_are_counted(
 ) -> None:
     for seed, name in enumerate(f"{side}/a/P{patient}_{side}.png" for side in SPLITS for patient in range(4)):
         save_image(tmp_path / "raw" / name, seed)
+    for seed, side in enumerate(SPLITS):
+        save_image(tmp_path / "raw" / side / "b" / f"P{20 + seed}_{side}.png", 200 + seed)
     save_image(tmp_path / "raw/test/a/P8_x.png", 0)  # of P0 in train: a third group that is torn, if not by its name
     save_image(tmp_path / "raw/train/a/P7_x.png", 77)
     save_image(tmp_path / "raw/train/a/P7_y.png", 77)

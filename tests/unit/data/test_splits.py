@@ -140,10 +140,25 @@ def test_fewer_groups_than_splits_are_an_error() -> None:
 def test_a_class_that_cannot_reach_every_split_is_named() -> None:
     labels = ["a"] * 9 + ["rare"] * 2
     groups = [*(str(i) for i in range(9)), "10", "11"]
-    with pytest.raises(
-        CytopipeError, match=r"x: the class 'rare' \(2 images\) has none in the \w+ split\n  -> exclude"
-    ):
+    message = r"x: the 2 images of 'rare' are of 2 groups \(10, 11\); 3 groups are needed, one for each of train"
+    with pytest.raises(CytopipeError, match=message + r".*\n  -> exclude .*no other seed or fraction can help"):
         assign_splits(labels, groups, [None] * 11, GROUPED, "x")
+    with pytest.raises(CytopipeError, match=r"are of 2 different images \(10, 11\); 3 different images are needed"):
+        assign_splits(labels, groups, [None] * 11, Split(kind="random"), "x")
+    with pytest.raises(CytopipeError, match=r"the 5 images of 'rare' are of 1 group \(P9\); 3 groups are needed"):
+        assign_splits(["a"] * 9 + ["rare"] * 5, [*groups[:9], *["P9"] * 5], [None] * 14, GROUPED, "x")
+
+
+def test_a_class_that_the_publisher_leaves_out_asks_for_another_kind_of_split() -> None:
+    published = ["train", "val", "test", "train"]
+    with pytest.raises(CytopipeError, match=r"the class 'b' .* none in the val split\n  -> exclude .*kind: grouped"):
+        assign_splits(["a"] * 3 + ["b"], list("1234"), published, Split(kind="published"), "x")
+
+
+def test_a_development_set_needs_two_groups_of_each_class() -> None:
+    published = [DEVELOPMENT] * 4 + ["test"] * 2
+    with pytest.raises(CytopipeError, match=r"2 images of 'b' are of 1 group \(3\); 2 groups are needed, .* val"):
+        assign_splits(list("aabbab"), list("123345"), published, Split(kind="published"), "x")
 
 
 def test_fractions_are_those_of_the_parameters() -> None:

@@ -17,18 +17,16 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from cytopipe.data.imaging.formats import FORMATS, LFS_HINT, is_lfs_pointer
+from cytopipe.data.imaging.frames import select_frame
 from cytopipe.errors import CytopipeError
 
 # Limit for an image that is decoded whole, checked on its header first. Cameras give 5 to 50 megapixels, a cell has a
 # hundredth of one; decoding an image at the limit takes 0.3 to 1.6 GB.
 MOST_PIXELS = 100_000_000
-Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would keep whole slides, which are read by regions, from being opened
-# PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
-FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
 
 _REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
 def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
@@ -41,18 +39,18 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
         images stay comparable with each other.
 
     Raises:
-        CytopipeError: for a missing, empty, truncated or unknown file, for several frames, and for more than
+        CytopipeError: for a missing, empty, truncated or unknown file, for pages of several images, and for more than
             MOST_PIXELS (before anything is decoded).
     """
     with opened(path) as image:
+        selected = select_frame(image, path)
         _refuse_bombs(image, path)
         # Both are gone once the image is decoded.
         is_deep = re.search(r";16[BLN]", str(getattr(image, "tile", "")))
         is_turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
-        if getattr(image, "n_frames", 1) > 1:
-            raise CytopipeError(f"the file holds {getattr(image, 'n_frames', 0)} frames, not one image", where=path)
         rgb, conversion = _to_rgb(ImageOps.exif_transpose(image), path)
     notes = (
+        selected,
         "16-bit to 8-bit" if is_deep else None,
         conversion,
         "turned by its EXIF orientation" if is_turned else None,
@@ -67,6 +65,7 @@ def read_values(path: Path) -> np.ndarray:
         CytopipeError: for a missing, empty, truncated or unknown file, or one of more than MOST_PIXELS.
     """
     with opened(path) as image:
+        select_frame(image, path)
         _refuse_bombs(image, path)
         return np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
 
@@ -92,6 +91,8 @@ def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
     except PermissionError:
         raise CytopipeError("there is no permission to read it", where=path) from None
     except UnidentifiedImageError:
+        if is_lfs_pointer(path):
+            raise CytopipeError("this is a pointer of Git LFS, not the image", where=path, hint=LFS_HINT) from None
         raise CytopipeError("the file is not an image", where=path, hint=hint) from None
     except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
         raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None

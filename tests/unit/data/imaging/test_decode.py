@@ -207,7 +207,7 @@ def test_float_images_are_refused(tmp_path: Path) -> None:
 def test_stacks_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(picture()) for _ in range(3)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(CytopipeError, match=r"stack\.tif: the file holds 3 frames"):
+    with pytest.raises(CytopipeError, match=r"stack\.tif: the file holds 3 pages"):
         read_rgb(tmp_path / "stack.tif")
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from cytopipe.errors import CytopipeError
@@ -32,8 +33,9 @@ def touch(here: Path) -> Callable[..., None]:
 
 def test_a_folder_gives_its_images_of_any_depth_sorted(touch: Callable[..., None]) -> None:
     touch("cells/b.PNG", "cells/a/z.tif", "cells/a.jpg", "cells/notes.txt", "cells/x.gif", "cells/._b.png")
+    touch("cells/.hidden/d.png", "cells/@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg")
     touch("cells/__MACOSX/c.png")
-    assert list_images(["cells"]) == ["cells/a.jpg", "cells/a/z.tif", "cells/b.PNG"]
+    assert list_images(["cells"]) == ["cells/a.jpg", "cells/a/z.tif", "cells/b.PNG", "cells/x.gif"]
 
 
 def test_order_is_kept_and_an_image_named_twice_comes_once(touch: Callable[..., None], here: Path) -> None:
@@ -78,6 +80,32 @@ def test_a_table_names_images_from_its_own_folder(touch: Callable[..., None], he
 def test_another_column_and_an_absolute_path(here: Path) -> None:
     (here / "t.csv").write_text('file\n"/far/a, b.png"\n"x\ny.png"\n')
     assert list_images(["t.csv"], "file") == ["/far/a, b.png", "x\ny.png"]
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.txt", "t.CSV"])
+def test_tables_may_have_other_suffixes_and_separators(touch: Callable[..., None], here: Path, name: str) -> None:
+    touch("t/b.png", "t/c.png")
+    (here / "t" / name).write_bytes("Image\tnote\r\nb.png\tx,y\r\nc.png\t\r\n\t\r\n".encode("utf-16"))
+    assert list_images([f"t/{name}"]) == ["t/b.png", "t/c.png"]
+
+
+def test_a_workbook_names_images(touch: Callable[..., None], here: Path) -> None:
+    touch("t/007.png", "t/008.png")
+    book = openpyxl.Workbook()
+    for row in (["path", "note"], [7, "x"], [8.0, None]):
+        book.active.append(row)
+    book.create_sheet("Notes").append(["stained in May"])
+    book.save(here / "t/list.xlsx")
+    assert list_images(["t/list.xlsx"]) == ["t/007.png", "t/008.png"]
+
+
+def test_names_in_a_table_are_matched_with_the_files(touch: Callable[..., None], here: Path) -> None:
+    touch("t/cells/Pra\u0308p 1.PNG", "t/cells/b.png", "t/cells/c.bmp", "t/cells/c.png")
+    (here / "t/list.csv").write_text("image\ncells\\pr\u00e4p 1\nC:\\x\\cells\\B.png\nnone.png\n")
+    assert list_images(["t/list.csv"]) == ["t/cells/Pra\u0308p 1.PNG", "t/cells/b.png", "t/none.png"]
+    (here / "t/list.csv").write_text("image\ncells/c\n")
+    with pytest.raises(CytopipeError, match=r"t/list\.csv:2: 'cells/c' can mean 2 images: 'cells/c.bmp' and"):
+        list_images(["t/list.csv"])
 
 
 def test_no_name_is_a_formula_in_a_spreadsheet(touch: Callable[..., None]) -> None:

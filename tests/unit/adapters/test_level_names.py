@@ -68,12 +68,7 @@ def test_what_is_no_patient(name: str) -> None:
 
 
 def test_splits_with_one_rest_are_splits_and_with_several_are_joined() -> None:
-    assert splits_of(["b_train", "b_test"]) == {"b_train": "train", "b_test": "test"}
-    assert splits_of(["b_train", "c_test"]) == {}
-    assert joined_with_splits(["train_a", "test_a", "train_b", "test_b", "x"]) == [
-        "test_a",
-        "test_b",
-        "train_a",
-        "train_b",
-    ]
-    assert joined_with_splits(["test_a", "a"]) == []
+    assert splits_of(["red_train", "red_test"]) == {"red_train": "train", "red_test": "test"}
+    assert splits_of(["red_train", "blue_test"]) == {}
+    assert joined_with_splits(["train_red", "test_red", "test_blue", "x"]) == ["test_red", "train_red"]
+    assert joined_with_splits(["test_red", "red"]) == []

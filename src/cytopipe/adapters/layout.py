@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ SPLIT_WORDS = {
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
     "evaluation": "val", "crossvalidation": "val",
     "test": "test", "testing": "test", "tes": "test", "tst": "test", "tests": "test", "holdout": "test",
+    "trainingsdaten": "train", "trainingsset": "train", "validierung": "val", "validierungsdaten": "val",
+    "testdaten": "test", "entrenamiento": "train", "validación": "val", "validacion": "val", "prueba": "test",
+    "pruebas": "test", "treino": "train", "treinamento": "train", "validação": "val", "teste": "test",
+    "entraînement": "train", "entrainement": "train", "apprentissage": "train", "addestramento": "train",
     "trainval": DEVELOPMENT, "trainvalid": DEVELOPMENT, "trainvalidation": DEVELOPMENT,
     "trainingvalidation": DEVELOPMENT, "traindev": DEVELOPMENT, "development": DEVELOPMENT,
 }  # fmt: skip
@@ -36,13 +41,15 @@ _BESIDE_SPLITS = frozenset(
     | {"sample", "samples", "split", "part", "full", "all", "simple", "new", "final", "my", "the"}
     | {"a", "b", "c", "d", "x"}
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-ZÀ-ÖØ-Þ])(?=[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ])")
 _LETTERED = re.compile(r"^(train|test|val)(?:[ab]|set|data)$")  # testa, TESTB, trainset
 
 
 def words_of(name: str) -> list[str]:
     """The words of a folder's name in lower case, without numbers: `TestA_1` has `test` and `a`."""
-    return [word.lower() for word in _WORD.findall(name)]
+    runs = _LETTERS.findall(unicodedata.normalize("NFC", name))
+    return [word.lower() for run in runs for word in _HUMP.split(run)]
 
 
 def split_of(name: str) -> str | None:

@@ -136,11 +136,11 @@ def home_of(raw: Path, needed: Iterable[str]) -> Path:
     wanted = [path for path in needed if path not in ("", ".")]
     home = raw
     while wanted and not any((home / path).exists() for path in wanted):
-        inside = [path for path in home.iterdir() if not is_junk(path.name) and not path.name.startswith(".")]
-        folders = [path for path in inside if path.is_dir()]
-        if len(folders) != 1 or any(path.name.lower().endswith(SUFFIXES) for path in inside if path.is_file()):
+        paths = list_paths(home)
+        folders = {path.parts[0] for path in paths if len(path.parts) > 1}
+        if len(folders) != 1 or any(len(path.parts) == 1 for path in images_of(paths)):
             return raw
-        home = folders[0]
+        home /= folders.pop()
     return home
 
 

@@ -137,6 +137,26 @@ def test_a_table_of_semicolons_and_patient_folders(tmp_path: Path, caplog: pytes
     assert seen.fit.options["images"] == "." and seen.fit.options["image"] == "path"
 
 
+@pytest.mark.parametrize(
+    ("top", "reading", "split", "groups"),
+    [(("train", "val", "test"), "split", "published", None), (PEOPLE, "group", "grouped", 6)],
+    ids=["splits", "patients"],
+)
+def test_folders_that_say_more_than_the_table(
+    top: tuple[str, ...],
+    reading: str,
+    split: str,
+    groups: int | None,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = names(below(top))
+    tree(tmp_path / "cells", files)
+    table(tmp_path / "cells/t.csv", [("image", "label"), *((n, TWO[i % 2]) for i, n in enumerate(files))])
+    seen = check(tmp_path / "cells", tmp_path, caplog, groups)
+    assert seen.fit.options["folders"] == reading and seen.fit.split == split
+
+
 def test_images_that_the_table_does_not_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     listed(tmp_path / "cells", ("image", "label", "patient"))
     save(tmp_path / "cells/images/more.png", cell(99))
@@ -239,6 +259,25 @@ def test_a_name_that_fits_an_image_and_its_mask(tmp_path: Path) -> None:
         save(tmp_path / "cells/images" / f"{seed:03}.png", cell_mask())
     table(tmp_path / "cells/t.csv", [("image", "label"), *((f"{i:03}", TWO[i % 2]) for i in range(12))])
     assert "t.csv: '000' fits 000.bmp and 000.png: which is the image" in look(tmp_path / "cells").fit.unclear[0]
+
+
+def test_names_in_pairs_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for seed in range(12):
+        save(tmp_path / "cells" / TWO[seed % 2] / f"{seed}-d.bmp", cell(seed))
+        save(tmp_path / "cells" / TWO[seed % 2] / f"{seed}.bmp", cell(100 + seed))
+    note = "12 of 24 images are named like another with '-d' added"
+    assert note in look(tmp_path / "cells").fit.unclear[0]
+    found = organized(tmp_path / "cells", tmp_path / "work", caplog)
+    assert note in found.log and found.classes == {"abnormal": 12, "normal": 12}
+
+
+def test_a_published_dataset_is_known(tmp_path: Path) -> None:
+    tree(
+        tmp_path / "DB_4",
+        [f"{split}/{label}/X_1 ({label}).png" for split in ("train", "validation") for label in "1234"],
+    )
+    assert look(tmp_path).known == (("bethesda", "liquid-based cytology DB_4"),)
+    assert look(tmp_path / "DB_4").known == (("bethesda", "liquid-based cytology DB_4"),)
 
 
 def test_sizes_modes_and_bit_depths(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.layout import images_of
 from cytopipe.adapters.levels import Levels, Place, listed, meanings_of
-from cytopipe.adapters.mask_names import find_masks
+from cytopipe.adapters.mask_names import find_masks, paired_names
 from cytopipe.adapters.read_levels import read_levels
 from cytopipe.errors import CytopipeError
 
@@ -54,6 +54,12 @@ def read_class_levels(
         logger.warning(
             "%s: %d images %s are taken for masks and are no images of the dataset; options.masks reads masks",
             *(root, len(masks.files), what),
+        )
+    if pairs := paired_names(plain):
+        logger.warning(
+            "%s: %d of %d images are named like another with '%s' added: are they masks or changed copies? Then take "
+            "them out of the source",
+            *(root, pairs[1], len(plain), pairs[0]),
         )
     table = next((path.as_posix() for path in paths if path.suffix.lower() in _TABLES), "")
     levels = read_levels(plain, root, stated, table)

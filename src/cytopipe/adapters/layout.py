@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ SPLIT_WORDS = {
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
     "evaluation": "val", "crossvalidation": "val",
     "test": "test", "testing": "test", "tes": "test", "tst": "test", "tests": "test", "holdout": "test",
+    "trainingsdaten": "train", "trainingsset": "train", "validierung": "val", "validierungsdaten": "val",
+    "testdaten": "test", "entrenamiento": "train", "validación": "val", "validacion": "val", "prueba": "test",
+    "pruebas": "test", "treino": "train", "treinamento": "train", "validação": "val", "teste": "test",
+    "entraînement": "train", "entrainement": "train", "apprentissage": "train", "addestramento": "train",
     "trainval": DEVELOPMENT, "trainvalid": DEVELOPMENT, "trainvalidation": DEVELOPMENT,
     "trainingvalidation": DEVELOPMENT, "traindev": DEVELOPMENT, "development": DEVELOPMENT,
 }  # fmt: skip
@@ -37,13 +42,15 @@ _BESIDE_SPLITS = frozenset(
     | {"sample", "samples", "split", "part", "full", "all", "simple", "new", "final", "my", "the"}
     | {"a", "b", "c", "d", "x"}
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-ZÀ-ÖØ-Þ])(?=[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ])")
 _LETTERED = re.compile(r"^(train|test|val)(?:[ab]|set|data)$")  # testa, TESTB, trainset
 
 
 def words_of(name: str) -> list[str]:
     """The words of a folder's name in lower case, without numbers: `TestA_1` has `test` and `a`."""
-    return [word.lower() for word in _WORD.findall(name)]
+    runs = _LETTERS.findall(unicodedata.normalize("NFC", name))
+    return [word.lower() for run in runs for word in _HUMP.split(run)]
 
 
 def split_of(name: str) -> str | None:
@@ -126,11 +133,11 @@ def home_of(raw: Path, needed: Iterable[str]) -> Path:
     wanted = [path for path in needed if path not in ("", ".")]
     home = raw
     while wanted and not any((home / path).exists() for path in wanted):
-        inside = [path for path in home.iterdir() if not is_junk(path.name) and not path.name.startswith(".")]
-        folders = [path for path in inside if path.is_dir()]
-        if len(folders) != 1 or any(path.name.lower().endswith(SUFFIXES) for path in inside if path.is_file()):
+        paths = list_paths(home)
+        folders = {path.parts[0] for path in paths if len(path.parts) > 1}
+        if len(folders) != 1 or any(len(path.parts) == 1 for path in images_of(paths)):
             return raw
-        home = folders[0]
+        home /= folders.pop()
     return home
 
 

@@ -20,6 +20,7 @@ _PATIENT = re.compile(rf"(?:^|[\W_\d])(?:{_OF_A_PATIENT})[\W_]*(?:no|nr)?[\W_]*[
 _SHORT_PATIENT = re.compile(
     r"^[PS][\W_]*\d+$|^(?:patient|case|slide|subject|donor|specimen|animal|mouse)[\W_]*[a-z]$", re.IGNORECASE
 )
+_WITH_PATIENT = re.compile(r"^([PS]\d+)[\W_]+\w", re.IGNORECASE)  # `P1_normal`, a patient and a class in one
 _LONG_NUMBER = re.compile(r"\d{3,}")
 _HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$|^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}")
@@ -62,7 +63,8 @@ def kind_of(names: Collection[str]) -> Kind:
     counted = {_COUNT.sub("", name) for name in names}  # `HER2_0`, `HER2_1`: one name, counted
     if len(counted) == 1 and _LONG_NUMBER.search("".join(counted)) is None:
         return "patient" if len(names) > MOST_CODES else "number"
-    if _share(names, is_patient) >= _MOST:
+    found = [match[1].lower() for name in names if (match := _WITH_PATIENT.match(name))]
+    if _share(names, is_patient) >= _MOST or (len(set(found)) > 1 and len(found) >= _MOST * len(names)):
         return "patient"
     if _share(names, lambda name: bool(_CLASS.search(name))) >= _MOST:
         return "word"

@@ -6,7 +6,7 @@ They are no class and no image. What is taken for a mask has an image of its nam
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -94,6 +94,26 @@ def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = Fals
             )
     masks = {image for folder in found for image in inside[folder]}
     return Masks(tuple(found), frozenset(masks | _mask_files(plain)))
+
+
+def paired_names(images: Sequence[PurePosixPath]) -> tuple[str, int] | None:
+    """What half of the images, or nearly, have behind the name of another image beside them, and how many.
+
+    They are masks (`a-d.bmp` beside `a.bmp`) or changed copies. None where most names have no such partner.
+    """
+    stems: dict[PurePosixPath, set[str]] = defaultdict(set)
+    for image in images:
+        stems[image.parent].add(image.stem)
+    ends: Counter[str] = Counter()
+    for image in images:
+        for place in range(len(image.stem) - 1, max(0, len(image.stem) - 12), -1):
+            if not image.stem[place].isalnum() and image.stem[:place] in stems[image.parent]:
+                ends[image.stem[place:]] += 1
+                break
+    if not ends:
+        return None
+    end, count = ends.most_common(1)[0]
+    return (end, count) if count >= 0.45 * len(images) else None
 
 
 def _mask_folder(image: PurePosixPath) -> PurePosixPath | None:

@@ -118,6 +118,9 @@ class Tree:
         """Decide what each level means."""
         names = self.names
         kinds = [kind_of(level) for level in names]
+        for level in range(1, self.depth):
+            if all(chain[level] == chain[level - 1] for chain in self.chains):  # `a/a` and `b/b` say nothing twice
+                kinds[level] = "one"
         split = self._split_level(kinds, names)
         for level, kind in enumerate(kinds):
             if level != split:
@@ -280,10 +283,15 @@ class Tree:
                     f"the folders {listed(names[level])} are neither read as classes nor as splits; options.folders: "
                     f"{self.reading(label, group=level)} keeps each on one side of the split"
                 )
-        deeper = {chain[self.depth] for chain in self.chains if len(chain) > self.depth}
+        inside = [chain for chain in self.chains if len(chain) > self.depth]
+        deeper = sorted({chain[self.depth] for chain in inside})
+        if deeper:
+            notes.append(
+                f"{len(inside)} images lie deeper than the others, in {listed(deeper)}, and are of the class above them"
+            )
         if group is None and any(is_patient(name) for name in deeper):
             notes.append(
-                f"the folders {listed(sorted(deeper))} below the classes look like patients or slides, but not every "
+                f"the folders {listed(deeper)} below the classes look like patients or slides, but not every "
                 "image lies in one, so each image is its own group; move the others into such folders, or set "
                 "options.group_pattern"
             )

@@ -73,8 +73,9 @@ def _column(name: str, values: Sequence[str], role: str | None) -> Column:
 
 
 def _key(name: str) -> str:
-    """A file's name without folders and suffix, in one Unicode form and case."""
-    return unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name).casefold()
+    """A file's name without folders, in one Unicode form and case, a number without the zeros before it."""
+    last = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name).casefold()
+    return last.lstrip("0") or "0" if last.isdecimal() else last
 
 
 def _matches(values: Sequence[str], images: Sequence[PurePosixPath]) -> dict[str, PurePosixPath]:

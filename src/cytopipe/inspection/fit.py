@@ -12,7 +12,9 @@ from typing import Any
 
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.class_levels import describe, read_class_levels
+from cytopipe.adapters.level_names import kind_of
 from cytopipe.adapters.levels import Levels, listed
+from cytopipe.adapters.mask_names import paired_names
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.params import DEVELOPMENT, SPLITS
@@ -113,7 +115,8 @@ def _note_tables(draft: _Draft, tables: Sequence[Table]) -> None:
 def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePosixPath], masks: Masks) -> None:
     draft.set("csv", table.path, f"{table.rows} rows name {table.named} of {len(images)} images")
     if table.several:
-        draft.unclear.append(f"{table.path}: {table.several} Write the names with their suffixes in the table")
+        by_option = ", or set options.suffix" if "suffix" in ADAPTERS["folder"].options.model_fields else ""
+        draft.unclear.append(f"{table.path}: {table.several} Write the suffixes in the table{by_option}")
     draft.set("images", table.images, "the folder that the names are below")
     for option in ("image", "label", "group", "split"):
         column = table.column(option)
@@ -125,6 +128,7 @@ def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePos
             draft.has_groups = True
             draft.groups.append(Group("group", column, seen.distinct, seen.examples))
     below = [image for image in images if image.is_relative_to(table.images)]
+    _with_folders_of_table(draft, table, below)
     if len(below) > table.named:
         draft.set("unlisted", True, f"{len(below) - table.named} images that the table does not name are left out")
     _with_masks(draft, raw, PurePosixPath(table.images), below, masks)
@@ -136,8 +140,37 @@ def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePos
         draft.set("unlisted", True, "the masks among the images, and images that the table does not name, are left out")
 
 
+def _with_folders_of_table(draft: _Draft, table: Table, images: Sequence[PurePosixPath]) -> None:
+    """Use folders that name the split or the patient of images whose class a table names."""
+    chains = [image.relative_to(table.images).parts[:-1] for image in images]
+    depth = min(map(len, chains), default=0)
+    words: list[str] = []
+    why = []
+    for level in range(depth):
+        names = sorted({chain[level] for chain in chains})
+        kind = kind_of(names)
+        word = {"split": "split", "patient": "group"}.get(kind, "any")
+        if word in words or word in draft.options or (word == "split" and len(names) == 1):
+            word = "any"
+        words.append(word)
+        if word != "any":
+            why.append(f"{word} ({listed(names, 3)})")
+        if word == "group":
+            draft.has_groups = True
+            draft.groups.append(Group("folders", "/".join(words), len(names), tuple(names[:4])))
+    if why:
+        while words[-1] == "any":
+            words.pop()
+        draft.set("folders", "/".join(words), f"what the folders mean, from the top: {', '.join(why)}")
+
+
 def _from_folders(draft: _Draft, raw: Path, paths: Sequence[PurePosixPath], masks: Masks) -> None:
     levels, images = read_class_levels(raw, paths, None)
+    if pairs := paired_names(images):
+        draft.unclear.append(
+            f"{pairs[1]} of {len(images)} images are named like another with '{pairs[0]}' added: if they are masks or "
+            "changed copies, take them out of the source"
+        )
     if masks.folders:
         draft.set("images", levels.top.as_posix(), "the folder above the first level")
     draft.set("folders", levels.stated, f"what the folders mean, from the top: {_levels(levels)}")

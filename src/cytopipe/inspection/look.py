@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from cytopipe.adapters.layout import images_of, list_paths
 from cytopipe.adapters.mask_names import Masks as MaskFiles
 from cytopipe.adapters.mask_names import find_masks
+from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.params import ArchiveSource
 from cytopipe.errors import CytopipeError
@@ -50,7 +51,7 @@ def look(source: Path) -> Seen:
             odd.append(("left by an operating system or a program", junk, ""))
         return Seen(
             str(source), _home(paths), len(paths) + junk, tuple(_tree(images)), pictures, seen, tuple(tables),
-            tuple(groups), tuple(odd), fitting,
+            tuple(groups), tuple(odd), fitting, tuple(_known(raw)),
         )  # fmt: skip
 
 
@@ -67,6 +68,19 @@ def _folder_of(source: Path) -> Iterator[Path]:
         with quiet():
             fetch(ArchiveSource(kind="archive", path=source), raw, dataset="mine", cache=Path(folder))
         yield raw
+
+
+def _known(raw: Path) -> Iterator[tuple[str, str]]:
+    """The published datasets that this is one of."""
+    for name, adapter in sorted(ADAPTERS.items()):
+        if name == "folder":
+            continue
+        try:
+            with quiet():
+                adapter.read(raw, {}, "options")
+        except CytopipeError:
+            continue
+        yield name, adapter.title
 
 
 def _masks(images: Sequence[PurePosixPath], raw: Path) -> MaskFiles:

@@ -121,6 +121,7 @@ class Seen:
         groups: candidates for the group.
         odd: reason, number and first path of files that are none of these.
         fit: see `Fit`.
+        known: name and title of the adapters of published datasets that read the source.
     """
 
     source: str
@@ -133,3 +134,4 @@ class Seen:
     groups: tuple[Group, ...]
     odd: tuple[tuple[str, int, str], ...]
     fit: Fit
+    known: tuple[tuple[str, str], ...] = ()

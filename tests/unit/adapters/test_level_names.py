@@ -18,6 +18,7 @@ from cytopipe.core.params import DEVELOPMENT
         ("testing_images", "test"), ("tes", "test"), ("trainval", DEVELOPMENT), ("train_val", DEVELOPMENT),
         ("train+test", None), ("fold1", None), ("contest", None), ("pretrain", None), ("latest", None),
         ("control", None),
+        ("Trainingsdaten", "train"), ("Validación", "val"), ("prueba", "test"), ("TESTSet", "test"),
         ("train_normal", None), ("testis", None), ("data", None), ("a", None), ("", None), ("1", None),
         ("images", None),
     ],
@@ -39,7 +40,9 @@ def test_the_words_of_a_name() -> None:
         ("fold1 fold2", "part"), ("fold_a fold_b", "part"), ("1st_fold 2nd_fold", "part"), ("batch-1 batch-2", "part"),
         ("40X 100X 400X", "scale"), ("images", "one"), ("8863", "one"),
         ("8863 9254 10253", "patient"), ("P1 P2", "patient"), ("patient_1 patient_2", "patient"),
-        ("slideA slideB", "patient"), ("001 002", "patient"), ("TCGA-A1-A0SB TCGA-A2-A0T2", "patient"),
+        ("slideA slideB", "patient"), ("001 002", "patient"), ("p53_pos p53_neg", "word"),
+        ("P1_normal P2_normal P3_tumor", "patient"),
+        ("TCGA-A1-A0SB TCGA-A2-A0T2", "patient"),
         ("C37P8thinF C101P62ThinF", "patient"), ("2021-03-04 2021-03-05", "patient"),
         ("3f2a9c1e8b 77aa01bb2c", "patient"),
         ("0 1", "number"), ("H1 H2", "number"), ("HER2_0 HER2_1", "number"), ("cell1 cell2", "number"),
@@ -68,12 +71,7 @@ def test_what_is_no_patient(name: str) -> None:
 
 
 def test_splits_with_one_rest_are_splits_and_with_several_are_joined() -> None:
-    assert splits_of(["b_train", "b_test"]) == {"b_train": "train", "b_test": "test"}
-    assert splits_of(["b_train", "c_test"]) == {}
-    assert joined_with_splits(["train_a", "test_a", "train_b", "test_b", "x"]) == [
-        "test_a",
-        "test_b",
-        "train_a",
-        "train_b",
-    ]
-    assert joined_with_splits(["test_a", "a"]) == []
+    assert splits_of(["red_train", "red_test"]) == {"red_train": "train", "red_test": "test"}
+    assert splits_of(["red_train", "blue_test"]) == {}
+    assert joined_with_splits(["train_red", "test_red", "test_blue", "x"]) == ["test_red", "train_red"]
+    assert joined_with_splits(["test_red", "red"]) == []

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from cytopipe.adapters.mask_names import find_masks, is_mask_folder, stem_of_image
+from cytopipe.adapters.mask_names import find_masks, is_mask_folder, paired_names, stem_of_image
 from cytopipe.errors import CytopipeError
 
 
@@ -52,3 +52,18 @@ def test_a_folder_that_is_stated_to_be_a_class_is_one() -> None:
 
 def test_a_mask_without_an_image_beside_it_is_an_image() -> None:
     assert masks("a/1_mask.png", "b/1.png") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["a/1.bmp", "a/1-d.bmp", "b/2.bmp", "b/2-d.bmp"], ("-d", 2)),
+        (["a/1.png", "a/1 (copy).png", "a/2.png", "a/2 (copy).png"], (" (copy)", 2)),
+        (["a/1.png", "b/1-d.png"], None),
+        (["a/s1_1.png", "a/s1_2.png"], None),
+        (["a/1.png", "a/1-d.png", "a/2.png", "a/3.png", "a/4.png"], None),
+        ([], None),
+    ],
+)
+def test_images_that_are_named_in_pairs(names: list[str], found: tuple[str, int] | None) -> None:
+    assert paired_names([PurePosixPath(name) for name in names]) == found

@@ -68,6 +68,16 @@ def test_numbers_of_patients_are_repeated_below() -> None:
         read_levels(paths("1/a/1.png", "2/b/1.png", "3/c/1.png"), HERE)
 
 
+def test_a_folder_in_one_of_its_own_name_says_nothing_more() -> None:
+    levels = read_levels(paths("a/a/1.png", "a/a/CROPPED/2.png", "b/b/1.png"), HERE)
+    assert levels.stated == "class/any"
+
+
+def test_images_that_lie_deeper_are_said() -> None:
+    levels = read_levels(paths("a/1.png", "a/CROPPED/2.png", "b/1.png"), HERE)
+    assert levels.notes == ("1 images lie deeper than the others, in 'CROPPED', and are of the class above them",)
+
+
 def test_names_in_messages() -> None:
     assert listed(["a", "b"]) == "'a', 'b'"
     assert listed(list("abcdef")) == "'a', 'b', 'c', 'd' and 2 more"

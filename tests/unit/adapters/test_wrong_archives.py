@@ -46,10 +46,25 @@ def test_the_archive_of_another_dataset_is_told_apart(name: str, other: str, lay
     assert ADAPTERS[name].home in str(error.value.hint)
 
 
+@pytest.mark.parametrize("root", ["download (1)/data", "my_cells", "test/cell", "Dataset 1/train/images"])
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_root_of_the_archives_own_changes_nothing(name: str, lay_out: LayOut, tmp_path: Path) -> None:
-    plain, nested = lay_out(name, tmp_path / "a"), lay_out(name, tmp_path / "b/download (1)/data")
-    assert ids(name, nested.parents[1]) == ids(name, plain)
+def test_a_root_of_the_archives_own_changes_nothing(name: str, root: str, lay_out: LayOut, tmp_path: Path) -> None:
+    plain = lay_out(name, tmp_path / "a")
+    lay_out(name, tmp_path / "b" / root)
+    assert ids(name, tmp_path / "b") == ids(name, plain)
+
+
+@pytest.mark.parametrize(("name", "folders"), [("hep2", ("tra", "val", "tes")), ("bethesda", ("train", "validation"))])
+def test_splits_are_known_by_the_variants_of_their_words(
+    name: str, folders: tuple[str, ...], lay_out: LayOut, tmp_path: Path
+) -> None:
+    raw = lay_out(name, tmp_path)
+    before = {sample.id: sample.split for sample in ADAPTERS[name].read(raw, {}, "k")}
+    for path in sorted(raw.glob("*/*")):
+        if path.is_dir():
+            path.rename(path.with_name(f"{path.name.upper()}_SET"))
+    assert {sample.id: sample.split for sample in ADAPTERS[name].read(raw, {}, "k")} == before
+    assert len(set(before.values())) == len(folders)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -39,6 +39,13 @@ def test_every_file_is_used_or_counted_once(tmp_path: Path) -> None:
     assert files.images + files.masks + files.tables + files.left_out.total == 13
 
 
+def test_a_file_may_be_named_by_a_detour(tmp_path: Path) -> None:
+    one = sample(tmp_path, "k")
+    (tmp_path / "t.csv").write_text("x")
+    files = account(tmp_path, [one], [one], [one], [tmp_path / "images" / ".." / "t.csv"])
+    assert (files.tables, files.left_out.total) == (1, 0)
+
+
 def test_a_mask_that_is_not_there_is_not_counted(tmp_path: Path) -> None:
     one = sample(tmp_path, "k")
     (tmp_path / "k_m.png").unlink()

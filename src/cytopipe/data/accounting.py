@@ -121,8 +121,9 @@ def warn_of_conflicts(dataset: str, samples: Iterable[Sample]) -> None:
 
 
 def _names(raw: Path, paths: Iterable[Path]) -> set[str]:
+    home = os.path.normpath(raw)
     plain = (Path(os.path.normpath(path)) for path in paths)  # a table may name `../masks/1.png`
-    return {path.relative_to(raw).as_posix() for path in plain if path.is_relative_to(raw)}
+    return {path.relative_to(home).as_posix() for path in plain if path.is_relative_to(home)}
 
 
 def _count(number: int, what: str) -> str:

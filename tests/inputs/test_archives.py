@@ -317,6 +317,13 @@ def test_the_last_part_is_known_by_those_beside_it(folder: Path, archive: Path, 
     assert "cells.zip: this is one part of an archive in several parts" in take().refusal
 
 
+@pytest.mark.parametrize("name", ["cells.zip.crdownload", "cells.zip.part"])
+def test_a_download_that_was_not_finished_is_called_one(name: str, folder: Path, archive: Path, take: Take) -> None:
+    part = archive.with_name(name)
+    part.write_bytes(zipped(archive, listed(folder)).read_bytes()[:5000])
+    assert f"{name}: this download was not finished\n  -> download it again" in take(part).refusal
+
+
 def test_an_archive_beside_the_images_is_said(folder: Path, archive: Path, take: Take) -> None:
     inner = zipped(archive, listed(folder)).read_bytes()
     zipped(archive, [*listed(folder), ("more.zip", inner)])

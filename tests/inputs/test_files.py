@@ -400,6 +400,20 @@ def test_a_folder_that_cannot_be_read_is_an_error(
     assert take().refusal == ""  # what the user may not read of the system's own is passed over
 
 
+def test_a_file_that_cannot_be_read_is_an_error(folder: Path, take: Organize, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*paths: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(paths[0]))
+
+    monkeypatch.setattr("cytopipe.core.io.folders.copy_file", closed)
+    assert "cells/abnormal/c000.png: there is no permission to read or write it" in take().refusal
+
+
+@pytest.mark.parametrize("name", ["normal.bak", "normal~", "normal.tmp", "x.part"])
+def test_a_folder_that_ends_like_a_backup_is_a_folder(name: str, folder: Path, take: Organize) -> None:
+    (folder / "normal").rename(folder / name)
+    assert take().classes == {"abnormal": 8, name: 8}
+
+
 def test_a_name_that_is_not_in_utf8_is_named(folder: Path, take: Organize) -> None:
     (folder / "normal/c008.png").rename(folder / os.fsdecode(b"normal/zelle_\xe4.png"))
     assert "the name 'zelle_\\xe4.png' is not in UTF-8" in take().refusal

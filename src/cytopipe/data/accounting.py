@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,9 @@ def warn_of_conflicts(dataset: str, samples: Iterable[Sample]) -> None:
 
 
 def _names(raw: Path, paths: Iterable[Path]) -> set[str]:
-    return {path.relative_to(raw).as_posix() for path in paths if path.is_relative_to(raw)}
+    home = os.path.normpath(raw)
+    plain = (Path(os.path.normpath(path)) for path in paths)  # a table may name `../masks/1.png`
+    return {path.relative_to(home).as_posix() for path in plain if path.is_relative_to(home)}
 
 
 def _count(number: int, what: str) -> str:

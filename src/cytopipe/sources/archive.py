@@ -7,6 +7,7 @@ from pathlib import Path
 from cytopipe.core.io.archives import extract_archive
 from cytopipe.core.io.folders import Progress, copy_tree
 from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import UNFINISHED, litter_reason
 from cytopipe.errors import CytopipeError
 
 
@@ -36,6 +37,13 @@ def fetch_archive(
             where=path,
             hint=f"correct datasets.{dataset}.source.path in params.yaml",
         )
-    if path.is_dir():
-        return copy_tree(path, target, progress=progress)[1]
-    return extract_archive(path, target, names=names, progress=progress)
+    try:
+        if path.is_dir():
+            return copy_tree(path, target, progress=progress)[1]
+        if litter_reason(path.name) == UNFINISHED:
+            raise CytopipeError("this download was not finished", where=path, hint="download it again")
+        return extract_archive(path, target, names=names, progress=progress)
+    except PermissionError as error:
+        raise CytopipeError(
+            "there is no permission to read or write it", where=error.filename or path, hint="correct its permissions"
+        ) from None

@@ -49,19 +49,24 @@ _PATTERNS = (
     ("litter of macOS", re.compile(r"\._.*")),
     (CLOUD, re.compile(r"\..+\.icloud")),
     ("litter of a network drive", re.compile(r"(synophoto_thumb|synofile_thumb|synoindex_).*|\.nfs[0-9a-f]{8,}")),
-    ("locks and backups of editors", re.compile(r"~\$.*|\.~lock\..*#|.*~|#.*#|.*\.(bak|orig|swp|swo|tmp)|~.*\.tmp")),
-    (UNFINISHED, re.compile(r".+\.(crdownload|part|partial|download|opdownload|filepart|aria2|!ut|!qb)")),
+    ("locks and backups of editors", re.compile(r"\.~lock\..*#")),
     (HIDDEN, re.compile(r"\..+")),
+)
+# The same of a file alone: a folder that ends like a backup may well hold data.
+_FILE_PATTERNS = (
+    ("locks and backups of editors", re.compile(r"~\$.*|.*~|#.*#|.*\.(bak|orig|swp|swo|tmp)")),
+    (UNFINISHED, re.compile(r".+\.(crdownload|part|partial|download|opdownload|filepart|aria2|!ut|!qb)")),
 )
 _THUMBNAIL_FOLDERS = frozenset({"thumbs", "thumbnails", "thumb", "_thumbs", "_thumbnails"})
 
 
 def litter_reason(path: str | PurePosixPath) -> str | None:
     """Why a relative path is no data of the publisher's, by the names of its file and folders; None if it is."""
-    for part in PurePosixPath(path).parts:
+    *folders, name = PurePosixPath(path).parts or ("",)
+    for part in (*folders, name):
         if reason := _part_reason(part.lower()):
             return reason
-    return None
+    return next((reason for reason, pattern in _FILE_PATTERNS if pattern.fullmatch(name.lower())), None)
 
 
 def is_junk(path: str | PurePosixPath) -> bool:
@@ -93,7 +98,10 @@ def without_litter(names: Sequence[str]) -> list[str]:
 
 def conflicting_copies(names: Iterable[str]) -> list[str]:
     """Those files that a synchronising program renamed because two people had changed them."""
-    pattern = re.compile(r"conflicted copy|konflik.*kopie|\.sync-conflict-\d", re.IGNORECASE)
+    said = (
+        r"conflicted copy|in konflikt|konfliktkopie|copie en conflit|copia en conflicto|\.sync-conflict-\d|\[conflict"
+    )
+    pattern = re.compile(said, re.IGNORECASE)
     return [name for name in names if pattern.search(PurePosixPath(name).name)]
 
 

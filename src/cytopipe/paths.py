@@ -15,6 +15,7 @@ DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
 HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"
+TRACEBACKS = STATE / "tracebacks"  # of errors that are not the user's, one file a stage
 RECORD = Path("workflow/record.json")
 PRESETS = Path("workflow/presets")
 PHANTOMS = Path("workflow/phantoms")

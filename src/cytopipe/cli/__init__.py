@@ -11,16 +11,14 @@ import typer
 from typer.core import TyperGroup
 
 from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen, verify
-from cytopipe.cli.common import EXIT_STATUS, FAILED
-
-_UsageError: Any = typer.BadParameter.__base__  # typer does not export it
+from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
 
 
 @contextmanager
 def _usage_errors_exit_with_1() -> Iterator[None]:
     try:
         yield
-    except _UsageError as error:
+    except UsageError as error:
         error.exit_code = FAILED
         raise
 

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen, verify
 from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
+from cytopipe.core.pipeline import surroundings
 
 
 @contextmanager
@@ -31,6 +32,7 @@ class _Commands(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
+        surroundings.complete()
         # What a command imports stays until it ends: searching it for garbage takes a tenth of the imports' time.
         thresholds = gc.get_threshold()
         gc.set_threshold(100_000)

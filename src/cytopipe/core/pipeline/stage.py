@@ -27,6 +27,7 @@ from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
+from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.failures import messages
@@ -197,6 +198,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     if section and item not in getattr(params, section):
         known = ", ".join(getattr(params, section))
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
+    surroundings.complete()
     fix(params.runtime.num_threads, params.runtime.cpu)
     die_with(engine())
     label = f"{name}@{item}" if item else name

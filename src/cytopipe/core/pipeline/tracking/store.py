@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from cytopipe.core.io import flock
 from cytopipe.core.pipeline.tracking.names import safe_name
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -194,5 +194,5 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; the system releases it when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        flock.lock(handle)
         yield

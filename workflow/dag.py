@@ -19,6 +19,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from cytopipe.core.params import load_params
+from cytopipe.core.pipeline.project import GIT_INIT, lacks_git
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import PARAMS
 
@@ -107,7 +108,8 @@ class Dag:
         try:
             self._stages = list(Repo(root).index.stages)
         except DvcException as error:
-            raise CytopipeError(str(error), where="dvc.yaml") from error
+            hint = GIT_INIT if lacks_git(self._root) else None
+            raise CytopipeError(str(error), where="dvc.yaml", hint=hint) from error
 
     @cached_property
     def rules(self) -> list[Rule]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -74,7 +74,9 @@ def write_preset(
 
 
 def _path_in_params(given: Path, root: Path, option: str) -> str:
-    """Path to write into params.yaml: relative to the root if inside or beside the project, otherwise absolute.
+    """Path to write into params.yaml: relative to the root if inside the project, otherwise absolute.
+
+    A relative path to a place outside would lead elsewhere from the folders in which DVC runs experiments.
 
     Raises:
         CytopipeError: nothing exists at this path, or it is a folder that contains the project.
@@ -84,7 +86,7 @@ def _path_in_params(given: Path, root: Path, option: str) -> str:
         raise CytopipeError("no such file or folder", where=given, hint=f"check the path given to {option}")
     if root.is_relative_to(path):
         raise CytopipeError("this folder contains the project itself", where=given)
-    return os.path.relpath(path, root) if path.is_relative_to(root.parent) else path.as_posix()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _is_stored_elsewhere(file: Path, root: Path) -> bool:
@@ -97,6 +99,9 @@ def _committed(file: Path) -> bytes | None:
     """The file as git would check it out from HEAD; None outside git, before the first commit, and if it is not in it.
 
     Not `git diff`, which ignores files that are marked `skip-worktree`.
+
+    Raises:
+        CytopipeError: git does not trust the folder, so that it cannot be asked.
     """
     try:
         found = subprocess.run(
@@ -107,4 +112,11 @@ def _committed(file: Path) -> bytes | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
+    if found.returncode != 0 and b"dubious ownership" in found.stderr:
+        raise CytopipeError(
+            "git refuses this folder, which belongs to another user, so whether edits of params.yaml are committed "
+            "cannot be told",
+            where=file.parent.absolute(),
+            hint=f"if you trust it: git config --global --add safe.directory {shlex.quote(str(file.parent.resolve()))}",
+        )
     return found.stdout if found.returncode == 0 else None

@@ -59,10 +59,14 @@ def project_folder(root: Path) -> Path:
 
 
 def tracking_uri(folder: Path) -> str:
-    """`MLFLOW_TRACKING_URI` or `DEFAULT_URI`; a relative SQLite path is resolved against `folder`."""
+    """`MLFLOW_TRACKING_URI` or `DEFAULT_URI`; a relative SQLite path is one in `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)", uri)
-    return f"{relative[1]}{folder / relative[2]}" if relative else uri
+    if relative is None:
+        return uri
+    database = folder / relative[2]
+    # SQLAlchemy takes what follows a question mark for options; from the project's root the rest of the path is plain.
+    return f"{relative[1]}{os.path.relpath(database) if '?' in str(database) else database}"
 
 
 def without_credentials(text: str) -> str:
@@ -161,9 +165,9 @@ def _create_database(uri: str, lock: Path, client: Callable[[str], Any]) -> None
     MLflow cannot open a database if its migrations were interrupted, for example by a kill.
     """
     scheme, _, path = uri.partition(":///")
-    database = Path(path)
-    if not database.is_absolute():  # :memory: and the like
+    if path in ("", ":memory:") or path.startswith("file:"):
         return
+    database = Path(path)
     with _locked(lock):
         if database.exists() and database.stat().st_size > 0:
             return

@@ -1,0 +1,48 @@
+"""What the engines need of a project before they start, and would report without saying what to do."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.core.params import load_params
+from cytopipe.errors import CytopipeError
+
+GIT_INIT = "run `git init && git add -A && git commit -m start` here, or get the project by git clone"
+
+
+def lacks_git(root: Path) -> bool:
+    """Whether a project is in no git repository, as one that was downloaded as a zip, and DVC is not told so."""
+    if any((folder / ".git").exists() for folder in (root.absolute(), *root.absolute().parents)):
+        return False
+    config = configparser.ConfigParser()
+    try:
+        config.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
+        return not config.getboolean("core", "no_scm", fallback=False)
+    except (configparser.Error, ValueError):  # DVC says what is wrong with it
+        return True
+
+
+def check_project(root: Path) -> None:
+    """Check what DVC or Snakemake would fail for.
+
+    Raises:
+        CytopipeError: the parameters are invalid, there is no git repository, or a source is not here.
+    """
+    params = load_params(root / paths.PARAMS)
+    if lacks_git(root):
+        raise CytopipeError("this folder is no git repository, which DVC needs", where=root.absolute(), hint=GIT_INIT)
+    for name, dataset in params.datasets.items():
+        path = Path(dataset.source.path)
+        if not (root / path).exists():
+            raise missing_source(path, f"datasets.{name}.source.path")
+
+
+def missing_source(path: Path, key: str) -> CytopipeError:
+    """The error for a file or folder that params.yaml names and that is not on this machine."""
+    return CytopipeError(
+        f"there is no file or folder '{path}'",
+        where=f"{paths.PARAMS}: {key}",
+        hint="correct the path; where the outputs came by dvc pull, `dvc repro --allow-missing` goes on without it",
+    )

@@ -11,6 +11,7 @@ import yaml
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import load_params, parse_params
+from cytopipe.core.pipeline.project import BRACES
 from cytopipe.errors import CytopipeError
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import find_preset, list_presets
@@ -84,6 +85,8 @@ def _path_in_params(given: Path, root: Path, option: str) -> str:
     path, root = given.expanduser().resolve(), root.resolve()
     if not path.exists():
         raise CytopipeError("no such file or folder", where=given, hint=f"check the path given to {option}")
+    if set(str(path)) & set("{}"):
+        raise CytopipeError(BRACES, where=given, hint="rename that folder or file")
     if root.is_relative_to(path):
         raise CytopipeError("this folder contains the project itself", where=given)
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

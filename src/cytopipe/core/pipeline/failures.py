@@ -129,6 +129,8 @@ _SYSTEM = {
     errno.ENOLCK: ("this disk has no locks", "move the project to a local disk"),
     errno.EFBIG: ("this file is larger than the disk or the limit allows", "raise the limit (ulimit -f), or use "
                   "another disk"),
+    errno.EAGAIN: ("no further process or thread may be started", "lower runtime.num_workers, or raise ulimit -u"),
+    errno.EOPNOTSUPP: ("this disk has no locks", "move the project to a local disk"),
     errno.ENOMEM: ("the memory of this machine is full", _MEMORY),
     errno.ENOENT: ("no such file or folder", "check the path; what a stage writes is made by: dvc repro"),
     errno.ENOTDIR: ("a part of this path is a file, not a folder", "check the path"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import subprocess
 from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
 
+BRACES = "this path holds '{' or '}', which DVC and Snakemake take for their own"
+GIT_S = 10  # time limit of git
 GIT_INIT = "run `git init && git add -A && git commit -m start` here, or get the project by git clone"
 
 
@@ -24,6 +27,21 @@ def lacks_git(root: Path) -> bool:
         return True
 
 
+def untracked_inside(path: Path, root: Path) -> str:
+    """The path, from the root, of what lies in the project and not in git; empty if it is elsewhere or tracked.
+
+    DVC's experiments in other folders start from what git tracks, and from what `--copy-paths` names.
+    """
+    path, root = path.expanduser().resolve(), root.resolve()
+    if not path.is_relative_to(root) or path.with_name(f"{path.name}.dvc").exists():
+        return ""
+    try:
+        tracked = subprocess.run(["git", "ls-files", "--", str(path)], cwd=root, capture_output=True, timeout=GIT_S)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "" if tracked.returncode or tracked.stdout else path.relative_to(root).as_posix()
+
+
 def check_project(root: Path) -> None:
     """Check what DVC or Snakemake would fail for.
 
@@ -33,10 +51,14 @@ def check_project(root: Path) -> None:
     params = load_params(root / paths.PARAMS)
     if lacks_git(root):
         raise CytopipeError("this folder is no git repository, which DVC needs", where=root.absolute(), hint=GIT_INIT)
+    if set(str(root.absolute())) & set("{}"):
+        raise CytopipeError(BRACES, where=root.absolute(), hint="rename that folder")
     for name, dataset in params.datasets.items():
         path = Path(dataset.source.path)
         if not (root / path).exists():
             raise missing_source(path, f"datasets.{name}.source.path")
+        if set(str(path)) & set("{}"):
+            raise CytopipeError(BRACES, where=path, hint="rename that folder or file")
 
 
 def missing_source(path: Path, key: str) -> CytopipeError:

@@ -116,7 +116,7 @@ def test_the_error_of_the_first_faulty_item_comes_back_as_it_is(count: int) -> N
 
 
 def test_a_killed_process_is_an_error_with_advice() -> None:
-    with pytest.raises(CytopipeError, match=r"a worker process was killed.*\n.*num_workers"):
+    with pytest.raises(CytopipeError, match=r"worker processes was killed.*\n.*num_workers"):
         list(ordered_map(die_at_three, range(50), 2))
 
 

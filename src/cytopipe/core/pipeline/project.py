@@ -12,7 +12,10 @@ from cytopipe.errors import CytopipeError
 
 BRACES = "this path holds '{' or '}', which DVC and Snakemake take for their own"
 GIT_S = 10  # time limit of git
-GIT_INIT = "run `git init && git add -A && git commit -m start` here, or get the project by git clone"
+GIT_INIT = (
+    "run `git init && git add -A && git commit -m start` here, or get the project by git clone; to do without git, run "
+    "`dvc config --local core.no_scm true`"
+)
 
 
 def lacks_git(root: Path) -> bool:

@@ -94,7 +94,7 @@ _KNOWN = (
            "set a name for it: export USER=me"),
     _Known("RuntimeError", r"home directory|Could not determine home", "this user has no home folder",
            "name a folder that may be written: export HOME=/tmp"),
-    _Known("ModuleNotFoundError", r"No module named '?([\w.]+)|import of ([\w.]+) halted",
+    _Known("ModuleNotFoundError", r"No module named '?(\w+)|import of (\w+)[\w.]* halted",
            "the Python package {0} is not installed", _INSTALL),
     _Known("ImportError|OSError", r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
            "the system library {0} is missing", "install it by the system's package manager, such as: apt-get install "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import yaml
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import load_params, parse_params
-from cytopipe.core.pipeline.project import BRACES
+from cytopipe.core.pipeline.project import BRACES, UNTRUSTED, trust
 from cytopipe.errors import CytopipeError
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import find_preset, list_presets
@@ -95,7 +94,7 @@ def _path_in_params(given: Path, root: Path, option: str) -> str:
 def _is_stored_elsewhere(file: Path, root: Path) -> bool:
     """Whether git's HEAD or a preset has the content of a file, so that overwriting it loses nothing."""
     content = file.read_bytes()
-    return content == _committed(file) or any(content == path.read_bytes() for path in list_presets(root).values())
+    return any(content == path.read_bytes() for path in list_presets(root).values()) or content == _committed(file)
 
 
 def _committed(file: Path) -> bytes | None:
@@ -117,9 +116,8 @@ def _committed(file: Path) -> bytes | None:
         return None
     if found.returncode != 0 and b"dubious ownership" in found.stderr:
         raise CytopipeError(
-            "git refuses this folder, which belongs to another user, so whether edits of params.yaml are committed "
-            "cannot be told",
+            f"{UNTRUSTED}, so whether edits of params.yaml are committed cannot be told",
             where=file.parent.absolute(),
-            hint=f"if you trust it: git config --global --add safe.directory {shlex.quote(str(file.parent.resolve()))}",
+            hint=trust(file.parent),
         )
     return found.stdout if found.returncode == 0 else None

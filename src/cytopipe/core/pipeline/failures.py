@@ -90,6 +90,9 @@ _KNOWN = (
            r"database disk image is malformed|database is locked", "a database in .cytopipe cannot be used ({text})",
            "it only speeds runs up: end other runs, check that this folder may be written, or remove "
            ".cytopipe/*.sqlite"),
+    _Known("Exception", r"is not owned by current user|dubious ownership",
+           "git refuses this folder, which belongs to another user",
+           "if you trust it: git config --global --add safe.directory and the folder's path"),
     _Known("KeyError|OSError", r"getpwuid\(\): uid not found: (\d+)|No username set in the environment", _USER,
            "set a name for it: export USER=me"),
     _Known("RuntimeError", r"home directory|Could not determine home", "this user has no home folder",

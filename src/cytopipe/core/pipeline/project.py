@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
 
 BRACES = "this path holds '{' or '}', which DVC and Snakemake take for their own"
+UNTRUSTED = "git refuses this folder, which belongs to another user"
 GIT_S = 10  # time limit of git
 GIT_INIT = (
     "run `git init && git add -A && git commit -m start` here, or get the project by git clone; to do without git, run "
@@ -28,6 +30,20 @@ def lacks_git(root: Path) -> bool:
         return not config.getboolean("core", "no_scm", fallback=False)
     except (configparser.Error, ValueError):  # DVC says what is wrong with it
         return True
+
+
+def untrusted(root: Path) -> bool:
+    """Whether git refuses a folder because it belongs to another user."""
+    try:
+        asked = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True, timeout=GIT_S)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return asked.returncode != 0 and b"dubious ownership" in asked.stderr
+
+
+def trust(root: Path) -> str:
+    """What to do about an untrusted folder."""
+    return f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root.resolve()))}"
 
 
 def untracked_inside(path: Path, root: Path) -> str:

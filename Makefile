@@ -19,10 +19,12 @@ help: ## show this list
 setup: $(READY) ## only make .venv with the exact pins (CPU=1 CPU_INDEX=URL: torch without CUDA); then `source .venv/bin/activate`
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
+	@python workflow/check_project.py
 	dvc repro
 	@python workflow/next_steps.py
 
 snakemake: $(READY) ## run the same DAG by Snakemake
+	@python workflow/check_project.py
 	snakemake --cores all
 	@python workflow/next_steps.py
 

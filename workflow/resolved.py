@@ -86,12 +86,14 @@ def _resolve(root: Path) -> list[Stage]:
     from dvc.repo import Repo
 
     from cytopipe.core.params import load_params
+    from cytopipe.core.pipeline.project import GIT_INIT, lacks_git
 
     load_params(root / PARAMS)
     try:
         return [Stage.of(stage) for stage in Repo(str(root)).index.stages]
     except DvcException as error:
-        raise CytopipeError(str(error), where="dvc.yaml") from error
+        hint = GIT_INIT if lacks_git(root) else None
+        raise CytopipeError(str(error), where="dvc.yaml", hint=hint) from error
 
 
 def _kept(file: Path, key: str) -> str | None:

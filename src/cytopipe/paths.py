@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance and known hashes: never an output
+STATE = Path(
+    ".cytopipe"
+)  # locks, downloads, checkpoints, provenance, tracebacks, caches and known hashes: never an output
 LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
+CACHES = STATE / "caches"  # of libraries
 HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"
+TRACEBACKS = STATE / "tracebacks"  # of errors that are not the user's, one file a stage
 RECORD = Path("workflow/record.json")
 PRESETS = Path("workflow/presets")
 PHANTOMS = Path("workflow/phantoms")

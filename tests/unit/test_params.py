@@ -194,11 +194,13 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"runtime: {device: cpu\ndatasets:", r"params\.yaml:2: not valid YAML"),
-        (b"", r"params\.yaml: Input should be a valid dictionary"),
-        (b"- a\n- b\n", r"params\.yaml: Input should be a valid dictionary"),
-        (b"runtime: \xff\xfe", r"params\.yaml: cannot be read"),
+        (b"", r"params\.yaml: the file is empty"),
+        (b"- a\n- b\n", r"params\.yaml: the file holds a list, not keys with values"),
+        (b"a: 1\nruntime: \xff\xfe", r"params\.yaml:2: this line is not UTF-8 text"),
+        (b"a: 1\n\tb: 2\n", r"params\.yaml:2: a tab.*\n  -> indent by spaces"),
+        (b"a: 1\nb: 2\na: 3\n", r"params\.yaml:3: the key 'a' stands twice, in lines 1 and 3\n  -> keep one"),
     ],
-    ids=["syntax", "empty", "list", "binary"],
+    ids=["syntax", "empty", "list", "binary", "tab", "twice"],
 )
 def test_files_that_are_not_a_yaml_mapping_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(content)

@@ -11,16 +11,15 @@ import typer
 from typer.core import TyperGroup
 
 from cytopipe.cli import datasets, demo, export, gate, inspect, models, predict, preset, results, screen, verify
-from cytopipe.cli.common import EXIT_STATUS, FAILED
-
-_UsageError: Any = typer.BadParameter.__base__  # typer does not export it
+from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
+from cytopipe.core.pipeline import surroundings
 
 
 @contextmanager
 def _usage_errors_exit_with_1() -> Iterator[None]:
     try:
         yield
-    except _UsageError as error:
+    except UsageError as error:
         error.exit_code = FAILED
         raise
 
@@ -33,6 +32,7 @@ class _Commands(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
+        surroundings.complete()
         # What a command imports stays until it ends: searching it for garbage takes a tenth of the imports' time.
         thresholds = gc.get_threshold()
         gc.set_threshold(100_000)

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cytopipe.core.pipeline.failures import report
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ Threads = Annotated[
     ),
 ]
 
+UsageError: Any = typer.BadParameter.__base__  # typer does not export it
+# Left to typer: ends, wrong usage, and a pipe that its reader closed (`cytopipe predict ... | head`).
+_PASSED = (typer.Exit, typer.Abort, UsageError, BrokenPipeError)
+
 FAILED, UNREADABLE, INTERRUPTED = 1, 2, 130  # exit statuses
 EXIT_STATUS = (
     f"Exit status: 0 done; {FAILED} an error, wrong usage or a failed gate; "
@@ -42,13 +47,15 @@ EXIT_STATUS = (
 
 @contextmanager
 def clear_errors(debug: bool) -> Iterator[None]:
-    """Report a CytopipeError as a message on standard error with exit status 1; Ctrl-C gives status 130."""
+    """Report every error as a message on standard error with exit status 1; Ctrl-C gives status 130."""
     try:
         yield
-    except CytopipeError as error:
+    except _PASSED:
+        raise
+    except Exception as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {report(error, 'command')}", file=sys.stderr)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         if debug:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +69,7 @@ def command(
       cytopipe preset own-images --archive my_cells    with the options that fit: see `cytopipe inspect`
       cytopipe preset hep2 --phantoms                  try it without the data
     """
+    from cytopipe.core.pipeline.project import GIT_INIT, lacks_git, untracked_inside
     from cytopipe.presets.files import description, list_presets
     from cytopipe.presets.write import write_preset
 
@@ -82,5 +85,10 @@ def command(
                 print_table(("preset", "description"), rows)
         elif write_preset(root, name, archive, weights, phantoms, force):
             print(f"wrote params.yaml from the preset '{name}'; next: dvc repro, or snakemake --cores all")
+            if lacks_git(root):
+                print(f"this folder is no git repository, which both need: {GIT_INIT}", file=sys.stderr)
+            elif archive is not None and (inside := untracked_inside(archive, root)):
+                needed = f"--copy-paths {shlex.quote(inside)}"
+                print(f"`dvc exp run --temp` and `--queue` need also: {needed}", file=sys.stderr)
         else:
             print(f"params.yaml is already the preset '{name}'")

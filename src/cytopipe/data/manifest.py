@@ -67,7 +67,11 @@ def iter_manifest(path: Path) -> Iterator[Row]:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise CytopipeError(f"columns are missing: {', '.join(missing)}", where=path, hint="rerun organize")
+            raise CytopipeError(
+                f"columns are missing: {', '.join(missing)}",
+                where=path,
+                hint="run organize again: dvc repro --force organize@NAME",
+            )
         for line, values in enumerate(reader, start=2):
             yield _parse(values, f"{path}:{line}")
 

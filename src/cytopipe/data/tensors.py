@@ -83,7 +83,11 @@ def open_array(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise CytopipeError("no such array", where=path, hint="run the stage that writes it: dvc repro") from None
     except (ValueError, OSError, EOFError) as error:
-        raise CytopipeError(f"not a whole .npy file ({error})", where=path, hint="delete it and rerun") from None
+        raise CytopipeError(
+            f"not a whole .npy file ({error})",
+            where=path,
+            hint="run the stage that writes it again: dvc repro --force build_tensors@NAME",
+        ) from None
     if array.dtype != np.uint8:
         raise CytopipeError(f"the array is {array.dtype}, not uint8", where=path)
     return array

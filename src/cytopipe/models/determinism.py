@@ -33,7 +33,11 @@ def choose_device(device: str, where: str = "runtime.device") -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise CytopipeError("no CUDA device is usable here", where=where, hint="use auto or cpu")
+        raise CytopipeError(
+            "no CUDA device is usable here",
+            where=where,
+            hint="use auto or cpu; nvidia-smi shows the GPUs and the driver",
+        )
     return torch.device(device)
 
 

@@ -8,6 +8,8 @@ everything else must fit.
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,6 +149,7 @@ def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -
         key = _rename(f"{stem}.weight", built)
         if key in state and key in target:
             state[key] = adapt_stem(state[key], target[key])
+    state = _adapt_positions(state, inner, target)
 
     heads = tuple(f"{head}." for head in _names(config.get("classifier")))
     untouched = [
@@ -159,6 +162,16 @@ def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -
         )
     check_fit(state, target, where)
     inner.load_state_dict(state, strict=False)
+
+
+def _adapt_positions(state: State, model: nn.Module, target: State) -> State:
+    """The state with positions (of a transformer built for another image size) interpolated, as timm itself does."""
+    adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    moved = any(
+        key in target and tensor.shape != target[key].shape and re.search("pos|relative|attention_bias", key)
+        for key, tensor in state.items()
+    )
+    return dict(adapt(state, model)) if moved and adapt is not None else state
 
 
 def _names(value: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:

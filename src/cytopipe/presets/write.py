@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import load_params, parse_params
+from cytopipe.core.pipeline.project import BRACES, UNTRUSTED, trust
 from cytopipe.errors import CytopipeError
 from cytopipe.inspection.seen import Fit
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
@@ -82,7 +82,9 @@ def write_preset(
 
 
 def _path_in_params(given: Path, root: Path, option: str) -> str:
-    """Path to write into params.yaml: relative to the root if inside or beside the project, otherwise absolute.
+    """Path to write into params.yaml: relative to the root if inside the project, otherwise absolute.
+
+    A relative path to a place outside would lead elsewhere from the folders in which DVC runs experiments.
 
     Raises:
         CytopipeError: nothing exists at this path, or it is a folder that contains the project.
@@ -90,21 +92,26 @@ def _path_in_params(given: Path, root: Path, option: str) -> str:
     path, root = given.expanduser().resolve(), root.resolve()
     if not path.exists():
         raise CytopipeError("no such file or folder", where=given, hint=f"check the path given to {option}")
+    if set(str(path)) & set("{}"):
+        raise CytopipeError(BRACES, where=given, hint="rename that folder or file")
     if root.is_relative_to(path):
         raise CytopipeError("this folder contains the project itself", where=given)
-    return os.path.relpath(path, root) if path.is_relative_to(root.parent) else path.as_posix()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _is_stored_elsewhere(file: Path, root: Path) -> bool:
     """Whether git's HEAD or a preset has the content of a file, so that overwriting it loses nothing."""
     content = file.read_bytes()
-    return content == _committed(file) or any(content == path.read_bytes() for path in list_presets(root).values())
+    return any(content == path.read_bytes() for path in list_presets(root).values()) or content == _committed(file)
 
 
 def _committed(file: Path) -> bytes | None:
     """The file as git would check it out from HEAD; None outside git, before the first commit, and if it is not in it.
 
     Not `git diff`, which ignores files that are marked `skip-worktree`.
+
+    Raises:
+        CytopipeError: git does not trust the folder, so that it cannot be asked.
     """
     try:
         found = subprocess.run(
@@ -115,4 +122,10 @@ def _committed(file: Path) -> bytes | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
+    if found.returncode != 0 and b"dubious ownership" in found.stderr:
+        raise CytopipeError(
+            f"{UNTRUSTED}, so whether edits of params.yaml are committed cannot be told",
+            where=file.parent.absolute(),
+            hint=trust(file.parent),
+        )
     return found.stdout if found.returncode == 0 else None

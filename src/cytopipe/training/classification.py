@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.metrics import f1_score
@@ -10,6 +12,7 @@ from torch import nn
 from cytopipe.core.params import Classifier
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.heads import build_classifier
+from cytopipe.models.image_sizes import size_arguments
 from cytopipe.models.pretrained import Normalisation
 from cytopipe.models.transfer import load_first_weights
 from cytopipe.models.transforms import InputTransform, batches
@@ -103,14 +106,18 @@ def make_classifier(
         The network, on the CPU, and the specification for its model folder.
 
     Raises:
-        CytopipeError: the architecture does not take these arguments, or the pretrained weights do not fit.
+        CytopipeError: the architecture does not take these arguments or images of this size, or the pretrained weights
+            do not fit.
     """
     seed_epoch(config.training.seed, -1 % 2**32)
     count = CHANNEL_COUNT[config.channels]
     arguments = {**config.arguments, "num_classes": len(classes), "in_channels": count}
-    model = build_classifier(
-        config.architecture, arguments, head=config.head, activation=config.activation, freeze=config.freeze
-    )
+    changes: dict[str, Any] = {"head": config.head, "activation": config.activation, "freeze": config.freeze}
+    model = build_classifier(config.architecture, arguments, **changes)
+    if more := size_arguments(model, config.architecture, arguments, config.input_size or input_size):
+        arguments |= more
+        seed_epoch(config.training.seed, -1 % 2**32)
+        model = build_classifier(config.architecture, arguments, **changes)
     chosen = config.normalisation
     given = Normalisation(chosen.mean, chosen.std) if chosen else None
     colours = load_first_weights(model, config.pretrained, normalisation=given)
@@ -120,9 +127,7 @@ def make_classifier(
         task="classification",
         architecture=config.architecture,
         arguments=arguments,
-        head=config.head,
-        activation=config.activation,
-        freeze=config.freeze,
+        **changes,
         classes=classes,
         channels=config.channels,
         input_size=input_size,

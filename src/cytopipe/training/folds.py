@@ -78,5 +78,7 @@ def _check(labels: Sequence[str], fold: Fold, where: str) -> None:
         for label in sorted(set(labels)):
             if not counts[label]:
                 raise CytopipeError(
-                    f"the class '{label}' has no image to {part}", where=where, hint="use fewer folds or another seed"
+                    f"the class '{label}' has no image to {part}",
+                    where=where,
+                    hint="use fewer folds: each class needs more groups (patients, slides) than there are folds",
                 )

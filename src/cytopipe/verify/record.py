@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from cytopipe.core.pipeline.machine import Machine
+from cytopipe.core.pipeline.project import UNTRUSTED, trust, untrusted
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import RECORD
 from cytopipe.results.contract import Contract
@@ -170,6 +171,8 @@ def _completed(label: str, entry: RecordedStage, known: RecordFile) -> RecordedS
 def _commit_of(root: Path, rev: str) -> None:
     if _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}") is not None:
         return
+    if untrusted(root):
+        raise CytopipeError(UNTRUSTED, where=root.absolute(), hint=trust(root))
     if _git(root, "rev-parse", "--git-dir") is None:
         raise CytopipeError("not a project of git", where=root.absolute(), hint="change to the project's root")
     raise CytopipeError(

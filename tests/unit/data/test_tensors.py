@@ -148,7 +148,9 @@ def test_a_truncated_array_is_refused(length: int, tmp_path: Path) -> None:
     path = tmp_path / "train.npy"
     np.save(path, np.ones((10, 10, 10), np.uint8))
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(CytopipeError, match=r"train\.npy: not a whole \.npy file .*\n  -> delete it and rerun"):
+    with pytest.raises(
+        CytopipeError, match=r"train\.npy: not a whole \.npy file .*\n  -> run the stage that writes it again"
+    ):
         open_array(path)
 
 

@@ -40,7 +40,7 @@ def test_timm_models_are_found_with_and_without_prefix_and_tag(name: str) -> Non
     entry = find(name)
     assert (entry.name, entry.task) == (f"timm/{name.removeprefix('timm/')}", "classification")
     assert entry.description == find("timm/resnet18").description != ""
-    assert entry.defaults == {"in_channels": 3, "dropout": 0.0}
+    assert entry.defaults == {"in_channels": 3, "dropout": 0.0, "img_size": None}
     model = build(name, num_classes=4, in_channels=5, dropout=0.25).eval()
     assert model(torch.zeros(1, 5, 64, 64)).shape == (1, 4)
     assert model.drop_rate == 0.25

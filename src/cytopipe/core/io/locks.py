@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from cytopipe.core.io import flock
 from cytopipe.errors import CytopipeError
 
 POLL_SECONDS = 0.1
@@ -29,7 +29,7 @@ class StageLock:
         wait: seconds to wait for the holder; an orphan of a killed run needs a moment to die.
 
     Raises:
-        CytopipeError: on entering, when another process holds the lock for longer than `wait`.
+        CytopipeError: on entering, when another process holds the lock for longer than `wait`, and on Windows.
     """
 
     def __init__(self, path: Path, wait: float = 10.0) -> None:
@@ -54,7 +54,7 @@ class StageLock:
         deadline = time.monotonic() + self.wait
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock.lock(file, wait=False)
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
@@ -71,7 +71,7 @@ class StageLock:
         if self._file is not None:
             self._file.truncate(0)
             # Explicitly, because forked workers share the lock and may outlive this block.
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            flock.unlock(self._file)
             self._file.close()
             self._file = None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -23,6 +25,8 @@ from cytopipe.errors import CytopipeError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+log = logging.getLogger("cytopipe")
+LONGEST_TEMPORARY = 60  # characters
 AHEAD = 3  # chunks per process that are computed, or wait, before their turn comes
 PATIENCE_S = 0.5  # work that takes less does not repay the start of processes
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -88,9 +92,10 @@ def _compute_here(function: Callable[[Item], Result], items: Iterator[Item], pat
 def _compute_in_processes(
     function: Callable[[Item], Result], chunks: Iterable[list[Item]], workers: int
 ) -> Iterator[Result]:
-    context = get_context("spawn" if sys.platform == "win32" else "forkserver")
-    context.set_forkserver_preload(_modules_of(function))
-    executor = ProcessPoolExecutor(workers, context, _prepare_process)
+    executor = _executor(function, workers)
+    if executor is None:
+        yield from _compute_here(function, chain.from_iterable(chunks), math.inf)
+        return
     pending: deque[Future[list[Result]]] = deque()
     try:
         for chunk in chunks:
@@ -101,12 +106,28 @@ def _compute_in_processes(
             yield from pending.popleft().result()
     except BrokenProcessPool:
         raise CytopipeError(
-            "a worker process was killed",
-            where=f"{workers} processes",
-            hint="when memory ran out, run fewer: runtime.num_workers",
+            f"one of {workers} worker processes was killed, most likely because memory ran out",
+            hint="run fewer: lower runtime.num_workers, or set it to 0",
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _executor(function: Callable[..., Any], workers: int) -> ProcessPoolExecutor | None:
+    """The processes; None, with a warning, where the system has no room in /dev/shm for what they share."""
+    # The fork server listens at an address in the temporary folder, which may have 107 characters in all.
+    spawn = sys.platform == "win32" or len(tempfile.gettempdir()) > LONGEST_TEMPORARY
+    context = get_context("spawn" if spawn else "forkserver")
+    context.set_forkserver_preload(_modules_of(function))
+    try:
+        return ProcessPoolExecutor(workers, context, _prepare_process)
+    except (ImportError, OSError) as error:
+        log.warning(
+            "no processes can be started, because /dev/shm cannot be used (%s): one does all the work. A container has "
+            "more with docker run --shm-size=2g; runtime.num_workers: 0 ends this warning",
+            getattr(error, "strerror", None) or error,
+        )
+        return None
 
 
 def _modules_of(function: Callable[..., Any]) -> list[str]:

@@ -6,7 +6,6 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -15,6 +14,7 @@ from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifie
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.starts import refuse_unfit_starts
+from cytopipe.core.params.text import read_yaml
 from cytopipe.errors import CytopipeError
 
 Cpu = Literal["portable", "native"]
@@ -180,19 +180,7 @@ def load_params(path: Path) -> Params:
     Raises:
         CytopipeError: the file is missing or not YAML, or a key is unknown or out of range.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CytopipeError(
-            "no parameters here", where=path, hint="run in the project's root, or create it with `cytopipe preset demo`"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CytopipeError(f"cannot be read ({error})", where=path) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CytopipeError(f"not valid YAML: {getattr(error, 'problem', error)}", where=line) from None
-    return parse_params(data, path)
+    return parse_params(read_yaml(path), path)
 
 
 def schema() -> dict[str, Any]:

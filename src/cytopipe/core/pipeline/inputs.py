@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cytopipe.core.io.hash_record import HashRecord
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
+from cytopipe.core.pipeline.project import missing_source
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import HASHES, MANIFEST
 
@@ -38,6 +39,11 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
 def _hash_part(part: str, outputs: Collection[str], label: str, record: HashRecord) -> dict[str, str]:
     path = Path(part)
     if not path.exists():
+        stage, _, item = label.partition("@")
+        if stage == "download":
+            raise missing_source(path, f"datasets.{item}.source.path")
+        if path.parts[0] not in {"stages", "workflow", *(Path(output).parts[0] for output in outputs)}:
+            raise missing_source(path, f"pretrained, of {item}")
         raise CytopipeError("this input is missing", where=path, hint=f"run the stages before it: dvc repro {label}")
     if part in outputs and (path / MANIFEST).is_file():
         return {

@@ -27,8 +27,10 @@ from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
+from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.engine import die_with, engine
+from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import hash_inputs
 from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.processor import fix
@@ -148,8 +150,9 @@ def main(run: Run, doc: str | None) -> None:
         doc: help text.
     """
     script = Path(sys.argv[0]).absolute()
-    description = read_description(script.parents[1] / "dvc.yaml")
-    kind = description.stages[script.stem].kind
+    with messages(script.stem, debug="--debug" in sys.argv):
+        description = read_description(script.parents[1] / "dvc.yaml")
+        kind = description.stages[script.stem].kind
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     which = typer.Argument(metavar=kind.upper(), help=f"Name of a {kind} in the parameters.")
     if kind:
@@ -171,17 +174,15 @@ def main(run: Run, doc: str | None) -> None:
 
 
 def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool) -> None:
-    """Run the stage; turn an error that the user can fix into a message and exit status 1."""
+    """Run the stage; every error becomes a message and exit status 1."""
+    label = f"{name}@{item}" if item else name
+    section = description.stages[name].section
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logger.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _execute(description, name, item, file, run)
-    except (CytopipeError, OSError) as error:  # OSError: a full disk, a missing permission
-        if debug:
-            raise
-        print(f"error in {name}{'@' + item if item else ''}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        with messages(label, debug, f"{section}.{item}" if item else ""):
+            _execute(description, name, item, file, run)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
         raise SystemExit(130) from None
@@ -197,6 +198,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     if section and item not in getattr(params, section):
         known = ", ".join(getattr(params, section))
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
+    surroundings.complete()
     fix(params.runtime.num_threads, params.runtime.cpu)
     die_with(engine())
     label = f"{name}@{item}" if item else name

@@ -18,7 +18,11 @@ from cytopipe.models.without_compiler import timm
 
 @register(TIMM, task="classification", paper="Wightman 2019 (timm, doi:10.5281/zenodo.4414861)", input_size=224)
 def timm_classifier(
-    model: str, num_classes: PositiveInt, in_channels: PositiveInt = 3, dropout: Probability = 0.0
+    model: str,
+    num_classes: PositiveInt,
+    in_channels: PositiveInt = 3,
+    dropout: Probability = 0.0,
+    img_size: PositiveInt | None = None,
 ) -> nn.Module:
     """Any classification model of timm, by its name there.
 
@@ -27,6 +31,8 @@ def timm_classifier(
         num_classes: number of logits.
         in_channels: channels of the image.
         dropout: dropout probability before the last linear layer.
+        img_size: side of the images, pixels, for models that are built for one size; None for timm's own. Training sets
+            it where the images need it.
 
     Returns:
         A module from N x in_channels x H x W to logits N x num_classes.
@@ -34,7 +40,8 @@ def timm_classifier(
     Raises:
         CytopipeError: there is no such model, or it cannot be built with these arguments.
     """
-    return create_timm(model, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout)
+    size = {} if img_size is None else {"img_size": img_size}
+    return create_timm(model, num_classes=num_classes, in_chans=in_channels, drop_rate=dropout, **size)
 
 
 class TimmBackbone(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from cytopipe.core.io import flock
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.io.tables import plain
 from cytopipe.errors import CytopipeError
@@ -123,7 +123,8 @@ class Table:
 
     def _take_over(self, file: TextIO) -> None:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if flock.AVAILABLE:  # on Windows nothing keeps two commands from writing one table
+                flock.lock(file, wait=False)
         except BlockingIOError:
             raise CytopipeError("another process is writing this table", where=self.part) from None
         file.seek(0)

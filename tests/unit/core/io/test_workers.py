@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -116,8 +117,27 @@ def test_the_error_of_the_first_faulty_item_comes_back_as_it_is(count: int) -> N
 
 
 def test_a_killed_process_is_an_error_with_advice() -> None:
-    with pytest.raises(CytopipeError, match=r"a worker process was killed.*\n.*num_workers"):
+    with pytest.raises(CytopipeError, match=r"worker processes was killed.*\n.*num_workers"):
         list(ordered_map(die_at_three, range(50), 2))
+
+
+def test_without_room_for_processes_one_does_the_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", full)
+    assert list(ordered_map(square, range(25), 2, 4)) == [number**2 for number in range(25)]
+    assert "/dev/shm cannot be used (No space left on device)" in caplog.text
+    assert "runtime.num_workers: 0" in caplog.text
+
+
+def test_a_long_temporary_folder_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert list(ordered_map(square, range(5), 2)) == [0, 1, 4, 9, 16]
 
 
 def test_processes_compute_on_one_thread_and_without_torch() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,8 @@ def test_a_fault_is_one_message_and_leaves_the_old_outputs(
         capsys.readouterr().err
         == {
             FAULTY: "error in organize@tiny: l.csv:1: a column is missing\n  -> add it\n",
-            FULL: "error in organize@tiny: [Errno 28] No space left on device: 'x.npy'\n",
+            FULL: "error in organize@tiny: x.npy: the disk is full\n  -> make room on that disk "
+            "(df -h shows how much is left), then run the command again\n",
         }[fault]
     )
     assert outputs(project) == OLD
@@ -153,10 +155,17 @@ def test_debug_shows_the_traceback(call: Call, project: Path, monkeypatch: pytes
     assert outputs(project) == OLD
 
 
-def test_a_bug_is_not_hidden(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["stages/organize.py", "tiny"])
-    with pytest.raises(ZeroDivisionError):
-        main(partial(write, fail=ZeroDivisionError()), "")
+def test_a_bug_is_a_message_that_names_its_line_and_the_kept_traceback(
+    call: Call, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(lambda stage: write(stage, fail=ZeroDivisionError("division by zero"))) == 1
+    message, hint = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"error in organize@tiny: core/pipeline/stage.py:\d+: ZeroDivisionError: division by zero", message
+    )
+    assert ".cytopipe/tracebacks/organize@tiny.txt holds the traceback" in hint
+    kept = (project / ".cytopipe/tracebacks/organize@tiny.txt").read_text()
+    assert kept.startswith("Traceback") and kept.endswith("ZeroDivisionError: division by zero\n")
     assert outputs(project) == OLD
 
 

@@ -63,6 +63,14 @@ def test_a_relative_database_belongs_to_the_project(tmp_path: Path, monkeypatch:
         assert tracking_uri(tmp_path) == used
 
 
+def test_a_question_mark_in_a_path_is_not_taken_for_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    odd = tmp_path / "a?b"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert tracking_uri(odd) == "sqlite:///mlflow.db"
+
+
 def test_experiments_in_a_temporary_folder_are_tracked_in_their_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

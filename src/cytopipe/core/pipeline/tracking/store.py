@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from cytopipe.core.io import flock
 from cytopipe.core.pipeline.tracking.names import safe_name
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -59,10 +59,14 @@ def project_folder(root: Path) -> Path:
 
 
 def tracking_uri(folder: Path) -> str:
-    """`MLFLOW_TRACKING_URI` or `DEFAULT_URI`; a relative SQLite path is resolved against `folder`."""
+    """`MLFLOW_TRACKING_URI` or `DEFAULT_URI`; a relative SQLite path is one in `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)", uri)
-    return f"{relative[1]}{folder / relative[2]}" if relative else uri
+    if relative is None:
+        return uri
+    database = folder / relative[2]
+    # SQLAlchemy takes what follows a question mark for options; from the project's root the rest of the path is plain.
+    return f"{relative[1]}{os.path.relpath(database) if '?' in str(database) else database}"
 
 
 def without_credentials(text: str) -> str:
@@ -161,9 +165,9 @@ def _create_database(uri: str, lock: Path, client: Callable[[str], Any]) -> None
     MLflow cannot open a database if its migrations were interrupted, for example by a kill.
     """
     scheme, _, path = uri.partition(":///")
-    database = Path(path)
-    if not database.is_absolute():  # :memory: and the like
+    if path in ("", ":memory:") or path.startswith("file:"):
         return
+    database = Path(path)
     with _locked(lock):
         if database.exists() and database.stat().st_size > 0:
             return
@@ -194,5 +198,5 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; the system releases it when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        flock.lock(handle)
         yield

@@ -1,0 +1,21 @@
+"""The first step of `make repro` and `make snakemake`: what the engines need and would not say how to get."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cytopipe.core.pipeline.project import check_project
+from cytopipe.errors import CytopipeError
+
+
+def main() -> None:
+    """Check the project in the working folder; exit with 1 and a message if something is missing."""
+    try:
+        check_project(Path())
+    except CytopipeError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

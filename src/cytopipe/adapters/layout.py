@@ -15,9 +15,9 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.io.folders import list_files
-from cytopipe.core.io.litter import is_junk, without_litter
+from cytopipe.core.io.litter import without_litter
 from cytopipe.core.params import DEVELOPMENT
-from cytopipe.data.imaging.formats import SUFFIXES, is_image_name
+from cytopipe.data.imaging.formats import is_image_name
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")

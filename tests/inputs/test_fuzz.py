@@ -105,9 +105,10 @@ def damaged(data: bytes, cut: int, flips: Iterable[tuple[int, int]], before: byt
     return before + bytes(changed)
 
 
-FLIPS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=4)
-CUTS = st.one_of(st.just(0), st.integers(1, 3000))
-BEFORE = st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf", b"\n", b"GIF89a"])
+PLACES = st.one_of(st.integers(8, 400), st.integers(8, 400), st.integers(0, 5000))  # the first bytes say what it is
+FLIPS = st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=4)
+CUTS = st.one_of(st.just(0), st.just(0), st.integers(1, 300), st.integers(1, 3000))
+BEFORE = st.sampled_from([*[b""] * 12, b"\xef\xbb\xbf", b"\n", b"GIF89a"])
 
 
 @draws("images")
@@ -136,6 +137,7 @@ def assert_is_a_message(error: CytopipeError) -> None:
 # Trees
 
 FOLDERS = (
+    *(("a", "b") * 9),
     *("a", "b", "A", "train", "test", "images", "masks", ".hidden", "@eaDir", "__MACOSX", "thumbs", "über", "x" * 120),
     *("Training_set", "fold1", "P1", "p1", "细胞", "a b", "a_b", "e\u0301", "é", ".ipynb_checkpoints", "$RECYCLE.BIN"),
 )
@@ -159,8 +161,7 @@ STEMS = (
 ENDINGS = (".png", ".PNG", ".jpg", ".tif", ".gif", ".db", ".csv", ".zip", ".part", ".xml", ".heic", "", "~", ".png.txt")
 PATHS = st.tuples(st.lists(st.sampled_from(FOLDERS), max_size=3), st.sampled_from(STEMS), st.sampled_from(ENDINGS))
 OPTIONS: tuple[dict[str, Any], ...] = (
-    {},
-    {},
+    *[{}] * 5,
     {"images": "images"},
     {"masks": "masks"},
     {"csv": "c1.csv", "unlisted": True},
@@ -190,10 +191,10 @@ def _png(seed: int) -> bytes:
 @draws("trees")
 @given(
     files=st.lists(st.tuples(PATHS, st.integers(0, 1000)), max_size=6),
-    plain=st.booleans(),
+    plain=st.sampled_from([True, True, True, False]),
     options=st.sampled_from(OPTIONS),
     bad_images=st.sampled_from(["error", "skip"]),
-    kind=st.sampled_from(["random", "grouped", "published"]),
+    kind=st.sampled_from(["random", "random", "grouped", "published"]),
 )
 def test_trees(
     files: list[tuple[tuple[list[str], str, str], int]],

@@ -37,7 +37,7 @@ def select_frame(image: Image.Image, path: Path) -> str | None:
     if image.format != "TIFF":
         image.seek(0)
         return f"first of several pictures ({image.format})"
-    if (page := _full_resolution(image, count)) is None:
+    if (page := full_resolution_page(image)) is None:
         image.seek(0)
         raise CytopipeError(
             f"the file holds {count} pages that are no versions of one picture (such as channels, a stack or a movie), "
@@ -49,8 +49,9 @@ def select_frame(image: Image.Image, path: Path) -> str | None:
     return "full resolution of several pages (TIFF)"
 
 
-def _full_resolution(image: Image.Image, count: int) -> int | None:
-    """The page of which all others are smaller versions; None if there is none."""
+def full_resolution_page(image: Image.Image) -> int | None:
+    """The page of an opened TIFF of which all others are smaller versions; None if there is none. It moves the file."""
+    count = getattr(image, "n_frames", 1)
     sizes, marked = [], []
     for page in range(count):
         image.seek(page)

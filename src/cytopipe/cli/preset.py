@@ -67,6 +67,8 @@ def command(
       cytopipe preset own-images --archive my_cells    with the options that fit: see `cytopipe inspect`
       cytopipe preset hep2 --phantoms                  try it without the data
     """
+    from cytopipe import paths
+    from cytopipe.inspection.seen import TO_DECIDE
     from cytopipe.presets.files import description, list_presets
     from cytopipe.presets.write import write_preset
 
@@ -82,5 +84,7 @@ def command(
                 print_table(("preset", "description"), rows)
         elif write_preset(root, name, archive, weights, phantoms, force):
             print(f"wrote params.yaml from the preset '{name}'; next: dvc repro, or snakemake --cores all")
+            if archive is not None and TO_DECIDE in (root / paths.PARAMS).read_text(encoding="utf-8"):
+                print(f"first decide what stands as '{TO_DECIDE}' in it: cytopipe inspect {archive}")
         else:
             print(f"params.yaml is already the preset '{name}'")

@@ -200,7 +200,8 @@ class Adapter:
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}; a copy in "
+            "another layout is read by adapter: folder (`cytopipe inspect` shows how)",
         )
 
 

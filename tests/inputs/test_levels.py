@@ -273,6 +273,7 @@ def test_what_is_unclear_is_refused_with_the_readings_to_choose_from(
         ("covid19", "normal", "pneumonia"), ("HER2_0", "HER2_1", "HER2_2"), ("001.Basophil", "002.Monocyte"),
         ("HEK293", "HeLa"), ("G1", "S", "G2", "M"), ("label_0", "label_1"), ("Ki67_low", "Ki67_high"),
         ("im_Dyskeratotic", "im_Parabasal"), ("正常", "異常"), ("with_mask", "without_mask"),
+        ("0um", "10um", "100um"),
     ],
     ids="/".join,
 )  # fmt: skip

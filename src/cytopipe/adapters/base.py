@@ -251,5 +251,6 @@ class Adapter:
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}; a copy "
+            "in another layout is read by adapter: folder (`cytopipe inspect` shows how)",
         )

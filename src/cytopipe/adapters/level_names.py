@@ -33,6 +33,7 @@ _PART = re.compile(
     r"|^\d+(?:st|nd|rd|th)?[\W_]*folds?$|^(?:k?fold|part|batch|site|cent(?:er|re)|hospital)[\W_]*[a-z]$",
     re.IGNORECASE,
 )
+_WELL = re.compile(r"^([A-P])[\W_]*(\d{1,2})$")
 _SCALE = re.compile(r"^(?:mag(?:nification)?[\W_]*)?\d+(?:[.,]\d+)?[\W_]*(?:x|px|um|µm|μm)$", re.IGNORECASE)
 _COUNT = re.compile(r"(?<=\d[\W_])\d{1,2}$")
 _NUMBER = re.compile(r"^[^\W\d_]?[\W_]*\d{1,2}[a-z]?$", re.IGNORECASE)
@@ -63,6 +64,10 @@ def kind_of(names: Collection[str]) -> Kind:
     counted = {_COUNT.sub("", name) for name in names}  # `HER2_0`, `HER2_1`: one name, counted
     if len(counted) == 1 and _LONG_NUMBER.search("".join(counted)) is None:
         return "patient" if len(names) > MOST_CODES else "number"
+    wells = [match for name in names if (match := _WELL.match(name))]
+    rows, columns = {match[1] for match in wells}, {match[2] for match in wells}
+    if len(wells) == len(names) and len(rows) > 1 and len(columns) > 1 and len(wells) > max(len(rows), len(columns)):
+        return "patient"
     found = [match[1].lower() for name in names if (match := _WITH_PATIENT.match(name))]
     if _share(names, is_patient) >= _MOST or (len(set(found)) > 1 and len(found) >= _MOST * len(names)):
         return "patient"

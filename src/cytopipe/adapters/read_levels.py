@@ -126,8 +126,9 @@ class Tree:
             if level != split:
                 self._refuse_mixtures(level, kind, names[level])
         rest = [level for level, kind in enumerate(kinds) if kind not in ("split", "one", "scale")]
-        if not rest and (only := [level for level, kind in enumerate(kinds) if kind == "one"]):
-            rest = only[:1]  # one class: said where the classes are counted
+        if not rest:  # doses as classes, not magnifications; or one class, which is said where classes are counted
+            doses = [at for at, kind in enumerate(kinds) if kind == "scale" and names[at][0][-1] not in "xX"]
+            rest = (doses or [at for at, kind in enumerate(kinds) if kind == "one"])[:1]
         if not rest:
             self._refuse_splits_alone(kinds, names)
         label = self._class_level(rest, kinds, names)

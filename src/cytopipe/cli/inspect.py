@@ -36,6 +36,7 @@ def command(
         from dataclasses import asdict
 
         from cytopipe.inspection.look import look
+        from cytopipe.inspection.seen import TO_DECIDE
         from cytopipe.inspection.show import show
         from cytopipe.presets.own_images import OWN_IMAGES
         from cytopipe.presets.write import write_preset
@@ -48,4 +49,5 @@ def command(
         if write:
             written = write_preset(Path(), OWN_IMAGES, source, force=force, fit=seen.fit)
             if not as_json:
-                print("\nwrote params.yaml; next: dvc repro" if written else "\nparams.yaml has this content already")
+                first = f"decide what stands as '{TO_DECIDE}' in it" if seen.fit.unclear else "dvc repro"
+                print(f"\nwrote params.yaml; next: {first}" if written else "\nparams.yaml has this content already")

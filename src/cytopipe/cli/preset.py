@@ -69,7 +69,9 @@ def command(
       cytopipe preset own-images --archive my_cells    with the options that fit: see `cytopipe inspect`
       cytopipe preset hep2 --phantoms                  try it without the data
     """
+    from cytopipe import paths
     from cytopipe.core.pipeline.project import GIT_INIT, lacks_git, untracked_inside
+    from cytopipe.inspection.seen import TO_DECIDE
     from cytopipe.presets.files import description, list_presets
     from cytopipe.presets.write import write_preset
 
@@ -90,5 +92,7 @@ def command(
             elif archive is not None and (inside := untracked_inside(archive, root)):
                 needed = f"--copy-paths {shlex.quote(inside)}"
                 print(f"`dvc exp run --temp` and `--queue` need also: {needed}", file=sys.stderr)
+            if archive is not None and TO_DECIDE in (root / paths.PARAMS).read_text(encoding="utf-8"):
+                print(f"first decide what stands as '{TO_DECIDE}' in it: cytopipe inspect {archive}")
         else:
             print(f"params.yaml is already the preset '{name}'")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+TO_DECIDE = "TO DECIDE"  # begins the comments of params.yaml that name what the user has to decide
+
 
 @dataclass(frozen=True)
 class Pictures:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cytopipe.inspection.seen import Fit
+from cytopipe.inspection.seen import TO_DECIDE, Fit
 
 _WIDTH = 110
 
@@ -16,7 +16,7 @@ def options_as_yaml(fit: Fit) -> str:
     """`options:` with a comment for each, in YAML, without indentation."""
     lines = []
     for note in fit.unclear:
-        lines += _comment(f"TO DECIDE: {note}")
+        lines += _comment(f"{TO_DECIDE}: {note}")
     for option in dict.fromkeys([*fit.options, *fit.why]):
         if option == "split.kind":
             continue

@@ -41,7 +41,7 @@ def test_the_words_of_a_name() -> None:
         ("40X 100X 400X", "scale"), ("images", "one"), ("8863", "one"),
         ("8863 9254 10253", "patient"), ("P1 P2", "patient"), ("patient_1 patient_2", "patient"),
         ("slideA slideB", "patient"), ("001 002", "patient"), ("p53_pos p53_neg", "word"),
-        ("P1_normal P2_normal P3_tumor", "patient"),
+        ("P1_normal P2_normal P3_tumor", "patient"), ("A01 A02 B01 B02", "patient"), ("G1 S2 M3", "number"),
         ("TCGA-A1-A0SB TCGA-A2-A0T2", "patient"),
         ("C37P8thinF C101P62ThinF", "patient"), ("2021-03-04 2021-03-05", "patient"),
         ("3f2a9c1e8b 77aa01bb2c", "patient"),

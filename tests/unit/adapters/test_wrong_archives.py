@@ -44,6 +44,7 @@ def test_the_archive_of_another_dataset_is_told_apart(name: str, other: str, lay
     assert f"found {top}" in error.value.what
     assert error.value.where == raw
     assert ADAPTERS[name].home in str(error.value.hint)
+    assert "a copy in another layout is read by adapter: folder (`cytopipe inspect` shows how)" in str(error.value.hint)
 
 
 @pytest.mark.parametrize("root", ["download (1)/data", "my_cells", "test/cell", "Dataset 1/train/images"])

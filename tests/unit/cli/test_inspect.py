@@ -60,7 +60,11 @@ def test_what_has_to_be_decided_stands_in_params(
 ) -> None:
     for seed in range(4):
         save_image(tmp_path / "people" / f"P{seed}" / "a.png", seed)
+    said = cytopipe("preset", "own-images", "--archive", tmp_path / "people").stdout
+    assert "first decide what stands as 'TO DECIDE' in it: cytopipe inspect " in said
+    (project / "params.yaml").unlink()
     result = cytopipe("inspect", tmp_path / "people", "--write")
+    assert "next: decide what stands as 'TO DECIDE' in it" in result.stdout
     assert result.exit_code == 0 and "to decide\n  the 4 folders 'P0', 'P1', 'P2', 'P3' look like" in result.stdout
     assert "# TO DECIDE: the 4 folders" in (project / "params.yaml").read_text()
     load_params(project / "params.yaml")

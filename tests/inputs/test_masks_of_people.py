@@ -24,7 +24,8 @@ Writer = Callable[[Path, int], object]
 
 
 def in_colours(background: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
-    return np.array([background, CYTOPLASM, NUCLEUS], np.uint8)[TRUTH]
+    pixels: np.ndarray = np.array([background, CYTOPLASM, NUCLEUS], np.uint8)[TRUTH]
+    return pixels
 
 
 def taken(root: Path, caplog: pytest.LogCaptureFixture, write: Writer, name: str = "{}.png", **options: Any) -> Outcome:

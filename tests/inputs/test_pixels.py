@@ -23,7 +23,8 @@ Writer = Callable[[Path, int], object]
 
 def grey(seed: int) -> np.ndarray:
     """A cell in grey, 24 x 24 uint8; no two seeds give the same."""
-    return cell(seed, SIDE)[..., 1]
+    green: np.ndarray = np.ascontiguousarray(cell(seed, SIDE)[..., 1])
+    return green
 
 
 def deep(bits: int) -> Callable[[int], np.ndarray]:

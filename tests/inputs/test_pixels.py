@@ -31,7 +31,7 @@ def deep(bits: int) -> Callable[[int], np.ndarray]:
     """Cells of a camera of so many bits: 24 x 24 uint16 from 0 to its maximum."""
 
     def values(seed: int) -> np.ndarray:
-        found = grey(seed).astype(np.uint16) * ((2**bits - 1) // 255)
+        found: np.ndarray = grey(seed).astype(np.uint16) * ((2**bits - 1) // 255)
         found[1, :4] = 2**bits - 1
         return found
 

@@ -17,7 +17,10 @@ def run(stage: Stage) -> None:
     files.mkdir()
     source = stage.params.datasets[stage.item].source
     workers = worker_count(stage.params.runtime.num_workers)
-    fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=stage.counter(), workers=workers)
+    progress = stage.counter()
+    left_out = fetch(source, files, dataset=stage.item, cache=paths.DOWNLOADS, progress=progress, workers=workers)
+    if left_out:
+        left_out.write(folder / raw.left_out.name)
     count = write_raw_manifest(folder / raw.manifest.name, files)
     stage.tracker.log_metrics({"files": count})
 

@@ -10,10 +10,12 @@ from cytopipe.core.pipeline.stage import Stage, main
 
 def run(stage: Stage) -> None:
     """Fill data/organized/<dataset>/."""
+    from cytopipe.core.io.left_out import LeftOut
     from cytopipe.data.manifest import write_manifest
     from cytopipe.data.organize import organize
     from cytopipe.results.dataset import DatasetSummary
 
+    raw = paths.Raw(stage.item)
     organized = paths.Organized(stage.item)
     folder = stage.folder(organized.folder)
     folders = {name: folder / name for name in (*SPLITS, organized.masks.name)}
@@ -22,10 +24,11 @@ def run(stage: Stage) -> None:
     rows, summary = organize(
         stage.item,
         stage.params.datasets[stage.item],
-        paths.Raw(stage.item).files,
+        raw.files,
         folders,
         stage.progress,
         worker_count(stage.params.runtime.num_workers),
+        LeftOut.read(raw.left_out),
     )
     DatasetSummary.model_validate(summary).write(folder / organized.summary.name)
     write_manifest(folder / organized.manifest.name, rows)

@@ -51,6 +51,11 @@ class Raw:
         """List of the files with their sizes and hashes."""
         return self.folder / MANIFEST
 
+    @property
+    def left_out(self) -> Path:
+        """Numbers of files that the source has and `files` has not, by reason; only where there are some."""
+        return self.folder / "left_out.json"
+
 
 @dataclass(frozen=True)
 class Organized:

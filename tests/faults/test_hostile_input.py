@@ -26,7 +26,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cytopipe.cli import app
-from cytopipe.data.imaging.decode import MOST_PIXELS
+from cytopipe.data.imaging.opening import MOST_PIXELS
 from fixture_types import SaveClassifier, SaveImage
 
 if TYPE_CHECKING:
@@ -205,9 +205,9 @@ def large_png(side: int) -> bytes:
     return png(side, side, b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()]))
 
 
-def animated_gif(path: Path) -> None:
+def stack(path: Path) -> None:
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "green", "blue")]
-    frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:])
+    frames[0].save(path, format="TIFF", save_all=True, append_images=frames[1:])
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -224,7 +224,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "program.png": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "not an image"),
     "truncated.png": (lambda path: path.write_bytes(large_png(250)[:300]), "cannot be decoded"),
     "empty.png": (lambda path: path.touch(), "the image is empty (0 bytes)"),
-    "animated.gif": (animated_gif, "the file holds 3 frames, not one image"),
+    "stack.tif": (stack, "the file holds 3 pages"),
     "pipe.png": (os.mkfifo, "this is no file"),
     "folder.png": (Path.mkdir, "this is no file"),
     "device.png": (lambda path: path.symlink_to("/dev/zero"), "this is no file"),
@@ -251,11 +251,12 @@ def test_each_hostile_image_is_a_row_and_the_good_one_is_predicted(here: Path, c
 
 
 @pytest.mark.usefixtures("model")
-def test_a_folder_lists_no_gif_and_a_pipe_in_it_is_a_row(here: Path, cell: np.ndarray) -> None:
+def test_a_folder_lists_no_text_and_a_pipe_in_it_is_a_row(here: Path, cell: np.ndarray) -> None:
     folder = here / "cells"
     folder.mkdir()
     shutil.copy(here / "cell.png", folder)
-    for name in ("animated.gif", "pipe.png", "folder.png"):
+    (folder / "notes.txt").write_text("hello")
+    for name in ("pipe.png", "folder.png"):
         HOSTILE[name][0](folder / name)
     rows = rows_of(predict("model", "cells").stdout)
     assert list(rows) == ["cells/cell.png", "cells/pipe.png"]

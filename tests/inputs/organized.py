@@ -59,14 +59,15 @@ class Outcome:
         return sorted(row.source for row in self.rows)
 
 
-def organized(source: Path, work: Path, caplog: pytest.LogCaptureFixture, **changes: Any) -> Outcome:
+def organized(source: Path, work: Path, caplog: pytest.LogCaptureFixture, /, **changes: Any) -> Outcome:
     """Take a folder or an archive through `download` and `organize`.
 
     Args:
         source: the folder or archive.
         work: an empty folder, or one that does not exist yet.
         caplog: pytest's fixture.
-        changes: keys of the dataset (`split`, `bad_images`, ...) that differ from the plainest; `options` of `folder`.
+        changes: keys of the dataset (`split`, `bad_images`, ...) that differ from the plainest; `options` of `folder`;
+            `source` where it has more keys than the path.
     """
     caplog.set_level(logging.INFO)
     caplog.clear()
@@ -90,8 +91,8 @@ def organized(source: Path, work: Path, caplog: pytest.LogCaptureFixture, **chan
     refusal = ""
     try:
         dataset = Dataset.model_validate(plain | changes)
-        fetch(dataset.source, raw, dataset="mine", cache=work / "downloads")
-        rows, summary = organize("mine", dataset, raw, folders, _passed)
+        left_behind = fetch(dataset.source, raw, dataset="mine", cache=work / "downloads")
+        rows, summary = organize("mine", dataset, raw, folders, _passed, left_behind=left_behind)
     except CytopipeError as error:
         refusal = str(error)
     return Outcome(rows, summary, refusal, caplog.text, folder)

@@ -203,7 +203,7 @@ REFUSED: Mapping[str, tuple[Writer, str, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("the mask has fractions as values",),
     ),
-    "pages": (gif_of_two, "{}.tif", {}, ("the mask holds 2 pages, not one",)),
+    "pages": (gif_of_two, "{}.tif", {}, ("the file holds 2 pages that are no versions of one picture",)),
     "transparent": (transparent, "{}.png", {}, ("of the mask is transparent", "without transparency")),
     "a light background": (light_background, "{}.png", {}, ("0 is the brightest: 0 is #ffffff, 1 is #000000",)),
     "empty": (plain(TRUTH * 0), "{}.png", {}, ("every one of the 12 masks is empty", "mask_values")),

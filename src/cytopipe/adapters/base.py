@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat, ValidationError, model_validator
+from pydantic import ValidationError
 
-from cytopipe.core.io.folders import is_junk
-from cytopipe.core.params import Alpha, Picked, Reading, Section, check_range, describe
+from cytopipe.adapters.ids import file_ids
+from cytopipe.adapters.options import Options as Options
+from cytopipe.core.io.archive_formats import is_archive_name
+from cytopipe.core.io.folders import list_files
+from cytopipe.core.io.litter import is_junk
+from cytopipe.core.params import describe
 from cytopipe.errors import CytopipeError
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
@@ -32,6 +37,7 @@ class Sample:
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
         pixel_size_um: side of a pixel in micrometres, where a table says it.
+        beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
     """
 
     id: str
@@ -40,7 +46,14 @@ class Sample:
     group: str
     split: str | None = None
     mask: MaskReader | None = None
+    beside: tuple[Path, ...] = ()
     pixel_size_um: float | None = None
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """The files that the mask is read from."""
+        named = self.mask.args if isinstance(self.mask, partial) else ()
+        return (*(path for path in named if isinstance(path, Path) and path != self.image), *self.beside)
 
 
 @dataclass(frozen=True)
@@ -76,35 +89,6 @@ class AnnotatedField:
     cells: tuple[AnnotatedCell, ...]
 
 
-class Options(Section):
-    """An adapter's own parameters, and those that every adapter takes: what the pixels of the images mean."""
-
-    range: Literal["auto", "full"] | tuple[FiniteFloat, FiniteFloat] = Field(
-        "auto",
-        description="values of images with more than 8 bits that become 0 and 255: auto: one range found from all "
-        "images; full: 0 to 65535; or [low, high]",
-    )
-    alpha: Alpha = Field("blend", description="transparency: blend it on white, or drop it and keep the colours")
-    channels: Picked | None = Field(
-        None, description="one to three channels, counted from 0, that become grey, or red, green and blue"
-    )
-    page: NonNegativeInt | None = Field(None, description="page of files with several, counted from 0")
-    pixel_size_um: PositiveFloat | None = Field(
-        None, description="side of a pixel in micrometres, instead of what the files say"
-    )
-
-    @model_validator(mode="after")
-    def _range_ascends(self) -> Options:
-        if isinstance(self.range, tuple):
-            check_range(self.range)
-        return self
-
-    @property
-    def reading(self) -> Reading:
-        """How the files are read, without the range of deep images."""
-        return Reading(alpha=self.alpha, channels=self.channels, page=self.page)
-
-
 @dataclass(frozen=True)
 class Phantoms:
     """Phantoms that stand in for a dataset where `cytopipe preset NAME --phantoms` asks for them.
@@ -137,6 +121,7 @@ class Adapter:
         samples: yields every sample below the raw folder.
         order: the classes for given options; None if options do not change them.
         fields: yields the whole fields below the raw folder; None if the publisher gives none with outlines.
+        tables: the tables below the raw folder that `samples` reads; None if it reads none.
         phantoms: how images in this layout are drawn; None if they cannot be.
     """
 
@@ -152,6 +137,7 @@ class Adapter:
     published_split: str = "none"
     normal: tuple[str, ...] = ()
     fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    tables: Callable[[Path, Any], Iterable[Path]] | None = None
     phantoms: Phantoms | None = None
 
     def read(self, raw: Path, options: dict[str, Any], key: str) -> list[Sample]:
@@ -165,7 +151,12 @@ class Adapter:
         Raises:
             CytopipeError: for unknown options, a layout that is another dataset's, or two samples of one id.
         """
-        samples = sorted(self.samples(raw, self._parse(options, key)), key=lambda sample: sample.id)
+        found = list(self.samples(raw, self._parse(options, key)))
+        ids = file_ids([sample.id for sample in found])
+        samples = [
+            sample if sample.id == id_ else replace(sample, id=id_) for sample, id_ in zip(found, ids, strict=True)
+        ]
+        samples.sort(key=lambda sample: sample.id)
         if not samples:
             raise self.not_found(raw, "no image of this dataset")
         seen: dict[str, Path] = {}
@@ -177,6 +168,10 @@ class Adapter:
                 )
             seen[sample.id] = sample.image
         return samples
+
+    def read_tables(self, raw: Path, options: dict[str, Any], key: str) -> list[Path]:
+        """The tables that `read` reads."""
+        return list(self.tables(raw, self._parse(options, key))) if self.tables else []
 
     def read_fields(self, raw: Path) -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.
@@ -232,10 +227,12 @@ class Adapter:
             path.name for path in sorted(raw.glob("*"))
         ]
         there = [name for name in there if not is_junk(name)][:4]
+        inside = next((name for name in list_files(raw) if is_archive_name(name)), None)
+        unpack = f"unpack the archive inside the source ({inside}) and name its folder; or " if inside else ""
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
+            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}",
         )
 
 

@@ -58,7 +58,7 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
             group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
             split,
             finder.reader(image, mask),
-            pixel_size,
+            pixel_size_um=pixel_size,
         )
     finder.finish(count)
 
@@ -140,6 +140,11 @@ def _classes(options: FolderOptions) -> tuple[str, ...]:
     return options.classes
 
 
+def _tables(raw: Path, options: FolderOptions) -> Iterator[Path]:
+    if options.csv:
+        yield raw / options.csv
+
+
 ADAPTER = Adapter(
     name="folder",
     title="a folder of your own images",
@@ -151,4 +156,5 @@ ADAPTER = Adapter(
     order=_classes,
     published_split="options.split (a column), or the folders train/, val/ and test/ above those of the classes",
     samples=_samples,
+    tables=_tables,
 )

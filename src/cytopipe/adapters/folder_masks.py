@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidatorFunctionWr
 from pydantic_core import PydanticCustomError
 
 from cytopipe.adapters.base import MaskReader, Options
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.adapters.layout import list_images
 from cytopipe.data.imaging.mask_files import Colour, MaskMeaning, Part, read_meaning
 from cytopipe.errors import CytopipeError
 
@@ -131,9 +131,8 @@ class MaskFinder:
         self.by_key: dict[str, list[Path]] = defaultdict(list)
         self.folder = raw / options.masks if options.masks else None
         if self.folder is not None:
-            for path in sorted(self.folder.rglob("*")):
-                if path.is_file() and path.name.lower().endswith(SUFFIXES) and not path.name.startswith("."):
-                    self._add(path, path.relative_to(self.folder))
+            for name in list_images(self.folder) if self.folder.is_dir() else ():
+                self._add(self.folder / name, Path(name))
         elif options.mask_suffix:
             for path in files:
                 if path.stem.endswith(options.mask_suffix):

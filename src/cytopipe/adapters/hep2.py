@@ -120,6 +120,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+def _tables(raw: Path, options: Hep2Options) -> Iterator[Path]:
+    paths = list_paths(raw)
+    if not class_folders(raw, images_of(paths), _LABELS):
+        tables = sorted((path for path in paths if path.name.lower() == _CSV), key=lambda path: (len(path.parts), path))
+        yield from (raw / path for path in tables[:1])
+
+
 ADAPTER = Adapter(
     name="hep2",
     title="HEp-2 cells, ICPR 2014",
@@ -131,5 +138,6 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=Hep2Options,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("hep2", table="hep2", fields_per_class=5, cells_per_field=BLOCK, scale=1.0),
 )

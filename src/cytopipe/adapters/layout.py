@@ -13,8 +13,9 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from cytopipe.core.io.folders import is_junk, list_files
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.core.io.folders import list_files
+from cytopipe.core.io.litter import without_litter
+from cytopipe.data.imaging.formats import is_image_name
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -70,17 +71,13 @@ class ClassFolder:
 
 
 def list_paths(raw: Path) -> list[PurePosixPath]:
-    """Paths of all files below `raw`, sorted; files that operating systems leave are skipped, and that is logged."""
-    names = list_files(raw)
-    wanted = [name for name in names if not is_junk(name)]
-    if len(wanted) < len(names):
-        logger.info("%s: skipped %d junk files (Thumbs.db, .DS_Store, __MACOSX, ...)", raw, len(names) - len(wanted))
-    return [PurePosixPath(name) for name in wanted]
+    """Paths of all files below `raw`, sorted, without litter (`organize` counts it)."""
+    return [PurePosixPath(name) for name in without_litter(list_files(raw))]
 
 
 def images_of(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     """The images among some paths, by their suffixes."""
-    return [path for path in paths if path.name.lower().endswith(SUFFIXES)]
+    return [path for path in paths if is_image_name(path.name)]
 
 
 def list_images(raw: Path) -> list[PurePosixPath]:

@@ -103,6 +103,12 @@ def _read_mapping(path: Path) -> Iterator[tuple[int, str, list[str]]]:
             yield reader.line_num, patient, names
 
 
+def _tables(raw: Path, options: MalariaOptions) -> Iterator[Path]:
+    if options.group == "auto":
+        names = {_MAPPING.format(label.lower()) for label in CLASSES}
+        yield from (raw / path for path in list_paths(raw) if path.name.lower() in names)
+
+
 ADAPTER = Adapter(
     name="malaria",
     title="NLM malaria",
@@ -114,5 +120,6 @@ ADAPTER = Adapter(
     normal=("Uninfected",),
     options=MalariaOptions,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("malaria", table="malaria"),
 )

@@ -73,6 +73,12 @@ def _mask_of_cell(image: Path, size: tuple[int, int]) -> np.ndarray:
     return cell_mask(size, [(cytoplasm, nucleus)])
 
 
+def _contour_files(image: Path, cropped: bool) -> tuple[Path, ...]:
+    if cropped:
+        return tuple(image.with_name(f"{image.stem}_{part}.dat") for part in ("cyt", "nuc"))
+    return tuple(path for part in ("cyt", "nuc") for path in sorted(image.parent.glob(f"{image.stem}_{part}*.dat")))
+
+
 def _mask_of_field(image: Path, size: tuple[int, int]) -> np.ndarray:
     return cell_mask(size, [contours for _, contours in _contours_of_field(image)])
 
@@ -119,15 +125,16 @@ def _group(label: str, field: int) -> str:
 
 
 def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
-    read_mask = _mask_of_cell if options.images == "cells" else _mask_of_field
-    for label, images in _images(raw, options.images == "cells").items():
+    cropped = options.images == "cells"
+    read_mask = _mask_of_cell if cropped else _mask_of_field
+    for label, images in _images(raw, cropped).items():
         splits = draw_published_split(list(images))
         for name, image in images.items():
             field, *cell = (int(number) for number in re.findall(r"\d+", PurePosixPath(name).stem))
             group = _group(label, field)
             id_ = "_".join([group, *(f"{number:02d}" for number in cell)])
             path = raw / image
-            yield Sample(id_, path, label, group, splits[name], mask=partial(read_mask, path))
+            yield Sample(id_, path, label, group, splits[name], partial(read_mask, path), _contour_files(path, cropped))
 
 
 def _fields(raw: Path) -> Iterator[AnnotatedField]:

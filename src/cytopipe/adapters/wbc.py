@@ -6,9 +6,9 @@ Labels are 1 to 5 in a CSV with CRLF line ends whose ids are not padded (`1` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
     folders = by_folder(list_images(raw))
-    found = next((folder for folder in folders if folder.name.lower() == "dataset 1"), None)
+    found = _folder(folders)
     if found is None:
         raise ADAPTER.not_found(raw, "no folder 'Dataset 1'")
     folder = raw / found
@@ -61,6 +61,15 @@ def _samples(raw: Path, options: WbcOptions) -> Iterator[Sample]:
         raise CytopipeError(f"{len(unlabelled)} images have no row, first {images[unlabelled[0]].name}", where=labels)
 
 
+def _folder(folders: Iterable[PurePosixPath]) -> PurePosixPath | None:
+    return next((folder for folder in folders if folder.name.lower() == "dataset 1"), None)
+
+
+def _tables(raw: Path, options: WbcOptions) -> Iterator[Path]:
+    if found := _folder(by_folder(list_images(raw))):
+        yield raw / found.parent / _CSV
+
+
 ADAPTER = Adapter(
     name="wbc",
     title="white blood cells, dataset 1",
@@ -70,5 +79,6 @@ ADAPTER = Adapter(
     classes=CLASSES,
     options=WbcOptions,
     samples=_samples,
+    tables=_tables,
     phantoms=Phantoms("wbc", table="wbc"),
 )

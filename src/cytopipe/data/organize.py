@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -15,8 +15,10 @@ from typing import Any
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.io.hashing import sha256_bytes
+from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Reading, Split
+from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
@@ -64,7 +66,13 @@ class Checks:
 
 
 def organize(
-    name: str, dataset: Dataset, raw: Path, folders: dict[str, Path], progress: Progress, workers: int = 1
+    name: str,
+    dataset: Dataset,
+    raw: Path,
+    folders: dict[str, Path],
+    progress: Progress,
+    workers: int = 1,
+    left_behind: LeftOut | None = None,
 ) -> tuple[list[Row], dict[str, Any]]:
     """Write `<split>/<class>/<id>.png` and `masks/<id>.png`.
 
@@ -75,6 +83,7 @@ def organize(
         folders: existing empty folders to write into: "train", "val", "test" and "masks".
         progress: wraps the iteration over a number of samples.
         workers: number of processes that decode and encode images.
+        left_behind: files of the source that `download` left out of `raw`.
 
     Returns:
         The manifest's rows and the summary.
@@ -84,8 +93,10 @@ def organize(
     """
     key = f"datasets.{name}"
     source = adapter(dataset.adapter, f"{key}.adapter")
-    samples = source.read(raw, dataset.options, f"{key}.options")
-    samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
+    refuse_pointers(raw)
+    found = source.read(raw, dataset.options, f"{key}.options")
+    warn_of_conflicts(key, found)
+    samples = _without(found, dataset.exclude_classes, f"{key}.exclude_classes")
     options = source.pixel_options(dataset.options, f"{key}.options")
     paths = [sample.image for sample in samples]
     reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
@@ -107,8 +118,12 @@ def organize(
     rows = [_place(item, split, classes, raw, staging, folders, options.pixel_size_um) for item, split in placed]
     staging.rmdir()
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
+    tables = source.read_tables(raw, dataset.options, f"{key}.options")
+    files = account(raw, found, samples, [item.sample for item in checks.kept], tables)
+    files = replace(files, left_out=files.left_out + (left_behind or LeftOut()))
+    files.log(key)
     summary = summarize(name, dataset, classes, normal, rows, checks, copies)
-    return rows, summary | reading_summary(reading)
+    return rows, summary | {"files": files.plain} | reading_summary(reading)
 
 
 def check_images(

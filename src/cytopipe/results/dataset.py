@@ -44,6 +44,22 @@ class Refused(Record):
     reason: str
 
 
+class Unused(Record):
+    """Files that were left out for one reason: their number and the first of them, a path below the source."""
+
+    count: int
+    first: str
+
+
+class Files(Record):
+    """Numbers of the source's files that were used, and of all others by the reason why they were not."""
+
+    images: int
+    masks: int
+    tables: int
+    left_out: dict[str, Unused]
+
+
 class DatasetSummary(Contract):
     """An organized dataset.
 
@@ -58,6 +74,7 @@ class DatasetSummary(Contract):
         range: values of deep images (more than 8 bits) that became 0 and 255 in all of them; None, and absent from the
             file, if all images have 8 bits.
         alpha, channels, page: how the files were read, as in `Reading`; absent where the plainest way.
+        files: what became of every file of the source; None of a dataset that was organized by an earlier version.
     """
 
     dataset: str
@@ -75,6 +92,7 @@ class DatasetSummary(Contract):
     converted: dict[str, int]
     copies: tuple[Copies, ...]
     refused: tuple[Refused, ...]
+    files: Files | None = None
     range: tuple[float, float] | None = None
     alpha: Alpha | None = None
     channels: tuple[int, ...] | None = None

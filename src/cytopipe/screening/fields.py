@@ -20,7 +20,8 @@ from cytopipe.core.params import FULL, Reading
 from cytopipe.data.imaging.channels import layers_of
 from cytopipe.data.imaging.decode import AS_FULL, read_rgb, refuses_8_bit, resize_rgb
 from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit, refuse_outside
-from cytopipe.data.imaging.native import is_special
+from cytopipe.data.imaging.frames import select_frame
+from cytopipe.data.imaging.native import full_resolution, is_special
 from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 
@@ -95,17 +96,17 @@ def open_field(path: Path, reading: Reading = AS_FULL) -> Iterator[Field]:
         yield Field.of(read_rgb(path, reading)[0])
         return
     with opened(path) as image:
-        is_big = image.width * image.height > WHOLE
-        frames = getattr(image, "n_frames", 1)
-        mode, strips = image.mode, _strips(image)
-    if not is_big or frames > 1 or (strips is None and mode not in _BY_VIPS):
+        select_frame(image, path)
+        size, mode, page = image.size, image.mode, image.tell() if image.format == "TIFF" else 0
+        strips = _strips(image)
+    if size[0] * size[1] <= WHOLE or (strips is None and mode not in _BY_VIPS):
         yield Field.of(read_rgb(path, reading)[0])
     elif strips is not None:
         if refuses_8_bit(reading):
             raise refuse_8_bit(reading.range or FULL, path)
-        yield _from_file(path, strips)
+        yield _from_file(path, size, strips)
     else:
-        yield from _by_vips(path, reading)
+        yield from _by_vips(path, page, reading)
 
 
 def _must_be_decoded(path: Path) -> bool:
@@ -113,7 +114,7 @@ def _must_be_decoded(path: Path) -> bool:
     if not is_special(path):
         return False
     layers = layers_of(path)
-    return layers.pages > 1 or not layers.is_image
+    return not layers.is_image or (layers.pages > 1 and full_resolution(path) is None)
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,8 @@ def _strips(image: Image.Image) -> list[_Strip] | None:
     return None if turned else strips or None
 
 
-def _from_file(path: Path, strips: list[_Strip]) -> Field:
-    with opened(path) as image:
-        width, height = image.size
+def _from_file(path: Path, shape: tuple[int, int], strips: list[_Strip]) -> Field:
+    width, height = shape
     size = path.stat().st_size
     if any(strip.offset + strip.stride * strip.rows > size for strip in strips):
         raise CytopipeError("the image cannot be decoded (the file is truncated)", where=path)
@@ -176,11 +176,12 @@ def _on_white(pixels: np.ndarray, blend: bool) -> np.ndarray:
     return np.asarray(Image.alpha_composite(white, image))[..., :3]
 
 
-def _by_vips(path: Path, reading: Reading) -> Iterator[Field]:
+def _by_vips(path: Path, page: int, reading: Reading) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
     try:
-        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
+        which = {"page": page} if page else {}  # readers of other formats than TIFF do not all know pages
+        image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated", **which).autorot()
         with_alpha = image.bands in (2, 4)
         blend = with_alpha and reading.alpha == "blend" and image[image.bands - 1].max() > 0
         if image.format != "uchar":

@@ -7,17 +7,23 @@ A dataset's `source` in params.yaml names a kind and a path. To add a kind, writ
 from __future__ import annotations
 
 import csv
+import logging
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from cytopipe.core.io.folders import Progress, list_files
 from cytopipe.core.io.hashing import sha256_file
-from cytopipe.core.params import PhantomSource
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import LOUD
+from cytopipe.core.params import ArchiveSource, PhantomSource
 from cytopipe.errors import CytopipeError
 from cytopipe.sources.archive import fetch_archive
 from cytopipe.sources.git import fetch_git
 from cytopipe.sources.phantom import draw_phantoms
 from cytopipe.sources.url import fetch_url
+
+logger = logging.getLogger("cytopipe")
 
 
 class Source(Protocol):
@@ -35,7 +41,7 @@ class Source(Protocol):
 class Fetcher(Protocol):
     """Fills the empty folder `target` from the archive, folder or recipe at `path`."""
 
-    def __call__(self, path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None) -> None:
+    def __call__(self, path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None) -> LeftOut:
         """Fill the folder; see `fetch`."""
 
 
@@ -48,7 +54,7 @@ FETCHERS: dict[str, Fetcher] = {
 
 def fetch(
     source: Source, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None, workers: int = 1
-) -> None:
+) -> LeftOut:
     """Fill `target` with the publisher's files, in the publisher's layout.
 
     Args:
@@ -59,16 +65,28 @@ def fetch(
         progress: called with the bytes done and, where known, the bytes in all.
         workers: number of processes that draw phantoms.
 
+    Returns:
+        The files of the source that are not in `target`, by the reason why: litter of operating systems and programs.
+
     Raises:
         CytopipeError: when the source is missing, damaged, unreachable, not what its recipe promises, empty,
             or needs a download by hand.
     """
     if isinstance(source, PhantomSource):
         draw_phantoms(source, target, dataset=dataset, progress=progress, workers=workers)
+        left_out = LeftOut()
     else:
-        FETCHERS[source.kind](source.path, target, dataset=dataset, cache=cache, progress=progress)
+        fetcher = FETCHERS[source.kind]
+        if isinstance(source, ArchiveSource):
+            fetcher = partial(fetch_archive, names=source.names)
+        left_out = fetcher(source.path, target, dataset=dataset, cache=cache, progress=progress)
     if not list_files(target):
-        raise CytopipeError("the source holds no files", where=f"datasets.{dataset}.source.path: {source.path}")
+        but = f" but these, which are left out: {left_out}" if left_out else ""
+        raise CytopipeError(f"the source holds no files{but}", where=f"datasets.{dataset}.source.path: {source.path}")
+    if left_out:
+        level = logging.WARNING if left_out.holds(LOUD) else logging.INFO
+        logger.log(level, "%s: left out of the source: %s", dataset, left_out)
+    return left_out
 
 
 def write_raw_manifest(path: Path, files: Path) -> int:

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from cytopipe.core.io.folders import Progress, copy_tree
+from cytopipe.core.io.left_out import LeftOut
 from cytopipe.errors import CytopipeError
 from cytopipe.sources.recipe import GitRecipe, automatic_recipe, use_archive
 
@@ -25,8 +26,11 @@ SETTINGS = {
 }
 
 
-def fetch_git(path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> None:
+def fetch_git(path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> LeftOut:
     """Fetch the paths of the recipe `path` at its commit into `target`; no `.git` comes along.
+
+    Returns:
+        The files that were left out.
 
     Raises:
         CytopipeError: when the recipe is faulty or manual, git is missing, the repository cannot be reached,
@@ -37,7 +41,8 @@ def fetch_git(path: Path, target: Path, *, dataset: str, cache: Path, progress: 
     try:
         clone.fetch()
         clone.check_out()
-        copy_tree(clone.folder, target, confined=True, consume=True, progress=progress)
+        shutil.rmtree(clone.folder / ".git")  # the clone's own, no file of the publisher
+        return copy_tree(clone.folder, target, confined=True, consume=True, progress=progress)[1]
     finally:
         clone.remove()
 

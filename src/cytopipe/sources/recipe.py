@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, fie
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params import Section
+from cytopipe.core.params.encodings import Encoding
 from cytopipe.errors import CytopipeError
 
 
@@ -36,6 +37,7 @@ class UrlRecipe(_Recipe):
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     filename: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")] | None = None
+    names: Encoding | None = Field(None, description="encoding of the file names in a zip that does not say it")
 
     @model_validator(mode="after")
     def _automatic_ones_are_complete(self) -> UrlRecipe:

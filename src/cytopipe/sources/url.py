@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from cytopipe import __version__
-from cytopipe.core.io.archives import archive_format
+from cytopipe.core.io.archive_formats import archive_format
 from cytopipe.core.io.folders import Progress, copy_file
+from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.locks import StageLock
 from cytopipe.errors import CytopipeError
 from cytopipe.sources.archive import fetch_archive
@@ -30,8 +31,11 @@ PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 NETWORK_FAULTS = (URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
-def fetch_url(path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> None:
+def fetch_url(path: Path, target: Path, *, dataset: str, cache: Path, progress: Progress | None = None) -> LeftOut:
     """Download the file of the recipe `path` and unpack it, or copy it if it is no archive, into `target`.
+
+    Returns:
+        The files that were left out.
 
     Raises:
         CytopipeError: when the recipe is faulty or manual, the server cannot be reached or refuses, the file
@@ -47,8 +51,8 @@ def fetch_url(path: Path, target: Path, *, dataset: str, cache: Path, progress: 
         raise CytopipeError(fault.what, where=path, hint=by_hand) from None
     if archive_format(file) is None:
         copy_file(file, target / name)
-    else:
-        fetch_archive(file, target, dataset=dataset, cache=cache, progress=progress)
+        return LeftOut()
+    return fetch_archive(file, target, dataset=dataset, cache=cache, progress=progress, names=recipe.names)
 
 
 def download(url: str, sha256: str, name: str, cache: Path, progress: Progress | None = None) -> Path:

@@ -84,7 +84,7 @@ def test_a_shrunk_field_has_the_means_of_its_squares() -> None:
     assert Field.of(image[:7, :50]).shrunk(20).shape == (1, 2, 3)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "animation"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "stack"])
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
 def test_damaged_files_have_the_errors_of_read_rgb(kind: str, suffix: str, tmp_path: Path, all_are_big: None) -> None:
     path = tmp_path / f"field{suffix}"
@@ -93,9 +93,9 @@ def test_damaged_files_have_the_errors_of_read_rgb(kind: str, suffix: str, tmp_p
     elif kind == "truncated":
         Image.fromarray(RGB).save(path)
         path.write_bytes(path.read_bytes()[:-3000])
-    elif kind == "animation":
-        if suffix == ".bmp":
-            pytest.skip("a BMP holds one image")
+    elif kind == "stack":
+        if suffix != ".tif":
+            pytest.skip("only a TIFF holds pages")
         Image.fromarray(RGB).save(path, save_all=True, append_images=[Image.fromarray(RGB[::-1])])
     with pytest.raises(CytopipeError) as told, open_field(path) as field:
         field.read(0, 0, field.height, field.width)
@@ -105,6 +105,21 @@ def test_damaged_files_have_the_errors_of_read_rgb(kind: str, suffix: str, tmp_p
         assert "the image cannot be decoded" in str(told.value)
     else:
         assert str(told.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("first", ["full", "reduced"])
+def test_the_full_resolution_of_a_pyramid_is_read(
+    compression: str | None, first: str, tmp_path: Path, all_are_big: None
+) -> None:
+    full = Image.fromarray(RGB)
+    pages = [full, full.resize((full.width // 2, full.height // 2)), full.resize((full.width // 4, full.height // 4))]
+    if first == "reduced":
+        pages.reverse()
+    pages[0].save(tmp_path / "field.tif", save_all=True, append_images=pages[1:], compression=compression)
+    with open_field(tmp_path / "field.tif") as field:
+        assert (field.height, field.width) == RGB.shape[:2]
+        assert np.array_equal(field.read(3, 5, 20, 30), RGB[3:23, 5:35])
 
 
 PEAK = """

@@ -25,7 +25,7 @@ def test_an_archive_is_unpacked_and_junk_is_logged(
     with caplog.at_level(logging.INFO, logger="cytopipe"):
         fetch_path(tmp_path / "a.zip", target)
     assert list_files(target) == ["cells/1.png"]
-    assert "skipped 1 junk files" in caplog.text
+    assert "cells: left out of the source: 1 x litter of macOS (first: cells/.DS_Store)" in caplog.text
 
 
 def test_a_folder_is_copied(tmp_path: Path, target: Path) -> None:

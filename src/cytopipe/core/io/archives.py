@@ -1,4 +1,4 @@
-"""Unpacking untrusted archives: zip, tar (also .gz, .bz2, .xz) and 7z, recognised by their content.
+"""Unpacking untrusted archives: zip, tar (also .gz, .bz2, .xz, .zst) and 7z, recognised by their content.
 
 All members pass through one `Unpacker`. Links are never made: a link to a file of the archive becomes a
 copy of it. That is stricter than tarfile's filter="data", which makes links, and which hostile tars left
@@ -12,38 +12,20 @@ import posixpath
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from cytopipe.core.io.folders import Progress, is_junk
+from cytopipe.core.io.archive_formats import UNPACK, a_part, archive_format, is_part, not_read, open_zstd
+from cytopipe.core.io.folders import Progress
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import is_junk
 from cytopipe.core.io.unpacker import BLOCK, MAX_BYTES, MAX_FILES, Unpacker
+from cytopipe.core.io.zip_members import METHODS, READ, UnknownEncodingError, member_name, open_member
 from cytopipe.errors import CytopipeError
 
 TAR_BLOCK = 512
 UNLOCK = "unpack it with its password and name the folder instead"
-MAGIC = {
-    "zip": (b"PK\x03\x04", b"PK\x05\x06"),
-    "7z": (b"7z\xbc\xaf\x27\x1c",),
-    "rar": (b"Rar!\x1a\x07",),
-}
-
-
-def archive_format(path: Path) -> str | None:
-    """Return "zip", "7z", "rar" or "tar" by a file's content; None when it is no archive.
-
-    A file that is compressed but holds no tar, such as `labels.csv.gz`, is no archive.
-    """
-    with Path(path).open("rb") as file:
-        head = file.read(8)
-    for name, magics in MAGIC.items():
-        if head.startswith(magics):
-            return name
-    try:
-        return "tar" if tarfile.is_tarfile(path) else None
-    except (EOFError, OSError, zlib.error):
-        return None  # compressed, and broken before the first tar header ends
 
 
 def extract_archive(
@@ -52,27 +34,30 @@ def extract_archive(
     *,
     max_bytes: int = MAX_BYTES,
     max_files: int = MAX_FILES,
+    names: str | None = None,
     progress: Progress | None = None,
-) -> int:
+) -> LeftOut:
     """Unpack `archive` into `target`, an existing folder that the caller removes when this raises.
 
     Files get mode 0644 and folders 0755, or less where the umask says so. Empty folders are not made.
-    `__MACOSX/`, `.DS_Store`, `Thumbs.db`, `.git/` and `._*` are skipped.
+    Litter (`__MACOSX/`, `.DS_Store`, `Thumbs.db`, ...) is left out.
 
     Args:
-        archive: zip, tar (plain, gzip, bzip2, xz) or 7z; its name does not matter.
+        archive: zip, tar (plain, gzip, bzip2, xz, Zstandard) or 7z; its name does not matter.
         target: the folder.
         max_bytes: largest size of all files together, as declared and as written.
         max_files: largest number of members.
+        names: encoding of the members' names in a zip that does not say it, or in a tar that is not in UTF-8.
         progress: called with the bytes written and, where the archive declares it, the total.
 
     Returns:
-        The number of skipped members.
+        The files that were left out.
 
     Raises:
         CytopipeError: when the archive is missing, truncated, corrupt, encrypted or of no known format; when
             it is larger than the limits or grows more than 500-fold to over 1 GiB; when a member would be
-            written outside of `target` or is a device, a pipe, or a link to no file of the archive.
+            written outside of `target` or is a device, a pipe, or a link to no file of the archive; when the encoding
+            of a name is not known.
         OSError: when the disk is full or `target` cannot be written.
     """
     archive, target = Path(archive), Path(target)
@@ -80,14 +65,10 @@ def extract_archive(
         raise CytopipeError("no such file", where=archive)
     unpack = READERS.get(archive_format(archive) or "")
     if unpack is None:
-        raise CytopipeError(
-            "this is not a complete zip, tar or 7z archive",
-            where=archive,
-            hint="download it again, or unpack it with its own program and name the folder instead",
-        )
+        raise not_read(archive)
     unpacker = Unpacker(archive, target, max_bytes, max_files, progress)
     try:
-        unpack(archive, unpacker)
+        unpack(archive, unpacker, names)
         unpacker.copy_links()
     except CytopipeError:
         raise
@@ -96,60 +77,95 @@ def extract_archive(
         clash = isinstance(fault, FileExistsError | IsADirectoryError | NotADirectoryError)
         if isinstance(fault, OSError) and fault.errno is not None and not clash:
             raise  # the disk's fault, not the archive's
+        if is_part(archive):
+            raise a_part(archive) from fault
         raise CytopipeError(
             f"the archive is truncated, corrupt or of an unknown kind ({type(fault).__name__}: {fault})",
             where=archive,
             hint="download it again and compare its checksum with the publisher's",
         ) from fault
-    return unpacker.skipped
+    return unpacker.left_out
 
 
-def _unpack_zip(archive: Path, unpacker: Unpacker) -> None:
+def _unpack_zip(archive: Path, unpacker: Unpacker, names: str | None) -> None:
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         unpacker.declare(sum(member.file_size for member in members))
+        seen: set[PurePosixPath] = set()
         for member in members:
-            path = unpacker.admit(member.filename)
-            if path is None or member.filename.endswith(("/", "\\")):
+            name = _zip_name(member, names, unpacker)
+            is_folder = name.endswith(("/", "\\"))
+            path = unpacker.admit(name, is_folder)
+            if path is None or is_folder:
                 continue
+            if path in seen:
+                raise unpacker.refuse(f"two members have the name {name!r}")
+            seen.add(path)
             if member.flag_bits & 1:
-                raise unpacker.refuse(f"the member {member.filename!r} is encrypted", UNLOCK)
+                raise unpacker.refuse(f"the member {name!r} is encrypted", UNLOCK)
+            if member.compress_type not in READ:
+                method = METHODS.get(member.compress_type, f"method {member.compress_type}")
+                raise unpacker.refuse(f"the member {name!r} is compressed with {method}, which is not read", UNPACK)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind == stat.S_IFLNK:
-                unpacker.link(path, posixpath.join(path.parent, opened.open(member).read(4096).decode()))
+                unpacker.link(path, posixpath.join(path.parent, open_member(opened, member).read(4096).decode()))
             elif kind in (0, stat.S_IFREG):
-                with opened.open(member) as source:
+                with open_member(opened, member) as source:
                     unpacker.copy(path, source)
             else:
-                raise unpacker.refuse(f"the member {member.filename!r} is a special file")
+                raise unpacker.refuse(f"the member {name!r} is a special file")
 
 
-def _unpack_tar(archive: Path, unpacker: Unpacker) -> None:
-    with tarfile.open(archive) as opened:
-        for member in opened:
-            path = unpacker.admit(member.name)
-            if path is None or member.isdir():
-                continue
-            if member.issym():
-                unpacker.link(path, posixpath.join(path.parent, member.linkname))
-            elif member.islnk():
-                unpacker.link(path, member.linkname)
-            elif source := opened.extractfile(member) if member.isreg() else None:
-                with source:
-                    unpacker.copy(path, source)
-            else:
-                raise unpacker.refuse(f"the member {member.name!r} is a special file")
-        stream = opened.fileobj
-        assert stream is not None
-        # tarfile takes a broken header for the end. The real end is a block of zeros.
-        stream.seek(opened.offset)
-        if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
-            raise EOFError("the tar ends without its end mark")
-        while stream.read(BLOCK):  # gzip, bzip2 and xz compare their checksums at the very end
-            pass
+def _zip_name(member: zipfile.ZipInfo, names: str | None, unpacker: Unpacker) -> str:
+    try:
+        return member_name(member, names)
+    except UnknownEncodingError as unknown:
+        if is_junk(member.filename.replace("\\", "/")):
+            return member.filename
+        readings = ", ".join(f"'{text}' in {encoding}" for encoding, text in unknown.readings.items())
+        is_not = f"is not in {names}" if names else "is in an encoding that the zip does not say"
+        raise unpacker.refuse(
+            f"the name of a member {is_not}; it reads {readings or repr(unknown.name)}",
+            "name the right one in the source, such as source: {kind: archive, path: ..., names: gbk}",
+        ) from None
 
 
-def _unpack_7z(archive: Path, unpacker: Unpacker) -> None:
+def _unpack_tar(archive: Path, unpacker: Unpacker, names: str | None) -> None:
+    # Read as UTF-8 where no encoding is named; the Unpacker refuses what is not.
+    with tarfile.open(archive, encoding=names or "utf-8") as opened:
+        _unpack_members(opened, unpacker)
+
+
+def _unpack_tar_zst(archive: Path, unpacker: Unpacker, names: str | None) -> None:
+    with open_zstd(archive) as stream, tarfile.open(fileobj=stream, encoding=names or "utf-8") as opened:
+        _unpack_members(opened, unpacker)
+
+
+def _unpack_members(opened: tarfile.TarFile, unpacker: Unpacker) -> None:
+    for member in opened:
+        path = unpacker.admit(member.name, member.isdir())
+        if path is None or member.isdir():
+            continue
+        if member.issym():
+            unpacker.link(path, posixpath.join(path.parent, member.linkname))
+        elif member.islnk():
+            unpacker.link(path, member.linkname)
+        elif source := opened.extractfile(member) if member.isreg() else None:
+            with source:
+                unpacker.copy(path, source)
+        else:
+            raise unpacker.refuse(f"the member {member.name!r} is a special file")
+    stream = opened.fileobj
+    assert stream is not None
+    # tarfile takes a broken header for the end. The real end is a block of zeros.
+    stream.seek(opened.offset)
+    if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
+        raise EOFError("the tar ends without its end mark")
+    while stream.read(BLOCK):  # gzip, bzip2 and xz compare their checksums at the very end
+        pass
+
+
+def _unpack_7z(archive: Path, unpacker: Unpacker, names: str | None) -> None:
     import py7zr  # here, because it takes a while and few datasets need it
 
     try:
@@ -175,7 +191,7 @@ class _SevenZipWriters:
         self._file: BinaryIO | None = None
         unpacker.declare(sum(member.uncompressed for member in members))
         for member in members:
-            path = unpacker.admit(member.filename)
+            path = unpacker.admit(member.filename, member.is_directory)
             if path is None or member.is_directory:
                 continue
             if member.is_symlink and not member.is_junction:
@@ -232,8 +248,9 @@ class _SevenZipWriters:
         return 0
 
 
-READERS: dict[str, Callable[[Path, Unpacker], None]] = {
+READERS: dict[str, Callable[[Path, Unpacker, str | None], None]] = {
     "zip": _unpack_zip,
     "tar": _unpack_tar,
+    "tar.zst": _unpack_tar_zst,
     "7z": _unpack_7z,
 }

@@ -1,4 +1,4 @@
-"""Folders: which files they hold, which of these are junk, and copying them."""
+"""Folders: which files they hold, and copying them without litter."""
 
 from __future__ import annotations
 
@@ -6,41 +6,76 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import find_litter, litter_reason
 from cytopipe.errors import CytopipeError
 
 # Called with the bytes done so far and the total (None: not known).
 Progress = Callable[[int, int | None], None]
 
 _BLOCK = 1 << 30  # bytes that are copied at a time
-JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", ".git"})
-
-
-def is_junk(path: str | PurePosixPath) -> bool:
-    """Whether a relative path is what an operating system or git left, not the publisher's data."""
-    parts = PurePosixPath(path).parts
-    return not JUNK.isdisjoint(parts) or any(part.startswith("._") for part in parts)
 
 
 def list_files(folder: Path) -> list[str]:
     """Relative POSIX paths of all files below `folder`, sorted; links to files and folders are followed.
 
+    What litter holds (`.Trashes` on a memory card, `lost+found`) may be closed to the user: that is passed over.
+
     Raises:
-        CytopipeError: for a link that leads nowhere or back to a folder above it, and for special files.
+        CytopipeError: for a folder that cannot be read, a link that leads nowhere or back to a folder above it, for
+            special files, and for names that are no UTF-8.
     """
     folder, names = Path(folder), []
-    for root, folders, files in os.walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        if litter_reason(os.path.relpath(error.filename, folder)) is None or Path(error.filename) == folder:
+            refuse_folder(error)
+
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         here = Path(root)
+        is_litter = litter_reason(here.relative_to(folder).as_posix()) is not None
         for name in folders:
             if (here / name).is_symlink() and here.resolve().is_relative_to((here / name).resolve()):
                 raise CytopipeError("this link leads to a folder above it", where=here / name)
+        for name in (*folders, *files):
+            check_name(name, root)
         for name in files:
-            if not (here / name).is_file():
+            if (here / name).is_file():
+                names.append((here / name).relative_to(folder).as_posix())
+            elif not is_litter and litter_reason(name) is None:
                 kind = "a link that leads nowhere" if (here / name).is_symlink() else "not a regular file"
                 raise CytopipeError(f"this is {kind}", where=here / name, hint="remove or replace it")
-            names.append((here / name).relative_to(folder).as_posix())
     return sorted(names)
+
+
+def refuse_folder(error: OSError) -> None:
+    """For `os.walk`, which passes over what it may not read without a word.
+
+    Raises:
+        CytopipeError: always.
+    """
+    raise CytopipeError(
+        f"the folder cannot be read ({error.strerror})", where=error.filename, hint="correct its permissions"
+    )
+
+
+def check_name(name: str, folder: str) -> None:
+    """Refuse a name whose bytes are no UTF-8, as old programs leave it: no table could hold it.
+
+    Raises:
+        CytopipeError: for such a name.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("ascii", "backslashreplace")
+        raise CytopipeError(
+            f"the name '{shown}' is not in UTF-8",
+            where=os.fsencode(folder).decode(errors="backslashreplace"),
+            hint="rename it (convmv does so for whole folders)",
+        ) from None
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -60,8 +95,8 @@ def copy_file(source: Path, target: Path) -> None:
 
 def copy_tree(
     folder: Path, target: Path, *, confined: bool = False, consume: bool = False, progress: Progress | None = None
-) -> tuple[int, int]:
-    """Copy the files of `folder` into the existing folder `target`; links become copies, junk stays behind.
+) -> tuple[int, LeftOut]:
+    """Copy the files of `folder` into the existing folder `target`; links become copies, litter stays behind.
 
     Args:
         folder: what to copy; `target` must not lie in it.
@@ -71,7 +106,7 @@ def copy_tree(
         progress: called after every file.
 
     Returns:
-        The numbers of copied and of skipped files.
+        The number of copied files, and those that were left out.
 
     Raises:
         CytopipeError: as `list_files`; when `target` lies in `folder`; for a link out of a confined folder.
@@ -80,7 +115,8 @@ def copy_tree(
     if target.resolve().is_relative_to(home):
         raise CytopipeError(f"this folder cannot be copied into itself ({target})", where=folder)
     names = list_files(folder)
-    wanted = [name for name in names if not is_junk(name)]
+    litter = find_litter(names)
+    wanted = [name for name in names if name not in litter]
     total, done = sum((folder / name).stat().st_size for name in wanted), 0
     own = {name: (folder / name).resolve() == home / name for name in wanted}  # not through a link
     for name in sorted(wanted, key=lambda name: consume and own[name]):  # what links lead to is moved last
@@ -95,4 +131,4 @@ def copy_tree(
         done += copy.stat().st_size
         if progress is not None:
             progress(done, total)
-    return len(wanted), len(names) - len(wanted)
+    return len(wanted), LeftOut.of(litter)

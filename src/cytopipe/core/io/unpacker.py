@@ -8,7 +8,9 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
-from cytopipe.core.io.folders import Progress, is_junk
+from cytopipe.core.io.folders import Progress
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import litter_reason
 from cytopipe.errors import CytopipeError
 
 GIB = 1 << 30
@@ -18,6 +20,7 @@ MAX_FILES = 2_000_000
 MAX_RATIO = 500
 RATIO_FROM_BYTES = GIB
 BLOCK = 1 << 20
+LONGEST_NAME = 255  # bytes, of all common file systems
 
 
 class Unpacker:
@@ -28,7 +31,8 @@ class Unpacker:
         self.max_bytes, self.max_files = max_bytes, max_files
         self.packed_bytes = archive.stat().st_size
         self.declared: int | None = None
-        self.bytes = self.members = self.skipped = 0
+        self.bytes = self.members = 0
+        self.left_out = LeftOut()
         self._links: dict[PurePosixPath, PurePosixPath] = {}
 
     def refuse(self, what: str, hint: str = "use an archive of a source that you trust") -> CytopipeError:
@@ -40,18 +44,35 @@ class Unpacker:
         self.declared = size
         self._check_size(size)
 
-    def admit(self, name: str) -> PurePosixPath | None:
-        """Check one member's name and count it; None stands for junk."""
+    def admit(self, name: str, is_folder: bool = False) -> PurePosixPath | None:
+        """Check one member's name and count it; None stands for litter, of which files are counted by their reason."""
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
             raise self.refuse(f"the member {name!r} would be written outside of the target folder")
         self.members += 1
         if self.members > self.max_files:
             raise self.refuse(f"the archive has more than {self.max_files:,} members")
-        if is_junk(path):
-            self.skipped += 1
+        if reason := litter_reason(path):
+            if not is_folder:
+                self.left_out.add(reason, str(path))
             return None
+        if not is_folder:
+            self._check_name(path)
         return path
+
+    def _check_name(self, path: PurePosixPath) -> None:
+        try:
+            longest = max((len(part.encode()) for part in path.parts), default=0)
+        except UnicodeEncodeError:
+            raise self.refuse(
+                f"the member {str(path)!r} has a name in another encoding than UTF-8",
+                "name the encoding in the source's key `names`, such as names: gbk, cp932 or cp1252",
+            ) from None
+        if longest > LONGEST_NAME:
+            raise self.refuse(
+                f"the member '{str(path)[:60]}...' has a name of more than {LONGEST_NAME} bytes",
+                "unpack it with its own program, shorten the name, and name the folder instead",
+            )
 
     def create(self, path: PurePosixPath) -> BinaryIO:
         """Open an admitted member for writing."""

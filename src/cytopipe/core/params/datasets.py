@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params.encodings import Encoding
 from cytopipe.core.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
@@ -34,6 +35,9 @@ class ArchiveSource(Section):
 
     kind: Literal["archive"]
     path: Path
+    names: Encoding | None = Field(
+        None, description="encoding of the file names in a zip that does not say it: gbk, cp932, cp437, cp850, ..."
+    )
 
 
 class RecipeSource(Section):

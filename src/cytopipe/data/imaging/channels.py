@@ -99,7 +99,8 @@ def _said(description: str, pages: int) -> str:
 
 def refuse_layers(layers: Layers, path: Path) -> CytopipeError:
     """The error for a file of several pages or channels of which none is picked."""
-    what = f"the file holds {layers}, not one grey or colour image"
+    which = "that are no versions of one picture" if layers.pages > 1 else "not one grey or colour image"
+    what = f"the file holds {layers}{' ' if layers.pages > 1 else ', '}{which}"
     return CytopipeError(what, where=path, hint=_choices(layers))
 
 

@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from cytopipe.core.params import FULL, Reading
 from cytopipe.data.imaging.colours import deep_rgb, eight_bit_rgb
 from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit
+from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.native import PREPARED, read_native
 from cytopipe.data.imaging.opening import opened, refuse_bombs
 from cytopipe.errors import CytopipeError
@@ -20,7 +21,6 @@ from cytopipe.errors import CytopipeError
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
 
 AS_FULL = Reading(range=FULL)
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ def read_image(path: Path, reading: Reading = AS_FULL) -> Decoded:
         rgb, conversion = deep_rgb(native.values, low_high, reading.alpha, path)
         rgb = 255 - rgb if native.white_is_zero else rgb
     notes = (
+        native.selected,
         f"{native.kind} to 8-bit" if native.kind != "8-bit" else None,
         conversion,
         *native.notes,
@@ -87,6 +88,7 @@ def read_values(path: Path) -> np.ndarray:
         CytopipeError: for a missing, empty, truncated or unknown file, or one of more than MOST_PIXELS.
     """
     with opened(path) as image:
+        select_frame(image, path)
         refuse_bombs(image, path)
         keeps = image.mode in ("P", "L", "I") or image.mode.startswith("I;16")
         values = np.asarray(image if keeps else image.convert("L"))

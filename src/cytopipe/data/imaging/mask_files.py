@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM
 from cytopipe.data.imaging.opening import opened, refuse_bombs
 from cytopipe.errors import CytopipeError, OptionError
@@ -52,11 +53,13 @@ def read_meaning(path: Path, meaning: MaskMeaning) -> np.ndarray:
     if not path.exists():
         raise CytopipeError("no such mask", where=path, hint="restore it, or run download again")
     with opened(path, hint="replace the mask") as image:
-        refuse_bombs(image, path)
-        if getattr(image, "n_frames", 1) > 1:
+        if image.format == "TIFF":
+            select_frame(image, path)
+        elif getattr(image, "n_frames", 1) > 1:
             raise CytopipeError(
                 f"the mask holds {getattr(image, 'n_frames', 0)} pages, not one", where=path, hint="save one page"
             )
+        refuse_bombs(image, path)
         lossy = image.format == "JPEG" or (image.format == "WEBP" and image.mode == "RGB")
         upright = ImageOps.exif_transpose(image)
         upright.load()

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.channels import Layers, is_tiff, layers_of, of_channels, picked_values
 from cytopipe.data.imaging.depth import Kind, deep_values, kind_of, kind_of_values
+from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.opening import MOST_PIXELS, opened, refuse_bombs
 from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
@@ -33,6 +34,7 @@ class Native:
         prepared: whether its range, channels or page were chosen already.
         pixel_size_um: side of a pixel in micrometres, if the file says it.
         notes: what else became of it.
+        selected: which of several pictures of the file it is, in words.
     """
 
     kind: Kind
@@ -43,6 +45,7 @@ class Native:
     prepared: bool = False
     pixel_size_um: float | None = None
     notes: tuple[str, ...] = ()
+    selected: str | None = None
 
 
 def read_native(path: Path, reading: Reading) -> Native:
@@ -53,25 +56,35 @@ def read_native(path: Path, reading: Reading) -> Native:
     """
     if is_special(path):
         try:
-            return _of_layers(path, layers_of(path), reading)
+            layers = layers_of(path)
+            if layers.pages > 1 and layers.is_image and reading.page is None and reading.channels is None:
+                reading = reading.model_copy(update={"page": full_resolution(path)})
+            return _of_layers(path, layers, reading)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what damaged headers end in
             raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint="replace the file") from None
     with opened(path) as image:
         refuse_bombs(image, path)
         prepared = image.format == "PNG" and PREPARED in image.info
         frames = getattr(image, "n_frames", 1)
-        if frames > 1 and (reading.page is None or reading.page >= frames):
+        if reading.page is not None and reading.page >= frames and not prepared:
             raise CytopipeError(
-                f"the file holds {frames} frames, not one image", where=path, hint="options.page: 0 takes the first"
+                f"there is no page {reading.page}: the file holds {frames}, counted from 0",
+                where=path,
+                hint="correct options.page",
             )
-        if frames > 1:
-            image.seek(reading.page or 0)
+        if reading.page is None or prepared:
+            selected = select_frame(image, path)
+            refuse_bombs(image, path)
+        else:
+            selected = f"page {reading.page} taken" if frames > 1 else None
+            image.seek(reading.page)
         kind = kind_of(image, path)  # first, because the header is gone once the EXIF of a PNG was read
         tile = str(getattr(image, "tile", ""))
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         turned = orientation in range(2, 9)
         tags = getattr(image, "tag_v2", {})
-        found = Native(kind, turned=turned, prepared=prepared, pixel_size_um=pixel_size_um(tags, path))
+        found = Native(kind, turned=turned, prepared=prepared, selected=selected)
+        found.pixel_size_um = pixel_size_um(tags, path)
         if found.kind == "8-bit":
             found.image = ImageOps.exif_transpose(image)
             found.image.load()
@@ -90,6 +103,8 @@ def kind_in_header(path: Path, reading: Reading) -> Kind:
     if is_special(path):
         return read_native(path, reading).kind
     with opened(path) as image:
+        if reading.page is None:
+            select_frame(image, path)
         return kind_of(image, path)
 
 
@@ -112,14 +127,33 @@ def is_special(path: Path) -> bool:
         return False
     try:
         with opened(path) as image:
-            tags = getattr(image, "tag_v2", {})
+            many = "images=" in str(getattr(image, "tag_v2", {}).get(270, "")) or not _one_picture(image, path)
+            tags = getattr(image, "tag_v2", {})  # of the page in full resolution
             samples, bits = _one(tags.get(_SAMPLES, 1)), _one(tags.get(_BITS, 1))
-            many = getattr(image, "n_frames", 1) > 1 or "images=" in str(tags.get(270, ""))
             odd = samples == 2 or samples > 4 or (samples == 4 and _one(tags.get(_PHOTOMETRIC, 1)) < 2)
             signed = bits == 8 and _one(tags.get(_SAMPLE_FORMAT, 1)) == 2
             return many or odd or signed or (bits > 8 and samples > 1)
     except CytopipeError as error:
         return "not an image" in error.what
+
+
+def _one_picture(image: Image.Image, path: Path) -> bool:
+    """Whether the pages of an opened TIFF are versions of one picture; it moves to the full one."""
+    try:
+        select_frame(image, path)
+    except CytopipeError:
+        return False
+    return True
+
+
+def full_resolution(path: Path) -> int | None:
+    """The page of a TIFF of which all others are smaller versions; None if there is none."""
+    try:
+        with opened(path) as image:
+            stacked = "images=" in str(getattr(image, "tag_v2", {}).get(270, ""))  # ImageJ, which may list one page
+            return image.tell() if not stacked and _one_picture(image, path) else None
+    except CytopipeError:
+        return None
 
 
 def _of_layers(path: Path, layers: Layers, reading: Reading) -> Native:

@@ -13,14 +13,12 @@ from stat import S_ISREG
 
 from PIL import Image, UnidentifiedImageError
 
+from cytopipe.data.imaging.formats import FORMATS, LFS_HINT, is_lfs_pointer
 from cytopipe.errors import CytopipeError
 
 # Limit for an image that is decoded whole, checked on its header first. Cameras give 5 to 50 megapixels, a cell has a
 # hundredth of one; decoding an image at the limit takes 0.3 to 1.6 GB.
 MOST_PIXELS = 100_000_000
-Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would keep whole slides, which are read by regions, from being opened
-# PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
-FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 
 _REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
 
@@ -46,6 +44,8 @@ def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
     except PermissionError:
         raise CytopipeError("there is no permission to read it", where=path) from None
     except UnidentifiedImageError:
+        if is_lfs_pointer(path):
+            raise CytopipeError("this is a pointer of Git LFS, not the image", where=path, hint=LFS_HINT) from None
         raise CytopipeError("the file is not an image", where=path, hint=hint) from None
     except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
         raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None

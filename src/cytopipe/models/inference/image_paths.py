@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cytopipe.adapters.base import read_csv
-from cytopipe.core.io.folders import is_junk
-from cytopipe.data.imaging.decode import SUFFIXES
+from cytopipe.core.io.folders import refuse_folder
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import is_junk, without_litter
+from cytopipe.data.imaging.formats import SUFFIXES, is_image_name
+from cytopipe.data.imaging.unread import may_be_missed, why_unread
 from cytopipe.errors import CytopipeError
 
+logger = logging.getLogger("cytopipe")
 COLUMNS = ("image", "path")  # column of the paths in a table; the first that exists
 _FORMULA = tuple("=+-@\t\r")  # characters at which a spreadsheet begins a formula
 
@@ -59,15 +64,17 @@ def _of(name: str, column: str | None) -> Iterator[str]:
 def _in_folder(folder: Path) -> Iterator[str]:
     """Images below a folder, sorted by path; links are followed unless they form a cycle."""
     names = []
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse_folder):
         here = Path(root)
-        folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
-        names += [(here / name).relative_to(folder).as_posix() for name in files if name.lower().endswith(SUFFIXES)]
-    yield from (str(folder / name) for name in sorted(names) if not is_junk(name))
-
-
-def _refuse(error: OSError) -> None:
-    raise CytopipeError(f"the folder cannot be read ({error.strerror})", where=error.filename)
+        cycles = (name for name in folders if here.resolve().is_relative_to((here / name).resolve()))
+        folders[:] = sorted({name for name in folders if not is_junk(name)} - set(cycles))
+        names += [(here / name).relative_to(folder).as_posix() for name in files]
+    names = without_litter(sorted(names))
+    others = (name for name in names if not is_image_name(name) and (folder / name).is_file())
+    left_out = LeftOut.of({name: why_unread(folder / name) for name in others})
+    if may_be_missed(left_out):
+        logger.warning("%s: not read: %s", folder, left_out)
+    yield from (str(folder / name) for name in names if is_image_name(name))
 
 
 def _in_table(table: Path, column: str | None) -> Iterator[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import py7zr
 import pytest
 
-from cytopipe.core.io.archives import archive_format, extract_archive
+from cytopipe.core.io.archive_formats import archive_format
+from cytopipe.core.io.archives import extract_archive
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.io.hashing import hash_tree
 from cytopipe.errors import CytopipeError
@@ -68,7 +69,7 @@ def test_every_format_is_known_by_its_content_and_unpacked(kind: str, folder: Pa
     pack, name = PACKERS[kind]
     pack(folder, target.with_name("archive.dat"))
     assert archive_format(target.with_name("archive.dat")) == name
-    assert extract_archive(target.with_name("archive.dat"), target) == 0
+    assert extract_archive(target.with_name("archive.dat"), target).total == 0
     assert list_files(target) == FILES
     assert hash_tree(target) == hash_tree(folder)
     assert {path.stat().st_mode & 0o7133 for path in target.rglob("*") if path.is_file()} == {0}
@@ -79,9 +80,8 @@ def test_junk_is_skipped_and_counted(kind: str, folder: Path, target: Path) -> N
     (folder / "__MACOSX").mkdir()
     for name in ("__MACOSX/a.bmp", ".DS_Store", "Dataset 1/Thumbs.db", "Dataset 1/._001.bmp"):
         (folder / name).write_text("junk")
-    folders = 1  # __MACOSX itself is a member too
     PACKERS[kind][0](folder, target.with_name("archive"))
-    assert extract_archive(target.with_name("archive"), target) == 4 + folders
+    assert extract_archive(target.with_name("archive"), target).counts == {"litter of macOS": 3, "litter of Windows": 1}
     assert list_files(target) == FILES
 
 
@@ -124,7 +124,7 @@ def test_progress_ends_at_the_declared_size(folder: Path, target: Path) -> None:
     assert calls[-1] == (256 * 500 + 5, 256 * 500 + 5)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>Please log in</html>", b"Rar!\x1a\x07\x00" + bytes(99)])
+@pytest.mark.parametrize("content", [b"", b"<html>Please log in</html>"])
 def test_other_files_are_refused_with_a_hint(content: bytes, target: Path) -> None:
     target.with_name("a.zip").write_bytes(content)
     with pytest.raises(CytopipeError, match=r"a\.zip: this is not a complete zip, tar or 7z archive\n.*unpack it"):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.core.io.folders import copy_file, copy_tree, is_junk, list_files
+from cytopipe.core.io.folders import copy_file, copy_tree, list_files
+from cytopipe.core.io.left_out import LeftOut
+from cytopipe.core.io.litter import is_junk
 from cytopipe.errors import CytopipeError
 
 
@@ -21,7 +23,7 @@ def test_what_operating_systems_leave_is_junk(name: str) -> None:
     assert is_junk(name)
 
 
-@pytest.mark.parametrize("name", ["a.png", "x/.hidden", "_a.png", "Thumbs.db.png", "MACOSX/a"])
+@pytest.mark.parametrize("name", ["a.png", "_a.png", "Thumbs.db.png", "MACOSX/a", "thumbs/a.png", "a.part.png"])
 def test_other_names_are_not_junk(name: str) -> None:
     assert not is_junk(name)
 
@@ -58,8 +60,8 @@ def test_a_copy_has_files_for_links_and_no_junk(tmp_path: Path) -> None:
     (tmp_path / "x" / "d" / "link").symlink_to(make(tmp_path / "far", "three"))
     (tmp_path / "target").mkdir()
     calls: list[tuple[int, int | None]] = []
-    counts = copy_tree(tmp_path / "x", tmp_path / "target", progress=lambda *call: calls.append(call))
-    assert counts == (2, 1)
+    copied, left_out = copy_tree(tmp_path / "x", tmp_path / "target", progress=lambda *call: calls.append(call))
+    assert (copied, left_out.counts) == (2, {"litter of macOS": 1})
     assert list_files(tmp_path / "target") == ["a", "d/link"]
     assert not (tmp_path / "target/d/link").is_symlink()
     assert (tmp_path / "target/d/link").read_text() == "three"
@@ -86,7 +88,7 @@ def test_a_folder_that_is_thrown_away_is_moved_and_its_links_are_copied(tmp_path
     (tmp_path / "x" / "0").symlink_to("a")
     (tmp_path / "x" / "d").symlink_to("b")
     (tmp_path / "target").mkdir()
-    assert copy_tree(tmp_path / "x", tmp_path / "target", consume=True) == (4, 0)
+    assert copy_tree(tmp_path / "x", tmp_path / "target", consume=True) == (4, LeftOut())
     found = {path.relative_to(tmp_path / "target").as_posix(): path for path in (tmp_path / "target").rglob("*")}
     contents = {name: path.read_text() for name, path in found.items() if path.is_file()}
     assert contents == {"a": "a", "0": "a", "b/c": "b/c", "d/c": "b/c"}

@@ -32,8 +32,9 @@ def touch(here: Path) -> Callable[..., None]:
 
 def test_a_folder_gives_its_images_of_any_depth_sorted(touch: Callable[..., None]) -> None:
     touch("cells/b.PNG", "cells/a/z.tif", "cells/a.jpg", "cells/notes.txt", "cells/x.gif", "cells/._b.png")
+    touch("cells/.hidden/d.png", "cells/@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg")
     touch("cells/__MACOSX/c.png")
-    assert list_images(["cells"]) == ["cells/a.jpg", "cells/a/z.tif", "cells/b.PNG"]
+    assert list_images(["cells"]) == ["cells/a.jpg", "cells/a/z.tif", "cells/b.PNG", "cells/x.gif"]
 
 
 def test_order_is_kept_and_an_image_named_twice_comes_once(touch: Callable[..., None], here: Path) -> None:

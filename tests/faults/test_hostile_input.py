@@ -26,7 +26,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cytopipe.cli import app
-from cytopipe.data.imaging.decode import MOST_PIXELS
+from cytopipe.data.imaging.opening import MOST_PIXELS
 from fixture_types import SaveClassifier, SaveImage
 
 if TYPE_CHECKING:

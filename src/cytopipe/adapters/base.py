@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from cytopipe.adapters.alike import CLASS, nearest, same_text
 from cytopipe.adapters.ids import file_ids
+from cytopipe.adapters.options import Options as Options
 from cytopipe.core.io.archive_formats import is_archive_name
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.io.litter import is_junk
-from cytopipe.core.params import Section, describe
+from cytopipe.core.params import describe
 from cytopipe.errors import CytopipeError
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
@@ -34,6 +35,7 @@ class Sample:
         split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
+        pixel_size_um: side of a pixel in micrometres, where a table says it.
         beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
     """
 
@@ -44,6 +46,7 @@ class Sample:
     split: str | None = None
     mask: MaskReader | None = None
     beside: tuple[Path, ...] = ()
+    pixel_size_um: float | None = None
 
     @property
     def mask_files(self) -> tuple[Path, ...]:
@@ -83,20 +86,6 @@ class AnnotatedField:
     image: Path
     group: str
     cells: tuple[AnnotatedCell, ...]
-
-
-Spellings = Literal["error", "merge", "keep"]
-
-
-class Options(Section):
-    """An adapter's own parameters, and those that every adapter takes."""
-
-    label_spellings: Spellings = Field(
-        "error",
-        description="labels that differ only in case, spaces, dashes, width, Unicode form or leading zeros: merge "
-        "takes them for one class, keep for several",
-    )
-    group_spellings: Spellings = Field("error", description="the same for groups, such as the patients P001 and p1")
 
 
 @dataclass(frozen=True)
@@ -251,6 +240,6 @@ class Adapter:
         return CytopipeError(
             f"{what}: expected {self.title} ({self.layout}), found {', '.join(there) or 'nothing'}",
             where=raw,
-            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}; a copy "
-            "in another layout is read by adapter: folder (`cytopipe inspect` shows how)",
+            hint=f"{unpack}check datasets.*.adapter and datasets.*.source.path; the dataset's home is {self.home}; a "
+            "copy in another layout is read by adapter: folder (`cytopipe inspect` shows how)",
         )

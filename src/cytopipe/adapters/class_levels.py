@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.layout import images_of
 from cytopipe.adapters.levels import Levels, Place, listed, meanings_of
-from cytopipe.adapters.mask_names import find_masks, paired_names
+from cytopipe.adapters.mask_names import Masks, find_masks, paired_names
 from cytopipe.adapters.read_levels import read_levels
 from cytopipe.errors import CytopipeError
 
@@ -24,7 +24,7 @@ _TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")
 
 
 def read_class_levels(
-    root: Path, paths: Sequence[PurePosixPath], folders: str | None
+    root: Path, paths: Sequence[PurePosixPath], folders: str | None, masks: bool = True
 ) -> tuple[Levels, list[PurePosixPath]]:
     """What the folders below `root` mean, and the images that are no masks.
 
@@ -32,6 +32,7 @@ def read_class_levels(
         root: folder of the images.
         paths: all files below it.
         folders: the value of `options.folders`.
+        masks: whether files may be masks by their names.
 
     Raises:
         CytopipeError: as `read_levels` and `find_masks`; a folder beside those of the classes holds no image that is
@@ -47,13 +48,14 @@ def read_class_levels(
     images = images_of(paths)
     if not images:
         return Levels(PurePosixPath(), (), ()), []
-    masks = find_masks(images, root, bool(stated))
-    plain = [image for image in images if image not in masks.files]
-    if masks.files:
-        what = f"in {listed([str(folder) for folder in masks.folders])}" if masks.folders else "named like masks"
+    found = find_masks(images, root, bool(stated)) if masks else Masks((), frozenset())
+    plain = [image for image in images if image not in found.files]
+    if found.files:
+        what = f"in {listed([str(folder) for folder in found.folders])}" if found.folders else "named like masks"
+        option = "options.masks" if found.folders else "options.mask_suffix"
         logger.warning(
-            "%s: %d images %s are taken for masks and are no images of the dataset; options.masks reads masks",
-            *(root, len(masks.files), what),
+            "%s: %d images %s are taken for masks and are no images of the dataset; %s reads masks",
+            *(root, len(found.files), what, option),
         )
     if pairs := paired_names(plain):
         logger.warning(

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from cytopipe.adapters.alike import CLASS, alike, nearest, same_text
-from cytopipe.adapters.base import Adapter, MaskReader, Sample
+from cytopipe.adapters.base import Adapter, Sample
 from cytopipe.adapters.class_levels import placed, read_class_levels
+from cytopipe.adapters.folder_masks import MaskFinder, refuse_unstated_masks, without_masks
 from cytopipe.adapters.layout import GroupPattern, group_by_pattern, home_of, images_of, list_paths, logger
 from cytopipe.adapters.levels import FolderLevels, meanings_of
 from cytopipe.adapters.listed import Found, TableOptions, listed_images
 from cytopipe.adapters.read_levels import read_levels
 from cytopipe.core.params import DEVELOPMENT
-from cytopipe.data.imaging.decode import read_values
-from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
 
 
@@ -32,10 +28,6 @@ class FolderOptions(TableOptions):
         None,
         description="what the folders below `images` mean, from the top: split, class, group or any, as in "
         "split/group/class; decided from the tree if it is not given",
-    )
-    masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
-    mask_values: dict[int, Literal[0, 1, 2]] = Field(
-        default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
     )
     group_pattern: GroupPattern | None = Field(
         None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
@@ -52,21 +44,20 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     root = home / options.images
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
-    paths = [
-        path
-        for path in list_paths(root)
-        if not (options.masks and home / options.masks != root and (root / path).is_relative_to(home / options.masks))
-    ]
+    paths = list_paths(root)
+    finder = MaskFinder(home, root, [root / name for name in images_of(paths)], options, options.suffix)
+    paths = without_masks(paths, root, home, options)
     if options.suffix:
         paths = _of_suffix(root, paths, options.suffix)
     if options.csv:
-        rows = list(listed_images(home, root, [root / name for name in images_of(paths)], options))
-        rows = _with_folders(root, rows, options)
+        files = [root / name for name in images_of(paths)]
+        refuse_unstated_masks(files, options)
+        rows = _with_folders(root, list(listed_images(home, root, files, options)), options)
     else:
-        levels, images = read_class_levels(root, paths, options.folders)
-        rows = [(image, str(at.label), at.group, at.split, None) for image, at in placed(root, images, levels)]
+        levels, images = read_class_levels(root, paths, options.folders, masks=options.mask_suffix != "")
+        rows = [(image, str(at.label), at.group, at.split, None, None) for image, at in placed(root, images, levels)]
         root = root / levels.top
-    for image, label, group, split, mask in _with_validation(rows):
+    for image, label, group, split, mask, pixel_size in _with_validation(rows):
         name = image.relative_to(root).with_suffix("").as_posix()
         if options.group_pattern and not options.group:
             group = group_by_pattern(name, options.group_pattern)
@@ -76,8 +67,10 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
             _class(label, image, options),
             group or name,
             split,
-            _mask(home, image, home / options.images, mask, options),
+            finder.reader(image, mask),
+            pixel_size_um=pixel_size,
         )
+    finder.finish(len(rows))
 
 
 def _class(label: str, image: Path, options: FolderOptions) -> str:
@@ -135,28 +128,13 @@ def _with_validation(rows: list[Found]) -> list[Found]:
     return [(*row[:3], DEVELOPMENT if row[3] == "train" else row[3], *row[4:]) for row in rows]
 
 
-def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
-    if listed:
-        return partial(_read_mask, raw / listed, options.mask_values)
-    if options.masks:
-        beside = (raw / options.masks / image.relative_to(root)).with_suffix(".png")
-        return partial(_read_mask, beside, options.mask_values)
-    return None
-
-
-def _read_mask(path: Path, meaning: Mapping[int, int], size: tuple[int, int]) -> np.ndarray:
-    if not path.is_file():
-        raise CytopipeError("no such mask", where=path, hint="every image of the dataset needs its mask, or none")
-    return to_palette(read_values(path), meaning, path)
-
-
 def _classes(options: FolderOptions) -> tuple[str, ...]:
     return options.classes
 
 
 def _tables(raw: Path, options: FolderOptions) -> Iterator[Path]:
     if options.csv:
-        yield raw / options.csv
+        yield _home(raw, options) / options.csv
 
 
 ADAPTER = Adapter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,16 +10,17 @@ from pathlib import Path
 from pydantic import Field
 
 from cytopipe.adapters.alike import alike, nearest
-from cytopipe.adapters.base import Options
+from cytopipe.adapters.folder_masks import MaskOptions
 from cytopipe.adapters.layout import SPLIT_WORDS, list_images, split_of
 from cytopipe.adapters.names import ImageNames
 from cytopipe.adapters.tables import Row, read_table
 from cytopipe.errors import CytopipeError
 
-Found = tuple[Path, str, str | None, str | None, str | None]  # image, label, group, split, mask
+# image, label, group, split, mask, micrometres a pixel
+Found = tuple[Path, str, str | None, str | None, str | None, float | None]
 
 
-class TableOptions(Options):
+class TableOptions(MaskOptions):
     """How the table that lists the images is read."""
 
     csv: str | None = Field(
@@ -30,7 +32,7 @@ class TableOptions(Options):
     label: str = Field("label", description="column of the class")
     group: str | None = Field(None, description="column of the patient, slide or specimen")
     split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
-    mask: str | None = Field(None, description="column with the path of the mask")
+    pixel_size: str | None = Field(None, description="column of the side of a pixel, in micrometres")
     unlisted: bool = Field(False, description="allow images that the table does not name (they are left out)")
 
 
@@ -47,7 +49,7 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
         CytopipeError: for a row without an image, several rows of one image, an image without a row, an empty cell.
     """
     table = raw / str(options.csv)
-    optional = [name for name in (options.group, options.split, options.mask) if name]
+    optional = [name for name in (options.group, options.split, options.mask, options.pixel_size) if name]
     columns = (options.image, options.label, *optional)
     rows = list(read_table(table, columns, encoding=options.csv_encoding, sheet=options.csv_sheet))
     everything = list_images(raw)
@@ -67,7 +69,8 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
         mask = _mask(raw, image, row[options.mask], mask_names, where) if options.mask else None
         masks.add(mask)
         split = _split(row[options.split], where) if options.split else None
-        yield image, row[options.label], row[options.group] if options.group else None, split, mask
+        size = micrometres(row[options.pixel_size], where) if options.pixel_size else None
+        yield image, row[options.label], row[options.group] if options.group else None, split, mask, size
     rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
     if rest and not options.unlisted:
         raise CytopipeError(
@@ -141,3 +144,20 @@ def _split(value: str, where: str) -> str:
             hint=f"did you mean '{SPLIT_WORDS[words[alike(near[0])]]}'?" if near else "write train, val or test",
         )
     return split
+
+
+def micrometres(value: str, where: str) -> float | None:
+    """The side of a pixel that a table gives; None where it gives none.
+
+    Raises:
+        CytopipeError: it is no positive number.
+    """
+    try:
+        size = float(value.replace(",", ".")) if value else None
+    except ValueError:
+        size = -1.0
+    if size is not None and not (math.isfinite(size) and size > 0):
+        raise CytopipeError(
+            f"'{value}' is no side of a pixel in micrometres", where=where, hint="give a number such as 0.25, or none"
+        )
+    return size

@@ -64,7 +64,7 @@ def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellR
         CytopipeError: the file cannot be read.
     """
     start = time.perf_counter()
-    rgb, note = read_rgb(file)
+    rgb, note = read_rgb(file, predictor.reading)
     (prediction,) = predictor([rgb])
     middle = time.perf_counter()
     shown = scaled(rgb, SIDE)

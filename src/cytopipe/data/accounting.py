@@ -62,7 +62,12 @@ class Files:
 
 
 def account(
-    raw: Path, samples: Sequence[Sample], wanted: Sequence[Sample], kept: Sequence[Sample], tables: Iterable[Path]
+    raw: Path,
+    samples: Sequence[Sample],
+    wanted: Sequence[Sample],
+    kept: Sequence[Sample],
+    tables: Iterable[Path],
+    left_behind: LeftOut | None = None,
 ) -> Files:
     """Say of every file below `raw` what became of it.
 
@@ -72,6 +77,7 @@ def account(
         wanted: those of them that are of no excluded class.
         kept: those of them that became images.
         tables: the tables that the adapter read.
+        left_behind: files of the source that `download` left out of `raw`.
     """
     names = list_files(raw)
     left_out = LeftOut()
@@ -91,6 +97,7 @@ def account(
         else:
             left_out.add(litter.get(name) or why_unread(raw / name), name)
     present = set(names)
+    left_out += left_behind or LeftOut()
     return Files(len(images & present), len(masks & present), len(read & present), left_out)
 
 

@@ -70,15 +70,19 @@ def segmenter_of(classifier: Path) -> Path:
     return segmenter
 
 
-def example_images(items: Items, labels: Sequence[int] | np.ndarray) -> dict[str, bytes]:
+def example_images(items: Items, labels: Sequence[int] | np.ndarray, prepared: bool = False) -> dict[str, bytes]:
     """The first image of each class, to be stored with a model.
 
     Args:
         items: N x S x S x 5 uint8.
         labels: N class indices.
+        prepared: whether the range or the channels of the images were chosen already; see `encode_png`.
 
     Returns:
         PNG files by name, such as `example_0.png`.
     """
     firsts = {int(label): place for place, label in reversed(list(enumerate(labels)))}
-    return {EXAMPLE.format(label): encode_png(np.asarray(items[firsts[label]])[..., :3]) for label in sorted(firsts)}
+    return {
+        EXAMPLE.format(label): encode_png(np.asarray(items[firsts[label]])[..., :3], prepared)
+        for label in sorted(firsts)
+    }

@@ -30,7 +30,7 @@ def recipe() -> Recipe:
     return lambda **changes: Training.model_validate({**RECIPE, **changes})
 
 
-def row(name: str, label: str, index: int, split: str, group: str, **paths: str) -> Row:
+def row(name: str, label: str, index: int, split: str, group: str, **paths: Any) -> Row:
     return Row(name, paths.pop("path", name), label, index, split, group, 32, 32, "0" * 64, **paths)
 
 

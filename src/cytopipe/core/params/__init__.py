@@ -26,16 +26,19 @@ from cytopipe.core.params.networks import (
     Segmenter,
     View,
 )
+from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
 
 __all__ = [
     "DEVELOPMENT",
+    "FULL",
     "HUB_WEIGHTS",
     "RANDOM_WEIGHTS",
     "SPLITS",
     "Activation",
+    "Alpha",
     "ArchiveSource",
     "Audit",
     "Augmentation",
@@ -49,7 +52,9 @@ __all__ = [
     "Normalisation",
     "Params",
     "PhantomSource",
+    "Picked",
     "Plateau",
+    "Reading",
     "RecipeSource",
     "Runtime",
     "Screening",
@@ -60,6 +65,7 @@ __all__ = [
     "Tracking",
     "Training",
     "View",
+    "check_range",
     "describe",
     "load_params",
     "parse_params",

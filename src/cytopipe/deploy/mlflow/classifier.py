@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import read_rgb
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
@@ -76,7 +77,7 @@ class CellClassifier:
         def readable() -> Iterator[np.ndarray]:
             for number, image in enumerate(images):
                 try:
-                    yield _decoded(image)
+                    yield _decoded(image, self.predictor.reading)
                 except CytopipeError as error:
                     faults[number] = " ".join(error.what.split())
 
@@ -96,7 +97,7 @@ class CellClassifier:
         }
 
 
-def _decoded(image: object) -> np.ndarray:
+def _decoded(image: object, reading: Reading) -> np.ndarray:
     """Decode an image file's contents, bytes or base64 text, to H x W x 3 uint8; others raise CytopipeError."""
     if isinstance(image, str):  # from CSV, and from clients for which MLflow does not decode base64
         try:
@@ -108,7 +109,7 @@ def _decoded(image: object) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image"
         file.write_bytes(image)
-        return read_rgb(file)[0]
+        return read_rgb(file, reading)[0]
 
 
 @contextmanager

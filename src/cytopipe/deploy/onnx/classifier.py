@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
+from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata, described
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
 from cytopipe.models.inference.classify import class_probabilities, input_transform
@@ -67,6 +67,7 @@ class ClassifierSource:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.rule, spec = predictor, predictor.rule, predictor.spec
+        self.reading = predictor.reading
         self.channels = COLOURS if spec.channels == "rgb" else COLOURS + MASKS
         self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.rule.temperature).eval()
         self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
@@ -75,7 +76,7 @@ class ClassifierSource:
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
             "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
-        )
+        ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Items of images as the predictor makes them: segmented and resized."""

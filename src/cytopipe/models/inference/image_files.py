@@ -73,7 +73,7 @@ class FilePredictor:
             for image in images:
                 try:
                     sums[image] = sha256_of(Path(image))
-                    pixels, _ = read_rgb(Path(image))
+                    pixels, _ = read_rgb(Path(image), self.predictor.reading)
                 except CytopipeError as fault:
                     faults[image] = fault.what
                     continue

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.core.params import Reading
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
@@ -59,6 +60,9 @@ class Predictor:
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
         batch_size: images per forward pass.
+
+    Attributes:
+        reading: how image files must be read for it.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Predictor:
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
+        self.reading = spec.reading or Reading()
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, segmenter: Path | None = None) -> Predictor:

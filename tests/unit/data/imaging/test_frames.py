@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.imaging.decode import opened
 from cytopipe.data.imaging.frames import select_frame
+from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 
 

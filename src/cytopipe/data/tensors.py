@@ -17,8 +17,9 @@ import numpy as np
 
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS
-from cytopipe.data.imaging.decode import read_png, resize_rgb
-from cytopipe.data.imaging.masks import read_mask, resize_mask, to_channels
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.fit import Placement
+from cytopipe.data.imaging.masks import read_mask, to_channels
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import MANIFEST
@@ -89,10 +90,9 @@ def open_array(path: Path) -> np.ndarray:
     return array
 
 
-def make_item(image: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
-    """H x W x 3 RGB and H x W palette -> size x size x 5 uint8; the mask is scaled with its image."""
-    scaled = to_channels(resize_mask(mask, (size, size)))
-    return np.concatenate([resize_rgb(image, (size, size)), scaled], axis=-1)
+def make_item(image: np.ndarray, mask: np.ndarray, where: Placement) -> np.ndarray:
+    """H x W x 3 RGB and H x W palette -> side x side x 5 uint8; the mask is placed like its image."""
+    return np.concatenate([where.rgb(image), to_channels(where.mask(mask))], axis=-1)
 
 
 def build_tensors(

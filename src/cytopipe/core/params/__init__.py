@@ -16,6 +16,7 @@ from cytopipe.core.params.datasets import (
     Split,
 )
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.core.params.fit import STRETCH, Fit, Scale
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -35,6 +36,7 @@ __all__ = [
     "HUB_WEIGHTS",
     "RANDOM_WEIGHTS",
     "SPLITS",
+    "STRETCH",
     "Activation",
     "ArchiveSource",
     "Audit",
@@ -44,6 +46,7 @@ __all__ = [
     "Cpu",
     "Dataset",
     "Explain",
+    "Fit",
     "Head",
     "Name",
     "Normalisation",
@@ -52,6 +55,7 @@ __all__ = [
     "Plateau",
     "RecipeSource",
     "Runtime",
+    "Scale",
     "Screening",
     "Section",
     "Segmenter",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params.fit import Fit
 from cytopipe.core.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
@@ -80,3 +81,7 @@ class Dataset(Section):
     split: Split
     segmenter: Name
     image_size: int = Field(ge=16, le=2048, description="side of the images in the tensors, pixels")
+    fit: Fit = Field(
+        description="how an image becomes a square. stretch: its aspect ratio changes; pad: it keeps its aspect ratio, "
+        "and the longer side fits; {kind: scale, ...}: all images at one scale, padded, or cropped to their centre"
+    )

@@ -79,7 +79,7 @@ def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellR
         size=(rgb.shape[0], rgb.shape[1]),
         note=note,
         picture=shown if prediction.mask is None else outlined(shown, prediction.mask),
-        heatmap=None if weights is None else heat_over(shown, weights),
+        heatmap=None if weights is None else heat_over(shown, weights, prediction.placement),
         no_heatmap=no_heatmap,
         seconds=(middle - start, time.perf_counter() - middle),
     )

@@ -16,7 +16,7 @@ from cytopipe.core.params.datasets import (
     Split,
 )
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
-from cytopipe.core.params.fit import STRETCH, Fit, Scale
+from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -67,5 +67,6 @@ __all__ = [
     "describe",
     "load_params",
     "parse_params",
+    "plain_fit",
     "schema",
 ]

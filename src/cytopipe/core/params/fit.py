@@ -49,3 +49,8 @@ Fit = Annotated[
     BeforeValidator(_word_or_mapping),
 ]
 STRETCH: Literal["stretch"] = "stretch"
+
+
+def plain_fit(fit: Fit) -> str | dict[str, Any]:
+    """The fit as in params.yaml: a word, or a mapping without the keys that are not set."""
+    return fit if isinstance(fit, str) else fit.model_dump(exclude_none=True)

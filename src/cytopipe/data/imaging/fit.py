@@ -90,11 +90,11 @@ class Placement:
         return square
 
 
-def place(height: int, width: int, side: int, fit: Fit, pixel_size_um: float | None = None) -> Placement:
+def place(size: tuple[int, int], side: int, fit: Fit, pixel_size_um: float | None = None) -> Placement:
     """Where an image lies in its square.
 
     Args:
-        height, width: of the image, pixels.
+        size: height and width of the image, pixels.
         side: of the square, pixels.
         fit: see `core.params.fit`.
         pixel_size_um: micrometres of one pixel of the image; only needed for a scale in micrometres.
@@ -102,6 +102,7 @@ def place(height: int, width: int, side: int, fit: Fit, pixel_size_um: float | N
     Raises:
         CytopipeError: the pixel size is needed and not known, or the scaled image would have more than MOST_PIXELS.
     """
+    height, width = size
     if fit == "stretch":
         return Placement(side, side, side, 0, 0)
     step = max(height, width) / side if isinstance(fit, str) else source_pixels(fit, pixel_size_um)
@@ -109,7 +110,7 @@ def place(height: int, width: int, side: int, fit: Fit, pixel_size_um: float | N
     if tall * wide > MOST_PIXELS:
         raise CytopipeError(
             f"fit: an image of {width} x {height} px would be scaled to {wide} x {tall}",
-            hint=f"at most {MOST_PIXELS:,} pixels are possible: choose a larger number of source_pixels or um_per_pixel",
+            hint=f"at most {MOST_PIXELS:,} pixels are possible; choose a larger source_pixels or um_per_pixel",
         )
     return Placement(side, tall, wide, (side - tall) // 2, (side - wide) // 2)
 

@@ -76,9 +76,12 @@ class CellClassifier:
         def readable() -> Iterator[np.ndarray]:
             for number, image in enumerate(images):
                 try:
-                    yield _decoded(image)
+                    pixels = _decoded(image)
+                    self.predictor.place(pixels)
                 except CytopipeError as error:
                     faults[number] = " ".join(error.what.split())
+                    continue
+                yield pixels
 
         found = [self._row(prediction) for prediction in self.predictor(readable())]
         in_order = iter(found)

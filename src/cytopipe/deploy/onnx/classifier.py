@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.core.params import STRETCH, Scale, plain_fit
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
 from cytopipe.models.inference.classify import class_probabilities, input_transform
-from cytopipe.models.inference.predictor import Predictor
+from cytopipe.models.inference.predictor import Measured, Predictor
 from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import COLOURS
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
@@ -72,14 +73,21 @@ class ClassifierSource:
         self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
         seen = "RGB" if spec.channels == "rgb" else "RGB, mask of the cell, mask of the nucleus (0 or 255)"
         self.description = (
-            f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
+            f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}; "
+            "fit, in the metadata, says how an image becomes such a square. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
             "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
-        """Items of images as the predictor makes them: segmented and resized."""
-        predictions = self.predictor(images)
+        """Items of images as the predictor makes them: segmented and fitted into the square.
+
+        Only two computations on the same items are compared: at a scale in micrometres, a pixel of an image counts as
+        one of the square.
+        """
+        fit = self.predictor.spec.fit
+        size = fit.um_per_pixel if isinstance(fit, Scale) else None
+        predictions = self.predictor(Measured(image, size) for image in images)
         while some := list(islice(predictions, self.predictor.batch_size)):
             items = np.stack([one.item for one in some])
             yield self._checked(items, np.stack([one.probabilities for one in some]))
@@ -107,9 +115,10 @@ class ClassifierSource:
 
 def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
     """Metadata needed to use the file without cytopipe; values are JSON."""
-    values: dict[str, float | Sequence[str] | None] = {
+    values: dict[str, object] = {
         "classes": spec.classes,
         "input_size": spec.input_size,
+        "fit": plain_fit(spec.fit or STRETCH),
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,

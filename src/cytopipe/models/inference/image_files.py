@@ -74,6 +74,7 @@ class FilePredictor:
                 try:
                     sums[image] = sha256_of(Path(image))
                     pixels, _ = read_rgb(Path(image))
+                    self.predictor.place(pixels)  # an image that has no place is a row, not the end of the run
                 except CytopipeError as fault:
                     faults[image] = fault.what
                     continue

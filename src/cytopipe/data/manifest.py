@@ -19,6 +19,7 @@ class Row:
     mask, data/organized/<dataset> or data/masks/<dataset>. Both mask columns are empty for an image without a mask.
     `source` is the publisher's file, a POSIX path below data/raw/<dataset>/files.
     `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
+    `pixel_size_um` is the side of a pixel of the stored image in micrometres; None, an empty field, if unknown.
     """
 
     id: str
@@ -33,9 +34,11 @@ class Row:
     mask_path: str = ""
     mask_sha256: str = ""
     source: str = ""
+    pixel_size_um: float | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+_NUMBERS = ("class_index", "width", "height", "pixel_size_um")
 
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:
@@ -86,10 +89,11 @@ def _parse(values: dict[str, str], where: str) -> Row:
         raise CytopipeError("this row has another number of values than the header", where=where)
     try:
         row = Row(
-            **{name: values[name] for name in COLUMNS if name not in ("class_index", "width", "height")},
+            **{name: values[name] for name in COLUMNS if name not in _NUMBERS},
             class_index=int(values["class_index"]),
             width=int(values["width"]),
             height=int(values["height"]),
+            pixel_size_um=float(values["pixel_size_um"]) if values["pixel_size_um"] else None,
         )
     except ValueError as error:
         raise CytopipeError(f"not a manifest row: {error}", where=where) from None

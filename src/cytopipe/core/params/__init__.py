@@ -27,17 +27,20 @@ from cytopipe.core.params.networks import (
     Segmenter,
     View,
 )
+from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
 
 __all__ = [
     "DEVELOPMENT",
+    "FULL",
     "HUB_WEIGHTS",
     "RANDOM_WEIGHTS",
     "SPLITS",
     "STRETCH",
     "Activation",
+    "Alpha",
     "ArchiveSource",
     "Audit",
     "Augmentation",
@@ -52,7 +55,9 @@ __all__ = [
     "Normalisation",
     "Params",
     "PhantomSource",
+    "Picked",
     "Plateau",
+    "Reading",
     "RecipeSource",
     "Runtime",
     "Scale",
@@ -64,6 +69,7 @@ __all__ = [
     "Tracking",
     "Training",
     "View",
+    "check_range",
     "describe",
     "load_params",
     "parse_params",

@@ -1,63 +1,84 @@
-"""Decode images of any kind to 8-bit RGB, and report how they were converted.
-
-Truncated files are found by decoding them wholly with PIL: its `verify` passes truncated BMP and JPEG files, and
-OpenCV returns None or, of a JPEG, half an image.
-"""
+"""Decode images of any kind to 8-bit RGB, and report how they were converted."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
+from cytopipe.core.params import FULL, Reading
+from cytopipe.data.imaging.colours import deep_rgb, eight_bit_rgb
+from cytopipe.data.imaging.depth import refuse_8_bit, refuse_without_range
+from cytopipe.data.imaging.native import PREPARED, read_native
+from cytopipe.data.imaging.opening import FORMATS, opened, refuse_bombs
 from cytopipe.errors import CytopipeError
 
-# Limit for an image that is decoded whole, checked on its header first. Cameras give 5 to 50 megapixels, a cell has a
-# hundredth of one; decoding an image at the limit takes 0.3 to 1.6 GB.
-MOST_PIXELS = 100_000_000
-Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would keep whole slides, which are read by regions, from being opened
-# PIL goes by the content, not the name; readers of other formats are rarely tested, and that of EPS runs a program.
-FORMATS = ("PNG", "BMP", "JPEG", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
 
-_REPLACE = "replace the file, or set bad_images: skip for this dataset to leave such images out"
+AS_FULL = Reading(range=FULL)
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
-def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded image file.
+
+    Attributes:
+        rgb: H x W x 3 uint8.
+        note: how it was converted ("grey to RGB", "16-bit to 8-bit", "alpha blended on white", ...), or None where it
+            was 8-bit RGB already.
+        turned: whether its EXIF orientation turned it.
+        pixel_size_um: side of a pixel in micrometres, if the file says it.
+    """
+
+    rgb: np.ndarray
+    note: str | None
+    turned: bool = False
+    pixel_size_um: float | None = None
+
+
+def read_rgb(path: Path, reading: Reading = AS_FULL) -> tuple[np.ndarray, str | None]:
+    """Decode an image file: H x W x 3 uint8 RGB, and how it was converted; as `read_image`."""
+    decoded = read_image(path, reading)
+    return decoded.rgb, decoded.note
+
+
+def read_image(path: Path, reading: Reading = AS_FULL) -> Decoded:
     """Decode an image file.
 
-    Returns:
-        The image, H x W x 3 uint8 RGB, and how it was converted ("grey to RGB", "16-bit to 8-bit", "palette to
-        RGB", "alpha blended on white", "turned by its EXIF orientation", ...), or None where it was 8-bit RGB
-        already. A 16-bit image keeps its absolute scale (value / 257; of colour images the high byte), so that
-        images stay comparable with each other.
+    Args:
+        path: the file.
+        reading: how it is read. By default, values of 16 bits keep their absolute scale (value / 257).
 
     Raises:
-        CytopipeError: for a missing, empty, truncated or unknown file, for several frames, and for more than
-            MOST_PIXELS (before anything is decoded).
+        CytopipeError: for a missing, empty, truncated or unknown file; for several pages or channels of which `reading`
+            picks none; for a deep image without a known range; and for more than MOST_PIXELS (before anything is
+            decoded).
     """
-    with opened(path) as image:
-        _refuse_bombs(image, path)
-        # Both are gone once the image is decoded.
-        is_deep = re.search(r";16[BLN]", str(getattr(image, "tile", "")))
-        is_turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
-        if getattr(image, "n_frames", 1) > 1:
-            raise CytopipeError(f"the file holds {getattr(image, 'n_frames', 0)} frames, not one image", where=path)
-        rgb, conversion = _to_rgb(ImageOps.exif_transpose(image), path)
+    native = read_native(path, reading)
+    if native.image is not None:
+        rgb, conversion = eight_bit_rgb(native.image, path, reading.alpha)
+        low_high = reading.range
+        if low_high and not reading.eight_bit and low_high != (0, 255) and not native.prepared:
+            raise refuse_8_bit(low_high, path)
+    else:
+        assert native.values is not None  # one of the two is there
+        if reading.range is None:
+            raise refuse_without_range(native.kind, path)
+        rgb, conversion = deep_rgb(native.values, reading.range, reading.alpha, path)
+        rgb = 255 - rgb if native.white_is_zero else rgb
     notes = (
-        "16-bit to 8-bit" if is_deep else None,
+        f"{native.kind} to 8-bit" if native.kind != "8-bit" else None,
         conversion,
-        "turned by its EXIF orientation" if is_turned else None,
+        *native.notes,
+        "turned by its EXIF orientation" if native.turned else None,
     )
-    return rgb, ", ".join(dict.fromkeys(note for note in notes if note)) or None
+    note = ", ".join(dict.fromkeys(note for note in notes if note)) or None
+    return Decoded(rgb, note, native.turned, native.pixel_size_um)
 
 
 def read_values(path: Path) -> np.ndarray:
@@ -67,69 +88,22 @@ def read_values(path: Path) -> np.ndarray:
         CytopipeError: for a missing, empty, truncated or unknown file, or one of more than MOST_PIXELS.
     """
     with opened(path) as image:
-        _refuse_bombs(image, path)
-        return np.asarray(image if image.mode in ("P", "L", "I;16", "I") else image.convert("L"))
+        refuse_bombs(image, path)
+        keeps = image.mode in ("P", "L", "I") or image.mode.startswith("I;16")
+        values = np.asarray(image if keeps else image.convert("L"))
+        return values.astype(values.dtype.newbyteorder("="))
 
 
-@contextmanager
-def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
-    """Open an image file; every fault, here or while it is decoded in the block, becomes a CytopipeError.
+def encode_png(array: np.ndarray, prepared: bool = False) -> bytes:
+    """PNG bytes of an H x W x 3 RGB uint8 array, the same for the same array.
 
-    Only the header is read, and no size is refused: check the size before the whole of an untrusted file is decoded.
+    `prepared` marks an image whose range, channels or page were chosen already: it is read as it is by whatever model.
     """
-    try:
-        status = path.stat()
-        if not S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise CytopipeError("this is no file", where=path)
-        if status.st_size == 0:
-            raise CytopipeError("the image is empty (0 bytes)", where=path, hint=hint)
-        with Image.open(path, formats=FORMATS) as image:
-            yield image
-    except CytopipeError:
-        raise
-    except FileNotFoundError:
-        raise CytopipeError("no such image", where=path) from None
-    except PermissionError:
-        raise CytopipeError("there is no permission to read it", where=path) from None
-    except UnidentifiedImageError:
-        raise CytopipeError("the file is not an image", where=path, hint=hint) from None
-    except Exception as error:  # a damaged header makes PIL's readers raise TypeError, struct.error and what not
-        raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint=hint) from None
-
-
-def _refuse_bombs(image: Image.Image, path: Path) -> None:
-    if image.width * image.height > MOST_PIXELS:
-        raise CytopipeError(
-            f"the image has {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS:,} are decoded at once "
-            "(`cytopipe screen` reads larger fields by tiles)",
-            where=path,
-        )
-
-
-def _to_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, str | None]:
-    mode = image.mode
-    if mode == "RGB":
-        return np.asarray(image).copy(), None
-    if mode.startswith("I;16") or mode == "I":
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65_535:
-            raise CytopipeError("values outside 16 bits", where=path, hint="convert to 8-bit RGB")
-        grey = np.round(values / 257).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2), "16-bit to 8-bit"
-    if mode in ("RGBA", "LA", "PA") or (mode == "P" and "transparency" in image.info):
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return np.asarray(Image.alpha_composite(white, rgba).convert("RGB")).copy(), "alpha blended on white"
-    if mode in ("L", "1", "P", "CMYK", "YCbCr"):
-        name = {"L": "grey", "1": "1-bit", "P": "palette"}.get(mode, mode)
-        return np.asarray(image.convert("RGB")).copy(), f"{name} to RGB"
-    raise CytopipeError(f"images of mode '{mode}' are not supported", where=path, hint="convert to 8-bit RGB")
-
-
-def encode_png(array: np.ndarray) -> bytes:
-    """PNG bytes of an H x W x 3 RGB uint8 array, the same for the same array."""
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="PNG", compress_level=3)
+    info = PngImagePlugin.PngInfo()
+    if prepared:
+        info.add_text(PREPARED, "8-bit RGB")
+    Image.fromarray(array).save(buffer, format="PNG", compress_level=3, pnginfo=info)
     return buffer.getvalue()
 
 

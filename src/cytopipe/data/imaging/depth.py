@@ -1,0 +1,127 @@
+"""Images of more than 8 bits: what their values are, and how a stated range of them becomes 0 to 255.
+
+PIL gives the high byte of 16-bit colours, and of some TIFFs noise; their values come from libvips or tifffile.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from cytopipe.core.params import FULL
+from cytopipe.data.imaging.channels import page_values
+from cytopipe.errors import CytopipeError
+
+Kind = Literal["8-bit", "16-bit", "32-bit", "float"]
+MOST_OUTSIDE = 0.5  # share of an image's values that may lie outside the range
+
+
+def kind_of(image: Image.Image, path: Path) -> Kind:
+    """The kind of an opened image's values, by its header."""
+    if image.mode == "F":
+        return "float"
+    if image.mode == "I":
+        return "32-bit" if ";32" in str(getattr(image, "tile", "")) else "16-bit"
+    if image.mode.startswith("I;16") or re.search(r";16[BLN]", str(getattr(image, "tile", ""))):
+        return "16-bit"
+    if image.format == "PPM" and image.mode == "RGB" and _ppm_maximum(image) > 255:
+        return "16-bit"
+    return "16-bit" if image.format == "JPEG2000" and _jp2_bits(path) > 8 else "8-bit"
+
+
+def kind_of_values(values: np.ndarray) -> Kind:
+    """The kind of values that are decoded."""
+    if values.dtype.kind == "f":
+        return "float"
+    return "8-bit" if values.dtype == np.uint8 else "16-bit" if values.dtype.itemsize <= 2 else "32-bit"
+
+
+def deep_values(image: Image.Image, path: Path) -> np.ndarray:
+    """All values of an opened image whose kind is not "8-bit": H x W, or H x W x 2 to 4 (grey or RGB, alpha last).
+
+    Raises:
+        CytopipeError: the values cannot be read, or are not finite numbers.
+    """
+    image.load()  # whatever reads the values: a file that is cut short is found by PIL
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image)
+        if values.dtype == np.int32 and ";32N" in str(image.tile) and _sample_format(image) == 1:
+            values = values.view(np.uint32)  # PIL knows no unsigned ones
+        values = values.astype(values.dtype.newbyteorder("="))
+    elif image.format in ("PPM", "JPEG2000"):
+        found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if found is None or found.ndim != 3:
+            raise CytopipeError("the image cannot be decoded", where=path, hint="convert it to PNG or TIFF")
+        values = np.ascontiguousarray(found[..., [2, 1, 0, *range(3, found.shape[2])]])
+        if image.format == "PPM":
+            values = np.round(values * (FULL[1] / _ppm_maximum(image))).astype(np.uint16)
+    else:
+        values = page_values(path, 0)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise CytopipeError(
+            "some values are no numbers (NaN or infinite)", where=path, hint="replace them where the image was made"
+        )
+    return values
+
+
+def to_8_bit(values: np.ndarray, low_high: tuple[float, float], path: Path) -> np.ndarray:
+    """Values of any kind -> uint8: those of the range become 0 to 255, rounded; those outside it 0 or 255.
+
+    Raises:
+        CytopipeError: more than MOST_OUTSIDE of them lie outside the range, which then is that of other images.
+    """
+    low, high = low_high
+    outside = float(((values < low) | (values > high)).mean())
+    if outside > MOST_OUTSIDE:
+        raise CytopipeError(
+            f"{outside:.0%} of its values, which are {values.min():g} to {values.max():g}, lie outside the range "
+            f"{low:g} to {high:g}",
+            where=path,
+            hint="set options.range to auto or to [low, high]; a model needs images of the range that it was trained on",
+        )
+    scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+    return np.round(scaled.clip(0, 255)).astype(np.uint8)
+
+
+def refuse_without_range(kind: Kind, path: Path) -> CytopipeError:
+    """The error for a deep image where no range is known."""
+    return CytopipeError(
+        f"the image has {kind} values, and no range is known that becomes 0 to 255: the model was trained on 8-bit "
+        "images",
+        where=path,
+        hint="convert it to 8 bits as those of the training, or give the range: --range LOW,HIGH (full: 0,65535)",
+    )
+
+
+def refuse_8_bit(low_high: tuple[float, float], path: Path) -> CytopipeError:
+    """The error for an 8-bit image where deep ones are expected."""
+    return CytopipeError(
+        f"the image has 8 bits, and the model was trained on values {low_high[0]:g} to {low_high[1]:g} of deeper ones: "
+        "how this image was made of them is not known",
+        where=path,
+        hint="give the camera's own file, or, if that range became 0 to 255: --range 0,255",
+    )
+
+
+def _sample_format(image: Image.Image) -> int:
+    found = getattr(image, "tag_v2", {}).get(339, 1)
+    return int(found[0] if isinstance(found, tuple) else found)
+
+
+def _ppm_maximum(image: Image.Image) -> int:
+    """The value that stands for white, by the file's header."""
+    arguments = image.tile[0][3] if image.tile else ()
+    return int(arguments[1]) if isinstance(arguments, tuple) and len(arguments) > 1 else 255
+
+
+def _jp2_bits(path: Path) -> int:
+    """Bits of a channel, by the header box; 8 where there is none."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    place = start.find(b"ihdr")
+    return (start[place + 14] & 0x7F) + 1 if 0 <= place < len(start) - 14 and start[place + 14] != 255 else 8

@@ -32,6 +32,17 @@ Threads = Annotated[
         help="CPU threads; by default the number of the model's training, for bit-identical results.",
     ),
 ]
+PixelSize = Annotated[
+    float | None,
+    typer.Option(
+        "--pixel-size-um",
+        min=0.0001,
+        max=1000,
+        metavar="UM",
+        help="Micrometres of a pixel of the images, for a model that was trained at a scale in micrometres; by default "
+        "as each file says.",
+    ),
+]
 
 FAILED, UNREADABLE, INTERRUPTED = 1, 2, 130  # exit statuses
 EXIT_STATUS = (

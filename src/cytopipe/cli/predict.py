@@ -18,6 +18,7 @@ from cytopipe.cli.common import (
     AsJson,
     Debug,
     Device,
+    PixelSize,
     Threads,
     clear_errors,
     fix_processor,
@@ -66,6 +67,7 @@ def command(
     count: Count = False,
     segmenter: Segmenter = None,
     column: Column = None,
+    pixel_size_um: PixelSize = None,
     device: Device = "auto",
     threads: Threads = None,
     as_json: AsJson = False,
@@ -111,7 +113,7 @@ def command(
         from cytopipe.models.inference.prediction_table import Table
         from cytopipe.models.inference.predictor import Predictor
 
-        predictor = Predictor.load(model, where, segmenter)
+        predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
         name = model_id(model, segmenter)

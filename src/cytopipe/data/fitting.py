@@ -6,10 +6,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cytopipe.core.params import Fit
+from cytopipe.core.params import Fit, Scale
 from cytopipe.data.imaging.fit import place
 from cytopipe.data.manifest import Row
+from cytopipe.errors import CytopipeError
 
+SHOWN = 3  # ids in a message
 logger = logging.getLogger("cytopipe")
 
 
@@ -26,9 +28,18 @@ def fit_counts(rows: Sequence[Row], size: int, fit: Fit, key: str) -> dict[str, 
         "padded" and "cropped", each with "count" and "first", an id or None.
 
     Raises:
-        CytopipeError: an image has no place, see `imaging.fit.place`.
+        CytopipeError: the scale is in micrometres and the pixel size of an image is not known, or a scaled image would
+            be too large.
     """
-    placed = [(row, place((row.height, row.width), size, fit)) for row in rows]
+    if isinstance(fit, Scale) and fit.um_per_pixel and (unknown := [row for row in rows if not row.pixel_size_um]):
+        named = ", ".join(f"'{row.id}'" for row in unknown[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
+        raise CytopipeError(
+            f"{len(unknown)} of {len(rows)} images do not say how large their pixels are: {named}",
+            where=f"{key}.fit",
+            hint=f"um_per_pixel needs it: give the micrometres of one pixel as {key}.options.pixel_size_um, or set a "
+            "scale in pixels, {kind: scale, source_pixels: NUMBER}",
+        )
+    placed = [(row, place((row.height, row.width), size, fit, row.pixel_size_um)) for row in rows]
     cropped = [row for row, where in placed if where.crops]
     if cropped:
         largest = max(cropped, key=lambda row: max(row.width, row.height))

@@ -125,7 +125,8 @@ def build_tensors(
         fit: how an image becomes a square.
 
     Yields:
-        The manifest's rows, in the order of the arrays (id order within each split).
+        The manifest's rows, in the order of the arrays (id order within each split); the pixels are the tensor's, whose
+        size in micrometres is left out.
 
     Raises:
         CytopipeError: for an image or a mask that does not decode, or a mask that is not of its image's size.
@@ -140,7 +141,7 @@ def build_tensors(
         )
         for row, item in progress(zip(rows, items, strict=True), len(rows)):
             writers[row.split].append(item)
-            yield replace(row, width=size, height=size)
+            yield replace(row, width=size, height=size, pixel_size_um=None)
     for split, writer in writers.items():
         if hashed is not None:
             hashed(arrays[split], writer.sha256)
@@ -155,7 +156,7 @@ def _read_item(organized: Path, masks: Path, size: int, fit: Fit, row: Row) -> n
             where=masks / row.mask_path,
             hint="rerun generate_masks",
         )
-    return make_item(image, mask, size, fit)
+    return make_item(image, mask, size, fit, row.pixel_size_um)
 
 
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:

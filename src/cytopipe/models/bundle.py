@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from cytopipe.core.io.atomic import write_text
-from cytopipe.core.params import STRETCH, Fit
+from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
@@ -79,14 +79,17 @@ def example_images(items: Items, labels: Sequence[int] | np.ndarray, fit: Fit = 
         items: N x S x S x 5 uint8.
         labels: N class indices.
         fit: how images became items. At a scale in source pixels, the examples are brought back to that of the source,
-            because the model will reduce them again.
+            because the model will reduce them again; at one in micrometres, each says how large its pixels are.
 
     Returns:
         PNG files by name, such as `example_0.png`.
     """
     firsts = {int(label): place for place, label in reversed(list(enumerate(labels)))}
     examples = {label: np.asarray(items[firsts[label]])[..., :3] for label in sorted(firsts)}
-    return {EXAMPLE.format(label): encode_png(_unscaled(item, fit)) for label, item in examples.items()}
+    size = fit.um_per_pixel if isinstance(fit, Scale) else None
+    return {
+        EXAMPLE.format(label): encode_png(_unscaled(item, fit), pixel_size_um=size) for label, item in examples.items()
+    }
 
 
 def _unscaled(item: np.ndarray, fit: Fit) -> np.ndarray:

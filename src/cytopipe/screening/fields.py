@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from cytopipe.data.imaging.decode import opened, read_rgb, resize_rgb
+from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 
 WHOLE = 4096 * 4096  # pixels up to which a field is decoded as a whole: some 50 MB
@@ -33,11 +34,13 @@ class Field:
     Attributes:
         height, width: size in pixels.
         reader: reads regions that lie within the field.
+        pixel_size_um: side of a pixel in micrometres, if the file says it.
     """
 
     height: int
     width: int
     reader: Reader
+    pixel_size_um: float | None = None
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region, height x width x 3 uint8 RGB; outside the field, its outermost pixels are repeated."""
@@ -88,12 +91,13 @@ def open_field(path: Path) -> Iterator[Field]:
         is_big = image.width * image.height > WHOLE
         frames = getattr(image, "n_frames", 1)
         mode, strips = image.mode, _strips(image)
+        size_um = pixel_size_um(getattr(image, "tag_v2", {}), path)
     if not is_big or frames > 1 or (strips is None and mode not in _BY_VIPS):
-        yield Field.of(read_rgb(path)[0])
+        yield replace(Field.of(read_rgb(path)[0]), pixel_size_um=size_um)
     elif strips is not None:
-        yield _from_file(path, strips)
+        yield replace(_from_file(path, strips), pixel_size_um=size_um)
     else:
-        yield from _by_vips(path)
+        yield from _by_vips(path, size_um)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.alpha_composite(white, image))[..., :3]
 
 
-def _by_vips(path: Path) -> Iterator[Field]:
+def _by_vips(path: Path, size_um: float | None) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
     try:
@@ -168,7 +172,7 @@ def _by_vips(path: Path) -> Iterator[Field]:
         def read(top: int, left: int, height: int, width: int) -> np.ndarray:
             return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1))
 
-        yield Field(image.height, image.width, read)
+        yield Field(image.height, image.width, read, size_um)
     except pyvips.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise CytopipeError(f"the image cannot be decoded ({reason})", where=path) from None

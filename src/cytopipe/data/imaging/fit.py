@@ -11,9 +11,18 @@ import cv2
 import numpy as np
 
 from cytopipe.core.params import Fit, Scale
-from cytopipe.data.imaging.decode import MOST_PIXELS, resize_rgb
+from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.data.imaging.masks import BACKGROUND, resize_mask
+from cytopipe.data.imaging.opening import MOST_PIXELS
 from cytopipe.errors import CytopipeError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An image, H x W x 3 uint8, and the micrometres of one of its pixels; None if they are not known."""
+
+    pixels: np.ndarray
+    pixel_size_um: float | None
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ def source_pixels(fit: Scale, pixel_size_um: float | None) -> float:
         raise CytopipeError(
             f"fit: {{kind: scale, um_per_pixel: {fit.um_per_pixel:g}}} needs the size of the image's pixels, which is "
             "not known",
-            hint="give pixel_size_um, the micrometres of one pixel",
+            hint="give the micrometres of one pixel: --pixel-size-um, or where a model is trained, pixel_size_um",
         )
     return fit.um_per_pixel / pixel_size_um
 

@@ -12,7 +12,7 @@ from cytopipe.core.params import Reading
 from cytopipe.data.imaging.channels import Layers, is_tiff, layers_of, of_channels, picked_values
 from cytopipe.data.imaging.depth import Kind, deep_values, kind_of, kind_of_values
 from cytopipe.data.imaging.opening import MOST_PIXELS, opened, refuse_bombs
-from cytopipe.data.imaging.pixel_size import pixel_size_um
+from cytopipe.data.imaging.pixel_size import pixel_size_of_text, pixel_size_um
 from cytopipe.errors import CytopipeError
 
 PREPARED = "cytopipe"  # key of the text in PNG files whose range, channels or page were chosen already
@@ -67,7 +67,8 @@ def read_native(path: Path, reading: Reading) -> Native:
         turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
         orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
         tags = getattr(image, "tag_v2", {})
-        found = Native(kind_of(image, path), turned=turned, prepared=prepared, pixel_size_um=pixel_size_um(tags, path))
+        size_um = pixel_size_um(tags, path) or pixel_size_of_text(getattr(image, "text", {}))
+        found = Native(kind_of(image, path), turned=turned, prepared=prepared, pixel_size_um=size_um)
         if found.kind == "8-bit":
             found.image = ImageOps.exif_transpose(image)
             found.image.load()

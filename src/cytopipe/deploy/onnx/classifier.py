@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from cytopipe.core.params import STRETCH, Scale, plain_fit
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
 from cytopipe.models.inference.classify import class_probabilities, input_transform
-from cytopipe.models.inference.predictor import Measured, Predictor
+from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import COLOURS
 from cytopipe.results.model_spec import DecisionRule, ModelSpec

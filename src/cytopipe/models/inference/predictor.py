@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from cytopipe.core.params import STRETCH
-from cytopipe.data.imaging.fit import Placement, place
+from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
@@ -27,15 +27,6 @@ from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An image, H x W x 3 uint8, and the micrometres of one of its pixels; None if they are not known."""
-
-    pixels: np.ndarray
-    pixel_size_um: float | None
-
 
 Picture = np.ndarray | Measured  # an array is an image of unknown pixel size
 
@@ -74,6 +65,7 @@ class Predictor:
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
         batch_size: images per forward pass.
+        pixel_size_um: micrometres of a pixel of the images; None: as each image says.
     """
 
     def __init__(
@@ -83,13 +75,17 @@ class Predictor:
         segmentation: Segmentation | None,
         device: torch.device,
         batch_size: int = BATCH,
+        pixel_size_um: float | None = None,
     ) -> None:
+        self.pixel_size_um = pixel_size_um
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, segmenter: Path | None = None) -> Predictor:
+    def load(
+        cls, folder: Path, device: torch.device, segmenter: Path | None = None, pixel_size_um: float | None = None
+    ) -> Predictor:
         """Load a classifier's model folder, with the segmenter in it unless another is given.
 
         Raises:
@@ -105,7 +101,7 @@ class Predictor:
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        return cls(model, spec, segmentation, device)
+        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
 
     @property
     def classes(self) -> Sequence[str]:
@@ -130,21 +126,25 @@ class Predictor:
         Raises:
             CytopipeError: the scale is in micrometres and the image's pixel size is unknown, or the image is too large.
         """
-        known = _measured(picture)
-        size = known.pixels.shape[0], known.pixels.shape[1]
-        return place(size, self.spec.input_size, self.spec.fit or STRETCH, known.pixel_size_um)
+        image = self._measured(picture)
+        size = image.pixels.shape[0], image.pixels.shape[1]
+        return place(size, self.spec.input_size, self.spec.fit or STRETCH, image.pixel_size_um)
+
+    def _measured(self, picture: Picture) -> Measured:
+        pixels, known = (picture.pixels, picture.pixel_size_um) if isinstance(picture, Measured) else (picture, None)
+        return Measured(pixels, self.pixel_size_um or known)
 
     def _items(self, images: Iterable[Picture]) -> Iterator[_Item]:
         """Stored items; only the images of one forward pass of the segmenter are held in memory."""
         if self.segmentation is None:
             for image in images:
-                yield self._item(_measured(image), None)
+                yield self._item(self._measured(image), None)
             return
         waiting = deque[Measured]()  # waiting for their masks; itertools.tee would hold 57
 
         def passing() -> Iterator[np.ndarray]:
             for image in images:
-                waiting.append(_measured(image))
+                waiting.append(self._measured(image))
                 yield waiting[-1].pixels
 
         for mask in self.segmentation.masks(passing()):
@@ -183,7 +183,3 @@ class _Item:
     pixels: np.ndarray
     mask: np.ndarray | None
     placement: Placement | None
-
-
-def _measured(picture: Picture) -> Measured:
-    return picture if isinstance(picture, Measured) else Measured(picture, None)

@@ -26,7 +26,7 @@ def run(stage: Stage) -> None:
     device = prepare(stage.params.runtime)
     detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
     sizes = {row.pixel_size_um for row in rows}
-    size = sizes.pop() if len(sizes) == 1 else None  # the cells were cut from these fields; else each field says its own
+    size = sizes.pop() if len(sizes) == 1 else None  # cells and fields have the same; else a field says it
     predictor = Predictor.load(paths.classifier(config.classifier).model, device, pixel_size_um=size)
     result = screen_fields(stage.progress(fields, len(fields), "field"), detector, predictor, config.margin)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)

@@ -20,3 +20,7 @@ class CytopipeError(Exception):
         self.what, self.where, self.hint = what, where, hint
         text = what if where is None else f"{where}: {what}"
         super().__init__(text if hint is None else f"{text}\n  -> {hint}")
+
+
+class OptionError(CytopipeError):
+    """A fault of the options, which all files share: no file is at fault, so that `bad_images: skip` leaves none out."""

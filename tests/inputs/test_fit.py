@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from files_of_people import save
 from organized import Outcome, organized
 
 SIDE = 32
-NONE = {"count": 0, "first": None}
 HALF: dict[str, Any] = {"kind": "scale", "source_pixels": 2}
 MICROMETRES: dict[str, Any] = {"kind": "scale", "um_per_pixel": 0.5}
 
@@ -98,15 +97,15 @@ def folder_of(root: Path, case: Case) -> Path:
     return root
 
 
-def tensors_of(found: Outcome, work: Path, fit: Fit, sizes: dict[str, float] | None = None) -> Path:
-    """Build tensors with an empty mask for every image; `sizes` are micrometres of a pixel by file name."""
+def tensors_of(found: Outcome, work: Path, fit: Fit) -> Path:
+    """Build tensors with an empty mask for every image."""
     masks, tensors = work / "masks", work / "tensors"
     (masks / "predicted").mkdir(parents=True)
     tensors.mkdir()
     rows = []
     for row in found.rows:
         (masks / "predicted" / f"{row.id}.png").write_bytes(encode_mask(np.zeros((row.height, row.width), np.uint8)))
-        rows.append(row)
+        rows.append(replace(row, mask_path=f"predicted/{row.id}.png"))
     write_manifest(masks / "manifest.csv", rows)
     arrays = {split: tensors / f"{split}.npy" for split in SPLITS}
     made = build_tensors(found.folder, masks, SIDE, arrays, lambda items, _: items, fit=fit)

@@ -7,13 +7,13 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat, ValidationError, model_validator
 
 from cytopipe.core.io.folders import is_junk
-from cytopipe.core.params import Section, describe
+from cytopipe.core.params import Alpha, Picked, Reading, Section, check_range, describe
 from cytopipe.errors import CytopipeError
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
@@ -31,6 +31,7 @@ class Sample:
         split: the publisher's own: "train", "val" or "test", DEVELOPMENT, or None if the publisher gives none.
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
+        pixel_size_um: side of a pixel in micrometres, where a table says it.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Sample:
     group: str
     split: str | None = None
     mask: MaskReader | None = None
+    pixel_size_um: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,32 @@ class AnnotatedField:
 
 
 class Options(Section):
-    """An adapter's own parameters."""
+    """An adapter's own parameters, and those that every adapter takes: what the pixels of the images mean."""
+
+    range: Literal["auto", "full"] | tuple[FiniteFloat, FiniteFloat] = Field(
+        "auto",
+        description="values of images with more than 8 bits that become 0 and 255: auto: one range found from all images;"
+        " full: 0 to 65535; or [low, high]",
+    )
+    alpha: Alpha = Field("blend", description="transparency: blend it on white, or drop it and keep the colours")
+    channels: Picked | None = Field(
+        None, description="one to three channels, counted from 0, that become grey, or red, green and blue"
+    )
+    page: NonNegativeInt | None = Field(None, description="page of files with several, counted from 0")
+    pixel_size_um: PositiveFloat | None = Field(
+        None, description="side of a pixel in micrometres, instead of what the files say"
+    )
+
+    @model_validator(mode="after")
+    def _range_ascends(self) -> Options:
+        if isinstance(self.range, tuple):
+            check_range(self.range)
+        return self
+
+    @property
+    def reading(self) -> Reading:
+        """How the files are read, without the range of deep images."""
+        return Reading(alpha=self.alpha, channels=self.channels, page=self.page)
 
 
 @dataclass(frozen=True)
@@ -163,6 +190,14 @@ class Adapter:
         if not fields:
             raise self.not_found(raw, "no whole field of this dataset")
         return fields
+
+    def pixel_options(self, options: dict[str, Any], key: str) -> Options:
+        """The options that every adapter takes.
+
+        Raises:
+            CytopipeError: for unknown options.
+        """
+        return self._parse(options, key)
 
     def class_order(self, options: dict[str, Any], key: str) -> tuple[str, ...]:
         """Class names in the order of their indices; empty if they are read from the data.

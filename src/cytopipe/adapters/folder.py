@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from cytopipe.adapters.base import Adapter, MaskReader, Options, Sample, read_csv
+from cytopipe.adapters.base import Adapter, Sample, read_csv
+from cytopipe.adapters.folder_masks import MaskFinder, MaskOptions, images_without_masks
 from cytopipe.adapters.layout import SPLIT_WORDS, GroupPattern, group_by_pattern, list_images
-from cytopipe.data.imaging.decode import read_values
-from cytopipe.data.imaging.masks import to_palette
 from cytopipe.errors import CytopipeError
 
 
-class FolderOptions(Options):
+class FolderOptions(MaskOptions):
     """How your folder is laid out. Without `csv`, sub-folders are the classes."""
 
     csv: str | None = Field(None, description="path below the source; columns are named by the keys below")
@@ -26,12 +23,8 @@ class FolderOptions(Options):
     label: str = Field("label", description="column of the class")
     group: str | None = Field(None, description="column of the patient, slide or specimen")
     split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
-    mask: str | None = Field(None, description="column with the path of the mask")
+    pixel_size: str | None = Field(None, description="column of the side of a pixel, in micrometres")
     images: str = Field(".", description="folder below the source that holds the images")
-    masks: str | None = Field(None, description="folder below the source with a .png mask of each image's name")
-    mask_values: dict[int, Literal[0, 1, 2]] = Field(
-        default={0: 0, 1: 1, 2: 2}, description="your mask's value -> 0 background, 1 cytoplasm, 2 nucleus"
-    )
     group_pattern: GroupPattern | None = Field(
         None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
     )
@@ -45,10 +38,11 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     if not root.is_dir():
         raise CytopipeError(f"no folder '{options.images}' in the source", where=raw, hint="correct options.images")
     files = [root / name for name in list_images(root)]
-    if options.masks:
-        files = [path for path in files if not path.is_relative_to(raw / options.masks)]
+    finder = MaskFinder(raw, root, files, options)
+    files = images_without_masks(files, raw, options)
     rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(root, files)
-    for image, label, group, split, mask in rows:
+    count = 0
+    for count, (image, label, group, split, mask, pixel_size) in enumerate(rows, start=1):
         if options.classes and label not in options.classes:
             raise CytopipeError(
                 f"the label '{label}' is not in options.classes",
@@ -62,16 +56,19 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
             label,
             group or (group_by_pattern(name, options.group_pattern) if options.group_pattern else name),
             split,
-            _mask(raw, image, root, mask, options),
+            finder.reader(image, mask),
+            pixel_size,
         )
+    finder.finish(count)
 
 
-Found = tuple[Path, str, str | None, str | None, str | None]  # image, label, group, split, mask
+# image, label, group, split, mask, micrometres a pixel
+Found = tuple[Path, str, str | None, str | None, str | None, float | None]
 
 
 def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) -> Iterator[Found]:
     table = raw / str(options.csv)
-    optional = [name for name in (options.group, options.split, options.mask) if name]
+    optional = [name for name in (options.group, options.split, options.mask, options.pixel_size) if name]
     by_name = {path.relative_to(root).as_posix(): path for path in files}
     by_stem = {Path(name).with_suffix("").as_posix(): path for name, path in by_name.items()}
     seen: dict[Path, int] = {}
@@ -93,7 +90,8 @@ def _from_csv(raw: Path, root: Path, files: list[Path], options: FolderOptions) 
         mask = row[options.mask] if options.mask else None
         masks.add(mask)
         split = _split(row[options.split], where) if options.split else None
-        yield image, row[options.label], row[options.group] if options.group else None, split, mask
+        size = micrometres(row[options.pixel_size], where) if options.pixel_size else None
+        yield image, row[options.label], row[options.group] if options.group else None, split, mask, size
     rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
     if rest and not options.unlisted:
         raise CytopipeError(
@@ -111,7 +109,7 @@ def _from_folders(root: Path, files: list[Path]) -> Iterator[Found]:
                 "an image outside the class folders", where=image, hint="name the labels' file in options.csv"
             )
         split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
-        yield image, parts[1] if split else parts[0], None, split, None
+        yield image, parts[1] if split else parts[0], None, split, None, None
 
 
 def _split(value: str, where: str) -> str:
@@ -120,19 +118,21 @@ def _split(value: str, where: str) -> str:
     return SPLIT_WORDS[value.lower()]
 
 
-def _mask(raw: Path, image: Path, root: Path, listed: str | None, options: FolderOptions) -> MaskReader | None:
-    if listed:
-        return partial(_read_mask, raw / listed, options.mask_values)
-    if options.masks:
-        beside = (raw / options.masks / image.relative_to(root)).with_suffix(".png")
-        return partial(_read_mask, beside, options.mask_values)
-    return None
+def micrometres(value: str, where: str) -> float | None:
+    """The side of a pixel that a table gives; None where it gives none.
 
-
-def _read_mask(path: Path, meaning: Mapping[int, int], size: tuple[int, int]) -> np.ndarray:
-    if not path.is_file():
-        raise CytopipeError("no such mask", where=path, hint="every image of the dataset needs its mask, or none")
-    return to_palette(read_values(path), meaning, path)
+    Raises:
+        CytopipeError: it is no positive number.
+    """
+    try:
+        size = float(value.replace(",", ".")) if value else None
+    except ValueError:
+        size = -1.0
+    if size is not None and not (math.isfinite(size) and size > 0):
+        raise CytopipeError(
+            f"'{value}' is no side of a pixel in micrometres", where=where, hint="give a number such as 0.25, or none"
+        )
+    return size
 
 
 def _classes(options: FolderOptions) -> tuple[str, ...]:

@@ -16,12 +16,14 @@ from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.io.hashing import sha256_bytes
 from cytopipe.core.io.workers import ordered_map
-from cytopipe.core.params import SPLITS, Dataset, Split
-from cytopipe.data.imaging.decode import encode_png, read_rgb
+from cytopipe.core.params import SPLITS, Dataset, Reading, Split
+from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
+from cytopipe.data.mask_checks import look_at, misfit, say_masks
 from cytopipe.data.splits import assign_splits, join_copies, torn
-from cytopipe.errors import CytopipeError
+from cytopipe.data.value_range import dataset_reading, reading_summary
+from cytopipe.errors import CytopipeError, OptionError
 
 logger = logging.getLogger("cytopipe")
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -30,13 +32,18 @@ CHUNK = 16  # images that a process takes at a time
 
 @dataclass
 class Stored:
-    """What was stored of a sample that decodes: its PNG's hash and size, its mask's hash, and how it was converted."""
+    """What was stored of a sample that decodes: its PNG's hash and size, its mask's hash, and how it was converted.
+
+    `mask_look` says what of the mask should be checked by a person ("empty", ...); `pixel_size_um` is that of the file.
+    """
 
     sha256: str
     width: int
     height: int
     mask_sha256: str
     conversion: str | None
+    mask_look: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
 
 
 @dataclass
@@ -79,9 +86,13 @@ def organize(
     source = adapter(dataset.adapter, f"{key}.adapter")
     samples = source.read(raw, dataset.options, f"{key}.options")
     samples = _without(samples, dataset.exclude_classes, f"{key}.exclude_classes")
+    options = source.pixel_options(dataset.options, f"{key}.options")
+    paths = [sample.image for sample in samples]
+    reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
     staging = folders["train"] / ".staging"
     staging.mkdir()
-    checks = check_images(samples, staging, folders["masks"], dataset.bad_images == "skip", progress, workers)
+    skip = dataset.bad_images == "skip"
+    checks = check_images(samples, staging, folders["masks"], skip, progress, workers, reading)
     if not checks.kept:
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
@@ -93,30 +104,30 @@ def organize(
     units = independent_units(checks.kept, dataset.split.kind == "random")
     splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
     placed = zip(checks.kept, splits, strict=True)
-    rows = [_place(item, split, classes, raw, staging, folders) for item, split in placed]
+    rows = [_place(item, split, classes, raw, staging, folders, options.pixel_size_um) for item, split in placed]
     staging.rmdir()
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
-    return rows, summarize(name, dataset, classes, normal, rows, checks, copies)
+    summary = summarize(name, dataset, classes, normal, rows, checks, copies)
+    return rows, summary | reading_summary(reading)
 
 
 def check_images(
-    samples: Sequence[Sample], staging: Path, masks: Path, skip: bool, progress: Progress, workers: int = 1
+    samples: Sequence[Sample],
+    staging: Path,
+    masks: Path,
+    skip: bool,
+    progress: Progress,
+    workers: int = 1,
+    reading: Reading = AS_FULL,
 ) -> Checks:
     """Decode every image and mask and store them as `<id>.png`; `skip` records a fault instead of raising it."""
     checks = Checks()
-    without = [sample for sample in samples if sample.mask is None]
-    if 0 < len(without) < len(samples):
-        raise CytopipeError(
-            f"{len(without)} of {len(samples)} images have no mask, first this one",
-            where=without[0].image,
-            hint="give every image its mask, or none",
-        )
-    store = partial(_try_to_store, staging, masks)
+    store = partial(_try_to_store, staging, masks, reading)
     with closing(ordered_map(store, samples, workers, CHUNK)) as results:
         for sample, stored in progress(zip(samples, results, strict=True), len(samples)):
             if isinstance(stored, Stored):
                 checks.kept.append(Checked(sample, stored))
-            elif skip:
+            elif skip and not isinstance(stored, OptionError):
                 logger.warning("left out: %s", stored)
                 checks.refused.append({"id": sample.id, "reason": stored.what})
             else:
@@ -124,33 +135,32 @@ def check_images(
     checks.converted.update(item.stored.conversion for item in checks.kept if item.stored.conversion)
     for conversion, count in sorted(checks.converted.items()):
         logger.info("%d images converted: %s", count, conversion)
+    say_masks({item.sample.id: item.stored.mask_look for item in checks.kept if item.stored.mask_sha256}, len(samples))
     return checks
 
 
-def _try_to_store(staging: Path, masks: Path, sample: Sample) -> Stored | CytopipeError:
+def _try_to_store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored | CytopipeError:
     try:
-        return _store(staging, masks, sample)
+        return _store(staging, masks, reading, sample)
     except CytopipeError as error:
         return error
 
 
-def _store(staging: Path, masks: Path, sample: Sample) -> Stored:
-    image, conversion = read_rgb(sample.image)
-    height, width = image.shape[:2]
-    mask_png = b""
+def _store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored:
+    decoded = read_image(sample.image, reading)
+    height, width = decoded.rgb.shape[:2]
+    mask_png, look = b"", ()
     if sample.mask is not None:
         mask = sample.mask((height, width))
         if mask.shape != (height, width):
-            raise CytopipeError(
-                f"the mask is {mask.shape[1]} x {mask.shape[0]} px, its image {width} x {height}",
-                where=sample.image,
-                hint="replace the mask, or set bad_images: skip for this dataset to leave such images out",
-            )
+            raise misfit(mask.shape, (height, width), decoded.turned, sample.image)
+        look = look_at(mask, decoded.turned)
         mask_png = encode_mask(mask)
         (masks / f"{sample.id}.png").write_bytes(mask_png)
-    png = encode_png(image)
+    png = encode_png(decoded.rgb, prepared=reading.range is not None or reading.channels is not None)
     (staging / f"{sample.id}.png").write_bytes(png)
-    return Stored(sha256_bytes(png), width, height, sha256_bytes(mask_png) if mask_png else "", conversion)
+    mask_sha256 = sha256_bytes(mask_png) if mask_png else ""
+    return Stored(sha256_bytes(png), width, height, mask_sha256, decoded.note, look, decoded.pixel_size_um)
 
 
 def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
@@ -195,7 +205,7 @@ def _checked_names(order: Iterable[str]) -> Iterable[str]:
         yield label
 
 
-def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Path, folders: dict[str, Path]) -> Row:
+def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Path, folders: dict[str, Path], pixel_size: float | None) -> Row:
     sample, stored = item.sample, item.stored
     target = folders[split] / sample.label
     target.mkdir(exist_ok=True)
@@ -213,6 +223,7 @@ def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Pa
         mask_path=f"masks/{sample.id}.png" if stored.mask_sha256 else "",
         mask_sha256=stored.mask_sha256,
         source=sample.image.relative_to(raw).as_posix(),
+        pixel_size_um=sample.pixel_size_um or pixel_size or stored.pixel_size_um,
     )
 
 

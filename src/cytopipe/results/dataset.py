@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from cytopipe.core.params import FULL, Alpha, Reading
 from cytopipe.results.contract import Contract, Record
 
 
@@ -52,6 +55,9 @@ class DatasetSummary(Contract):
         counts: number of images by split and class.
         groups: number of groups by split.
         converted: number of images by kind of conversion.
+        range: values of deep images (more than 8 bits) that became 0 and 255 in all of them; None, and absent from the
+            file, if all images have 8 bits.
+        alpha, channels, page: how the files were read, as in `Reading`; absent where the plainest way.
     """
 
     dataset: str
@@ -69,3 +75,19 @@ class DatasetSummary(Contract):
     converted: dict[str, int]
     copies: tuple[Copies, ...]
     refused: tuple[Refused, ...]
+    range: tuple[float, float] | None = None
+    alpha: Alpha | None = None
+    channels: tuple[int, ...] | None = None
+    page: int | None = None
+
+    @property
+    def reading(self) -> Reading | None:
+        """How new images must be read for the models of this dataset; None: 8-bit images, in the plainest way."""
+        given = {key: getattr(self, key) for key in ("range", "alpha", "channels", "page")}
+        given = {key: value for key, value in given.items() if value is not None}
+        return Reading(**given, eight_bit=self.range in (None, FULL)) if given else None
+
+    @property
+    def plain(self) -> Any:
+        """The content as dictionaries, lists, strings and numbers, without what is absent."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from cytopipe.core.io.atomic import write_bytes
-from cytopipe.core.params import Activation, Channels, Cpu, Fit, Head, View
+from cytopipe.core.params import Activation, Channels, Cpu, Fit, Head, Reading, View
 from cytopipe.errors import CytopipeError
 
 SPEC = "model.json"
@@ -120,6 +120,8 @@ class ModelSpec(Part):
         typical_sizes: median sizes in a segmenter's training images.
         decision_rule: decision rule of a trained classifier.
         svm: settings that were chosen for `head: svm`.
+        reading: how image files were read (range of deep values, alpha, channels, page); None: 8-bit images, in the
+            plainest way.
     """
 
     task: Task
@@ -144,6 +146,7 @@ class ModelSpec(Part):
     typical_sizes: TypicalSizes | None = None
     decision_rule: DecisionRule | None = None
     svm: SvmChoice | None = None
+    reading: Reading | None = None
 
     @model_validator(mode="after")
     def _keys_agree(self) -> ModelSpec:

@@ -250,5 +250,5 @@ def test_a_missing_or_truncated_mask_is_named(masked: Path) -> None:
     with pytest.raises(CytopipeError, match=r"slide1_b\.png: the image cannot be decoded"):
         true_mask(sample, (12, 10))
     path.unlink()
-    with pytest.raises(CytopipeError, match=r"slide1_b\.png: no such mask\n  -> every image"):
+    with pytest.raises(CytopipeError, match=r"slide1_b\.png: no such mask\n  -> restore it"):
         true_mask(sample, (12, 10))

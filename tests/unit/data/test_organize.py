@@ -262,15 +262,19 @@ def test_a_mask_of_another_size_is_an_error(raw: Path, tmp_path: Path) -> None:
         Result(raw, tmp_path / "out", dataset(options=MASKED))
 
 
-def test_masks_for_some_images_only_are_an_error(raw: Path, tmp_path: Path) -> None:
+def test_masks_for_some_images_only_are_counted(raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     add_masks(raw)
     rows = [f"{path.relative_to(raw)},{path.parent.name}" for path in sorted(raw.glob("[bm][ea][nl]*/*.png"))]
     lines = [f"{row},masks/{row.split(',')[0]}" for row in rows[:-1]] + [f"{rows[-1]},"]
     (raw / "labels.csv").write_text("\n".join(["image,label,mask", *lines]))
     (raw / "masks" / "malignant" / "P9_1.png").unlink()
     options = {"csv": "labels.csv", "mask": "mask", "mask_values": MASKED["mask_values"]}
-    with pytest.raises(CytopipeError, match=r"malignant/P9_1\.png: 1 of 36 images have no mask, first this one"):
-        Result(raw, tmp_path / "out", dataset(options=options))
+    with caplog.at_level(logging.INFO, "cytopipe"):
+        result = Result(raw, tmp_path / "out", dataset(options=options))
+    assert "35 of 36 images have a true mask; segmenters train on these" in caplog.text
+    assert result.summary["masks"] == 35
+    assert [row.id for row in result.rows if not row.mask_path] == ["malignant__P9_1"]
+    assert not (tmp_path / "out/masks/malignant__P9_1.png").exists()
 
 
 # Images that cannot be used.

@@ -32,8 +32,8 @@ class Scale(Section):
 
 def _word_or_mapping(value: Any) -> Any:
     if value == "scale":
-        text = "scale needs a number: {{kind: scale, source_pixels: 2}} or {{kind: scale, um_per_pixel: 0.5}}"
-        raise PydanticCustomError("scale", text)
+        forms = "{kind: scale, source_pixels: 2} or {kind: scale, um_per_pixel: 0.5}"
+        raise PydanticCustomError("scale", "scale needs a number: {forms}", {"forms": forms})
     if not isinstance(value, dict | Scale) and value not in ("stretch", "pad"):
         raise PydanticCustomError("fit", "should be {forms}", {"forms": _FORMS})
     return value

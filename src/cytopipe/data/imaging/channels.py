@@ -16,11 +16,6 @@ from cytopipe.errors import CytopipeError
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 RGB, CMYK, PALETTE = 2, 5, 3  # photometric interpretations
 _ALPHA = (1, 2)  # extra samples that are transparency
-_PICK = (
-    "options.channels: [0, 1, 2] takes three as red, green and blue, options.channels: [0] one as grey; they count "
-    "from 0"
-)
-_PAGE = f"options.page: 0 takes one page as the image; or {_PICK}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,15 @@ def _said(description: str, pages: int) -> str:
 def refuse_layers(layers: Layers, path: Path) -> CytopipeError:
     """The error for a file of several pages or channels of which none is picked."""
     what = f"the file holds {layers}, not one grey or colour image"
-    return CytopipeError(what, where=path, hint=_PAGE if layers.pages > 1 else _PICK)
+    return CytopipeError(what, where=path, hint=_choices(layers))
+
+
+def _choices(layers: Layers) -> str:
+    """Which option picks from a file."""
+    count = layers.pages if layers.pages > 1 else layers.bands
+    some = "[0, 1] takes two as red and green" if count == 2 else "[0, 1, 2] takes three as red, green and blue"
+    pick = f"options.channels: {some}, [0] takes one as grey (they count from 0)"
+    return f"{pick}; options.page: 0 takes one page as the image" if layers.pages > 1 else pick
 
 
 def picked_values(path: Path, layers: Layers, reading: Reading) -> np.ndarray:
@@ -125,7 +128,11 @@ def picked_values(path: Path, layers: Layers, reading: Reading) -> np.ndarray:
         planes = [page_values(path, number) for number in channels]
         if any(plane.ndim != 2 for plane in planes):
             raise CytopipeError(
-                f"the file holds {layers}, whose pages are colour images, not channels", where=path, hint=_PAGE
+                f"the file holds {layers}, whose pages are colour images, not channels", where=path, hint="options.page: 0 takes one page as the image"
+            )
+        if len({plane.shape for plane in planes}) > 1:
+            raise CytopipeError(
+                "the pages that options.channels names are of different sizes", where=path, hint="name others"
             )
         return stacked(planes)
     values = page_values(path, page or 0)

@@ -48,8 +48,10 @@ def deep_rgb(
     if bands == 3:
         return to_8_bit(values, low_high, path), None
     colours = values[..., [0, 0, 0]] if bands == 2 else values[..., :3]
-    whole = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-    opacity = np.round(values[..., -1].astype(np.float64) * (255 / whole)).clip(0, 255).astype(np.uint8)
+    opacity = values[..., -1].astype(np.float64)
+    # Cameras' programs write the range of the colours as opaque, others that of the type.
+    whole = low_high[1] if opacity.max() <= low_high[1] else float(np.iinfo(values.dtype).max)
+    opacity = np.round(opacity * (255 / whole)).clip(0, 255).astype(np.uint8)
     return _flattened(np.dstack([to_8_bit(colours, low_high, path), opacity]), alpha)
 
 

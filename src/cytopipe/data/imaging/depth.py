@@ -41,16 +41,22 @@ def kind_of_values(values: np.ndarray) -> Kind:
     return "8-bit" if values.dtype == np.uint8 else "16-bit" if values.dtype.itemsize <= 2 else "32-bit"
 
 
-def deep_values(image: Image.Image, path: Path) -> np.ndarray:
+def deep_values(image: Image.Image, path: Path, tile: str) -> np.ndarray:
     """All values of an opened image whose kind is not "8-bit": H x W, or H x W x 2 to 4 (grey or RGB, alpha last).
+
+    Args:
+        image: opened by PIL.
+        path: its file.
+        tile: what PIL said of its storage before it was decoded.
 
     Raises:
         CytopipeError: the values cannot be read, or are not finite numbers.
     """
+    maximum = _ppm_maximum(image) if image.format == "PPM" else 0
     image.load()  # whatever reads the values: a file that is cut short is found by PIL
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
-        if values.dtype == np.int32 and ";32N" in str(image.tile) and _sample_format(image) == 1:
+        if values.dtype == np.int32 and ";32N" in tile and _sample_format(image) == 1:
             values = values.view(np.uint32)  # PIL knows no unsigned ones
         values = values.astype(values.dtype.newbyteorder("="))
     elif image.format in ("PPM", "JPEG2000"):
@@ -59,7 +65,7 @@ def deep_values(image: Image.Image, path: Path) -> np.ndarray:
             raise CytopipeError("the image cannot be decoded", where=path, hint="convert it to PNG or TIFF")
         values = np.ascontiguousarray(found[..., [2, 1, 0, *range(3, found.shape[2])]])
         if image.format == "PPM":
-            values = np.round(values * (FULL[1] / _ppm_maximum(image))).astype(np.uint16)
+            values = np.round(values * (FULL[1] / maximum)).astype(np.uint16)
     else:
         values = page_values(path, 0)
     if values.dtype.kind == "f" and not np.isfinite(values).all():

@@ -52,10 +52,13 @@ def read_native(path: Path, reading: Reading) -> Native:
         CytopipeError: as `decode.read_image`, but for what the range says.
     """
     if _is_special(path):
-        return _of_layers(path, layers_of(path), reading)
+        try:
+            return _of_layers(path, layers_of(path), reading)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what damaged headers end in
+            raise CytopipeError(f"the image cannot be decoded ({error})", where=path, hint="replace the file") from None
     with opened(path) as image:
         refuse_bombs(image, path)
-        prepared = PREPARED in getattr(image, "text", {}) if image.format == "PNG" else False
+        prepared = image.format == "PNG" and PREPARED in image.info
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and (reading.page is None or reading.page >= frames):
             raise CytopipeError(
@@ -63,17 +66,18 @@ def read_native(path: Path, reading: Reading) -> Native:
             )
         if frames > 1:
             image.seek(reading.page or 0)
-        # The orientation is gone once the image is decoded.
-        turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
-        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        kind = kind_of(image, path)  # first, because the header is gone once the EXIF of a PNG was read
+        tile = image.tile
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        turned = orientation in range(2, 9)
         tags = getattr(image, "tag_v2", {})
         size_um = pixel_size_um(tags, path) or pixel_size_of_text(getattr(image, "text", {}))
-        found = Native(kind_of(image, path), turned=turned, prepared=prepared, pixel_size_um=size_um)
+        found = Native(kind, turned=turned, prepared=prepared, pixel_size_um=size_um)
         if found.kind == "8-bit":
             found.image = ImageOps.exif_transpose(image)
             found.image.load()
         else:
-            found.values = upright(deep_values(image, path), orientation)
+            found.values = upright(deep_values(image, path, str(tile)), orientation)
             found.white_is_zero = _one(tags.get(_PHOTOMETRIC, 1)) == 0
         return found if prepared or reading.channels is None else _picked(found, reading.channels, path)
 
@@ -125,6 +129,8 @@ def _of_layers(path: Path, layers: Layers, reading: Reading) -> Native:
         with opened(path) as image:
             refuse_bombs(image, path)
     values = picked_values(path, layers, reading)
+    if values.ndim not in (2, 3) or not values.size:
+        raise ValueError(f"values of the shape {values.shape}")
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * 255
     orientation = _one(tags.get(_ORIENTATION, 1))
@@ -162,5 +168,5 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
 
 def _one(value: object) -> int:
     """A tag's number, or the first of several."""
-    first = value[0] if isinstance(value, tuple) else value
-    return int(first)  # type: ignore[call-overload]  # PIL's tags have no types
+    first = value[0] if isinstance(value, tuple) and value else value
+    return int(first) if isinstance(first, int | float) else 0

@@ -69,14 +69,14 @@ def _length(description: str, axis: str) -> float | None:
 
 
 def _of_resolution(tags: Mapping[int, Any], description: str) -> tuple[float, float] | None:
-    if description.startswith("ImageJ="):
-        found = re.search(r"^unit=(.+)$", description, re.MULTILINE)
-        unit = _UM_OF_NAME.get(_unit_name(found[1].strip()) if found else "", 0.0)
-    else:
-        unit = _UM_OF_UNIT.get(int(tags.get(UNIT, 2)), 0.0)
     try:
+        if description.startswith("ImageJ="):
+            found = re.search(r"^unit=(.+)$", description, re.MULTILINE)
+            unit = _UM_OF_NAME.get(_unit_name(found[1].strip()) if found else "", 0.0)
+        else:
+            unit = _UM_OF_UNIT.get(int(tags.get(UNIT, 2)), 0.0)
         return unit / _ratio(tags[X_RESOLUTION]), unit / _ratio(tags[Y_RESOLUTION])
-    except (KeyError, ZeroDivisionError, ValueError, TypeError):
+    except (LookupError, ZeroDivisionError, ValueError, TypeError):  # absent, or damaged
         return None
 
 

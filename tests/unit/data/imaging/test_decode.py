@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cytopipe.data.imaging import decode
+from cytopipe.core.params import Reading
+from cytopipe.data.imaging import opening
 from cytopipe.data.imaging.decode import encode_png, read_png, read_rgb, read_values, resize_rgb
 from cytopipe.errors import CytopipeError
 
@@ -158,12 +159,12 @@ def test_16_bit_grey_keeps_its_absolute_scale(suffix: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
-def test_16_bit_colour_is_reduced_and_said(suffix: str, tmp_path: Path) -> None:
+def test_16_bit_colour_is_scaled_as_grey_and_said(suffix: str, tmp_path: Path) -> None:
     bgr = np.array([[[65_535, 256 * 7, 0], [511, 32_768, 256 * 200]]], np.uint16)
     cv2.imwrite(str(tmp_path / f"deep.{suffix}"), bgr)
     image, conversion = read_rgb(tmp_path / f"deep.{suffix}")
     assert conversion == "16-bit to 8-bit"
-    assert image.tolist() == [[[0, 7, 255], [200, 128, 1]]]
+    assert image.tolist() == [[[0, 7, 255], [199, 128, 2]]]
 
 
 def test_alpha_is_blended_on_white(tmp_path: Path) -> None:
@@ -199,15 +200,18 @@ def test_1_bit_images_are_black_and_white(tmp_path: Path) -> None:
     assert (image[..., 0].tolist(), conversion) == ([[0, 255]], "1-bit to RGB")
 
 
-def test_float_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CytopipeError, match="mode 'F' are not supported\n  -> convert to 8-bit RGB"):
-        read_rgb(save(tmp_path / "float.tif", np.ones((2, 2), np.float32)))
+def test_float_images_need_a_range(tmp_path: Path) -> None:
+    path = save(tmp_path / "float.tif", np.array([[0, 0.5], [1, 0.1]], np.float32))
+    with pytest.raises(CytopipeError, match=r"the image has float values, and no range is known.*\n  -> .*--range LOW"):
+        read_rgb(path, Reading())
+    image, conversion = read_rgb(path, Reading(range=(0, 1)))
+    assert (image[..., 0].tolist(), conversion) == ([[0, 128], [255, 26]], "float to 8-bit")
 
 
 def test_stacks_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(picture()) for _ in range(3)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(CytopipeError, match=r"stack\.tif: the file holds 3 frames"):
+    with pytest.raises(CytopipeError, match=r"stack\.tif: the file holds 3 pages"):
         read_rgb(tmp_path / "stack.tif")
 
 
@@ -269,9 +273,9 @@ def test_an_image_of_the_right_size_is_left_alone() -> None:
 def test_the_header_alone_decides_about_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (12, 10)).save(path)
-    monkeypatch.setattr(decode, "MOST_PIXELS", 120)
+    monkeypatch.setattr(opening, "MOST_PIXELS", 120)
     assert read_rgb(path)[0].shape == (10, 12, 3)
-    monkeypatch.setattr(decode, "MOST_PIXELS", 119)
+    monkeypatch.setattr(opening, "MOST_PIXELS", 119)
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(CytopipeError, match=r"12 x 10 pixels; at most 119 .*`cytopipe screen`"):
         read_rgb(path)

@@ -26,7 +26,7 @@ def read(path: str, flags: int) -> np.ndarray:
 model, image, *mask = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
-size, fit = json.loads(about["input_size"]), json.loads(about["fit"])
+size, fit = json.loads(about["input_size"]), json.loads(about.get("fit", '"stretch"'))
 
 
 def scaled_size(height: int, width: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cytopipe.core.params import SPLITS, Dataset, Fit
+from cytopipe.core.params import SPLITS, Dataset, Fit, plain_fit
 from cytopipe.data.fitting import fit_counts
 from cytopipe.data.imaging.decode import read_image
 from cytopipe.data.imaging.fit import Measured
@@ -202,6 +202,7 @@ def test_what_can_be_asked_for(given: Any, expected: Any) -> None:
     spec = model(found).spec
     again = ModelSpec.parse(spec.to_json(), Path("model.json"))
     assert again == spec and json.loads(spec.to_json())["fit"] == expected
+    assert plain_fit(found) == expected
 
 
 @pytest.mark.parametrize(

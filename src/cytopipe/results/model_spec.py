@@ -106,8 +106,7 @@ class ModelSpec(Part):
         channels: rgb; rgb+masks: with cell and nucleus masks as channels 4 and 5; masked: rgb with the background set
             to 0.
         input_size: side of the stored square images, in pixels.
-        fit: how an image becomes such a square, see `core.params.fit`; None: stretch, as in models of earlier versions,
-            or a segmenter, which has a view.
+        fit: how an image becomes such a square, see `core.params.fit`; None: it is stretched. A segmenter has a view.
         network_size: side of the network's input, to which images are resized, in pixels; None: input_size.
         mean: mean of each input channel; images are uint8 / 255, then (x - mean) / std.
         std: standard deviation of each input channel.

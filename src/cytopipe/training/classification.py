@@ -127,7 +127,7 @@ def make_classifier(
         classes=classes,
         channels=config.channels,
         input_size=input_size,
-        fit=fit,
+        fit=None if fit == STRETCH else fit,
         network_size=config.input_size,
         mean=(*colours.mean, *[0.5] * masks),
         std=(*colours.std, *[0.5] * masks),

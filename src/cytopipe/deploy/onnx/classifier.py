@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.core.params import STRETCH, Scale, plain_fit
+from cytopipe.core.params import Scale, plain_fit
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
 from cytopipe.metrics.temperature import SMALLEST
@@ -74,8 +74,7 @@ class ClassifierSource:
         self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
         seen = "RGB" if spec.channels == "rgb" else "RGB, mask of the cell, mask of the nucleus (0 or 255)"
         self.description = (
-            f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}; "
-            "fit, in the metadata, says how an image becomes such a square. "
+            f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
             "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
         )
@@ -119,9 +118,11 @@ def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
     values: dict[str, object] = {
         "classes": spec.classes,
         "input_size": spec.input_size,
-        "fit": plain_fit(spec.fit or STRETCH),
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,
+        **(
+            {"fit": plain_fit(spec.fit)} if spec.fit else {}
+        ),  # how an image becomes such a square, if not by stretching
     }
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -3,9 +3,9 @@
     python benchmarks/fit.py --archive herlev_smear2005.zip --weights mobilenetv2_100_imagenet.safetensors
 
 The images and their grouped split are those of the preset herlev-regions; its test images are never read. Folds are of
-whole groups. The network is the preset's regions-rgb, shortened: the features of a frozen network, averaged over the image, with a
-small network on top, which alone is trained. For every fit the folds, the seeds and the order of the batches are the
-same, so that an image is compared with itself.
+whole groups. The network is the preset's regions-rgb, shortened: the features of a frozen network, averaged over the
+image, with a small network on top, which alone is trained. For every fit the folds, the seeds and the order of the
+batches are the same, so that an image is compared with itself.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ from stand_ins import NoCheckpoint
 OUT = Path("docs/fit.json")
 CPU = torch.device("cpu")
 SIDE = 128  # of the squares, pixels
-# Shortened, so that a laptop's core needs minutes: the preset has squares of 224 px, a network of 320, four turns and 120
-# epochs.
+# Shortened, so that one core needs minutes: the preset has squares of 224 px, a network of 320, 4 turns and 120 epochs.
 SHORTENED = {"input_size": 160, "arguments": {"turns": 2}}
 LARGEST = 224  # longest side in this copy of Herlev, pixels: at this scale no image is cropped
 

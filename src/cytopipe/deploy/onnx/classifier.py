@@ -121,8 +121,7 @@ def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,
-        **(
-            {"fit": plain_fit(spec.fit)} if spec.fit else {}
-        ),  # how an image becomes such a square, if not by stretching
     }
+    if spec.fit:  # how an image becomes such a square, if not by stretching
+        values["fit"] = plain_fit(spec.fit)
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -68,14 +68,8 @@ def test_the_example_program_says_what_it_cannot_know(
 ) -> None:
     folder = make_model(*PATCH, fit=FITS["micrometres"])
     (tmp_path / "m.onnx").write_bytes(to_checked_onnx(open_source(folder), folder, images).data)
-    script = [
-        sys.executable,
-        "-c",
-        ELSEWHERE,
-        str(root / "docs/onnx_example.py"),
-        str(tmp_path / "m.onnx"),
-        str(images[0]),
-    ]
+    files = (root / "docs/onnx_example.py", tmp_path / "m.onnx", images[0])
+    script = [sys.executable, "-c", ELSEWHERE, *map(str, files)]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "divide um_per_pixel by the micrometres of a pixel" in done.stderr
 

@@ -37,9 +37,12 @@ def run(stage: Stage) -> None:
     target = paths.classifier(stage.item)
     model = stage.folder(target.model)
     items, rows = load_split(tensors.folder, "val")
-    examples = example_images(items, [row.class_index for row in rows], fit)
+    reading = dataset.reading
+    examples = example_images(items, [row.class_index for row in rows], reading is not None, fit)
     segmenter = None if config.channels == "rgb" else paths.Masks(config.dataset).segmenter
-    networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
+    networks = {
+        part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
+    }
     save_classifier(model, stage.item, networks, trained.folds, examples, segmenter)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")

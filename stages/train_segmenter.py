@@ -19,6 +19,7 @@ def run(stage: Stage) -> None:
     from cytopipe.evaluation.segmenter.evaluate import evaluate_segmenter
     from cytopipe.models.folder import save_model
     from cytopipe.models.folds import Folds
+    from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
     from cytopipe.results.segmenter import SegmenterPredictions
@@ -38,8 +39,9 @@ def run(stage: Stage) -> None:
 
     target = paths.segmenter(stage.item)
     model_folder = stage.folder(target.model)
+    reading = DatasetSummary.read(organized.summary).reading
     for part, network in trained.networks.items():
-        save_model(model_folder / part, network.model, network.spec)
+        save_model(model_folder / part, network.model, network.spec.model_copy(update={"reading": reading}))
     Folds(trained.folds, model_folder).write()
     history = stage.folder(target.training)
     write_history(history, main.history, "dice")

@@ -23,4 +23,4 @@ class CytopipeError(Exception):
 
 
 class OptionError(CytopipeError):
-    """A fault of the options, which all files share: no file is at fault, so that `bad_images: skip` leaves none out."""
+    """A fault of the options, which all files share: `bad_images: skip` leaves no file out for it."""

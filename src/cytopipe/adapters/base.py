@@ -81,8 +81,8 @@ class Options(Section):
 
     range: Literal["auto", "full"] | tuple[FiniteFloat, FiniteFloat] = Field(
         "auto",
-        description="values of images with more than 8 bits that become 0 and 255: auto: one range found from all images;"
-        " full: 0 to 65535; or [low, high]",
+        description="values of images with more than 8 bits that become 0 and 255: auto: one range found from all "
+        "images; full: 0 to 65535; or [low, high]",
     )
     alpha: Alpha = Field("blend", description="transparency: blend it on white, or drop it and keep the colours")
     channels: Picked | None = Field(

@@ -42,7 +42,8 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
     files = images_without_masks(files, raw, options)
     rows = _from_csv(raw, root, files, options) if options.csv else _from_folders(root, files)
     count = 0
-    for count, (image, label, group, split, mask, pixel_size) in enumerate(rows, start=1):
+    for image, label, group, split, mask, pixel_size in rows:
+        count += 1
         if options.classes and label not in options.classes:
             raise CytopipeError(
                 f"the label '{label}' is not in options.classes",

@@ -109,7 +109,8 @@ def images_without_masks(files: Sequence[Path], raw: Path, options: MaskOptions)
                 raise CytopipeError(
                     f"its name is that of an image and '{match[0]}': it looks like a mask, not like an image",
                     where=path,
-                    hint=f"options.mask_suffix: '{match[0]}' takes such files as masks, options.mask_suffix: '' as images",
+                    hint=f"options.mask_suffix: '{match[0]}' takes such files as masks, options.mask_suffix: '' takes "
+                    "them as images",
                 )
     return list(files)
 

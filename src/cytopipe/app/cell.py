@@ -65,7 +65,7 @@ def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellR
         CytopipeError: the file cannot be read.
     """
     start = time.perf_counter()
-    decoded = read_image(file)
+    decoded = read_image(file, predictor.reading)
     rgb, note = decoded.rgb, decoded.note
     (prediction,) = predictor([Measured(rgb, decoded.pixel_size_um)])
     middle = time.perf_counter()

@@ -13,7 +13,7 @@ from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.fields import open_field
 from cytopipe.screening.outputs import Tally, write_field
 from cytopipe.screening.picture import class_colours
-from cytopipe.screening.screen import screen
+from cytopipe.screening.screen import field_reading, screen
 
 TABLE, GEOJSON, PICTURE = ".csv", ".geojson", ".png"
 
@@ -55,7 +55,7 @@ def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folde
         if time.time() - old.stat().st_mtime > keep:
             shutil.rmtree(old)
     target, name = folder / secrets.token_urlsafe(16), file.stem
-    with open_field(file) as field:
+    with open_field(file, field_reading(detector, predictor)) as field:
         tally = write_field(target, name, field, screen(field, detector, predictor), list(predictor.classes))
         size = field.height, field.width
     return FieldResult(

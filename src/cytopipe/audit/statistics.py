@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from cytopipe.data.imaging.decode import opened
+from cytopipe.data.imaging.opening import opened
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "size": ("width", "height", "aspect"),

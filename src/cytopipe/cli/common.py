@@ -17,6 +17,7 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     import torch
 
+    from cytopipe.core.params import Reading
     from cytopipe.results.model_spec import ModelSpec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,6 +42,16 @@ PixelSize = Annotated[
         metavar="UM",
         help="Micrometres of a pixel of the images, for a model that was trained at a scale in micrometres; by default "
         "as each file says.",
+    ),
+]
+
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LOW,HIGH",
+        help="Values that are black and white in images of more than 8 bits, if not those of the training; full: 0 to "
+        "65535.",
     ),
 ]
 
@@ -102,6 +113,25 @@ def prepare(device: DeviceName, threads: int | None, folder: Path | None = None)
 
     make_deterministic(count)
     return choose_device(device, "--device")
+
+
+def with_range(reading: Reading, given: str | None) -> Reading:
+    """A reading with the range of --range, if it is given.
+
+    Raises:
+        CytopipeError: it is no range.
+    """
+    if given is None:
+        return reading
+    from cytopipe.core.params import FULL
+
+    try:
+        low, high = FULL if given == "full" else (float(part) for part in given.split(","))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not low < high:
+        raise CytopipeError(f"'{given}' is no range", where="--range", hint="give LOW,HIGH such as 0,4095, or full")
+    return reading.model_copy(update={"range": (low, high)})
 
 
 def usable_cores() -> int:

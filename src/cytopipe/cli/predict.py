@@ -19,12 +19,14 @@ from cytopipe.cli.common import (
     Debug,
     Device,
     PixelSize,
+    Range,
     Threads,
     clear_errors,
     fix_processor,
     prepare,
     print_json,
     print_table,
+    with_range,
 )
 from cytopipe.errors import CytopipeError
 
@@ -68,6 +70,7 @@ def command(
     segmenter: Segmenter = None,
     column: Column = None,
     pixel_size_um: PixelSize = None,
+    value_range: Range = None,
     device: Device = "auto",
     threads: Threads = None,
     as_json: AsJson = False,
@@ -116,7 +119,9 @@ def command(
         predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
-        name = model_id(model, segmenter)
+        predictor.reading = with_range(predictor.reading, value_range)
+        # Rows of another range are those of another model: none is kept when a run is resumed.
+        name = model_id(model, segmenter) + (f" range {value_range}" if value_range else "")
         work = FilePredictor(predictor, name)
         table = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
         if table is not None:

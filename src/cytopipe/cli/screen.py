@@ -16,12 +16,14 @@ from cytopipe.cli.common import (
     Debug,
     Device,
     PixelSize,
+    Range,
     Threads,
     clear_errors,
     fix_processor,
     prepare,
     print_json,
     print_table,
+    with_range,
 )
 from cytopipe.errors import CytopipeError
 
@@ -97,6 +99,7 @@ def command(
     edge: Edge = True,
     pixel_size_um: PixelSize = None,
     count: Count = False,
+    value_range: Range = None,
     device: Device = "auto",
     threads: Threads = None,
     as_json: AsJson = False,
@@ -131,7 +134,7 @@ def command(
         listed = [Path(name) for name in list_images(fields)]
         where = prepare(device, threads, model or segmenter or patches)
         detector = _detector(where, segmenter, patches, scale, box, threshold)
-        screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge)
+        screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
         _show(results, total, as_json, count)
@@ -165,7 +168,15 @@ def _predictor(model: Path | None, device: torch.device, pixel_size_um: float | 
 class _Screening:
     """Screens several fields with one detector and one classifier."""
 
-    def __init__(self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool) -> None:
+    def __init__(
+        self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool, value_range: str | None
+    ) -> None:
+        from cytopipe.screening.screen import field_reading
+
+        for one in (detector, predictor) if value_range else ():
+            if one is not None:
+                one.reading = with_range(one.reading, value_range)
+        self.reading = field_reading(detector, predictor)
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
 
@@ -198,7 +209,7 @@ class _Screening:
         from cytopipe.screening.fields import open_field
         from cytopipe.screening.outputs import Tally, write_field
 
-        with open_field(path) as field:
+        with open_field(path, self.reading) as field:
             cells = self._cells(field)
             if out is not None:
                 tally = write_field(out, name, field, cells, self.classes)

@@ -149,7 +149,8 @@ def _try_to_store(staging: Path, masks: Path, reading: Reading, sample: Sample) 
 def _store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored:
     decoded = read_image(sample.image, reading)
     height, width = decoded.rgb.shape[:2]
-    mask_png, look = b"", ()
+    mask_png = b""
+    look: tuple[str, ...] = ()
     if sample.mask is not None:
         mask = sample.mask((height, width))
         if mask.shape != (height, width):
@@ -205,7 +206,15 @@ def _checked_names(order: Iterable[str]) -> Iterable[str]:
         yield label
 
 
-def _place(item: Checked, split: str, classes: list[str], raw: Path, staging: Path, folders: dict[str, Path], pixel_size: float | None) -> Row:
+def _place(
+    item: Checked,
+    split: str,
+    classes: list[str],
+    raw: Path,
+    staging: Path,
+    folders: dict[str, Path],
+    pixel_size: float | None,
+) -> Row:
     sample, stored = item.sample, item.stored
     target = folders[split] / sample.label
     target.mkdir(exist_ok=True)

@@ -94,7 +94,9 @@ def choose_range(spreads: Iterable[Spread]) -> tuple[float, float]:
     if high <= low:  # every image is of one value
         low, high = min(spread.least for spread in spreads), max(spread.most for spread in spreads)
     fractions = any(spread.kind == "float" for spread in spreads)
-    whole = 1.0 if fractions and high <= 1 else float(2 ** max(8, math.ceil(math.log2(high + 1))) - 1) if high > 0 else 0
+    whole = (
+        1.0 if fractions and high <= 1 else float(2 ** max(8, math.ceil(math.log2(high + 1))) - 1) if high > 0 else 0
+    )
     if low >= 0 and whole and (high - low >= LEAST_SPAN * whole or high == low):
         return 0.0, whole
     return low, high if high > low else low + 1
@@ -131,7 +133,9 @@ def _look(reading: Reading, values: bool, path: Path) -> Spread | None:
         return None
 
 
-def _check_kinds(firsts: dict[Kind, Path], counts: dict[Kind, int], low_high: tuple[float, float], asked: Asked, key: str) -> None:
+def _check_kinds(
+    firsts: dict[Kind, Path], counts: dict[Kind, int], low_high: tuple[float, float], asked: Asked, key: str
+) -> None:
     """Refuse images of several kinds that no one range fits.
 
     Among 8-bit images, deep ones are accepted if they fill 16 bits, or if a range is given: what they become is then on
@@ -154,11 +158,11 @@ def _check_kinds(firsts: dict[Kind, Path], counts: dict[Kind, int], low_high: tu
         return
     listed = "; ".join(f"{counts[kind]} have {kind} values, first {firsts[kind].name}" for kind in sorted(firsts))
     raise CytopipeError(
-        f"the images are not of one kind: {listed}; the deep ones hold values of {low_high[0]:g} to {low_high[1]:g}, and "
-        "how they fit the others is not known",
+        f"the images are not of one kind: {listed}; the deep ones hold values of {low_high[0]:g} to {low_high[1]:g}, "
+        "and how they fit the others is not known",
         where=f"{key}.range",
-        hint="give images of one kind; or set it to the [low, high] by which the 8-bit images were made of such values: "
-        "they then stay as they are",
+        hint="give images of one kind; or set it to the [low, high] by which the 8-bit images were made of such "
+        "values: they then stay as they are",
     )
 
 
@@ -179,7 +183,6 @@ def _say(deep: Sequence[Spread], low_high: tuple[float, float], asked: Asked, ke
             "levels of the range %g to %g; set [low, high] if a few images are of another camera",
             *(key, usual, low, high),
         )
-
 
 
 def reading_summary(reading: Reading) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import torch
 from PIL.PngImagePlugin import PngInfo
 
 from cytopipe.core.io.atomic import write_bytes
-from cytopipe.data.imaging.decode import opened, read_rgb
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import overlay, overlay_names
@@ -58,7 +59,8 @@ class OverlayFolder:
     def draw(self, image: str, sha256: str, prediction: Prediction) -> None:
         """Write the picture of an image atomically."""
         maps = self.explainer(prediction) if self.explainer else {}
-        pixels, _ = read_rgb(Path(image))  # read again, because a batch of large images would fill the memory
+        # Read again, because a batch of large images would fill the memory.
+        pixels, _ = read_rgb(Path(image), self.predictor.reading)
         sheet = overlay(pixels, prediction, self.predictor.classes, maps, Path(image).name)
         note = PngInfo()
         note.add_text(_KEY, self._note(image, sha256))

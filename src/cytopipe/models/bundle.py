@@ -72,12 +72,15 @@ def segmenter_of(classifier: Path) -> Path:
     return segmenter
 
 
-def example_images(items: Items, labels: Sequence[int] | np.ndarray, fit: Fit = STRETCH) -> dict[str, bytes]:
+def example_images(
+    items: Items, labels: Sequence[int] | np.ndarray, prepared: bool = False, fit: Fit = STRETCH
+) -> dict[str, bytes]:
     """The first image of each class, to be stored with a model.
 
     Args:
         items: N x S x S x 5 uint8.
         labels: N class indices.
+        prepared: whether the range or the channels of the images were chosen already; see `encode_png`.
         fit: how images became items. At a scale in source pixels, the examples are brought back to that of the source,
             because the model will reduce them again; at one in micrometres, each says how large its pixels are.
 
@@ -87,9 +90,7 @@ def example_images(items: Items, labels: Sequence[int] | np.ndarray, fit: Fit = 
     firsts = {int(label): place for place, label in reversed(list(enumerate(labels)))}
     examples = {label: np.asarray(items[firsts[label]])[..., :3] for label in sorted(firsts)}
     size = fit.um_per_pixel if isinstance(fit, Scale) else None
-    return {
-        EXAMPLE.format(label): encode_png(_unscaled(item, fit), pixel_size_um=size) for label, item in examples.items()
-    }
+    return {EXAMPLE.format(label): encode_png(_unscaled(item, fit), prepared, size) for label, item in examples.items()}
 
 
 def _unscaled(item: np.ndarray, fit: Fit) -> np.ndarray:

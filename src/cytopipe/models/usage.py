@@ -16,6 +16,14 @@ _SEES = {
 }
 
 
+def _range(spec: ModelSpec) -> str:
+    """A line about deep images; empty for a model of 8-bit images."""
+    if spec.reading is None or spec.reading.range is None:
+        return ""
+    low, high = spec.reading.range
+    return f"Images of more than 8 bits: values {low:g} to {high:g} become 0 to 255 in all of them.\n"
+
+
 def usage(name: str, spec: ModelSpec) -> str:
     """Describe a classifier and its use, in Markdown.
 
@@ -40,7 +48,7 @@ def usage(name: str, spec: ModelSpec) -> str:
 A classifier of single cells, trained with cytopipe. Architecture: `{spec.architecture}` ({paper}).
 
 Input: colour images of one cell each, of any size; {_fitted(spec)}.
-The network takes {_SEES[spec.channels]}. Classes, in the order of the probabilities:
+{_range(spec)}The network takes {_SEES[spec.channels]}. Classes, in the order of the probabilities:
 
 {classes}
 
@@ -59,7 +67,7 @@ or in Python:
     from cytopipe.models.inference.predictor import Predictor
 
     predictor = Predictor.load(Path("."), torch.device("cpu"))
-    image, _ = read_rgb(Path("example_0.png"))
+    image, _ = read_rgb(Path("example_0.png"), predictor.reading)
     for prediction in predictor([image]):
         print(prediction.predicted, prediction.confidence, prediction.uncertain)
 

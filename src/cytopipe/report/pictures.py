@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cytopipe.data.imaging.decode import opened, read_png
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.opening import opened
 
 THUMBNAIL = 96  # longer side, pixels
 SHOWN = 240  # longer side of a cell in the gallery of masks, pixels

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.core.io.tables import write_table
-from cytopipe.data.imaging.decode import encode_png, read_rgb
+from cytopipe.core.params import Reading
+from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_rgb
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.detection import ScreenedField
@@ -60,11 +61,13 @@ class ScreeningResult:
         fields: the fields with their annotated and their found cells.
         images: image file of each field, in the same order.
         classes: names of the classes of the annotated cells.
+        reading: how the image files are read.
     """
 
     fields: Sequence[ScreenedField]
     images: Sequence[Path]
     classes: Sequence[str]
+    reading: Reading = AS_FULL
 
     @cached_property
     def details(self) -> ScreeningDetails:
@@ -88,5 +91,5 @@ class ScreeningResult:
         """Draw the worst, the median and the best field as `<field>.png` in an existing folder."""
         images = {field.id: image for field, image in zip(self.fields, self.images, strict=True)}
         for field in worst_median_best(self.fields).values():
-            drawn = field_figure(read_rgb(images[field.id])[0], field)
+            drawn = field_figure(read_rgb(images[field.id], self.reading)[0], field)
             (folder / f"{field.id}.png").write_bytes(encode_png(drawn))

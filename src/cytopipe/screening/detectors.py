@@ -20,6 +20,7 @@ from scipy import ndimage
 from scipy.ndimage import find_objects
 from skimage.segmentation import watershed
 
+from cytopipe.core.params import Reading
 from cytopipe.screening.cells import Box, DetectedCell, overlap
 from cytopipe.screening.fields import Field
 
@@ -85,6 +86,7 @@ class CellDetector(Protocol):
             through the seeds and outlines of neighbours that compete for the same points.
         min_area: minimum area of a cell, in points of the grid.
         box: side in pixels of the square that replaces the outline of every cell; None if cells have outlines.
+        reading: how a field's file must be read for it.
     """
 
     step: int
@@ -92,6 +94,7 @@ class CellDetector(Protocol):
     margin: int
     min_area: int
     box: int | None
+    reading: Reading
 
     def prepare(self, field: Field) -> EvidenceReader:
         """Compute what depends on the whole field, such as a threshold; the result maps regions to their evidence.

@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from cytopipe.data.imaging.decode import opened, read_rgb, resize_rgb
+from cytopipe.core.params import FULL, Reading
+from cytopipe.data.imaging.channels import layers_of
+from cytopipe.data.imaging.decode import AS_FULL, read_image, refuses_8_bit, resize_rgb
+from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit, refuse_outside
+from cytopipe.data.imaging.native import is_special
+from cytopipe.data.imaging.opening import opened
 from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 
@@ -79,25 +85,44 @@ def _within(start: int, stop: int, length: int) -> tuple[int, int]:
 
 
 @contextmanager
-def open_field(path: Path) -> Iterator[Field]:
+def open_field(path: Path, reading: Reading = AS_FULL) -> Iterator[Field]:
     """Open an image file as a field.
 
-    Big images in other modes than RGB and grey, with or without alpha (CMYK, palette), are decoded as a whole too.
+    Big images in other modes than RGB and grey, with or without alpha (CMYK, palette), are decoded as a whole too, and
+    so are files of which `reading` picks channels or a page.
 
     Raises:
         CytopipeError: as `decode.read_rgb`; for a damaged big file possibly only inside the `with` block, on reading.
     """
+    if reading.channels is not None or reading.page is not None or _must_be_decoded(path):
+        yield _whole(path, reading)
+        return
     with opened(path) as image:
         is_big = image.width * image.height > WHOLE
         frames = getattr(image, "n_frames", 1)
         mode, strips = image.mode, _strips(image)
         size_um = pixel_size_um(getattr(image, "tag_v2", {}), path)
     if not is_big or frames > 1 or (strips is None and mode not in _BY_VIPS):
-        yield replace(Field.of(read_rgb(path)[0]), pixel_size_um=size_um)
+        yield _whole(path, reading)
     elif strips is not None:
+        if refuses_8_bit(reading):
+            raise refuse_8_bit(reading.range or FULL, path)
         yield replace(_from_file(path, strips), pixel_size_um=size_um)
     else:
-        yield from _by_vips(path, size_um)
+        yield from _by_vips(path, reading, size_um)
+
+
+def _whole(path: Path, reading: Reading) -> Field:
+    decoded = read_image(path, reading)
+    return replace(Field.of(decoded.rgb), pixel_size_um=decoded.pixel_size_um)
+
+
+def _must_be_decoded(path: Path) -> bool:
+    """Whether a TIFF's pages, channels or values need a whole decoding; deep colours alone do not."""
+    if not is_special(path):
+        return False
+    layers = layers_of(path)
+    return layers.pages > 1 or not layers.is_image
 
 
 @dataclass(frozen=True)
@@ -149,30 +174,45 @@ def _from_file(path: Path, strips: list[_Strip]) -> Field:
     return Field(height, width, read)
 
 
-def _on_white(pixels: np.ndarray) -> np.ndarray:
-    """H x W x 1 to 4 uint8 (grey or RGB, with or without alpha) -> H x W x 3 RGB, composited on white."""
+def _on_white(pixels: np.ndarray, blend: bool) -> np.ndarray:
+    """H x W x 1 to 4 uint8 (grey or RGB, with or without alpha) -> H x W x 3 RGB, on white or without alpha."""
     bands = pixels.shape[2]
     grey = pixels[..., [0, 0, 0]] if bands < 3 else pixels[..., :3]
-    if bands in (1, 3):
+    if bands in (1, 3) or not blend:
         return grey
     image = Image.fromarray(np.dstack([grey, pixels[..., -1]]), "RGBA")
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     return np.asarray(Image.alpha_composite(white, image))[..., :3]
 
 
-def _by_vips(path: Path, size_um: float | None) -> Iterator[Field]:
+def _by_vips(path: Path, reading: Reading, size_um: float | None) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
     try:
         image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated").autorot()
-        if image.format == "ushort":
-            # As read_rgb does: grey values are rescaled and rounded, colours keep their high byte.
-            image = (image / 257).rint().cast("uchar") if image.bands == 1 else (image >> 8).cast("uchar")
+        with_alpha = image.bands in (2, 4)
+        blend = with_alpha and reading.alpha == "blend" and image[image.bands - 1].max() > 0
+        if image.format != "uchar":
+            image = _scaled(image, reading, path)
+        elif refuses_8_bit(reading):
+            raise refuse_8_bit(reading.range or FULL, path)
 
         def read(top: int, left: int, height: int, width: int) -> np.ndarray:
-            return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1))
+            return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1), blend)
 
         yield Field(image.height, image.width, read, size_um)
     except pyvips.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise CytopipeError(f"the image cannot be decoded ({reason})", where=path) from None
+
+
+def _scaled(image: Any, reading: Reading, path: Path) -> Any:
+    """A deep image of libvips with the range of `reading` as 0 to 255, as `read_rgb` scales it."""
+    colours = image[: image.bands - 1] if image.bands in (2, 4) else image
+    low, high = reading.range or range_beside_8_bit("16-bit", colours.max(), path)
+    outside = ((colours < low) | (colours > high)).avg() / 255
+    refuse_outside(outside, (colours.min(), colours.max()), (low, high), path)
+    scaled = ((colours - low) * (255 / (high - low))).rint().cast("uchar")
+    if colours.bands == image.bands:
+        return scaled
+    return scaled.bandjoin((image[image.bands - 1] * (255 / FULL[1])).rint().cast("uchar"))

@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-from cytopipe.core.params import Fit, Scale
+from cytopipe.core.params import Fit, Reading, Scale
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.errors import CytopipeError
 from cytopipe.models.folder import load_model
@@ -73,6 +73,7 @@ class PatchDetector:
                 where=folder,
                 hint="name one that was trained on a dataset of adapter: cell_background",
             )
+        self.reading = spec.reading or Reading()
         self._size, self._cell = spec.input_size, spec.classes.index(CELL)
         self._transform, self._tta = input_transform(spec, device), spec.tta
         scale = scale or _scale_of(spec.fit, folder)

@@ -19,7 +19,7 @@ from cytopipe.screening.annotated import ScreeningResult
 from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.fields import open_field
 from cytopipe.screening.patch_detector import PatchDetector
-from cytopipe.screening.screen import screen
+from cytopipe.screening.screen import field_reading, screen
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 
@@ -54,6 +54,7 @@ def screen_fields(
     Raises:
         CytopipeError: the classifier lacks a class of the annotated cells, or an image cannot be decoded.
     """
+    reading = field_reading(detector, predictor)
     screened: list[ScreenedField] = []
     images: list[Path] = []
     for field in fields:
@@ -64,7 +65,7 @@ def screen_fields(
                 hint=f"take one that was trained on it; this knows {', '.join(predictor.classes)}",
             )
         true = [TrueCell(cell.id, cell.label, cell.cytoplasm) for cell in field.cells]
-        with open_field(field.image) as opened:
+        with open_field(field.image, reading) as opened:
             found = [
                 Detection(one.cell.box, one.cell.contour, one.cell.score, one.prediction.predicted)
                 for one in screen(opened, detector, predictor, margin)
@@ -72,4 +73,4 @@ def screen_fields(
             ]
             screened.append(ScreenedField(field.id, field.group, opened.height, opened.width, true, found))
         images.append(field.image)
-    return ScreeningResult(screened, images, predictor.classes)
+    return ScreeningResult(screened, images, predictor.classes, reading)

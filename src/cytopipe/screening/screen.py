@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from cytopipe.core.params import Reading
 from cytopipe.data.imaging.fit import Measured
+from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Prediction, Predictor
 from cytopipe.screening.cells import DetectedCell, with_margin
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
@@ -21,6 +23,24 @@ class ScreenedCell:
 
     cell: DetectedCell
     prediction: Prediction | None
+
+
+def field_reading(detector: CellDetector, predictor: Predictor | None) -> Reading:
+    """How a field's file must be read for its detector and its classifier.
+
+    Raises:
+        CytopipeError: they were trained on images that were read differently.
+    """
+    own: Reading | None = getattr(detector, "reading", None)
+    if predictor is None:
+        return own or Reading()
+    wanted = predictor.reading
+    if own is not None and own.range is not None and (own.range, own.channels) != (wanted.range, wanted.channels):
+        raise CytopipeError(
+            f"the detector was trained on images of the range {own.range}, and the classifier of {wanted.range}",
+            hint="train both on one dataset, or say one for both: --range LOW,HIGH",
+        )
+    return wanted
 
 
 def screen(

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.data.imaging.sliding_window import starts, stitch
 from cytopipe.errors import CytopipeError
@@ -68,6 +69,7 @@ class SegmenterDetector:
         model, spec = load_model(folder, device)
         if spec.task != "segmentation":
             raise CytopipeError("this model is a classifier, not a segmenter", where=folder)
+        self.reading = spec.reading or Reading()
         self._segmentation = Segmentation.of(model, spec, device)
         view = self._segmentation.view
         sizes = spec.typical_sizes or TypicalSizes()

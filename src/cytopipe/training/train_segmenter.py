@@ -13,6 +13,7 @@ import torch
 
 from cytopipe.core.params import Segmenter, Training
 from cytopipe.data.manifest import Row
+from cytopipe.errors import CytopipeError
 from cytopipe.models.files import MAIN, fold_part
 from cytopipe.models.transforms import InputTransform
 from cytopipe.training.data import TrainingLoader
@@ -67,6 +68,7 @@ def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
         CytopipeError: there are too few groups, an image has no ground-truth mask, or a loss is not finite.
     """
     config = job.config
+    check_masks(rows, config)
     if config.training is None:
         model, spec = make_segmenter(config, job.data_hash, typical_sizes(job.organized, rows))
         return TrainedSegmenter({MAIN: Trained(model, spec, [])}, {})
@@ -74,8 +76,42 @@ def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
     networks = {MAIN: fit_segmenter(job, config.training, rows, MAIN)}
     for fold in range(config.cross_fit):
         others = [row for row in rows if folds.get(row.id) != fold]
+        check_masks(others, config, f" outside fold {fold} of cross_fit")
         networks[fold_part(fold)] = fit_segmenter(job, config.training, others, fold_part(fold))
     return TrainedSegmenter(networks, folds)
+
+
+def with_masks(rows: Sequence[Row], split: str) -> list[Row]:
+    """The rows of a split that have a true mask: a segmenter trains on these and is tested on these."""
+    return [row for row in rows if row.split == split and row.mask_path]
+
+
+def check_masks(rows: Sequence[Row], config: Segmenter, where: str = "") -> None:
+    """Check that each split has masks that a segmenter needs of it.
+
+    Args:
+        rows: manifest of the images.
+        config: parameters of the segmenter; one without training needs none.
+        where: which images they are, for the message.
+
+    Raises:
+        CytopipeError: a split has images, but none of them has a mask.
+    """
+    needed = ("train", "val", "test") if config.training is not None and not where else ("train",)
+    if config.training is None:
+        return
+    counts = {split: len(with_masks(rows, split)) for split in needed}
+    if any(counts.values()) or where:
+        for split, count in counts.items():
+            if not count:
+                there = sum(row.split == split for row in rows)
+                raise CytopipeError(
+                    f"none of the {there} images of the split '{split}'{where} has a true mask: a segmenter trains on "
+                    "those of train, chooses its epoch on those of val and is tested on those of test",
+                    where=f"datasets.{config.dataset}",
+                    hint="give more images a mask, or change split.seed until every split has some; or use architecture: "
+                    "otsu, which needs no training",
+                )
 
 
 def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part: str) -> Trained:
@@ -95,9 +131,7 @@ def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part
     assert spec.view is not None  # every segmenter has one
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     train, validation = (
-        write_windows(
-            place.scratch / f"{split}.npy", job.organized, [row for row in rows if row.split == split], spec.view
-        )
+        write_windows(place.scratch / f"{split}.npy", job.organized, with_masks(rows, split), spec.view)
         for split in ("train", "val")
     )
     transform = InputTransform("rgb", spec.mean, spec.std, place.device)

@@ -24,7 +24,9 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_the_file_is_plain_csv_with_unix_line_ends(tmp_path: Path) -> None:
     write_manifest(tmp_path / "manifest.csv", [ROW])
-    expected = f"{','.join(COLUMNS)}\na,train/x/a.png,x,0,train,P1,12,10,{'0' * 64},masks/a.png,{'1' * 64},a b/1.bmp,0.25\n"
+    expected = (
+        f"{','.join(COLUMNS)}\na,train/x/a.png,x,0,train,P1,12,10,{'0' * 64},masks/a.png,{'1' * 64},a b/1.bmp,0.25\n"
+    )
     assert (tmp_path / "manifest.csv").read_bytes() == expected.encode()
 
 

@@ -14,8 +14,6 @@ Picked = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=3)
 FULL = (0.0, 65_535.0)  # of 16 bits
 
 
-
-
 def check_range(found: tuple[float, float]) -> tuple[float, float]:
     """The range itself.
 

@@ -67,7 +67,11 @@ def layers_of(path: Path) -> Layers:
             colours = 3 if page.photometric == RGB else 1
             alpha = 1 if extra[:1] and extra[0] in _ALPHA else 0
             spare = 1 if page.photometric == RGB and page.samplesperpixel == 4 else 0  # as PIL does: RGBX
-            is_image = page.samplesperpixel in (colours, colours + max(alpha, spare)) or page.photometric in (CMYK, 6, 8)
+            is_image = page.samplesperpixel in (colours, colours + max(alpha, spare)) or page.photometric in (
+                CMYK,
+                6,
+                8,
+            )
             return Layers(pages, page.samplesperpixel, is_image, _said(description, pages), tags)
     except CytopipeError:
         raise
@@ -128,7 +132,9 @@ def picked_values(path: Path, layers: Layers, reading: Reading) -> np.ndarray:
         planes = [page_values(path, number) for number in channels]
         if any(plane.ndim != 2 for plane in planes):
             raise CytopipeError(
-                f"the file holds {layers}, whose pages are colour images, not channels", where=path, hint="options.page: 0 takes one page as the image"
+                f"the file holds {layers}, whose pages are colour images, not channels",
+                where=path,
+                hint="options.page: 0 takes one page as the image",
             )
         if len({plane.shape for plane in planes}) > 1:
             raise CytopipeError(
@@ -204,7 +210,8 @@ def _by_tifffile(path: Path, number: int, reason: str) -> np.ndarray:
             if number < len(file.pages):
                 page = file.pages[number]
                 values: np.ndarray = page.asarray()
-                return np.moveaxis(values, 0, -1) if page.planarconfig == 2 and page.samplesperpixel > 1 else values
+                first = file.pages.first
+                return np.moveaxis(values, 0, -1) if first.planarconfig == 2 and first.samplesperpixel > 1 else values
             stack = file.series[0].asarray()
             plane: np.ndarray = stack.reshape(-1, *stack.shape[-2:])[number]
             return plane

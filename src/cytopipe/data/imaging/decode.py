@@ -12,9 +12,9 @@ from PIL import Image, PngImagePlugin
 
 from cytopipe.core.params import FULL, Reading
 from cytopipe.data.imaging.colours import deep_rgb, eight_bit_rgb
-from cytopipe.data.imaging.depth import refuse_8_bit, refuse_without_range
+from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit
 from cytopipe.data.imaging.native import PREPARED, read_native
-from cytopipe.data.imaging.opening import FORMATS, opened, refuse_bombs
+from cytopipe.data.imaging.opening import opened, refuse_bombs
 from cytopipe.data.imaging.pixel_size import PIXEL_SIZE
 from cytopipe.errors import CytopipeError
 
@@ -63,14 +63,13 @@ def read_image(path: Path, reading: Reading = AS_FULL) -> Decoded:
     native = read_native(path, reading)
     if native.image is not None:
         rgb, conversion = eight_bit_rgb(native.image, path, reading.alpha)
-        low_high = reading.range
-        if low_high and not reading.eight_bit and low_high != (0, 255) and not native.prepared:
+        low_high: tuple[float, float] | None = reading.range
+        if low_high and refuses_8_bit(reading) and not native.prepared:
             raise refuse_8_bit(low_high, path)
     else:
         assert native.values is not None  # one of the two is there
-        if reading.range is None:
-            raise refuse_without_range(native.kind, path)
-        rgb, conversion = deep_rgb(native.values, reading.range, reading.alpha, path)
+        low_high = reading.range or range_beside_8_bit(native.kind, float(native.values.max()), path)
+        rgb, conversion = deep_rgb(native.values, low_high, reading.alpha, path)
         rgb = 255 - rgb if native.white_is_zero else rgb
     notes = (
         f"{native.kind} to 8-bit" if native.kind != "8-bit" else None,
@@ -93,6 +92,11 @@ def read_values(path: Path) -> np.ndarray:
         keeps = image.mode in ("P", "L", "I") or image.mode.startswith("I;16")
         values = np.asarray(image if keeps else image.convert("L"))
         return values.astype(values.dtype.newbyteorder("="))
+
+
+def refuses_8_bit(reading: Reading) -> bool:
+    """Whether 8-bit images do not fit the range of a reading."""
+    return reading.range not in (None, (0, 255)) and not reading.eight_bit
 
 
 def encode_png(array: np.ndarray, prepared: bool = False, pixel_size_um: float | None = None) -> bytes:

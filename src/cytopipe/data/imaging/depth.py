@@ -18,6 +18,7 @@ from cytopipe.data.imaging.channels import page_values
 from cytopipe.errors import CytopipeError
 
 Kind = Literal["8-bit", "16-bit", "32-bit", "float"]
+LEAST_OF_FULL = 16_384  # a brightest value from which an image uses 15 or 16 bits, more than cameras that do not
 MOST_OUTSIDE = 0.5  # share of an image's values that may lie outside the range
 
 
@@ -83,24 +84,50 @@ def to_8_bit(values: np.ndarray, low_high: tuple[float, float], path: Path) -> n
     """
     low, high = low_high
     outside = float(((values < low) | (values > high)).mean())
-    if outside > MOST_OUTSIDE:
-        raise CytopipeError(
-            f"{outside:.0%} of its values, which are {values.min():g} to {values.max():g}, lie outside the range "
-            f"{low:g} to {high:g}",
-            where=path,
-            hint="set options.range to auto or to [low, high]; a model needs images of the range that it was trained on",
-        )
+    refuse_outside(outside, (float(values.min()), float(values.max())), low_high, path)
     scaled = (values.astype(np.float64) - low) * (255 / (high - low))
     return np.round(scaled.clip(0, 255)).astype(np.uint8)
 
 
-def refuse_without_range(kind: Kind, path: Path) -> CytopipeError:
-    """The error for a deep image where no range is known."""
-    return CytopipeError(
-        f"the image has {kind} values, and no range is known that becomes 0 to 255: the model was trained on 8-bit "
-        "images",
+def refuse_outside(outside: float, there: tuple[float, float], low_high: tuple[float, float], path: Path) -> None:
+    """Refuse an image most of whose values lie outside the range.
+
+    Args:
+        outside: their share.
+        there: smallest and largest value.
+        low_high: the range.
+        path: the image.
+
+    Raises:
+        CytopipeError: they are more than MOST_OUTSIDE.
+    """
+    if outside > MOST_OUTSIDE:
+        raise CytopipeError(
+            f"{outside:.0%} of its values, which are {there[0]:g} to {there[1]:g}, lie outside the range "
+            f"{low_high[0]:g} to {low_high[1]:g} of the other images",
+            where=path,
+            hint="set options.range to auto or to [low, high]; a model needs images of the range of its training",
+        )
+
+
+def range_beside_8_bit(kind: Kind, most: float, path: Path) -> tuple[float, float]:
+    """The range of a deep image where a model knows 8-bit images alone: that of all 16 bits, if the image uses them.
+
+    Args:
+        kind: of the image's values.
+        most: the largest of them.
+        path: the file.
+
+    Raises:
+        CytopipeError: its values may be those of a camera of 9 to 14 bits, or have no usual range.
+    """
+    if kind == "16-bit" and LEAST_OF_FULL <= most <= FULL[1]:
+        return FULL
+    raise CytopipeError(
+        f"the image has {kind} values up to {most:g}, and the model was trained on 8-bit images: which values are black "
+        "and white is not known; --range LOW,HIGH says it (--range full: 0 to 65535)",
         where=path,
-        hint="convert it to 8 bits as those of the training, or give the range: --range LOW,HIGH (full: 0,65535)",
+        hint="or convert it to 8 bits as the images of the training were",
     )
 
 
@@ -108,9 +135,9 @@ def refuse_8_bit(low_high: tuple[float, float], path: Path) -> CytopipeError:
     """The error for an 8-bit image where deep ones are expected."""
     return CytopipeError(
         f"the image has 8 bits, and the model was trained on values {low_high[0]:g} to {low_high[1]:g} of deeper ones: "
-        "how this image was made of them is not known",
+        "how it was made of such values is not known; --range 0,255 says that this range became 0 to 255",
         where=path,
-        hint="give the camera's own file, or, if that range became 0 to 255: --range 0,255",
+        hint="or give the camera's own file",
     )
 
 
@@ -121,7 +148,8 @@ def _sample_format(image: Image.Image) -> int:
 
 def _ppm_maximum(image: Image.Image) -> int:
     """The value that stands for white, by the file's header."""
-    arguments = image.tile[0][3] if image.tile else ()
+    tile = getattr(image, "tile", ())
+    arguments = tile[0][3] if tile else ()
     return int(arguments[1]) if isinstance(arguments, tuple) and len(arguments) > 1 else 255
 
 

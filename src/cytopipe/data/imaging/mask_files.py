@@ -110,16 +110,14 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
     return image
 
 
-def _of_values(
-    values: np.ndarray, meaning: Mapping[int, Part], nearest: bool, path: Path, lossy: bool
-) -> np.ndarray:
+def _of_values(values: np.ndarray, meaning: Mapping[int, Part], nearest: bool, path: Path, lossy: bool) -> np.ndarray:
     found, places = np.unique(values, return_inverse=True)
     unknown = [int(value) for value in found if int(value) not in meaning]
     if unknown and not nearest:
         raise unknown_values(values, unknown, meaning, path, lossy)
     known = np.array(sorted(meaning))
     near = known[np.abs(found.astype(np.int64)[:, None] - known).argmin(axis=1)]
-    parts = np.array([meaning[int(value)] for value in near], np.uint8)
+    parts: np.ndarray = np.array([meaning[int(value)] for value in near], np.uint8)
     return parts[places].reshape(values.shape)
 
 
@@ -139,7 +137,7 @@ def _of_colours(pixels: np.ndarray, meaning: MaskMeaning, path: Path, lossy: boo
             hint="name them; or, if they are the soft edges of the others, set options.mask_nearest: true"
             + (", or save the masks as PNG" if lossy else ""),
         )
-    parts = np.array(list(meaning.colours.values()), np.uint8)[distances.argmin(axis=1)]
+    parts: np.ndarray = np.array(list(meaning.colours.values()), np.uint8)[distances.argmin(axis=1)]
     return parts[places.reshape(-1)].reshape(pixels.shape[:2])
 
 
@@ -223,4 +221,3 @@ def _check_palette(image: Image.Image, path: Path) -> None:
             where=path,
             hint="say what the numbers mean in options.mask_values, or what the colours mean in options.mask_colours",
         )
-

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cytopipe.data.imaging.decode import opened
+from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 0, 1, 2

@@ -15,7 +15,7 @@ from cytopipe.data.imaging.opening import MOST_PIXELS, opened, refuse_bombs
 from cytopipe.data.imaging.pixel_size import pixel_size_of_text, pixel_size_um
 from cytopipe.errors import CytopipeError
 
-PREPARED = "cytopipe"  # key of the text in PNG files whose range, channels or page were chosen already
+PREPARED = "cytopipe-pixels"  # key of the text in PNG files whose range, channels or page were chosen already
 _WIDTH, _HEIGHT, _PHOTOMETRIC, _ORIENTATION = 256, 257, 262, 274  # tags of TIFF
 _PLANAR, _SAMPLE_FORMAT, _BITS, _SAMPLES = 284, 339, 258, 277
 
@@ -51,7 +51,7 @@ def read_native(path: Path, reading: Reading) -> Native:
     Raises:
         CytopipeError: as `decode.read_image`, but for what the range says.
     """
-    if _is_special(path):
+    if is_special(path):
         try:
             return _of_layers(path, layers_of(path), reading)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what damaged headers end in
@@ -67,7 +67,7 @@ def read_native(path: Path, reading: Reading) -> Native:
         if frames > 1:
             image.seek(reading.page or 0)
         kind = kind_of(image, path)  # first, because the header is gone once the EXIF of a PNG was read
-        tile = image.tile
+        tile = str(getattr(image, "tile", ""))
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         turned = orientation in range(2, 9)
         tags = getattr(image, "tag_v2", {})
@@ -77,7 +77,7 @@ def read_native(path: Path, reading: Reading) -> Native:
             found.image = ImageOps.exif_transpose(image)
             found.image.load()
         else:
-            found.values = upright(deep_values(image, path, str(tile)), orientation)
+            found.values = upright(deep_values(image, path, tile), orientation)
             found.white_is_zero = _one(tags.get(_PHOTOMETRIC, 1)) == 0
         return found if prepared or reading.channels is None else _picked(found, reading.channels, path)
 
@@ -88,7 +88,7 @@ def kind_in_header(path: Path, reading: Reading) -> Kind:
     Raises:
         CytopipeError: the file cannot be read.
     """
-    if _is_special(path):
+    if is_special(path):
         return read_native(path, reading).kind
     with opened(path) as image:
         return kind_of(image, path)
@@ -104,7 +104,7 @@ def _picked(found: Native, channels: tuple[int, ...], path: Path) -> Native:
     return found
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Whether a file is a TIFF that PIL does not open, or of which it gives one page or wrong values."""
     try:
         if not path.is_file() or path.stat().st_size == 0 or not is_tiff(path):

@@ -52,11 +52,10 @@ def opened(path: Path, hint: str = _REPLACE) -> Iterator[Image.Image]:
 
 
 def refuse_bombs(image: Image.Image, path: Path) -> None:
+    """Refuse an image of more than MOST_PIXELS, before it is decoded."""
     if image.width * image.height > MOST_PIXELS:
         raise CytopipeError(
             f"the image has {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS:,} are decoded at once "
             "(`cytopipe screen` reads larger fields by tiles)",
             where=path,
         )
-
-

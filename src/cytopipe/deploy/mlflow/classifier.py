@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import read_image
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
@@ -76,7 +77,7 @@ class CellClassifier:
         def readable() -> Iterator[Measured]:
             for number, image in enumerate(images):
                 try:
-                    picture = _decoded(image)
+                    picture = _decoded(image, self.predictor.reading)
                     self.predictor.place(picture)
                 except CytopipeError as error:
                     faults[number] = " ".join(error.what.split())
@@ -99,7 +100,7 @@ class CellClassifier:
         }
 
 
-def _decoded(image: object) -> Measured:
+def _decoded(image: object, reading: Reading) -> Measured:
     """Decode an image file's contents, bytes or base64 text; others raise CytopipeError."""
     if isinstance(image, str):  # from CSV, and from clients for which MLflow does not decode base64
         try:
@@ -111,7 +112,7 @@ def _decoded(image: object) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image"
         file.write_bytes(image)
-        decoded = read_image(file)
+        decoded = read_image(file, reading)
         return Measured(decoded.rgb, decoded.pixel_size_um)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from cytopipe.core.params import Scale, plain_fit
 from cytopipe.data.imaging.fit import Measured
-from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
+from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata, described
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
 from cytopipe.models.inference.classify import class_probabilities, input_transform
@@ -69,6 +69,7 @@ class ClassifierSource:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.rule, spec = predictor, predictor.rule, predictor.spec
+        self.reading = predictor.reading
         self.channels = COLOURS if spec.channels == "rgb" else COLOURS + MASKS
         self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.rule.temperature).eval()
         self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
@@ -77,7 +78,7 @@ class ClassifierSource:
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
             "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
-        )
+        ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Items of images as the predictor makes them: segmented and fitted into the square.

@@ -101,7 +101,7 @@ def to_checked_onnx(source: Source, folder: Path, images: Iterable[Path], tolera
     metadata = {**source.metadata, "model": model_id(folder), "cytopipe": cytopipe.__version__}
     data = to_onnx(source.graph, noise[0], source.outputs, metadata, source.description)
     session = Session(data, torch.get_num_threads())
-    real = compare(session, source.of_images(read_rgb(path)[0] for path in images), source.decide)
+    real = compare(session, source.of_images(read_rgb(path, source.reading)[0] for path in images), source.decide)
     of_noise = compare(session, [noise], source.decide)
     for parity, what in ((real, "real images"), (of_noise, "random images")):
         if not parity.difference <= tolerance:  # NaN must fail too

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.core.params import Reading
 from cytopipe.data.imaging.masks import from_probabilities
-from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata
+from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata, described
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.segment import Segmentation, join_heads
 from cytopipe.models.inference.tta import ORIENTED, turn
@@ -64,6 +65,7 @@ class SegmenterSource:
                 hint="its few lines are in cytopipe/models/architectures/otsu.py; or train an attention_unet",
             )
         self.segmentation = Segmentation.of(model, spec, torch.device("cpu"))
+        self.reading = spec.reading or Reading()
         self.graph: nn.Module = SegmenterGraph(self.segmentation).eval()
         view = self.segmentation.view
         self.metadata = {
@@ -76,7 +78,7 @@ class SegmenterSource:
             f"images: N x {view.input_size} x {view.input_size} x 3 uint8, RGB. probabilities: "
             f"N x {view.input_size} x {view.input_size} x 2 float32, of whole cell and nucleus. A nucleus counts "
             "inside a cell only. How an image is brought to this size is in the metadata: view."
-        )
+        ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Windows of images, cut according to the view of the segmenter."""

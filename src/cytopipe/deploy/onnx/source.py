@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
+from cytopipe.core.params import Reading
 from cytopipe.results.model_spec import ModelSpec
 
 # Items as the exported file takes them, and cytopipe's own results for them by name of the output.
@@ -19,12 +20,21 @@ PROBABILITIES = "probabilities"
 
 def common_metadata(spec: ModelSpec) -> dict[str, str]:
     """Metadata common to the files of classifiers and segmenters."""
-    return {
+    values = {
         "task": spec.task,
         "architecture": spec.architecture,
         "channels": spec.channels,
         "training_data_sha256": spec.training_data_sha256,
     }
+    return values | ({"reading": spec.reading.model_dump_json(exclude_none=True)} if spec.reading else {})
+
+
+def described(spec: ModelSpec) -> str:
+    """How the values of deep images become the items, in a sentence; empty for a model of 8-bit images."""
+    if spec.reading is None or spec.reading.range is None:
+        return ""
+    low, high = spec.reading.range
+    return f" Images of more than 8 bits: values {low:g} to {high:g} become 0 to 255, rounded and clipped."
 
 
 class Source(Protocol):
@@ -36,6 +46,7 @@ class Source(Protocol):
         metadata: metadata of the file.
         description: description of input and outputs, for people.
         must_agree: share of decisions that must equal those of cytopipe.
+        reading: how image files are read before they become items.
     """
 
     graph: nn.Module
@@ -43,6 +54,7 @@ class Source(Protocol):
     metadata: dict[str, str]
     description: str
     must_agree: float
+    reading: Reading
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
         """Batches of items from H x W x 3 uint8 images, with cytopipe's results."""

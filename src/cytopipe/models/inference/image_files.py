@@ -72,7 +72,7 @@ class FilePredictor:
             for image in images:
                 try:
                     sums[image] = sha256_of(Path(image))
-                    decoded = read_image(Path(image))
+                    decoded = read_image(Path(image), self.predictor.reading)
                     picture = Measured(decoded.rgb, decoded.pixel_size_um)
                     self.predictor.place(picture)  # an image that has no place is a row, not the end of the run
                 except CytopipeError as fault:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.core.params import STRETCH
+from cytopipe.core.params import STRETCH, Reading
 from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
@@ -66,6 +66,9 @@ class Predictor:
         device: device of the model.
         batch_size: images per forward pass.
         pixel_size_um: micrometres of a pixel of the images; None: as each image says.
+
+    Attributes:
+        reading: how image files must be read for it.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Predictor:
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
+        self.reading = spec.reading or Reading()
 
     @classmethod
     def load(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from cytopipe.core.params import Reading
+    from cytopipe.models.inference.predictor import Predictor
     from cytopipe.results.model_spec import ModelSpec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -163,3 +164,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
             for name, cell, width in zip(header, row, widths, strict=True)
         )
         print("  ".join(cells).rstrip())
+
+
+def say_cropped(predictor: Predictor, things: str) -> None:
+    """Say on standard error of how many images a classifier saw the centre only."""
+    if predictor.cropped:
+        side = predictor.spec.input_size
+        print(
+            f"{predictor.cropped:,} {things} are larger than {side} x {side} px at the scale of the model's training: "
+            "their edges were not seen",
+            file=sys.stderr,
+        )

@@ -23,6 +23,7 @@ from cytopipe.cli.common import (
     prepare,
     print_json,
     print_table,
+    say_cropped,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -137,6 +138,8 @@ def command(
         screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
+        if screening.predictor is not None:
+            say_cropped(screening.predictor, "cells")
         _show(results, total, as_json, count)
         if any("error" in result for result in results):
             raise typer.Exit(UNREADABLE)

@@ -69,6 +69,8 @@ class Predictor:
 
     Attributes:
         reading: how image files must be read for it.
+        cropped: number of images so far of which only the centre was seen, as they are larger than the square at the
+            scale of the training.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Predictor:
         batch_size: int = BATCH,
         pixel_size_um: float | None = None,
     ) -> None:
-        self.pixel_size_um = pixel_size_um
+        self.pixel_size_um, self.cropped = pixel_size_um, 0
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
@@ -158,7 +160,9 @@ class Predictor:
         size, fit = self.spec.input_size, self.spec.fit or STRETCH
         drawn = np.zeros(image.pixels.shape[:2], np.uint8) if mask is None else mask
         pixels = make_item(image.pixels, drawn, size, fit, image.pixel_size_um)
-        return _Item(pixels, mask, None if fit == STRETCH else self.place(image))
+        where = None if fit == STRETCH else self.place(image)
+        self.cropped += where is not None and where.crops
+        return _Item(pixels, mask, where)
 
     def _predict(self, some: Sequence[_Item]) -> Iterator[Prediction]:
         items = np.stack([one.pixels for one in some])

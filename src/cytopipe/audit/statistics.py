@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from cytopipe.data.imaging.channels import is_tiff
 from cytopipe.data.imaging.opening import opened
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -99,10 +100,13 @@ def file_statistics(path: Path) -> dict[str, float]:
     Raises:
         CytopipeError: the file is not an image.
     """
+    lossless = {"is_jpeg": 0.0, "jpeg_quality": LOSSLESS, "chroma_subsampling": 0.0}
+    if path.is_file() and is_tiff(path):  # PIL does not open all that organize reads
+        return lossless
     with opened(path) as image:
         tables = getattr(image, "quantization", None)
         if image.format not in ("JPEG", "MPO") or not tables:
-            return {"is_jpeg": 0.0, "jpeg_quality": LOSSLESS, "chroma_subsampling": 0.0}
+            return lossless
         sampling = max(0, JpegImagePlugin.get_sampling(image))
         return {"is_jpeg": 1.0, "jpeg_quality": jpeg_quality(tables[0]), "chroma_subsampling": float(sampling)}
 

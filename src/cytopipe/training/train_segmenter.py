@@ -65,7 +65,7 @@ def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
         rows: manifest of the dataset.
 
     Raises:
-        CytopipeError: there are too few groups, an image has no ground-truth mask, or a loss is not finite.
+        CytopipeError: there are too few groups, a split has no ground-truth mask, or a loss is not finite.
     """
     config = job.config
     check_masks(rows, config)
@@ -97,21 +97,18 @@ def check_masks(rows: Sequence[Row], config: Segmenter, where: str = "") -> None
     Raises:
         CytopipeError: a split has images, but none of them has a mask.
     """
-    needed = ("train", "val", "test") if config.training is not None and not where else ("train",)
     if config.training is None:
         return
-    counts = {split: len(with_masks(rows, split)) for split in needed}
-    if any(counts.values()) or where:
-        for split, count in counts.items():
-            if not count:
-                there = sum(row.split == split for row in rows)
-                raise CytopipeError(
-                    f"none of the {there} images of the split '{split}'{where} has a true mask: a segmenter trains on "
-                    "those of train, chooses its epoch on those of val and is tested on those of test",
-                    where=f"datasets.{config.dataset}",
-                    hint="give more images a mask, or change split.seed until every split has some; or use architecture: "
-                    "otsu, which needs no training",
-                )
+    for split in ("train",) if where else ("train", "val", "test"):
+        if not with_masks(rows, split):
+            there = sum(row.split == split for row in rows)
+            raise CytopipeError(
+                f"none of the {there} images of the split '{split}'{where} has a true mask: a segmenter trains on "
+                "those of train, chooses its epoch on those of val and is tested on those of test",
+                where=f"datasets.{config.dataset}",
+                hint="give more images a mask, or change split.seed until every split has some; or use architecture: "
+                "otsu, which needs no training",
+            )
 
 
 def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part: str) -> Trained:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from cytopipe.core.params import Segmenter, Training, View
 from cytopipe.data.manifest import Row
+from cytopipe.errors import CytopipeError
 from cytopipe.training import train_segmenter
 from cytopipe.training.segmentation import make_segmenter
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter
@@ -73,3 +76,39 @@ def test_a_segmenter_finds_dark_discs_and_its_folder_contains_the_view(
     assert found.spec.view == View(view="whole", input_size=32) and found.spec.precision == "fp32"
     assert found.spec.typical_sizes is not None and found.spec.typical_sizes.image_side == 32
     assert found.spec.classes == ("cyt", "nuc") and found.spec.training_data_sha256 == "2" * 64
+
+
+def without_masks(rows: list[Row], *names: str) -> list[Row]:
+    return [replace(row, mask_path="", mask_sha256="") if row.id in names else row for row in rows]
+
+
+def test_images_without_a_mask_are_not_trained_on(organized: Organized, place: Workspace, recipe: Recipe) -> None:
+    folder, rows = organized
+    asked = recipe(epochs=1)
+    job = SegmenterJob(config(asked, 0), folder, "2" * 64, place)
+    fit_segmenter(job, asked, without_masks(rows, "00", "03", "08", "11"), "folds/0")
+    assert len(np.load(place.scratch / "folds/0/train.npy", mmap_mode="r")) == 6
+    assert len(np.load(place.scratch / "folds/0/val.npy", mmap_mode="r")) == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "split"),
+    [((f"{index:02}" for index in range(8)), "train"), (("08", "09"), "val"), (("10", "11"), "test")],
+)
+def test_every_split_needs_a_mask(
+    missing: Iterable[str], split: str, organized: Organized, place: Workspace, recipe: Recipe
+) -> None:
+    folder, rows = organized
+    job = SegmenterJob(config(recipe(), 0), folder, "2" * 64, place)
+    with pytest.raises(
+        CytopipeError, match=rf"datasets\.d: none of the \d images of the split '{split}' has a true mask"
+    ):
+        train_segmenter.train_segmenter(job, without_masks(rows, *missing))
+
+
+def test_otsu_needs_no_mask(organized: Organized, place: Workspace) -> None:
+    folder, rows = organized
+    bare = without_masks(rows, *[row.id for row in rows])
+    assert train_segmenter.train_segmenter(
+        SegmenterJob(config(None, 0, "otsu"), folder, "0" * 64, place), bare
+    ).networks

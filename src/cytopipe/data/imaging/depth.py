@@ -124,8 +124,8 @@ def range_beside_8_bit(kind: Kind, most: float, path: Path) -> tuple[float, floa
     if kind == "16-bit" and LEAST_OF_FULL <= most <= FULL[1]:
         return FULL
     raise CytopipeError(
-        f"the image has {kind} values up to {most:g}, and the model was trained on 8-bit images: which values are black "
-        "and white is not known; --range LOW,HIGH says it (--range full: 0 to 65535)",
+        f"the image has {kind} values up to {most:g}, and the model was trained on 8-bit images: which values are "
+        "black and white is not known; --range LOW,HIGH says it (--range full: 0 to 65535)",
         where=path,
         hint="or convert it to 8 bits as the images of the training were",
     )

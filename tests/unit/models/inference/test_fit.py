@@ -91,10 +91,11 @@ def test_the_command_takes_the_size_of_the_pixels(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*given, "--pixel-size-um", "0.25"])
     assert done.exit_code == 0, done.output
     assert "larger than" not in done.stderr
-    done = CliRunner().invoke(app, [*given, "--pixel-size-um", "1"])
-    assert "1 images are larger than 20 x 20 px at the scale of the model's training" in done.stderr
     (half,) = Predictor.load(write_model(tmp_path / "p", PIXELS), CPU)([noise(30, 40)])
     assert f"{half.probabilities[0]:.6f}" in done.stdout
+    done = CliRunner().invoke(app, [*given, "--pixel-size-um", "1"])
+    assert "images larger than 20 x 20 px at the scale of the model's training" in done.stderr
+    assert "only the centre was seen: 1" in done.stderr
 
 
 def test_a_heat_map_lies_over_the_part_of_the_image_that_was_seen() -> None:

@@ -171,7 +171,7 @@ def say_cropped(predictor: Predictor, things: str) -> None:
     if predictor.cropped:
         side = predictor.spec.input_size
         print(
-            f"{things} larger than {side} x {side} px at the scale of the model's training, of which only the centre was "
-            f"seen: {predictor.cropped:,}",
+            f"{things} larger than {side} x {side} px at the scale of the model's training, of which only the centre "
+            f"was seen: {predictor.cropped:,}",
             file=sys.stderr,
         )

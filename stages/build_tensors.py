@@ -11,23 +11,38 @@ from cytopipe.core.pipeline.stage import Stage, main
 
 def run(stage: Stage) -> None:
     """Fill data/tensors/<dataset>/."""
-    from cytopipe.data.manifest import write_manifest
+    from cytopipe.data.fitting import fit_counts
+    from cytopipe.data.manifest import read_manifest, write_manifest
     from cytopipe.data.tensors import build_tensors
+    from cytopipe.results.tensors import TensorsSummary
 
-    tensors = paths.Tensors(stage.item)
+    tensors, dataset = paths.Tensors(stage.item), stage.params.datasets[stage.item]
+    known = read_manifest(paths.Masks(stage.item).manifest)
+    counts = fit_counts(known, dataset.image_size, dataset.fit, f"datasets.{stage.item}")
+    summary = TensorsSummary.model_validate(
+        {
+            "dataset": stage.item,
+            "images": len(known),
+            "image_size": dataset.image_size,
+            "fit": dataset.fit,
+            **counts,
+        }
+    )
     folder = stage.folder(tensors.folder)
     arrays = {split: folder / tensors.array(split).name for split in SPLITS}
     with HashRecord(paths.HASHES) as record:  # the stages that read the arrays need not hash them
         rows = build_tensors(
             paths.Organized(stage.item).folder,
             paths.Masks(stage.item).folder,
-            stage.params.datasets[stage.item].image_size,
+            dataset.image_size,
             arrays,
             stage.progress,
             worker_count(stage.params.runtime.num_workers),
             record.add,
+            dataset.fit,
         )
         write_manifest(folder / tensors.manifest.name, rows)
+    summary.write(folder / tensors.summary.name)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ def run(stage: Stage) -> None:
     target, dataset = paths.Screened(stage.item), stage.params.datasets[config.dataset]
     source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
     manifest = paths.Organized(config.dataset).manifest
-    fields = held_out_fields(source.read_fields(paths.Raw(config.dataset).files), read_manifest(manifest), manifest)
+    rows = read_manifest(manifest)
+    fields = held_out_fields(source.read_fields(paths.Raw(config.dataset).files), rows, manifest)
     device = prepare(stage.params.runtime)
     detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
-    predictor = Predictor.load(paths.classifier(config.classifier).model, device)
+    sizes = {row.pixel_size_um for row in rows}
+    size = sizes.pop() if len(sizes) == 1 else None  # cells and fields have the same; else a field says it
+    predictor = Predictor.load(paths.classifier(config.classifier).model, device, pixel_size_um=size)
     result = screen_fields(stage.progress(fields, len(fields), "field"), detector, predictor, config.margin)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     tables = {path.name: stage.output(path) for path in (target.detections, target.fields)}

@@ -12,6 +12,7 @@ def run(stage: Stage) -> None:
     from cytopipe.deploy.mlflow.log import log_model
     from cytopipe.models.bundle import example_images, save_classifier
     from cytopipe.results.dataset import DatasetSummary
+    from cytopipe.results.tensors import TensorsSummary
     from cytopipe.training.train_classifier import ClassifierJob, train_classifier
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
@@ -19,6 +20,7 @@ def run(stage: Stage) -> None:
     config = stage.params.classifiers[stage.item]
     tensors = paths.Tensors(config.dataset)
     dataset = DatasetSummary.read(paths.Organized(config.dataset).summary)
+    fit = TensorsSummary.read(tensors.summary).fit
 
     with Workspace.of_stage(stage) as workspace:
         job = ClassifierJob(
@@ -28,6 +30,7 @@ def run(stage: Stage) -> None:
             tensors=tensors.folder,
             data_hash=stage.inputs[tensors.manifest.as_posix()],
             workspace=workspace,
+            fit=fit,
         )
         trained = train_classifier(job)
 
@@ -35,7 +38,7 @@ def run(stage: Stage) -> None:
     model = stage.folder(target.model)
     items, rows = load_split(tensors.folder, "val")
     reading = dataset.reading
-    examples = example_images(items, [row.class_index for row in rows], prepared=reading is not None)
+    examples = example_images(items, [row.class_index for row in rows], reading is not None, fit)
     segmenter = None if config.channels == "rgb" else paths.Masks(config.dataset).segmenter
     networks = {
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()

@@ -6,11 +6,13 @@ python docs/tools/result_tables.py --demo    also those of the demo, after `make
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_text
@@ -27,6 +29,7 @@ from cytopipe.verify import Present, write_record
 README = Path("README.md")
 DEMO_PAGE = Path("docs/demo.md")
 RESULTS_PAGE = Path("docs/results.md")
+FIT = Path("docs/fit.json")
 DEMO = paths.PRESETS / "demo.yaml"
 TOOL = "python docs/tools/result_tables.py"
 SCREENING_COLUMNS = {
@@ -83,6 +86,34 @@ def real_results(stored: Sequence[Stored]) -> str:
 def _title(key: str) -> str:
     metric = find(key)
     return metric.name if metric else key
+
+
+def fit_tables(found: Mapping[str, Any]) -> str:
+    """What `benchmarks/fit.py` measured: the accuracy with each fit, and the differences."""
+    accuracy = [
+        (f"`{name}`", f"{one['mean']:.3f}", ", ".join(f"{value:.3f}" for value in one["by_seed"]))
+        for name, one in found["accuracy"].items()
+    ]
+    differences = [
+        (
+            f"`{one['second']}` - `{one['first']}`",
+            f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})",
+            "yes" if one["resolved"] else "no",
+        )
+        for one in found["differences"]
+    ]
+    made = (
+        f"{found['images']} development images of {found['groups']} groups, {found['folds']} folds of whole groups, "
+        f"{found['seeds']} seeds; squares of {found['size']} px, {found['epochs']} epochs; "
+        f"`scale` with {found['source_pixels']:g} source pixels a pixel."
+    )
+    return "\n".join(
+        [
+            markdown(("fit", "accuracy", "by seed"), accuracy),
+            markdown(("difference", "accuracy (95 %)", "resolved"), differences),
+            made,
+        ]
+    )
 
 
 def leaderboard_summary(board: Leaderboard) -> str:
@@ -155,7 +186,10 @@ def write_demo(root: Path) -> None:
 
 def write_real(root: Path) -> None:
     """Update the page of results on real cells from the stored results."""
-    _update(root / RESULTS_PAGE, {"results": real_results(read_results(root / FOLDER))})
+    bodies = {"results": real_results(read_results(root / FOLDER))}
+    if (root / FIT).is_file():
+        bodies["fit"] = fit_tables(json.loads((root / FIT).read_text(encoding="utf-8")))
+    _update(root / RESULTS_PAGE, bodies)
 
 
 def _update(file: Path, bodies: Mapping[str, str]) -> None:

@@ -135,6 +135,11 @@ class Tensors:
         """Index: the rows of a split, in id order, are the rows of its array."""
         return self.folder / MANIFEST
 
+    @property
+    def summary(self) -> Path:
+        """How the images became squares."""
+        return self.folder / "summary.json"
+
 
 @dataclass(frozen=True)
 class Audit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate
-from result_tables import RESULTS_PAGE, between, leaderboard, leaderboard_summary, real_results
+from result_tables import FIT, RESULTS_PAGE, between, fit_tables, leaderboard, leaderboard_summary, real_results
 
 RESULT = {
     "dataset": "cells", "system": "unet", "split": "grouped", "metric": "dice_nucleus",
@@ -97,3 +98,22 @@ def test_the_page_of_results_is_in_step_with_the_stored_results(root: Path) -> N
     text = (root / RESULTS_PAGE).read_text(encoding="utf-8")
     expected = between(text, "results", real_results(read_results(root / FOLDER)))
     assert text == expected, "run `python docs/tools/result_tables.py`"
+
+
+def test_the_table_of_fits_is_in_step_with_what_was_measured(root: Path) -> None:
+    text = (root / RESULTS_PAGE).read_text(encoding="utf-8")
+    found = json.loads((root / FIT).read_text(encoding="utf-8"))
+    assert text == between(text, "fit", fit_tables(found)), "run `python docs/tools/result_tables.py`"
+
+
+def test_a_difference_of_fits_is_shown_with_its_interval() -> None:
+    found = {
+        "accuracy": {"stretch": {"mean": 0.5, "by_seed": [0.4, 0.6]}, "pad": {"mean": 0.61, "by_seed": [0.6, 0.62]}},
+        "differences": [
+            {"first": "stretch", "second": "pad", "difference": 0.11, "low": 0.02, "high": 0.2, "resolved": True}
+        ],
+        **{"images": 10, "groups": 5, "folds": 2, "seeds": 2, "size": 32, "epochs": 3, "source_pixels": 1.75},
+    }
+    shown = fit_tables(found)
+    assert "| `stretch` |    0.500 | 0.400, 0.600 |" in shown
+    assert "`pad` - `stretch` | +0.110 (+0.020 to +0.200) |      yes |" in shown

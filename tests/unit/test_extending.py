@@ -23,6 +23,7 @@ import yaml
 from cytopipe.core.params import SPLITS
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import ArrayWriter
+from cytopipe.results.tensors import TensorsSummary
 from documented_files import CLASSIFIER, DATASET, MODEL, TABLE, WRITER, add_files, documented_files
 from fixture_types import SaveImage
 from made_results import dataset_summary
@@ -152,6 +153,9 @@ def write_tensors(folder: Path) -> None:
     rows.sort(key=lambda row: row.id)
     write_manifest(tensors / "manifest.csv", rows)
     dataset_summary("tiny", "ab", dict.fromkeys(SPLITS, 8), 32).write(folder / "data/organized/tiny/summary.json")
+    none = {"count": 0, "first": None}
+    about = {"dataset": "tiny", "images": 48, "image_size": 32, "fit": "stretch", "padded": none, "cropped": none}
+    TensorsSummary.model_validate(about).write(tensors / "summary.json")
     segmenter = folder / "data/masks/tiny/segmenter/model.json"
     segmenter.parent.mkdir(parents=True)
     segmenter.write_text("{}")

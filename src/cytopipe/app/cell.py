@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.decode import read_image
 from cytopipe.data.imaging.drawing import outlined
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.explain.explainer import Explainer
 from cytopipe.explain.overlay import heat_over
 from cytopipe.models.decision_rule import calibrate
@@ -64,8 +65,9 @@ def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellR
         CytopipeError: the file cannot be read.
     """
     start = time.perf_counter()
-    rgb, note = read_rgb(file, predictor.reading)
-    (prediction,) = predictor([rgb])
+    decoded = read_image(file, predictor.reading)
+    rgb, note = decoded.rgb, decoded.note
+    (prediction,) = predictor([Measured(rgb, decoded.pixel_size_um)])
     middle = time.perf_counter()
     shown = scaled(rgb, SIDE)
     weights, no_heatmap = explain_class(predictor, prediction, method) if method else (None, None)
@@ -79,7 +81,7 @@ def classify_cell(predictor: Predictor, file: Path, method: str | None) -> CellR
         size=(rgb.shape[0], rgb.shape[1]),
         note=note,
         picture=shown if prediction.mask is None else outlined(shown, prediction.mask),
-        heatmap=None if weights is None else heat_over(shown, weights),
+        heatmap=None if weights is None else heat_over(shown, weights, prediction.placement),
         no_heatmap=no_heatmap,
         seconds=(middle - start, time.perf_counter() - middle),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from cytopipe.core.params import Reading
+    from cytopipe.models.inference.predictor import Predictor
     from cytopipe.results.model_spec import ModelSpec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,6 +33,17 @@ Threads = Annotated[
         min=1,
         max=1024,
         help="CPU threads; by default the number of the model's training, for bit-identical results.",
+    ),
+]
+PixelSize = Annotated[
+    float | None,
+    typer.Option(
+        "--pixel-size-um",
+        min=0.0001,
+        max=1000,
+        metavar="UM",
+        help="Micrometres of a pixel of the images, for a model that was trained at a scale in micrometres; by default "
+        "as each file says.",
     ),
 ]
 
@@ -159,3 +171,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
             for name, cell, width in zip(header, row, widths, strict=True)
         )
         print("  ".join(cells).rstrip())
+
+
+def say_cropped(predictor: Predictor, things: str) -> None:
+    """Say on standard error of how many images a classifier saw the centre only."""
+    if predictor.cropped:
+        side = predictor.spec.input_size
+        print(
+            f"{things} larger than {side} x {side} px at the scale of the model's training, of which only the centre "
+            f"was seen: {predictor.cropped:,}",
+            file=sys.stderr,
+        )

@@ -18,6 +18,7 @@ from cytopipe.cli.common import (
     AsJson,
     Debug,
     Device,
+    PixelSize,
     Range,
     Threads,
     clear_errors,
@@ -25,6 +26,7 @@ from cytopipe.cli.common import (
     prepare,
     print_json,
     print_table,
+    say_cropped,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -68,6 +70,7 @@ def command(
     count: Count = False,
     segmenter: Segmenter = None,
     column: Column = None,
+    pixel_size_um: PixelSize = None,
     value_range: Range = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -114,12 +117,13 @@ def command(
         from cytopipe.models.inference.prediction_table import Table
         from cytopipe.models.inference.predictor import Predictor
 
-        predictor = Predictor.load(model, where, segmenter)
+        predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
         predictor.reading = with_range(predictor.reading, value_range)
-        # Rows of another range are those of another model: none is kept when a run is resumed.
+        # Rows of another range or size of pixels are those of another model: none is kept when a run is resumed.
         name = model_id(model, segmenter) + (f" range {value_range}" if value_range else "")
+        name += f" pixels of {pixel_size_um:g} um" if pixel_size_um else ""
         work = FilePredictor(predictor, name)
         table = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
         if table is not None:
@@ -130,6 +134,7 @@ def command(
             pictures = OverlayFolder(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw
         tally = _run(work, listed, table, as_json, count)
+        say_cropped(predictor, "images")
         if tally.unreadable:
             raise typer.Exit(UNREADABLE)
 

@@ -15,6 +15,7 @@ from cytopipe.cli.common import (
     AsJson,
     Debug,
     Device,
+    PixelSize,
     Range,
     Threads,
     clear_errors,
@@ -22,6 +23,7 @@ from cytopipe.cli.common import (
     prepare,
     print_json,
     print_table,
+    say_cropped,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -96,6 +98,7 @@ def command(
     threshold: Threshold = None,
     margin: Margin = 0.05,
     edge: Edge = True,
+    pixel_size_um: PixelSize = None,
     count: Count = False,
     value_range: Range = None,
     device: Device = "auto",
@@ -131,15 +134,12 @@ def command(
 
         listed = [Path(name) for name in list_images(fields)]
         where = prepare(device, threads, model or segmenter or patches)
-        screening = _Screening(
-            _detector(where, segmenter, patches, scale, box, threshold),
-            _predictor(model, where),
-            margin,
-            edge,
-            value_range,
-        )
+        detector = _detector(where, segmenter, patches, scale, box, threshold)
+        screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
+        if screening.predictor is not None:
+            say_cropped(screening.predictor, "cells")
         _show(results, total, as_json, count)
         if any("error" in result for result in results):
             raise typer.Exit(UNREADABLE)
@@ -157,15 +157,15 @@ def _detector(
     from cytopipe.screening.segmenter_detector import SegmenterDetector
 
     if patches is not None:
-        return PatchDetector(patches, device, scale or 1.0, threshold=0.7 if threshold is None else threshold, box=box)
+        return PatchDetector(patches, device, scale, threshold=0.7 if threshold is None else threshold, box=box)
     assert segmenter is not None
     return SegmenterDetector(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
 
 
-def _predictor(model: Path | None, device: torch.device) -> Predictor | None:
+def _predictor(model: Path | None, device: torch.device, pixel_size_um: float | None) -> Predictor | None:
     from cytopipe.models.inference.predictor import Predictor
 
-    return Predictor.load(model, device) if model else None
+    return Predictor.load(model, device, pixel_size_um=pixel_size_um) if model else None
 
 
 class _Screening:

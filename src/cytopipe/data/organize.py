@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Reading, Split
 from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
+from cytopipe.data.class_names import check_several_classes, checked_names
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.manifest import Row
@@ -101,7 +101,7 @@ def organize(
     options = source.parse(dataset.options, f"{key}.options")
     named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
     samples = settle(found, options, named, dataset.exclude_classes, key)
-    _check_several_classes([sample.label for sample in samples], key)
+    check_several_classes([sample.label for sample in samples], key)
     paths = [sample.image for sample in samples]
     reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
     staging = folders["train"] / ".staging"
@@ -113,8 +113,8 @@ def organize(
     labels = [item.sample.label for item in checks.kept]
     present = set(labels)
     order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
-    classes = [label for label in _checked_names(order) if label in present]
-    _check_several_classes(labels, key)
+    classes = [label for label in checked_names(order) if label in present]
+    check_several_classes(labels, key)
     copies = find_copies(checks.kept)
     _warn(key, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
@@ -197,17 +197,6 @@ def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     return join_copies(owners, [item.stored.sha256 for item in items])
 
 
-def _check_several_classes(labels: Sequence[str], key: str) -> None:
-    found = list(_checked_names(sorted(set(labels))))
-    if len(found) == 1:
-        raise CytopipeError(
-            f"all {len(labels)} images are of the one class '{found[0]}'; a classifier needs two",
-            where=key,
-            hint="check the source and the option that names the labels: options.csv and its columns, or "
-            "options.folders; `cytopipe inspect` shows what is there",
-        )
-
-
 def _warn(key: str, copies: list[list[Checked]], split: Split) -> None:
     if copies:
         ids = ", ".join(item.sample.id for item in copies[0])
@@ -217,15 +206,6 @@ def _warn(key: str, copies: list[list[Checked]], split: Split) -> None:
             "%s: %d sets of identical images, %slisted in summary.json, first: %s; labels differ in %d",
             *(key, len(copies), kept, ids, at_odds),
         )
-
-
-def _checked_names(order: Iterable[str]) -> Iterable[str]:
-    for label in order:
-        if "/" in label or "\\" in label or label.startswith("."):
-            raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")
-        if any(unicodedata.category(letter) == "Cc" for letter in label):
-            raise CytopipeError(f"the class {label!r} holds a line break or a tab", hint="write it in one line")
-        yield label
 
 
 def _place(

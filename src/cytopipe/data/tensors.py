@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cytopipe.core.io.workers import ordered_map
-from cytopipe.core.params import SPLITS
-from cytopipe.data.imaging.decode import read_png, resize_rgb
-from cytopipe.data.imaging.masks import read_mask, resize_mask, to_channels
+from cytopipe.core.params import SPLITS, STRETCH, Fit
+from cytopipe.data.imaging.decode import read_png
+from cytopipe.data.imaging.fit import place
+from cytopipe.data.imaging.masks import read_mask, to_channels
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import MANIFEST
@@ -93,10 +94,16 @@ def open_array(path: Path) -> np.ndarray:
     return array
 
 
-def make_item(image: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
-    """H x W x 3 RGB and H x W palette -> size x size x 5 uint8; the mask is scaled with its image."""
-    scaled = to_channels(resize_mask(mask, (size, size)))
-    return np.concatenate([resize_rgb(image, (size, size)), scaled], axis=-1)
+def make_item(
+    image: np.ndarray, mask: np.ndarray, size: int, fit: Fit = STRETCH, pixel_size_um: float | None = None
+) -> np.ndarray:
+    """H x W x 3 RGB and H x W palette -> size x size x 5 uint8; the mask is placed like its image.
+
+    Raises:
+        CytopipeError: the image has no place, see `imaging.fit.place`.
+    """
+    where = place((image.shape[0], image.shape[1]), size, fit, pixel_size_um)
+    return np.concatenate([where.rgb(image), to_channels(where.mask(mask))], axis=-1)
 
 
 def build_tensors(
@@ -107,6 +114,7 @@ def build_tensors(
     progress: Callable[[Iterable[Any], int], Iterable[Any]],
     workers: int = 1,
     hashed: Callable[[Path, str], None] | None = None,
+    fit: Fit = STRETCH,
 ) -> Iterable[Row]:
     """Stream images and predicted masks into one array per split.
 
@@ -118,9 +126,11 @@ def build_tensors(
         progress: wraps the iteration, given the number of images.
         workers: number of processes that read and scale images.
         hashed: called with each finished array and its SHA-256.
+        fit: how an image becomes a square.
 
     Yields:
-        The manifest's rows, in the order of the arrays (id order within each split).
+        The manifest's rows, in the order of the arrays (id order within each split); the pixels are the tensor's, whose
+        size in micrometres is left out.
 
     Raises:
         CytopipeError: for an image or a mask that does not decode, or a mask that is not of its image's size.
@@ -131,17 +141,17 @@ def build_tensors(
     with ExitStack() as stack:
         writers = {split: stack.enter_context(ArrayWriter(arrays[split], counts[split], shape)) for split in SPLITS}
         items = stack.enter_context(
-            closing(ordered_map(partial(_read_item, organized, masks, size), rows, workers, CHUNK))
+            closing(ordered_map(partial(_read_item, organized, masks, size, fit), rows, workers, CHUNK))
         )
         for row, item in progress(zip(rows, items, strict=True), len(rows)):
             writers[row.split].append(item)
-            yield replace(row, width=size, height=size)
+            yield replace(row, width=size, height=size, pixel_size_um=None)
     for split, writer in writers.items():
         if hashed is not None:
             hashed(arrays[split], writer.sha256)
 
 
-def _read_item(organized: Path, masks: Path, size: int, row: Row) -> np.ndarray:
+def _read_item(organized: Path, masks: Path, size: int, fit: Fit, row: Row) -> np.ndarray:
     """The item of an image and its predicted mask, size x size x 5 uint8."""
     image, mask = read_png(organized / row.path), read_mask(masks / row.mask_path)
     if mask.shape != image.shape[:2]:
@@ -150,7 +160,7 @@ def _read_item(organized: Path, masks: Path, size: int, row: Row) -> np.ndarray:
             where=masks / row.mask_path,
             hint="rerun generate_masks",
         )
-    return make_item(image, mask, size)
+    return make_item(image, mask, size, fit, row.pixel_size_um)
 
 
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, list[Row]]:

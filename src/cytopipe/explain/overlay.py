@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cytopipe.data.imaging.drawing import CLASS_COLOURS, REGION_COLOURS, fitted, font, heat, outlined, overlaid
+from cytopipe.data.imaging.fit import Placement
 from cytopipe.explain.attribution import BLACK, GRAD_CAM
 from cytopipe.models.inference.predictor import Prediction
 
@@ -42,7 +43,7 @@ def overlay(
     tiles = [("", large if prediction.mask is None else outlined(large, prediction.mask))]
     for method, weights in maps.items():
         empty = "" if (weights > 0).any() else ": nothing speaks for it"
-        tiles.append((TITLES[method] + empty, heat_over(large, weights)))
+        tiles.append((TITLES[method] + empty, heat_over(large, weights, prediction.placement)))
 
     tile_width = max(size[0], SMALLEST if not maps else SMALLEST // 2)
     across = len(tiles) * tile_width + (len(tiles) - 1) * GAP
@@ -80,10 +81,17 @@ def _legend(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
         left += round(font(12, False).getlength(word)) + 33
 
 
-def heat_over(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """An H x W x 3 uint8 image in grey under the smoothed positive part of an attribution map of any size."""
+def heat_over(image: np.ndarray, weights: np.ndarray, where: Placement | None = None) -> np.ndarray:
+    """An H x W x 3 uint8 image in grey under the smoothed positive part of an attribution map of any size.
+
+    `where` is the place of the image in the square of the map; None: the image fills it.
+    """
     smooth = heat(cv2.GaussianBlur(weights, (0, 0), SMOOTH * len(weights)))
-    strength = np.clip(cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+    if where is None:
+        over = cv2.resize(smooth, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    else:
+        over = where.back(smooth, (image.shape[0], image.shape[1]))
+    strength = np.clip(over, 0, 1)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return overlaid(grey, strength)
 

@@ -11,7 +11,8 @@ from statistics import median_low
 import numpy as np
 from PIL import Image
 
-from cytopipe.data.imaging.opening import opened, read_values
+from cytopipe.data.imaging.decode import read_values
+from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 from cytopipe.inspection.seen import Pictures
 

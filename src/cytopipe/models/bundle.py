@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from torch import nn
 
 from cytopipe.core.io.atomic import write_text
+from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
@@ -70,19 +72,31 @@ def segmenter_of(classifier: Path) -> Path:
     return segmenter
 
 
-def example_images(items: Items, labels: Sequence[int] | np.ndarray, prepared: bool = False) -> dict[str, bytes]:
+def example_images(
+    items: Items, labels: Sequence[int] | np.ndarray, prepared: bool = False, fit: Fit = STRETCH
+) -> dict[str, bytes]:
     """The first image of each class, to be stored with a model.
 
     Args:
         items: N x S x S x 5 uint8.
         labels: N class indices.
         prepared: whether the range or the channels of the images were chosen already; see `encode_png`.
+        fit: how images became items. At a scale in source pixels, the examples are brought back to that of the source,
+            because the model will reduce them again; at one in micrometres, each says how large its pixels are.
 
     Returns:
         PNG files by name, such as `example_0.png`.
     """
     firsts = {int(label): place for place, label in reversed(list(enumerate(labels)))}
-    return {
-        EXAMPLE.format(label): encode_png(np.asarray(items[firsts[label]])[..., :3], prepared)
-        for label in sorted(firsts)
-    }
+    examples = {label: np.asarray(items[firsts[label]])[..., :3] for label in sorted(firsts)}
+    size = fit.um_per_pixel if isinstance(fit, Scale) else None
+    return {EXAMPLE.format(label): encode_png(_unscaled(item, fit), prepared, size) for label, item in examples.items()}
+
+
+def _unscaled(item: np.ndarray, fit: Fit) -> np.ndarray:
+    if isinstance(fit, str) or fit.source_pixels is None:
+        return item
+    side = max(1, round(len(item) * fit.source_pixels))
+    how = cv2.INTER_NEAREST_EXACT if side > len(item) else cv2.INTER_AREA  # reduced again, repeated pixels are the item
+    larger: np.ndarray = cv2.resize(item, (side, side), interpolation=how)
+    return larger

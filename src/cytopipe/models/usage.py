@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cytopipe.core.params import STRETCH, Scale
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import SEGMENTER
 from cytopipe.models.registry import find
@@ -46,7 +47,7 @@ def usage(name: str, spec: ModelSpec) -> str:
 
 A classifier of single cells, trained with cytopipe. Architecture: `{spec.architecture}` ({paper}).
 
-Input: colour images of one cell each, of any size; they are resized to {spec.input_size} x {spec.input_size} pixels.
+Input: colour images of one cell each, of any size; {_fitted(spec)}.
 {_range(spec)}The network takes {_SEES[spec.channels]}. Classes, in the order of the probabilities:
 
 {classes}
@@ -82,3 +83,15 @@ it with another stain, microscope or preparation. This is a research model and n
 | `SHA256SUMS` | checksums, verified before the model is loaded |
 | `example_*.png` | one validation image of each class, in the stored size |
 """
+
+
+def _fitted(spec: ModelSpec) -> str:
+    """What becomes of an image, as the end of a sentence."""
+    square, fit = f"{spec.input_size} x {spec.input_size} pixels", spec.fit or STRETCH
+    if fit == STRETCH:
+        return f"they are resized to {square}"
+    rest = "and padded with the median colour of their border"
+    if not isinstance(fit, Scale):
+        return f"they keep their aspect ratio and are resized to fit into {square} {rest}"
+    unit = f"{fit.source_pixels:g} of their pixels" if fit.source_pixels else f"{fit.um_per_pixel:g} micrometres"
+    return f"they are resized so that a pixel stands for {unit}, cropped to their central {square} {rest}"

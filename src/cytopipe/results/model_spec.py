@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from cytopipe.core.io.atomic import write_bytes
-from cytopipe.core.params import Activation, Channels, Cpu, Head, Reading, View
+from cytopipe.core.params import Activation, Channels, Cpu, Fit, Head, Reading, View
 from cytopipe.errors import CytopipeError
 
 SPEC = "model.json"
@@ -106,6 +106,7 @@ class ModelSpec(Part):
         channels: rgb; rgb+masks: with cell and nucleus masks as channels 4 and 5; masked: rgb with the background set
             to 0.
         input_size: side of the stored square images, in pixels.
+        fit: how an image becomes such a square, see `core.params.fit`; None: it is stretched. A segmenter has a view.
         network_size: side of the network's input, to which images are resized, in pixels; None: input_size.
         mean: mean of each input channel; images are uint8 / 255, then (x - mean) / std.
         std: standard deviation of each input channel.
@@ -131,6 +132,7 @@ class ModelSpec(Part):
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     channels: Channels
     input_size: PositiveInt
+    fit: Fit | None = None
     network_size: PositiveInt | None = None
     mean: tuple[FiniteFloat, ...]
     std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from PIL import Image
 
 from cytopipe.core.params import FULL, Reading
 from cytopipe.data.imaging.channels import layers_of
-from cytopipe.data.imaging.decode import AS_FULL, read_rgb, refuses_8_bit, resize_rgb
+from cytopipe.data.imaging.decode import AS_FULL, read_image, refuses_8_bit, resize_rgb
 from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit, refuse_outside
 from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.native import full_resolution, is_special
 from cytopipe.data.imaging.opening import opened
+from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 
 WHOLE = 4096 * 4096  # pixels up to which a field is decoded as a whole: some 50 MB
@@ -40,11 +41,13 @@ class Field:
     Attributes:
         height, width: size in pixels.
         reader: reads regions that lie within the field.
+        pixel_size_um: side of a pixel in micrometres, if the file says it.
     """
 
     height: int
     width: int
     reader: Reader
+    pixel_size_um: float | None = None
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region, height x width x 3 uint8 RGB; outside the field, its outermost pixels are repeated."""
@@ -93,20 +96,26 @@ def open_field(path: Path, reading: Reading = AS_FULL) -> Iterator[Field]:
         CytopipeError: as `decode.read_rgb`; for a damaged big file possibly only inside the `with` block, on reading.
     """
     if reading.channels is not None or reading.page is not None or _must_be_decoded(path):
-        yield Field.of(read_rgb(path, reading)[0])
+        yield _whole(path, reading)
         return
     with opened(path) as image:
         select_frame(image, path)
         size, mode, page = image.size, image.mode, image.tell() if image.format == "TIFF" else 0
         strips = _strips(image)
+        size_um = pixel_size_um(getattr(image, "tag_v2", {}), path)
     if size[0] * size[1] <= WHOLE or (strips is None and mode not in _BY_VIPS):
-        yield Field.of(read_rgb(path, reading)[0])
+        yield _whole(path, reading)
     elif strips is not None:
         if refuses_8_bit(reading):
             raise refuse_8_bit(reading.range or FULL, path)
-        yield _from_file(path, size, strips)
+        yield replace(_from_file(path, size, strips), pixel_size_um=size_um)
     else:
-        yield from _by_vips(path, page, reading)
+        yield from _by_vips(path, page, reading, size_um)
+
+
+def _whole(path: Path, reading: Reading) -> Field:
+    decoded = read_image(path, reading)
+    return replace(Field.of(decoded.rgb), pixel_size_um=decoded.pixel_size_um)
 
 
 def _must_be_decoded(path: Path) -> bool:
@@ -176,7 +185,7 @@ def _on_white(pixels: np.ndarray, blend: bool) -> np.ndarray:
     return np.asarray(Image.alpha_composite(white, image))[..., :3]
 
 
-def _by_vips(path: Path, page: int, reading: Reading) -> Iterator[Field]:
+def _by_vips(path: Path, page: int, reading: Reading, size_um: float | None) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
     try:
@@ -192,7 +201,7 @@ def _by_vips(path: Path, page: int, reading: Reading) -> Iterator[Field]:
         def read(top: int, left: int, height: int, width: int) -> np.ndarray:
             return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1), blend)
 
-        yield Field(image.height, image.width, read)
+        yield Field(image.height, image.width, read, size_um)
     except pyvips.Error as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise CytopipeError(f"the image cannot be decoded ({reason})", where=path) from None

@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-from cytopipe.core.params import Reading
+from cytopipe.core.params import Fit, Reading, Scale
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.errors import CytopipeError
 from cytopipe.models.folder import load_model
@@ -36,7 +36,7 @@ class PatchDetector:
     Args:
         folder: model folder of the classifier.
         device: device to predict on.
-        scale: pixels of the classifier's patches per pixel of the field.
+        scale: pixels of the classifier's patches per pixel of the field; None: that of its training images.
         step: pixels of the field between patches; None: a tenth of a patch's side.
         threshold: minimum probability of a peak.
         blur: standard deviation of the Gaussian that smooths the probability map, as a share of a patch's side.
@@ -47,14 +47,15 @@ class PatchDetector:
         box: side, in pixels of the field, of a square that replaces each cell's outline; None: cells have outlines.
 
     Raises:
-        CytopipeError: the model is not a classifier of RGB images with a class "cell".
+        CytopipeError: the model is not a classifier of RGB images with a class "cell", or its scale is in micrometres
+            and none is given.
     """
 
     def __init__(
         self,
         folder: Path,
         device: torch.device,
-        scale: float = 1.0,
+        scale: float | None = None,
         *,
         step: int | None = None,
         threshold: float = 0.7,
@@ -75,6 +76,7 @@ class PatchDetector:
         self.reading = spec.reading or Reading()
         self._size, self._cell = spec.input_size, spec.classes.index(CELL)
         self._transform, self._tta = input_transform(spec, device), spec.tta
+        scale = scale or _scale_of(spec.fit, folder)
         self.side = max(1, round(self._size / scale))  # of a patch, in pixels of the field
         self.step = step or max(1, self.side // 10)
         points = self.side / self.step  # points of the grid along a patch
@@ -134,6 +136,19 @@ class PatchDetector:
                 found[done : row + 1] = self._classify(np.concatenate(waiting)).reshape(-1, columns)
                 waiting, done = [], row + 1
         return found
+
+
+def _scale_of(fit: Fit | None, folder: Path) -> float:
+    """Pixels of the patches per pixel of the field, if its pixels are those of the training images."""
+    if not isinstance(fit, Scale):
+        return 1.0
+    if fit.source_pixels is None:
+        raise CytopipeError(
+            f"the patches of this model have {fit.um_per_pixel:g} micrometres a pixel",
+            where=folder,
+            hint=f"name a scale: --scale, the micrometres of a pixel of the field / {fit.um_per_pixel:g}",
+        )
+    return 1 / fit.source_pixels
 
 
 def peaks(probability: np.ndarray, blur: float, apart: int, threshold: float, region: Region) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cytopipe.core.params import Reading
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Prediction, Predictor
 from cytopipe.screening.cells import DetectedCell, with_margin
@@ -52,6 +53,8 @@ def screen(
 ) -> Iterator[ScreenedCell]:
     """Find the cells of a field, crop each with a margin around its box and classify it.
 
+    A classifier that was trained at one scale (`fit`) sees the cells at the scale of the field's own pixels.
+
     Args:
         field: a field of any size.
         detector: finds the cells.
@@ -66,5 +69,6 @@ def screen(
         return
     while some := list(islice(cells, predictor.batch_size)):
         boxes = (with_margin(cell.box, margin, field.height, field.width) for cell in some)
-        crops = [field.read(top, left, bottom - top, right - left) for left, top, right, bottom in boxes]
-        yield from (ScreenedCell(*pair) for pair in zip(some, predictor(crops), strict=True))
+        crops = (field.read(top, left, bottom - top, right - left) for left, top, right, bottom in boxes)
+        pictures = [Measured(crop, field.pixel_size_um) for crop in crops]
+        yield from (ScreenedCell(*pair) for pair in zip(some, predictor(pictures), strict=True))

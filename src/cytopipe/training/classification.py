@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import f1_score
 from torch import nn
 
-from cytopipe.core.params import Classifier
+from cytopipe.core.params import STRETCH, Classifier, Fit
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.heads import build_classifier
 from cytopipe.models.image_sizes import size_arguments
@@ -92,7 +92,7 @@ class ClassificationTask:
 
 
 def make_classifier(
-    config: Classifier, classes: tuple[str, ...], input_size: int, data_hash: str
+    config: Classifier, classes: tuple[str, ...], input_size: int, data_hash: str, fit: Fit = STRETCH
 ) -> tuple[nn.Module, ModelSpec]:
     """Build and initialise a classifier.
 
@@ -101,6 +101,7 @@ def make_classifier(
         classes: names of the classes, in the order of their indices.
         input_size: side of the stored images, pixels.
         data_hash: SHA-256 of the training data.
+        fit: how an image became such a stored image.
 
     Returns:
         The network, on the CPU, and the specification for its model folder.
@@ -131,6 +132,7 @@ def make_classifier(
         classes=classes,
         channels=config.channels,
         input_size=input_size,
+        fit=None if fit == STRETCH else fit,
         network_size=config.input_size,
         mean=(*colours.mean, *[0.5] * masks),
         std=(*colours.std, *[0.5] * masks),

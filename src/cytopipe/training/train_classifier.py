@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cytopipe.core.params import Classifier
+from cytopipe.core.params import STRETCH, Classifier, Fit
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import join, load_all, load_split
 from cytopipe.models.files import fold_part, seed_part
@@ -41,6 +41,7 @@ class ClassifierJob:
         tensors: folder of the dataset's tensors.
         data_hash: SHA-256 of the training data, for the model folders.
         workspace: device, folders and progress reports.
+        fit: how the images became the squares of the tensors.
     """
 
     config: Classifier
@@ -49,6 +50,7 @@ class ClassifierJob:
     tensors: Path
     data_hash: str
     workspace: Workspace
+    fit: Fit = STRETCH
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
         CytopipeError: a loss is not finite; or, for `head: svm`, images or backbone change from epoch to epoch.
     """
     config, recipe, place = job.config, job.config.training, job.workspace
-    model, spec = make_classifier(config, job.classes, train.items.shape[1], job.data_hash)
+    model, spec = make_classifier(config, job.classes, train.items.shape[1], job.data_hash, job.fit)
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     transform = input_transform(spec, place.device)
     augmenter, mixer = Augmenter(recipe.augment, recipe.seed), Mixer(recipe.augment, recipe.seed, len(job.classes))

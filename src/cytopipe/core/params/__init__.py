@@ -16,6 +16,7 @@ from cytopipe.core.params.datasets import (
     Split,
 )
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
+from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -37,6 +38,7 @@ __all__ = [
     "HUB_WEIGHTS",
     "RANDOM_WEIGHTS",
     "SPLITS",
+    "STRETCH",
     "Activation",
     "Alpha",
     "ArchiveSource",
@@ -47,6 +49,7 @@ __all__ = [
     "Cpu",
     "Dataset",
     "Explain",
+    "Fit",
     "Head",
     "Name",
     "Normalisation",
@@ -57,6 +60,7 @@ __all__ = [
     "Reading",
     "RecipeSource",
     "Runtime",
+    "Scale",
     "Screening",
     "Section",
     "Segmenter",
@@ -69,5 +73,6 @@ __all__ = [
     "describe",
     "load_params",
     "parse_params",
+    "plain_fit",
     "schema",
 ]

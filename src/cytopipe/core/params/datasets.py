@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.encodings import Encoding
+from cytopipe.core.params.fit import STRETCH, Fit
 from cytopipe.core.params.section import Name, Section
 
 SPLITS = ("train", "val", "test")
@@ -71,7 +72,7 @@ class Split(Section):
 class Dataset(Section):
     """One dataset: where it comes from, how it is read, split, masked and sized.
 
-    All keys are required, because dvc.yaml names each of them as a parameter of the stages that use it.
+    All keys but `fit` are required, because dvc.yaml names each of them as a parameter of the stages that use it.
     """
 
     adapter: str
@@ -84,3 +85,8 @@ class Dataset(Section):
     split: Split
     segmenter: Name
     image_size: int = Field(ge=16, le=2048, description="side of the images in the tensors, pixels")
+    fit: Fit = Field(
+        STRETCH,
+        description="how an image becomes a square. stretch: its aspect ratio changes; pad: it keeps its aspect ratio, "
+        "and the longer side fits; {kind: scale, ...}: all images at one scale, padded, or cropped to their centre",
+    )

@@ -16,6 +16,7 @@ from cytopipe.data.imaging.depth import range_beside_8_bit, refuse_8_bit
 from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.native import PREPARED, read_native
 from cytopipe.data.imaging.opening import opened, refuse_bombs
+from cytopipe.data.imaging.pixel_size import PIXEL_SIZE
 from cytopipe.errors import CytopipeError
 
 cv2.setNumThreads(0)  # OpenCV's thread pool deadlocks in forked loader workers
@@ -100,15 +101,18 @@ def refuses_8_bit(reading: Reading) -> bool:
     return reading.range not in (None, (0, 255)) and not reading.eight_bit
 
 
-def encode_png(array: np.ndarray, prepared: bool = False) -> bytes:
+def encode_png(array: np.ndarray, prepared: bool = False, pixel_size_um: float | None = None) -> bytes:
     """PNG bytes of an H x W x 3 RGB uint8 array, the same for the same array.
 
     `prepared` marks an image whose range, channels or page were chosen already: it is read as it is by whatever model.
+    `pixel_size_um` is noted where it is known.
     """
     buffer = io.BytesIO()
     info = PngImagePlugin.PngInfo()
     if prepared:
         info.add_text(PREPARED, "8-bit RGB")
+    if pixel_size_um is not None:
+        info.add_text(PIXEL_SIZE, f"{pixel_size_um:.6g}")
     Image.fromarray(array).save(buffer, format="PNG", compress_level=3, pnginfo=info)
     return buffer.getvalue()
 

@@ -13,7 +13,7 @@ from cytopipe.data.imaging.channels import Layers, is_tiff, layers_of, of_channe
 from cytopipe.data.imaging.depth import Kind, deep_values, kind_of, kind_of_values
 from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.opening import MOST_PIXELS, opened, refuse_bombs
-from cytopipe.data.imaging.pixel_size import pixel_size_um
+from cytopipe.data.imaging.pixel_size import pixel_size_of_text, pixel_size_um
 from cytopipe.errors import CytopipeError
 
 PREPARED = "cytopipe-pixels"  # key of the text in PNG files whose range, channels or page were chosen already
@@ -84,7 +84,7 @@ def read_native(path: Path, reading: Reading) -> Native:
         turned = orientation in range(2, 9)
         tags = getattr(image, "tag_v2", {})
         found = Native(kind, turned=turned, prepared=prepared, selected=selected)
-        found.pixel_size_um = pixel_size_um(tags, path)
+        found.pixel_size_um = pixel_size_um(tags, path) or pixel_size_of_text(getattr(image, "text", {}))
         if found.kind == "8-bit":
             found.image = ImageOps.exif_transpose(image)
             found.image.load()

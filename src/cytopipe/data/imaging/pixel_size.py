@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger("cytopipe")
+PIXEL_SIZE = "pixel_size_um"  # key of the text in PNG files
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION, UNIT = 270, 282, 283, 296  # tags of TIFF
 # Scanners and drawing programs write 72 to 2400 dots per inch, which is the size on paper; a microscope's pixels are
 # smaller than this.
@@ -40,6 +41,15 @@ def pixel_size_um(tags: Mapping[int, Any], path: Path) -> float | None:
         logger.warning("%s: its pixels are %g x %g micrometres, not square: their size is not used", path, *sides)
         return None
     return float(f"{across:.6g}")
+
+
+def pixel_size_of_text(text: Mapping[str, Any]) -> float | None:
+    """The side of a pixel in micrometres as a PNG of `encode_png` notes it; None where it does not."""
+    try:
+        size = float(text[PIXEL_SIZE])
+    except (KeyError, ValueError):
+        return None
+    return size if math.isfinite(size) and size > 0 else None
 
 
 def _of_ome(description: str) -> tuple[float, float] | None:

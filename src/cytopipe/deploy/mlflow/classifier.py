@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from cytopipe.core.params import Reading
-from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.decode import read_image
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
 
@@ -74,12 +74,15 @@ class CellClassifier:
     def _rows(self, images: Sequence[object]) -> list[dict[str, object]]:
         faults: dict[int, str] = {}
 
-        def readable() -> Iterator[np.ndarray]:
+        def readable() -> Iterator[Measured]:
             for number, image in enumerate(images):
                 try:
-                    yield _decoded(image, self.predictor.reading)
+                    picture = _decoded(image, self.predictor.reading)
+                    self.predictor.place(picture)
                 except CytopipeError as error:
                     faults[number] = " ".join(error.what.split())
+                    continue
+                yield picture
 
         found = [self._row(prediction) for prediction in self.predictor(readable())]
         in_order = iter(found)
@@ -97,8 +100,8 @@ class CellClassifier:
         }
 
 
-def _decoded(image: object, reading: Reading) -> np.ndarray:
-    """Decode an image file's contents, bytes or base64 text, to H x W x 3 uint8; others raise CytopipeError."""
+def _decoded(image: object, reading: Reading) -> Measured:
+    """Decode an image file's contents, bytes or base64 text; others raise CytopipeError."""
     if isinstance(image, str):  # from CSV, and from clients for which MLflow does not decode base64
         try:
             image = base64.b64decode("".join(image.split()), validate=True)
@@ -109,7 +112,8 @@ def _decoded(image: object, reading: Reading) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image"
         file.write_bytes(image)
-        return read_rgb(file, reading)[0]
+        decoded = read_image(file, reading)
+        return Measured(decoded.rgb, decoded.pixel_size_um)
 
 
 @contextmanager

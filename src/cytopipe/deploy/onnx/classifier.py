@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 
+from cytopipe.core.params import Scale, plain_fit
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata, described
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
@@ -79,8 +81,14 @@ class ClassifierSource:
         ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
-        """Items of images as the predictor makes them: segmented and resized."""
-        predictions = self.predictor(images)
+        """Items of images as the predictor makes them: segmented and fitted into the square.
+
+        Only two computations on the same items are compared: at a scale in micrometres, a pixel of an image counts as
+        one of the square.
+        """
+        fit = self.predictor.spec.fit
+        size = fit.um_per_pixel if isinstance(fit, Scale) else None
+        predictions = self.predictor(Measured(image, size) for image in images)
         while some := list(islice(predictions, self.predictor.batch_size)):
             items = np.stack([one.item for one in some])
             yield self._checked(items, np.stack([one.probabilities for one in some]))
@@ -108,11 +116,13 @@ class ClassifierSource:
 
 def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
     """Metadata needed to use the file without cytopipe; values are JSON."""
-    values: dict[str, float | Sequence[str] | None] = {
+    values: dict[str, object] = {
         "classes": spec.classes,
         "input_size": spec.input_size,
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,
     }
+    if spec.fit:  # how an image becomes such a square, if not by stretching
+        values["fit"] = plain_fit(spec.fit)
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

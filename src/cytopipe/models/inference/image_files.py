@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from cytopipe.core.io.hashing import sha256_file
-from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.decode import read_image
+from cytopipe.data.imaging.fit import Measured
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.prediction_table import Row, columns_of, failed_row, predicted_row
 from cytopipe.models.inference.predictor import Prediction, Predictor
@@ -69,15 +68,17 @@ class FilePredictor:
     def _predict(self, images: Sequence[str]) -> list[Row]:
         sums, faults = dict.fromkeys(images, ""), dict[str, str]()
 
-        def readable() -> Iterator[np.ndarray]:
+        def readable() -> Iterator[Measured]:
             for image in images:
                 try:
                     sums[image] = sha256_of(Path(image))
-                    pixels, _ = read_rgb(Path(image), self.predictor.reading)
+                    decoded = read_image(Path(image), self.predictor.reading)
+                    picture = Measured(decoded.rgb, decoded.pixel_size_um)
+                    self.predictor.place(picture)  # an image that has no place is a row, not the end of the run
                 except CytopipeError as fault:
                     faults[image] = fault.what
                     continue
-                yield pixels
+                yield picture
 
         found = list(self.predictor(readable()))
         by_image = dict(zip((image for image in images if image not in faults), found, strict=True))

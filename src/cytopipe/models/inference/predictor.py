@@ -1,6 +1,6 @@
 """Classify images of any size with a model folder; `cytopipe predict`, `cytopipe screen` and the app share this code.
 
-An image is processed as in the pipeline: segmented in its own size, resized to the stored size, classified.
+An image is processed as in the pipeline: segmented in its own size, fitted into the stored square, classified.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from cytopipe.core.params import Reading
+from cytopipe.core.params import STRETCH, Reading
+from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
@@ -26,6 +27,8 @@ from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
+
+Picture = np.ndarray | Measured  # an array is an image of unknown pixel size
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Prediction:
         abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
+        placement: where the image lies in the item; None: it fills it.
     """
 
     predicted: str
@@ -49,6 +53,7 @@ class Prediction:
     abnormal: float | None
     item: np.ndarray
     mask: np.ndarray | None
+    placement: Placement | None = None
 
 
 class Predictor:
@@ -60,9 +65,12 @@ class Predictor:
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
         batch_size: images per forward pass.
+        pixel_size_um: micrometres of a pixel of the images; None: as each image says.
 
     Attributes:
         reading: how image files must be read for it.
+        cropped: number of images so far of which only the centre was seen, as they are larger than the square at the
+            scale of the training.
     """
 
     def __init__(
@@ -72,14 +80,18 @@ class Predictor:
         segmentation: Segmentation | None,
         device: torch.device,
         batch_size: int = BATCH,
+        pixel_size_um: float | None = None,
     ) -> None:
+        self.pixel_size_um, self.cropped = pixel_size_um, 0
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
         self.reading = spec.reading or Reading()
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, segmenter: Path | None = None) -> Predictor:
+    def load(
+        cls, folder: Path, device: torch.device, segmenter: Path | None = None, pixel_size_um: float | None = None
+    ) -> Predictor:
         """Load a classifier's model folder, with the segmenter in it unless another is given.
 
         Raises:
@@ -95,45 +107,70 @@ class Predictor:
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        return cls(model, spec, segmentation, device)
+        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
 
     @property
     def classes(self) -> Sequence[str]:
         """Names of the classes, in the order of the probabilities."""
         return self.spec.classes
 
-    def __call__(self, images: Iterable[np.ndarray]) -> Iterator[Prediction]:
+    def __call__(self, images: Iterable[Picture]) -> Iterator[Prediction]:
         """Yield the predictions of H x W x 3 uint8 images, in order; `batch_size` images are read ahead.
 
         Equal images in equal batches give equal bits; results depend slightly (1e-7) on batch composition.
+
+        Raises:
+            CytopipeError: an image has no place in the square, see `place`.
         """
         waiting = iter(images)
         while some := list(self._items(islice(waiting, self.batch_size))):
-            yield from self._predict(np.stack([item for item, _ in some]), [mask for _, mask in some])
+            yield from self._predict(some)
 
-    def _items(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Stored items and masks; only the images of one forward pass of the segmenter are held in memory."""
-        size = self.spec.input_size
+    def place(self, picture: Picture) -> Placement:
+        """Where an image lies in the square that the classifier sees, by the `fit` of its training.
+
+        Raises:
+            CytopipeError: the scale is in micrometres and the image's pixel size is unknown, or the image is too large.
+        """
+        image = self._measured(picture)
+        size = image.pixels.shape[0], image.pixels.shape[1]
+        return place(size, self.spec.input_size, self.spec.fit or STRETCH, image.pixel_size_um)
+
+    def _measured(self, picture: Picture) -> Measured:
+        pixels, known = (picture.pixels, picture.pixel_size_um) if isinstance(picture, Measured) else (picture, None)
+        return Measured(pixels, self.pixel_size_um or known)
+
+    def _items(self, images: Iterable[Picture]) -> Iterator[_Item]:
+        """Stored items; only the images of one forward pass of the segmenter are held in memory."""
         if self.segmentation is None:
             for image in images:
-                yield make_item(image, np.zeros(image.shape[:2], np.uint8), size), None
+                yield self._item(self._measured(image), None)
             return
-        waiting = deque[np.ndarray]()  # waiting for their masks; itertools.tee would hold 57
+        waiting = deque[Measured]()  # waiting for their masks; itertools.tee would hold 57
 
         def passing() -> Iterator[np.ndarray]:
             for image in images:
-                waiting.append(image)
-                yield image
+                waiting.append(self._measured(image))
+                yield waiting[-1].pixels
 
         for mask in self.segmentation.masks(passing()):
-            yield make_item(waiting.popleft(), mask, size), mask
+            yield self._item(waiting.popleft(), mask)
 
-    def _predict(self, items: np.ndarray, masks: Sequence[np.ndarray | None]) -> Iterator[Prediction]:
+    def _item(self, image: Measured, mask: np.ndarray | None) -> _Item:
+        size, fit = self.spec.input_size, self.spec.fit or STRETCH
+        drawn = np.zeros(image.pixels.shape[:2], np.uint8) if mask is None else mask
+        pixels = make_item(image.pixels, drawn, size, fit, image.pixel_size_um)
+        where = None if fit == STRETCH else self.place(image)
+        self.cropped += where is not None and where.crops
+        return _Item(pixels, mask, where)
+
+    def _predict(self, some: Sequence[_Item]) -> Iterator[Prediction]:
+        items = np.stack([one.pixels for one in some])
         found = class_probabilities(self.model, self.transform, items, self.batch_size, tta=self.spec.tta)
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
-        for row, mask in enumerate(masks):
+        for row, one in enumerate(some):
             confidence = float(calibrated[row].max())
             yield Prediction(
                 predicted=self.classes[int(found[row].argmax())],
@@ -142,5 +179,15 @@ class Predictor:
                 uncertain=confidence < threshold,
                 abnormal=float(scores[row]) if abnormal else None,
                 item=items[row],
-                mask=mask,
+                mask=one.mask,
+                placement=one.placement,
             )
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A stored item, S x S x 5 uint8, the mask that it was made with, and where the image lies in it."""
+
+    pixels: np.ndarray
+    mask: np.ndarray | None
+    placement: Placement | None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from cytopipe.errors import CytopipeError
 
 
 def check_several_classes(labels: Sequence[str], key: str) -> None:
-    found = list(_checked_names(sorted(set(labels))))
+    """Refuse images of one class.
+
+    Raises:
+        CytopipeError: there is one class only, or the name of a class cannot be used.
+    """
+    found = list(checked_names(sorted(set(labels))))
     if len(found) == 1:
         raise CytopipeError(
             f"all {len(labels)} images are of the one class '{found[0]}'; a classifier needs two",
@@ -19,6 +25,11 @@ def check_several_classes(labels: Sequence[str], key: str) -> None:
 
 
 def checked_names(order: Iterable[str]) -> Iterable[str]:
+    """The names, as they come.
+
+    Raises:
+        CytopipeError: a name cannot be that of a folder, or breaks a line.
+    """
     for label in order:
         if "/" in label or "\\" in label or label.startswith("."):
             raise CytopipeError(f"the class '{label}' cannot name a folder", hint="rename it without slashes or a dot")

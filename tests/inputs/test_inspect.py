@@ -195,7 +195,7 @@ def test_a_published_split_with_one_image_twice_is_not_used(tmp_path: Path, capl
     )
 
 
-@pytest.mark.parametrize("values", [(1, 2), (128, 255)], ids=["ours", "others"])
+@pytest.mark.parametrize("values", [(1, 2), (128, 255), (3, 9)], ids=["ours", "usual", "others"])
 def test_masks_in_a_folder(values: tuple[int, int], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = listed(tmp_path / "cells", ("image", "label", "patient"))
     for path in (root / "images").iterdir():
@@ -203,11 +203,42 @@ def test_masks_in_a_folder(values: tuple[int, int], tmp_path: Path, caplog: pyte
     seen = check(root, tmp_path, caplog, 6)
     assert seen.masks.folders == ("masks",) and seen.masks.files == 24 and seen.masks.values == (0, *values)
     assert seen.pictures.count == 24
-    if values == (1, 2):
-        assert seen.fit.options["masks"] == "masks"
-    else:
+    if values == (3, 9):
         assert "masks" not in seen.fit.options
-        assert "values 0, 128, 255: to learn from them, set masks: masks and mask_values" in seen.fit.why["masks"]
+        assert "values 0, 3, 9: to learn from them, set masks: masks and mask_values" in seen.fit.why["masks"]
+    else:
+        assert seen.fit.options["masks"] == "masks"
+        assert seen.fit.options.get("mask_values") == (None if values == (1, 2) else {0: 0, 128: 1, 255: 2})
+
+
+@pytest.mark.parametrize("folder", [".", "images"])
+@pytest.mark.parametrize("stem", ["c{}", "{:03}"], ids=["names", "numbers that Excel cut"])
+def test_masks_beside_images_of_their_stem(
+    stem: str, folder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = []
+    for seed in range(24):
+        save(tmp_path / "cells" / folder / f"{stem.format(seed)}.bmp", cell(seed))
+        save(tmp_path / "cells" / folder / f"{stem.format(seed)}.png", cell_mask(24, 128, 255))
+        rows.append((stem.format(seed) if stem == "c{}" else seed, TWO[seed % 2]))
+    table(tmp_path / "cells/labels.csv", [("image", "label"), *rows])
+    seen = check(tmp_path / "cells", tmp_path, caplog, None)
+    assert seen.masks.suffixes == (".bmp", ".png") and seen.masks.files == 24
+    assert seen.fit.classes == {"abnormal": 12, "normal": 12} and not seen.fit.unclear
+    wanted = {"suffix": ".bmp", "masks": folder, "mask_values": {0: 0, 128: 1, 255: 2}}
+    assert wanted.items() <= seen.fit.options.items()
+    found = organized(tmp_path / "cells", tmp_path / "again", caplog, options=seen.fit.options)
+    assert found.summary["masks"] == 24 and all(source.endswith(".bmp") for source in found.sources)
+
+
+def test_masks_beside_images_by_their_ending(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for seed in range(24):
+        save(tmp_path / "cells" / TWO[seed % 2] / f"c{seed}.png", cell(seed))
+        save(tmp_path / "cells" / TWO[seed % 2] / f"c{seed}_mask.png", cell_mask())
+    seen = check(tmp_path / "cells", tmp_path, caplog, None)
+    assert seen.fit.options["mask_suffix"] == "_mask" and seen.fit.classes == {"abnormal": 12, "normal": 12}
+    found = organized(tmp_path / "cells", tmp_path / "again", caplog, options=seen.fit.options)
+    assert found.summary["masks"] == 24 and found.classes == {"abnormal": 12, "normal": 12}
 
 
 @pytest.mark.parametrize("place", ["images/{label}:masks/{label}", "{label}/images:{label}/masks"])
@@ -231,7 +262,7 @@ def test_masks_beside_class_folders(place: str, tmp_path: Path, caplog: pytest.L
         (below(("train", "test")), "lie in no folder of a class"),
         ({".": 4}, "an image outside the class folders"),
         (below((*TWO, "masks")), "is named like masks: is it a class?"),
-        ({"normal/P1": 4, "normal/P2": 4, "abnormal/P3": 4}, "the images of the class 'abnormal' are of 1 group (P3)"),
+        ({"normal/P1": 4, "normal/P2": 4, "abnormal/P3": 4}, "the class 'abnormal' has 1 group (P3)"),
     ],
     ids=["patients", "organs", "one class", "splits", "no folders", "masks", "few groups"],
 )
@@ -253,10 +284,10 @@ def test_a_table_whose_classes_are_not_clear(tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_fits_an_image_and_its_mask(tmp_path: Path) -> None:
+def test_a_name_that_fits_two_images(tmp_path: Path) -> None:
     for seed in range(12):
         save(tmp_path / "cells/images" / f"{seed:03}.bmp", cell(seed))
-        save(tmp_path / "cells/images" / f"{seed:03}.png", cell_mask())
+        save(tmp_path / "cells/images" / f"{seed:03}.png", cell(100 + seed))
     table(tmp_path / "cells/t.csv", [("image", "label"), *((f"{i:03}", TWO[i % 2]) for i in range(12))])
     assert "t.csv: '000' fits 000.bmp and 000.png: which is the image" in look(tmp_path / "cells").fit.unclear[0]
 

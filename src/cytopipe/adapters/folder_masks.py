@@ -105,7 +105,7 @@ def without_masks(paths: Sequence[PurePosixPath], root: Path, home: Path, option
         folder = home / options.masks
         if not folder.is_dir():
             raise CytopipeError(f"no folder '{options.masks}' in the source", where=home, hint="correct options.masks")
-        if folder.resolve() != root.resolve():
+        if not root.resolve().is_relative_to(folder.resolve()):  # masks may lie among the images, by other names
             kept = [path for path in kept if not (root / path).is_relative_to(folder)]
     if options.mask_suffix:
         kept = [path for path in kept if not path.stem.endswith(options.mask_suffix)]

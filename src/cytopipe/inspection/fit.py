@@ -19,12 +19,12 @@ from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.params import DEVELOPMENT, SPLITS
 from cytopipe.errors import CytopipeError
+from cytopipe.inspection.masks import options_for
 from cytopipe.inspection.name_groups import name_groups
 from cytopipe.inspection.seen import Fit, Group, Masks, Table
 
 _IN_WORDS = {DEVELOPMENT: "train and val"}
 KEY = "datasets.mine.options"
-PALETTE = frozenset({0, 1, 2})  # values of masks that need no mask_values
 
 
 @dataclass
@@ -131,7 +131,7 @@ def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePos
     _with_folders_of_table(draft, table, below)
     if len(below) > table.named:
         draft.set("unlisted", True, f"{len(below) - table.named} images that the table does not name are left out")
-    _with_masks(draft, raw, PurePosixPath(table.images), below, masks)
+    _with_masks(draft, masks)
     if (
         masks.files
         and "masks" not in draft.options
@@ -178,7 +178,7 @@ def _from_folders(draft: _Draft, raw: Path, paths: Sequence[PurePosixPath], mask
         names = levels.names[levels.meanings.index("group")]
         draft.has_groups = True
         draft.groups.append(Group("folders", levels.stated, len(names), names[:4]))
-    _with_masks(draft, raw, levels.top, images, masks)
+    _with_masks(draft, masks)
 
 
 def _levels(levels: Levels) -> str:
@@ -186,23 +186,23 @@ def _levels(levels: Levels) -> str:
     return f"{', '.join(named)}{'; ' + describe(levels) if levels.splits else ''}"
 
 
-def _with_masks(draft: _Draft, raw: Path, top: PurePosixPath, images: Sequence[PurePosixPath], masks: Masks) -> None:
-    """Use the masks where one folder holds one under the name of every image, and their values need no explanation."""
+def _with_masks(draft: _Draft, masks: Masks) -> None:
+    """Use the masks where they lie in one place and their values have the usual meaning."""
     if not masks.files:
         return
+    options = options_for(masks, draft.options.get("images", "."))
     values = ", ".join(map(str, masks.values[:12]))
-    for folder in masks.folders if len(masks.folders) == 1 else ():
-        beside = [(raw / folder / image.relative_to(top)).with_suffix(".png") for image in images]
-        if all(path.is_file() for path in beside):
-            if set(masks.values) <= PALETTE:
-                draft.set("masks", folder, f"a true mask for every image, with the values {values}")
-            else:
-                draft.why["masks"] = (
-                    f"{masks.files} masks in {folder} with the values {values}: to learn from them, set masks: "
-                    f"{folder} and mask_values, which says what each value means"
-                )
-            return
-    draft.why["masks"] = f"{masks.files} files look like masks and are left out"
+    for option, value in (options or {}).items():
+        draft.set(option, value, f"{masks.files} masks with the values {values}")
+    if "mask_values" in draft.options:
+        draft.why["mask_values"] = "by brightness: 0 background, 1 cytoplasm, 2 nucleus; check it"
+    if options is None and len(masks.folders) == 1:
+        draft.why["masks"] = (
+            f"{masks.files} masks in {masks.folders[0]} with the values {values}: to learn from them, set masks: "
+            f"{masks.folders[0]} and mask_values, which says what each value means"
+        )
+    elif options is None:
+        draft.why["masks"] = f"{masks.files} files look like masks and are left out"
 
 
 def _with_name_groups(draft: _Draft, raw: Path, samples: list[Sample]) -> list[Sample]:
@@ -237,19 +237,20 @@ def _split(draft: _Draft, samples: Sequence[Sample]) -> str:
             "no patient or slide is known, so images of one may lie on both sides and the results be too "
             "good: name a column, folders or a pattern (options.group, folders or group_pattern) and write grouped"
         )
-        return "random"
-    draft.because("groups stay on one side")
+    else:
+        draft.because("groups stay on one side")
     groups = defaultdict(set)
     for sample in samples:
         groups[sample.label].add(sample.group)
+    unit = "group" if draft.has_groups else "image"
     for label, found in sorted(groups.items()):
         if len(found) < len(SPLITS):
             draft.unclear.append(
-                f"the images of the class '{label}' are of {len(found)} group{'' if len(found) == 1 else 's'} "
+                f"the class '{label}' has {len(found)} {unit}{'' if len(found) == 1 else 's'} "
                 f"({', '.join(sorted(found))}); three are needed, one for each split: exclude the class "
-                "(exclude_classes), or add images of others"
+                f"(exclude_classes: ['{label}']), or add images of others"
             )
-    return "grouped"
+    return "grouped" if draft.has_groups else "random"
 
 
 def _fault_of_published(draft: _Draft, samples: Sequence[Sample]) -> str | None:

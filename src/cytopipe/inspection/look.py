@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.layout import images_of, list_paths
-from cytopipe.adapters.mask_names import Masks as MaskFiles
-from cytopipe.adapters.mask_names import find_masks
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.params import ArchiveSource
 from cytopipe.errors import CytopipeError
 from cytopipe.inspection.columns import SUFFIXES, tables_of
 from cytopipe.inspection.fit import fit, quiet
-from cytopipe.inspection.pictures import look_at_pictures, values_of_masks
-from cytopipe.inspection.seen import Masks, Seen
+from cytopipe.inspection.masks import look_for_masks
+from cytopipe.inspection.pictures import look_at_pictures
+from cytopipe.inspection.seen import Seen
 from cytopipe.sources.fetch import fetch
 
 _DEEPEST, _MOST_FOLDERS = 4, 12  # of the tree that is shown
@@ -35,14 +34,9 @@ def look(source: Path) -> Seen:
             paths = list_paths(raw)
         junk = len(list_files(raw)) - len(paths)
         images = images_of(paths)
-        masks = _masks(images, raw)
+        masks, seen = look_for_masks(images, raw)
         plain = [image for image in images if image not in masks.files]
         tables = tables_of(raw, paths, plain)
-        seen = Masks(
-            tuple(folder.as_posix() for folder in masks.folders),
-            len(masks.files),
-            values_of_masks(raw, sorted(masks.files)),
-        )
         fitting, groups = fit(raw, paths, plain, seen, tables)
         pictures = look_at_pictures(raw, plain)
         known = {*images, *(path for path in paths if path.suffix.lower() in SUFFIXES)}
@@ -81,14 +75,6 @@ def _known(raw: Path) -> Iterator[tuple[str, str]]:
         except CytopipeError:
             continue
         yield name, adapter.title
-
-
-def _masks(images: Sequence[PurePosixPath], raw: Path) -> MaskFiles:
-    """The masks among the images; a folder that may be a class is none, and the fit says that it is unclear."""
-    try:
-        return find_masks(images, raw)
-    except CytopipeError:
-        return find_masks(images, raw, stated=True)
 
 
 def _home(paths: Sequence[PurePosixPath]) -> str:

@@ -18,6 +18,7 @@ from cytopipe.inspection.seen import Pictures
 
 MOST = 400  # headers that are read
 MOST_MASKS = 12  # masks that are decoded
+_FLAT = 5  # values of a mask in one channel: background, cell, nucleus, a rim, unknown
 MOST_VALUES = 300
 _NAMES = {
     "1": "1-bit", "L": "8-bit grey", "LA": "8-bit grey with alpha", "P": "8-bit palette", "RGB": "8-bit RGB",
@@ -60,6 +61,14 @@ def values_of_masks(root: Path, masks: Sequence[PurePosixPath]) -> tuple[int, ..
         except CytopipeError:
             continue
     return tuple(sorted(found)[:MOST_VALUES])
+
+
+def is_flat(root: Path, pictures: Sequence[PurePosixPath]) -> bool:
+    """Whether pictures hold a few values only, as masks do; each of some that are looked at."""
+    try:
+        return all(len(np.unique(read_values(root / one))) <= _FLAT for one in spread(pictures, MOST_MASKS))
+    except CytopipeError:
+        return False
 
 
 def spread(items: Sequence[PurePosixPath], most: int) -> list[PurePosixPath]:

@@ -69,11 +69,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Masks:
-    """What is taken for masks among the images: folders, number of files, and the values of some of them."""
+    """What is taken for masks among the images.
+
+    Attributes:
+        folders: that hold masks.
+        files: number of all masks.
+        values: of some of them.
+        ending: of the names of masks that lie beside their images, such as `_mask`.
+        suffixes: of images and of masks, where these lie beside each other and differ in nothing else.
+    """
 
     folders: tuple[str, ...] = ()
     files: int = 0
     values: tuple[int, ...] = ()
+    ending: str | None = None
+    suffixes: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

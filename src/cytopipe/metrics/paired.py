@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from cytopipe.metrics.clusters import LEAST_GROUPS, LEVEL, jackknife, jackknife_error, positions, ratio_error
+from cytopipe.metrics.clusters import LEAST_GROUPS, LeftOut, each_left_out, jackknife_error, ratio, t_quantile
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class PairedDifference:
         """The limits at another level, such as 1 - .05 / 3 for the strictest of three pairs; None under 5 groups."""
         if self.error is None:
             return None
-        reach = float(student.ppf((1 + level) / 2, self.groups - 1)) * self.error
+        reach = t_quantile(self.groups, level) * self.error
         return self.estimate - reach, self.estimate + reach
 
 
 def paired_difference(difference: np.ndarray, groups: Sequence[str]) -> PairedDifference:
-    """Cluster t-test of a mean difference: ratio estimator, cluster-robust standard error, t with G - 1 degrees.
+    """Cluster t-test of a mean difference, by the values without each group and t with G - 1 degrees of freedom.
 
     Args:
         difference: N numbers, first minus second for each image, such as 1, 0 or -1 for correct answers.
@@ -49,11 +49,9 @@ def paired_difference(difference: np.ndarray, groups: Sequence[str]) -> PairedDi
         The mean difference with its interval and p-value. Where every image has the same difference, no variation is
         seen: p is then that of the sign test over groups, 1 if there is no difference.
     """
-    count = int(positions(groups).max()) + 1
-    estimate = float(difference.mean())
-    if count < LEAST_GROUPS:
-        return PairedDifference(estimate, None, None, None, None, count)
-    return _tested(estimate, ratio_error(difference, np.ones(len(difference)), groups)[1], count)
+    left = ratio(difference, np.ones(len(difference)), groups)
+    assert left.value is not None
+    return _tested(left.value, left)
 
 
 def paired_jackknife(
@@ -70,25 +68,22 @@ def paired_jackknife(
         when one of the groups is left out.
     """
 
-    def change(rows: np.ndarray) -> float | None:
+    def change(rows: np.ndarray) -> dict[str, float | None]:
         one, other = first(rows), second(rows)
-        return None if one is None or other is None else one - other
+        return {"": None if one is None or other is None else one - other}
 
-    estimate = change(np.arange(len(groups)))
-    if estimate is None:
-        return None
-    count = int(positions(groups).max()) + 1
-    values = jackknife(change, groups) if count >= LEAST_GROUPS else [None]
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return PairedDifference(estimate, None, None, None, None, count)
-    return _tested(estimate, jackknife_error(known), count)
+    left = each_left_out(change, groups)[""]
+    return None if left.value is None else _tested(left.value, left)
 
 
-def _tested(estimate: float, error: float, groups: int) -> PairedDifference:
+def _tested(estimate: float, left: LeftOut) -> PairedDifference:
+    groups = len(left.sizes)
+    if groups < LEAST_GROUPS or None in left.without:
+        return PairedDifference(estimate, None, None, None, None, groups)
+    error = jackknife_error(left.known)
     if error < 1e-12:  # rounding
         p = 1.0 if abs(estimate) < 1e-12 else 2.0 ** (1 - groups)
         return PairedDifference(estimate, estimate, estimate, p, 0.0, groups)
     p = float(2 * student.sf(abs(estimate) / error, groups - 1))
-    reach = float(student.ppf((1 + LEVEL) / 2, groups - 1)) * error
+    reach = t_quantile(groups) * error
     return PairedDifference(estimate, estimate - reach, estimate + reach, p, error, groups)

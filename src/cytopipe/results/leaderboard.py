@@ -12,10 +12,15 @@ from cytopipe.results.numbers import Estimates, Interval, Spread
 
 
 class Difference(Record):
-    """Accuracy of one classifier minus that of another on the same images; no interval if there is one group."""
+    """Accuracy of one classifier minus that of another on the same images, and the only verdict on it.
+
+    `interval` is at the level of its step in Holm's procedure over all pairs of the ranking, so that it excludes 0
+    exactly where the difference is `resolved`; None under 5 groups, which resolve nothing.
+    """
 
     accuracy_difference: float
     interval: Interval | None
+    resolved: bool
 
 
 class RankedClassifier(Record):
@@ -36,13 +41,15 @@ class RankedClassifier(Record):
 
 
 class Pair(Difference):
-    """Two classifiers, and whether their difference is significant; `p_bootstrap` is None if there is one group."""
+    """Two classifiers, and the p-values of their difference after Holm's correction.
+
+    `p` is that of the cluster t-test over groups, None under 5 groups; McNemar's takes images to be independent.
+    """
 
     first: str
     second: str
-    p_bootstrap: float | None
+    p: float | None
     p_mcnemar: float
-    resolved: bool
 
 
 class MaskEffect(Difference):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from cytopipe.core.io.atomic import round_floats
 from cytopipe.errors import CytopipeError
@@ -61,11 +62,12 @@ def test_each_is_compared_with_the_best_on_the_same_images() -> None:
         row.against_best for row in board(entry("a", 40), entry("b", 36), entry("c", 40)).classifiers
     )
     assert first is None
-    assert equal == Difference(accuracy_difference=0.0, interval=Interval(low=0.0, high=0.0))
+    assert equal == Difference(accuracy_difference=0.0, interval=Interval(low=0.0, high=0.0), resolved=False)
     assert third is not None and third.interval is not None
     assert third.accuracy_difference == pytest.approx(-0.1)
-    # The four differ in one group of ten.
-    assert (third.interval.low, third.interval.high) == pytest.approx((-0.3, 0.0))
+    # The four differ in one group of ten: t with nine degrees of freedom at Holm's first step of three pairs.
+    reach = student.ppf(1 - 0.025 / 3, 9) * 0.1
+    assert (third.interval.low, third.interval.high) == pytest.approx((-0.1 - reach, -0.1 + reach))
 
 
 def test_seeds_are_shown_with_mean_and_spread() -> None:
@@ -81,10 +83,12 @@ def test_a_difference_is_paired() -> None:
     better = hard.copy()
     better[np.arange(0, 40, 8)[hard[::8] == 0]] = 1  # right wherever the other is, and a little more
     found = difference(entry("x", 0, correct=better), entry("y", 0, correct=hard))
-    assert found.interval is not None
-    assert found.accuracy_difference > 0 and found.interval.low >= 0
+    assert found.estimate > 0 and found.p is not None and found.low is not None
     opposite = difference(entry("y", 0, correct=hard), entry("x", 0, correct=better))
-    assert opposite.interval is not None and opposite.interval.high == -found.interval.low
+    assert (opposite.p, opposite.high) == (pytest.approx(found.p), pytest.approx(-found.low))
+    alone = entry("z", 0, correct=1 - hard)
+    unpaired = difference(entry("x", 0, correct=better), alone)
+    assert unpaired.error is not None and found.error is not None and unpaired.error > found.error
 
 
 def test_one_group_gives_a_difference_without_an_interval() -> None:
@@ -125,9 +129,9 @@ def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     text = to_markdown(
         leaderboard(
             [
-                entry("plain", 20),
-                entry("masks", 36, channels="rgb+masks"),
-                entry("masked", 4, channels="masked"),
+                entry("plain", 20, correct=np.arange(40) % 2 == 0),
+                entry("masks", 40, channels="rgb+masks"),
+                entry("masked", 0, channels="masked"),
                 entry("other", 21, channels="rgb+masks"),
             ]
         )
@@ -136,7 +140,7 @@ def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     assert lines[0] == "# Leaderboard" and "## d" in lines
     assert "40 test images of 10 groups." in text
     first = [cell.strip() for cell in next(line for line in lines if line.startswith("| masks")).split("|")]
-    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "0.900", "0.800 to 0.950", "0.250", "-", "-"]
+    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "1.000", "0.900 to 1.050", "0.250", "-", "-"]
     verdicts = {line.split("`")[1]: line.rsplit(": ", 1)[1] for line in lines if line.startswith("- ")}
     assert verdicts == {
         "masks": "they help.",
@@ -171,13 +175,15 @@ def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:
 def test_correction_counts_the_pairs() -> None:
     entries = [entry("a", 40), *(entry(name, 32) for name in "bcdef")]
     few, many = (board(*entries[:count]).pairs[0] for count in (2, 6))
-    assert (few.p_bootstrap or 0) < (many.p_bootstrap or 0)
+    assert 0 < (few.p or 0) < (many.p or 0)
     assert few.p_mcnemar == pytest.approx(2 / 2**8)
 
 
 def test_one_group_resolves_nothing() -> None:
     one = ("g",) * 40
     found = leaderboard([entry("a", 40, groups=one), entry("b", 0, groups=one)])
-    assert found.root["d"].pairs[0].p_bootstrap is None and not found.root["d"].pairs[0].resolved
+    assert found.root["d"].pairs[0].p is None and not found.root["d"].pairs[0].resolved
     assert found.root["d"].equals == (("a", "b"),)
-    assert "one group, which can resolve no difference. Not told apart: `a`, `b`." in to_markdown(found)
+    text = to_markdown(found)
+    assert "No difference can be resolved: one group counts: under 5, no interval is claimed." in text
+    assert "Not told apart: `a`, `b`." in text and "No intervals: one group counts" in text

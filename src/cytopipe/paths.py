@@ -172,6 +172,11 @@ class Trained:
         return self.results / "training"
 
     @property
+    def validation(self) -> Path:
+        """One row a validation image, of a classifier; empty for a cross-validation."""
+        return self.training / "validation.csv"
+
+    @property
     def metrics(self) -> Path:
         """The few flat numbers that `dvc metrics show` prints."""
         return self.results / "metrics.json"
@@ -239,6 +244,11 @@ class Screened:
     def folder(self) -> Path:
         """Folder that holds the outputs."""
         return SCREENINGS.parent / self.screening
+
+    @property
+    def validation(self) -> Path:
+        """One row a validation image, of a classifier; empty for a cross-validation."""
+        return self.training / "validation.csv"
 
     @property
     def metrics(self) -> Path:

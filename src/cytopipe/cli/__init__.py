@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, demo, export, gate, models, predict, preset, results, screen, verify
+from cytopipe.cli import accept, datasets, demo, export, gate, models, predict, preset, results, screen, verify
 from cytopipe.cli.common import EXIT_STATUS, FAILED
 
 _UsageError: Any = typer.BadParameter.__base__  # typer does not export it
@@ -60,6 +60,7 @@ for _name, _module in {
     "results": results,
     "verify": verify,
     "gate": gate,
+    "accept": accept,
     "predict": predict,
     "screen": screen,
     "export": export,

@@ -26,6 +26,8 @@ class Difference(Record):
 class RankedClassifier(Record):
     """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network.
 
+    `validation` is the accuracy on the validation images; None for a cross-validation.
+
     `settings` are all its parameters but the channels. They make the leaderboard change with every one of them, so that
     the report, which prints them, need not depend on them a second time.
     """
@@ -37,6 +39,7 @@ class RankedClassifier(Record):
     parameters: int
     metrics: Estimates
     seeds: Spread | None
+    validation: float | None = None
     against_best: Difference | None
 
 
@@ -62,8 +65,20 @@ class MaskEffect(Difference):
     channels: str
 
 
+class Choice(Record):
+    """The classifier for the registry, chosen on so many validation images of so many groups, and the reason."""
+
+    name: str
+    reason: str
+    images: int
+    groups: int
+
+
 class Ranking(Record):
-    """The classifiers of one dataset, best accuracy first; `equals` are groups without a significant difference."""
+    """The classifiers of one dataset, best test accuracy first; `equals` are groups without a significant difference.
+
+    `chosen` was chosen on validation images, so that the test chooses nothing; None for cross-validated classifiers.
+    """
 
     test_images: int
     test_groups: int
@@ -71,6 +86,7 @@ class Ranking(Record):
     pairs: tuple[Pair, ...]
     equals: tuple[tuple[str, ...], ...]
     masks: tuple[MaskEffect, ...]
+    chosen: Choice | None = None
 
     @property
     def best(self) -> RankedClassifier:

@@ -34,7 +34,7 @@ from cytopipe.results.contract import Record
 from cytopipe.results.headline import Headline
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 from cytopipe.results.numbers import Estimate, Spreads
-from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,8 @@ class Evaluation:
     @property
     def predictions(self) -> Predictions:
         """The predictions, as they are stored in predictions.csv."""
-        named = zip(self.rows, self.predicted, self.probabilities.tolist(), strict=True)
-        return Predictions.of(
-            self.classes,
-            [
-                Prediction(
-                    id=row.id,
-                    group=row.group,
-                    label=row.label,
-                    predicted=self.classes[predicted],
-                    probabilities=tuple(values),
-                )
-                for row, predicted, values in named
-            ],
-        )
+        images = [(row.id, row.group, row.label) for row in self.rows]
+        return Predictions.of_images(self.classes, images, self.probabilities)
 
     def write_plots(self, tables: Path, drawn: Path) -> None:
         """Write the confusion matrix and every curve, as a table for `dvc plots` and as a figure of the same name.

@@ -11,12 +11,13 @@ from cytopipe import paths
 from cytopipe.core.io.tables import markdown
 from cytopipe.core.params import Classifier
 from cytopipe.errors import CytopipeError
+from cytopipe.evaluation.comparison.choice import Candidate, choose
 from cytopipe.metrics.comparison import ALPHA, holm, holm_levels, indistinguishable_groups, mcnemar
 from cytopipe.metrics.intervals import METHODS, too_few
 from cytopipe.metrics.paired import PairedDifference, paired_difference
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.leaderboard import Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
+from cytopipe.results.leaderboard import Choice, Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate, Interval
 from cytopipe.results.predictions import Predictions
 
@@ -31,6 +32,7 @@ class Entry:
     settings: Mapping[str, Any]
     details: ClassifierDetails
     predictions: Predictions
+    validation: Predictions
 
     @classmethod
     def read(cls, name: str, config: Classifier) -> Entry:
@@ -41,7 +43,13 @@ class Entry:
         """
         files = paths.classifier(name)
         settings = config.model_dump(mode="json", exclude={"channels"})
-        return cls(name, settings, ClassifierDetails.read(files.details), Predictions.read(files.predictions))
+        tables = [Predictions.read(path) for path in (files.predictions, files.validation)]
+        return cls(name, settings, ClassifierDetails.read(files.details), *tables)
+
+    @property
+    def candidate(self) -> Candidate:
+        """What chooses among classifiers."""
+        return Candidate(self.name, self.details.parameters, self.validation)
 
     @property
     def title(self) -> str:
@@ -124,6 +132,7 @@ def leaderboard(entries: Sequence[Entry]) -> Leaderboard:
             pairs=pairs,
             equals=equals,
             masks=tuple(_mask_effects(ranked, pairs)),
+            chosen=choose([entry.candidate for entry in ranked]),
         )
     return Leaderboard(rankings)
 
@@ -142,6 +151,7 @@ def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
         parameters=details.parameters,
         metrics=details.metrics,
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
+        validation=entry.candidate.accuracy if entry.validation.rows else None,
         against_best=None if entry.name == best else _between(pairs, entry.name, best),
     )
 
@@ -166,6 +176,8 @@ def to_markdown(board: Leaderboard) -> str:
         parts.append(_ranking(ranking.classifiers))
         if ranking.pairs:
             parts.append(_resolution(ranking))
+        if ranking.chosen:
+            parts.append(_choice(ranking.chosen))
         if ranking.masks:
             parts.append("Do masks help?\n")
             parts += [_verdict(effect) for effect in ranking.masks]
@@ -174,7 +186,7 @@ def to_markdown(board: Leaderboard) -> str:
 
 def _ranking(rows: Sequence[RankedClassifier]) -> str:
     first, *others = ranked()
-    header = ("classifier", "channels", "parameters", first.name, "95 %", *(one.name for one in others))
+    header = ("classifier", "channels", "parameters", "validation", first.name, "95 %", *(one.name for one in others))
     return markdown(
         (*header, "against the best"),
         [
@@ -182,6 +194,7 @@ def _ranking(rows: Sequence[RankedClassifier]) -> str:
                 row.name,
                 row.channels,
                 f"{row.parameters:,}",
+                _number(row.validation),
                 _leading(row),
                 _range(row.metrics[first.key], ".3f"),
                 *(_number(row.metrics[one.key].value) for one in others),
@@ -215,6 +228,13 @@ def _resolution(ranking: Ranking) -> str:
         return f"No difference can be resolved: {why}. Not told apart: {groups}.\n"
     return f"{told_apart} of {len(ranking.pairs)} differences are resolved (cluster t-test over groups, Holm). " + (
         f"Not told apart: {groups}.\n" if groups else "All are told apart.\n"
+    )
+
+
+def _choice(chosen: Choice) -> str:
+    return (
+        f"For the registry: `{chosen.name}`, chosen on {chosen.images} validation images of {chosen.groups} groups: "
+        f"{chosen.reason}.\n"
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ def entry(
     ids: Sequence[str] = IDS,
     groups: Sequence[str] = GROUPS,
     settings: Mapping[str, Any] | None = None,
+    validated: bool = True,
     **about: Any,
 ) -> Entry:
-    """A classifier that is right on the first images, or on the images given by `correct`."""
+    """A classifier that is right on the first images, or on the images given by `correct`; so it is on validation."""
     hits = np.arange(len(ids)) < right if correct is None else correct
     rows = [
         Prediction(id=one, group=group, label="a", predicted="a" if hit else "b", probabilities=(0.5, 0.5))
@@ -43,7 +45,8 @@ def entry(
     }
     details = classifier_details(metrics=metrics, architecture="net", **about)
     settings = settings or {"architecture": "net", "arguments": {"width": 8}}
-    return Entry(name, settings, details, Predictions.of(("a", "b"), rows))
+    predictions = Predictions.of(("a", "b"), rows)
+    return Entry(name, settings, details, predictions, predictions if validated else Predictions.of(("a", "b"), []))
 
 
 def board(*entries: Entry) -> Ranking:
@@ -98,6 +101,32 @@ def test_one_group_gives_a_difference_without_an_interval() -> None:
     assert "-0.500 (-): no difference that this test set can resolve" in to_markdown(found)
 
 
+def test_a_text_never_contradicts_the_corrected_verdict() -> None:
+    """Alone the pair differs (p .04); among six pairs it does not, and neither table nor sentence says so."""
+    alone = leaderboard([entry("plain", 16), entry("masks", 32, channels="rgb+masks")])
+    others = (entry("x", 17, settings={"w": 1}), entry("y", 18, settings={"w": 2}))
+    among = leaderboard([entry("plain", 16), entry("masks", 32, channels="rgb+masks"), *others])
+    for board_, answer in ((alone, "they help"), (among, "no difference that this test set can resolve")):
+        ranking = board_.root["d"]
+        (effect,) = ranking.masks
+        (pair,) = [one for one in ranking.pairs if {one.first, one.second} == {"masks", "plain"}]
+        assert (effect.interval, effect.resolved) == (pair.interval, pair.resolved)
+        assert pair.interval and pair.p is not None
+        assert pair.resolved == (pair.p < 0.05) == (not pair.interval.low <= 0 <= pair.interval.high)
+        assert f": {answer}." in to_markdown(board_)
+
+
+def test_validation_chooses_for_the_registry_and_the_test_does_not() -> None:
+    valid = Predictions.of(("a", "b"), entry("x", 39).predictions.rows)
+    best_on_test, best_on_validation = entry("tested", 40), replace(entry("validated", 4), validation=valid)
+    worse = replace(best_on_test, validation=entry("y", 4).predictions)
+    found = leaderboard([worse, best_on_validation])
+    ranking = found.root["d"]
+    assert ranking.best.name == "tested" and ranking.chosen is not None and ranking.chosen.name == "validated"
+    assert [row.validation for row in ranking.classifiers] == [4 / 40, 39 / 40]
+    assert "For the registry: `validated`, chosen on 40 validation images of 10 groups: " in to_markdown(found)
+
+
 def test_other_test_images_are_an_error() -> None:
     other = entry("b", 30, ids=tuple(reversed(IDS)))
     with pytest.raises(CytopipeError, match="'a' and 'b' were tested on different images"):
@@ -140,7 +169,7 @@ def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     assert lines[0] == "# Leaderboard" and "## d" in lines
     assert "40 test images of 10 groups." in text
     first = [cell.strip() for cell in next(line for line in lines if line.startswith("| masks")).split("|")]
-    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "1.000", "0.900 to 1.050", "0.250", "-", "-"]
+    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "1.000", "1.000", "0.900 to 1.050", "0.250", "-", "-"]
     verdicts = {line.split("`")[1]: line.rsplit(": ", 1)[1] for line in lines if line.startswith("- ")}
     assert verdicts == {
         "masks": "they help.",
@@ -159,8 +188,10 @@ def test_a_leaderboard_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_cross_validated_classifiers_are_ranked_apart() -> None:
-    folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20])
-    assert list(leaderboard([entry("a", 40), folded]).root) == ["d", "d, 5 folds"]
+    folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20], validated=False)
+    found = leaderboard([entry("a", 40), folded]).root
+    assert list(found) == ["d", "d, 5 folds"]
+    assert found["d"].chosen is not None and found["d, 5 folds"].chosen is None
 
 
 def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def gain(client: Any, before: Any, now: Predictions) -> tuple[bool, str]:
 
 def _validation(client: Any, version: Any) -> Predictions | None:
     run, identity = version.tags.get(VALIDATED), version.tags.get("identity")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if not run or not identity:
         return None
     try:

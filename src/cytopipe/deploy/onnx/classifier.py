@@ -74,7 +74,9 @@ class ClassifierSource:
         self.description = (
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
-            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
+            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: "
+            "never). An image is called abnormal where the calibrated probabilities of the classes in abnormal add up "
+            "to at least the score of a threshold, each of which was chosen for its specificity on validation images."
         )
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
@@ -107,11 +109,12 @@ class ClassifierSource:
 
 def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
     """Metadata needed to use the file without cytopipe; values are JSON."""
-    values: dict[str, float | Sequence[str] | None] = {
+    values: dict[str, float | Sequence[str] | Sequence[dict[str, float]] | None] = {
         "classes": spec.classes,
         "input_size": spec.input_size,
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,
+        "thresholds": [one.model_dump() for one in rule.thresholds],
     }
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -98,13 +98,19 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
         f"dice_{part}",
         f"Dice of {title}",
         task,
-        "mean over images of 2 |A and B| / (|A| + |B|); 1 if both masks are empty",
+        "mean over images of twice the common area by the sum of both areas; 1 if both are empty",
         gated=True,
         column="dice" if part == "cell" else "",
     )
     return (
         dice,
-        Metric(f"iou_{part}", f"IoU of {title}", task, "mean over images of |A and B| / |A or B|", hidden=True),
+        Metric(
+            f"iou_{part}",
+            f"IoU of {title}",
+            task,
+            "mean over images of the common area by the area of the union",
+            hidden=True,
+        ),
         Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, "mean share of right pixels", hidden=True),
         Metric(
             f"hd95_{part}",
@@ -238,11 +244,15 @@ METRICS: tuple[Metric, ...] = (
     _of_count(
         "mean_absolute_error",
         "mean absolute error of the count per field",
-        "mean over fields of |found - annotated|",
+        "mean over fields of the difference of found and annotated cells, without its sign",
         column="mae",
     ),
     _of_count(
-        "mean_error", "mean error of the count per field", "mean over fields of found - annotated", "real", signed=True
+        "mean_error",
+        "mean error of the count per field",
+        "mean over fields of found minus annotated cells",
+        "real",
+        signed=True,
     ),
 )
 

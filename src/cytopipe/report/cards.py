@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
-from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task
+from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
 from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
@@ -23,7 +23,6 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
     rows = [
         (
             metric.title,
-            metric.definition,
             number(details.metrics[metric.key].value),
             interval(details.metrics[metric.key]),
         )
@@ -34,7 +33,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         view=view,
         one=one,
         dataset=dataset,
-        metrics=_table(("metric", "definition", "value", "95 % interval"), rows),
+        metrics=_table(("metric", "value", "95 % interval"), rows) + _definitions(measured_metrics()),
         classes=_table(("class", "precision", "recall", "F1", "test images"), _classes(details.per_class)),
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
@@ -49,7 +48,6 @@ def segmenter_card(view: SegmenterView) -> str:
     rows = [
         (
             metric.title,
-            metric.definition,
             f"{number(found.value, metric.digits)} {metric.unit}".strip(),
             interval(found, metric.digits),
         )
@@ -59,7 +57,9 @@ def segmenter_card(view: SegmenterView) -> str:
     return card(
         "segmenter_card.md.j2",
         one=one,
-        metrics=_table(("metric", "definition", "mean", "95 % interval"), rows) if rows else "",
+        metrics=_table(("metric", "mean", "95 % interval"), rows) + _definitions(of_task("segmentation"))
+        if rows
+        else "",
         weights=weight_hashes(one.files.model),
     )
 
@@ -133,10 +133,10 @@ def _calibration(found: Calibration) -> str:
         return number(one.value) if one.value is None else f"{number(one.value)} ({interval(one)})"
 
     rows = [
-        (metric.title, metric.definition, cell(found.before[metric.key]), cell(found.after[metric.key]))
+        (metric.title, cell(found.before[metric.key]), cell(found.after[metric.key]))
         for metric in calibration_metrics()
     ]
-    return _table(("", "definition", "before", "after"), rows)
+    return _table(("", "before", "after"), rows) + _definitions(calibration_metrics())
 
 
 def _operating(points: Sequence[OperatingPoint]) -> str:
@@ -149,6 +149,11 @@ def _operating(points: Sequence[OperatingPoint]) -> str:
         for point in points
     ]
     return _table(("specificity wanted on validation", "sensitivity, test", "specificity, test"), rows) if rows else ""
+
+
+def _definitions(metrics: Sequence[Metric]) -> str:
+    """What each number is, as a list below its table."""
+    return "\n" + "".join(f"- {metric.title}: {metric.definition}.\n" for metric in metrics)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -45,8 +45,9 @@ test: $(READY) ## lint, then every test
 docs: $(READY) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-bench: $(READY) ## measure speed and memory as ratios
+bench: $(READY) ## measure speed and memory as ratios, and the coverage of intervals
 	python benchmarks/run.py
+	python benchmarks/coverage.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh

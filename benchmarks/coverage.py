@@ -136,7 +136,7 @@ def _auc_replicates(group: np.ndarray, truth: np.ndarray, score: np.ndarray, dra
 
 
 def draw_f1(rng: np.random.Generator, case: Case) -> TestSet:
-    """Macro F1 of three classes; a wrong answer is either of the other two. The bootstrap counts a missed class as 0."""
+    """Macro F1 of three classes; a wrong answer is either of the other two. The bootstrap counts a missed class 0."""
     group = np.repeat(np.arange(case.groups), group_sizes(rng, case))
     truth = rng.choice(3, len(group), p=MIXED)
     if case.nested:

@@ -246,11 +246,6 @@ class Screened:
         return SCREENINGS.parent / self.screening
 
     @property
-    def validation(self) -> Path:
-        """One row a validation image, of a classifier; empty for a cross-validation."""
-        return self.training / "validation.csv"
-
-    @property
     def metrics(self) -> Path:
         """The few flat numbers that `dvc metrics show` prints."""
         return self.folder / "metrics.json"

@@ -139,6 +139,19 @@ def _of_screening(key: str, title: str, definition: str, source: str, column: st
     return Metric(key, title, "screening", definition, source=source, column=column)
 
 
+def _of_detection(kind: str, one: str, column: str = "") -> tuple[Metric, ...]:
+    f1 = f"a cell is found right at an IoU of its {one} of 0.5 or more"
+    return (
+        _of_screening(f"{kind}_f1", f"F1 of detection, {kind}", f1, f"{kind}.f1", column),
+        _of_screening(
+            f"{kind}_precision", f"precision of detection, {kind}", "share of found cells right", f"{kind}.precision"
+        ),
+        _of_screening(
+            f"{kind}_recall", f"recall of detection, {kind}", "share of annotated cells found", f"{kind}.recall"
+        ),
+    )
+
+
 def _of_count(
     key: str, title: str, definition: str, scale: Scale = "positive", column: str = "", signed: bool = False
 ) -> Metric:
@@ -158,8 +171,6 @@ def _of_count(
         signed=signed,
     )
 
-
-_FOUND = "a found cell is right if it and an annotated one overlap with an IoU of at least 0.5"
 
 # The first metric of each task is its leading metric: its interval is in metrics.json, and the leaderboard ranks by it.
 METRICS: tuple[Metric, ...] = (
@@ -218,16 +229,8 @@ METRICS: tuple[Metric, ...] = (
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),
     *_of_part("cytoplasm", "cytoplasm"),
-    _of_screening("boxes_f1", "F1 of detection, boxes", f"by boxes: {_FOUND}", "boxes.f1", column="f1"),
-    _of_screening("boxes_precision", "precision of detection, boxes", "share of found cells right", "boxes.precision"),
-    _of_screening("boxes_recall", "recall of detection, boxes", "share of annotated cells found", "boxes.recall"),
-    _of_screening("contours_f1", "F1 of detection, contours", f"by contours: {_FOUND}", "contours.f1"),
-    _of_screening(
-        "contours_precision", "precision of detection, contours", "share of found cells right", "contours.precision"
-    ),
-    _of_screening(
-        "contours_recall", "recall of detection, contours", "share of annotated cells found", "contours.recall"
-    ),
+    *_of_detection("boxes", "box", column="f1"),
+    *_of_detection("contours", "contour"),
     _of_screening(
         "contours_mean_iou", "mean IoU of matched contours", "mean overlap of the matches", "contours.mean_iou"
     ),
@@ -241,19 +244,8 @@ METRICS: tuple[Metric, ...] = (
     _of_screening(
         "named_f1", "F1 of detection with the right class", "a match with another class counts as wrong", "naming.f1"
     ),
-    _of_count(
-        "mean_absolute_error",
-        "mean absolute error of the count per field",
-        "mean over fields of the difference of found and annotated cells, without its sign",
-        column="mae",
-    ),
-    _of_count(
-        "mean_error",
-        "mean error of the count per field",
-        "mean over fields of found minus annotated cells",
-        "real",
-        signed=True,
-    ),
+    _of_count("mean_absolute_error", "mean absolute error of the count per field", "without its sign", column="mae"),
+    _of_count("mean_error", "mean error of the count per field", "found minus annotated cells", "real", signed=True),
 )
 
 

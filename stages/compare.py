@@ -11,7 +11,6 @@ from cytopipe.core.io.atomic import write_text
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.leaderboard import Leaderboard
-from cytopipe.results.predictions import Predictions
 from cytopipe.results.screening import Screenings
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ logger = logging.getLogger("cytopipe")
 def winners(board: Leaderboard) -> Iterator[Winner]:
     """The classifier of each ranking that the validation images chose; none of a cross-validated ranking."""
     from cytopipe.deploy.mlflow.registry import Winner
+    from cytopipe.results.predictions import Predictions
 
     for title, ranking in board.root.items():
         chosen = ranking.chosen
@@ -44,7 +44,7 @@ def winners(board: Leaderboard) -> Iterator[Winner]:
             "test_sha256": details.test_sha256,
             "validation_accuracy": f"{best.validation:.6g}",
         }
-        validation = Predictions.read(files.validation)
+        validation = Predictions.read(paths.validation(best.name))
         yield Winner(details.dataset, best.name, details.model, files.model, tags, chosen.reason, validation)
 
 

@@ -47,7 +47,7 @@ def run(stage: Stage) -> None:
     probabilities = None if trained.folds else trained.networks[MAIN].validation
     images = [] if probabilities is None else [(row.id, row.group, row.label) for row in rows]
     shares = np.zeros((0, len(dataset.classes))) if probabilities is None else probabilities
-    Predictions.of_images(dataset.classes, images, shares).write(history / target.validation.name)
+    Predictions.of_images(dataset.classes, images, shares).write(history / paths.validation(stage.item).name)
 
     stage.tracker.log_dict(dataset.plain, "dataset.json")
     stage.tracker.log_figure(history / "curves.png")

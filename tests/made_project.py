@@ -191,7 +191,7 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
     table = Predictions.of(classes, sorted(predictions, key=lambda one: one.id))
     table.write(folder / files.predictions)
     _history(folder, files, "accuracy")
-    (table if dataset == "smear" else Predictions.of(classes, [])).write(folder / files.validation)
+    (table if dataset == "smear" else Predictions.of(classes, [])).write(folder / paths.validation(name))
     _model(folder, files, "folds/0" if dataset == "blood" else "")
     if dataset == "smear":
         _curves(folder / files.plots, classes)
@@ -291,7 +291,7 @@ def _leaderboard(folder: Path) -> Leaderboard:
     for name in settings:
         files = paths.classifier(name)
         details = ClassifierDetails.read(folder / files.details)
-        tables = [Predictions.read(folder / path) for path in (files.predictions, files.validation)]
+        tables = [Predictions.read(folder / path) for path in (files.predictions, paths.validation(name))]
         entries.append(Entry(name, settings[name], details, *tables))
     rankings = leaderboard(entries).root
     smear = rankings["smear"]

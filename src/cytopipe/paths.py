@@ -172,11 +172,6 @@ class Trained:
         return self.results / "training"
 
     @property
-    def validation(self) -> Path:
-        """One row a validation image, of a classifier; empty for a cross-validation."""
-        return self.training / "validation.csv"
-
-    @property
     def metrics(self) -> Path:
         """The few flat numbers that `dvc metrics show` prints."""
         return self.results / "metrics.json"
@@ -284,3 +279,8 @@ def segmenter(name: str) -> Trained:
 def classifier(name: str) -> Trained:
     """Paths of a classifier."""
     return Trained("classifiers", name)
+
+
+def validation(classifier_name: str) -> Path:
+    """Predictions of the validation images, one row an image; empty for a cross-validation."""
+    return classifier(classifier_name).training / "validation.csv"

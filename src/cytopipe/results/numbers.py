@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from cytopipe.metrics.intervals import Measured
 from cytopipe.results.contract import Record
+
+if TYPE_CHECKING:  # stages fix the processor before numpy is imported
+    from cytopipe.metrics.intervals import Measured
 
 
 class Estimate(Record):

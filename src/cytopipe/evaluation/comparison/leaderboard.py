@@ -43,7 +43,7 @@ class Entry:
         """
         files = paths.classifier(name)
         settings = config.model_dump(mode="json", exclude={"channels"})
-        tables = [Predictions.read(path) for path in (files.predictions, files.validation)]
+        tables = [Predictions.read(path) for path in (files.predictions, paths.validation(name))]
         return cls(name, settings, ClassifierDetails.read(files.details), *tables)
 
     @property

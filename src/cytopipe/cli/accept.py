@@ -21,7 +21,7 @@ def command(dataset: Dataset, reason: Reason, debug: Debug = False) -> None:
     This command moves it on a person's word.
 
     \b
-    Example:
+    Examples:
       cytopipe accept cervix --reason "the same accuracy with a tenth of the parameters"
     """
     with clear_errors(debug):

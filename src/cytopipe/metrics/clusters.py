@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 LEVEL = 0.95
 LEAST_GROUPS = 5  # below, the variation between groups is not known well enough to claim an interval
@@ -45,6 +44,8 @@ def positions(groups: Sequence[str]) -> np.ndarray:
 
 def t_quantile(groups: int, level: float = LEVEL) -> float:
     """The quantile of Student's t for two-sided limits from so many groups, at least 2."""
+    from scipy.stats import t as student
+
     return float(student.ppf((1 + level) / 2, groups - 1))
 
 

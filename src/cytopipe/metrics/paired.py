@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 from cytopipe.metrics.clusters import LEAST_GROUPS, LeftOut, each_left_out, jackknife_error, ratio, t_quantile
 
@@ -84,6 +83,8 @@ def _tested(estimate: float, left: LeftOut) -> PairedDifference:
     if error < 1e-12:  # rounding
         p = 1.0 if abs(estimate) < 1e-12 else 2.0 ** (1 - groups)
         return PairedDifference(estimate, estimate, estimate, p, 0.0, groups)
+    from scipy.stats import t as student
+
     p = float(2 * student.sf(abs(estimate) / error, groups - 1))
     reach = t_quantile(groups) * error
     return PairedDifference(estimate, estimate - reach, estimate + reach, p, error, groups)

@@ -14,7 +14,7 @@ def test_groups_of_one_image_give_the_one_sample_t_test() -> None:
     found, expected = paired_difference(difference, list("abcdefgh")), ttest_1samp(difference, 0)
     limits = expected.confidence_interval(0.95)
     assert (found.estimate, found.p) == (difference.mean(), pytest.approx(expected.pvalue))
-    assert (found.low, found.high) == (pytest.approx(limits.low), pytest.approx(limits.high))
+    assert [found.low, found.high] == pytest.approx([limits.low, limits.high])
 
 
 def test_equal_groups_give_the_t_test_of_their_means() -> None:
@@ -27,7 +27,7 @@ def test_a_copied_image_does_not_add_evidence() -> None:
     difference = np.array([1.0, 1, 0, 1, -1, 1])
     once = paired_difference(difference, list("abcdef"))
     tenfold = paired_difference(difference.repeat(10), [name for name in "abcdef" for _ in range(10)])
-    assert (once.p, once.low) == (pytest.approx(tenfold.p), pytest.approx(tenfold.low))
+    assert [once.p, once.low] == pytest.approx([tenfold.p, tenfold.low])
 
 
 def test_nothing_is_claimed_of_fewer_than_five_groups() -> None:
@@ -42,7 +42,7 @@ def test_a_difference_without_variation_has_the_p_of_the_sign_test() -> None:
 
 def test_other_levels_move_the_limits() -> None:
     found = paired_difference(np.array([0.0, 1, 1, 0, 1]), list("abcde"))
-    assert found.at(0.95) == (pytest.approx(found.low), pytest.approx(found.high))
+    assert list(found.at(0.95) or ()) == pytest.approx([found.low, found.high])
     wider = found.at(0.99)
     assert wider and found.low and wider[0] < found.low
 

@@ -88,7 +88,7 @@ def test_a_difference_is_paired() -> None:
     found = difference(entry("x", 0, correct=better), entry("y", 0, correct=hard))
     assert found.estimate > 0 and found.p is not None and found.low is not None
     opposite = difference(entry("y", 0, correct=hard), entry("x", 0, correct=better))
-    assert (opposite.p, opposite.high) == (pytest.approx(found.p), pytest.approx(-found.low))
+    assert [opposite.p, opposite.high] == pytest.approx([found.p, -found.low])
     alone = entry("z", 0, correct=1 - hard)
     unpaired = difference(entry("x", 0, correct=better), alone)
     assert unpaired.error is not None and found.error is not None and unpaired.error > found.error

@@ -47,9 +47,10 @@ test: $(READY) ## lint, then every test
 docs: $(READY) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-bench: $(READY) ## measure speed and memory: writes docs/bench.json and the tables of docs/speed.md
+bench: $(READY) ## measure speed, memory and coverage of intervals: writes docs/*.json and the tables of docs/
 	python benchmarks/run.py --rounds 3 --write
 	python docs/tools/bench_tables.py
+	python benchmarks/coverage.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh

@@ -1,4 +1,4 @@
-"""Compare all classifiers on the same test images: write the leaderboard and register the best in MLflow."""
+"""Compare all classifiers on the same test images: write the leaderboard and register the chosen in MLflow."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ logger = logging.getLogger("cytopipe")
 
 
 def winners(board: Leaderboard) -> Iterator[Winner]:
-    """The best classifier of each ranking, unless it is cross-validated and so has no single tested network."""
+    """The classifier of each ranking that the validation images chose; none of a cross-validated ranking."""
     from cytopipe.deploy.mlflow.registry import Winner
+    from cytopipe.results.predictions import Predictions
 
-    for ranking in board.root.values():
-        best = ranking.best
+    for title, ranking in board.root.items():
+        chosen = ranking.chosen
+        if chosen is None:
+            logger.info("%s: nothing is registered, because each classifier has one network per fold", title)
+            continue
+        (best,) = [row for row in ranking.classifiers if row.name == chosen.name]
         files = paths.classifier(best.name)
         details = ClassifierDetails.read(files.details)
         if details.model is None or not isinstance(details.test_sha256, str):
@@ -37,12 +42,14 @@ def winners(board: Leaderboard) -> Iterator[Winner]:
             "test_images": str(ranking.test_images),
             "test_groups": str(ranking.test_groups),
             "test_sha256": details.test_sha256,
+            "validation_accuracy": f"{best.validation:.6g}",
         }
-        yield Winner(details.dataset, best.name, details.model, files.model, tags)
+        validation = Predictions.read(paths.validation(best.name))
+        yield Winner(details.dataset, best.name, details.model, files.model, tags, chosen.reason, validation)
 
 
 def run(stage: Stage) -> None:
-    """Write the leaderboard and the list of screenings; register the best classifier of each dataset in MLflow."""
+    """Write the leaderboard and the list of screenings; register the chosen classifier of each dataset in MLflow."""
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
 

@@ -7,11 +7,15 @@ from cytopipe.core.pipeline.stage import Stage, main
 
 
 def run(stage: Stage) -> None:
-    """Write models/classifiers/<name>/ and the history of its training."""
+    """Write models/classifiers/<name>/, the history of its training and its predictions of the validation images."""
+    import numpy as np
+
     from cytopipe.data.tensors import load_split
     from cytopipe.deploy.mlflow.log import log_model
     from cytopipe.models.bundle import example_images, save_classifier
+    from cytopipe.models.files import MAIN
     from cytopipe.results.dataset import DatasetSummary
+    from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
     from cytopipe.training.train_classifier import ClassifierJob, train_classifier
     from cytopipe.training.trained import write_history
@@ -46,6 +50,10 @@ def run(stage: Stage) -> None:
     save_classifier(model, stage.item, networks, trained.folds, examples, segmenter)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
+    probabilities = None if trained.folds else trained.networks[MAIN].validation
+    images = [] if probabilities is None else [(row.id, row.group, row.label) for row in rows]
+    shares = np.zeros((0, len(dataset.classes))) if probabilities is None else probabilities
+    Predictions.of_images(dataset.classes, images, shares).write(history / paths.validation(stage.item).name)
 
     stage.tracker.log_dict(dataset.plain, "dataset.json")
     stage.tracker.log_figure(history / "curves.png")

@@ -188,8 +188,10 @@ def _classifier(folder: Path, name: str, rows: Sequence[Row], dataset: str, wron
     details = classifier_details(right, classes, dataset == "smear", dataset=dataset, images=len(rows))
     details.write(folder / files.details)
     Headline.of("classification", details).write(folder / files.metrics)
-    Predictions.of(classes, sorted(predictions, key=lambda one: one.id)).write(folder / files.predictions)
+    table = Predictions.of(classes, sorted(predictions, key=lambda one: one.id))
+    table.write(folder / files.predictions)
     _history(folder, files, "accuracy")
+    (table if dataset == "smear" else Predictions.of(classes, [])).write(folder / paths.validation(name))
     _model(folder, files, "folds/0" if dataset == "blood" else "")
     if dataset == "smear":
         _curves(folder / files.plots, classes)
@@ -289,7 +291,8 @@ def _leaderboard(folder: Path) -> Leaderboard:
     for name in settings:
         files = paths.classifier(name)
         details = ClassifierDetails.read(folder / files.details)
-        entries.append(Entry(name, settings[name], details, Predictions.read(folder / files.predictions)))
+        tables = [Predictions.read(folder / path) for path in (files.predictions, paths.validation(name))]
+        entries.append(Entry(name, settings[name], details, *tables))
     rankings = leaderboard(entries).root
     smear = rankings["smear"]
     resolved = {

@@ -40,7 +40,7 @@ def classifier_details(
         test_sha256="cd" * 32,
         images=8,
         groups=3,
-        intervals=IntervalMethod(level=0.95, unit="group", replicates=1000, proportions="wilson"),
+        intervals=IntervalMethod(level=0.95, unit="group", least_groups=5, methods={}),
         metrics={one.key: UNDEFINED if one.key == "auc" and not defined else alike for one in measured_metrics()},
         per_class={
             label: ClassScores(precision=UNDEFINED if label == "never" else half, recall=half, f1=half, images=3)

@@ -293,3 +293,8 @@ def segmenter(name: str) -> Trained:
 def classifier(name: str) -> Trained:
     """Paths of a classifier."""
     return Trained("classifiers", name)
+
+
+def validation(classifier_name: str) -> Path:
+    """Predictions of the validation images, one row an image; empty for a cross-validation."""
+    return classifier(classifier_name).training / "validation.csv"

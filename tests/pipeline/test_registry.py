@@ -42,7 +42,7 @@ json.dump(found.to_dict("records"), sys.stdout)
 
 def winner_of(project: Project) -> str:
     board = json.loads((project.folder / "results/leaderboard.json").read_text())
-    return str(board["tiny"]["classifiers"][0]["name"])
+    return str(board["tiny"]["chosen"]["name"])
 
 
 def images_of(project: Project) -> dict[str, Path]:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from cytopipe.metrics.classification import classification_metrics, group_draws, interval
+from cytopipe.metrics.classification import classification_metrics
+from cytopipe.metrics.clusters import ratio
+from cytopipe.metrics.intervals import measured
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
@@ -37,7 +39,7 @@ def leave_results() -> LeaveResults:
         folder = root / "results" / kind / name
         folder.mkdir(parents=True, exist_ok=True)
         groups = [f"g{number // IN_GROUP}" for number in range(len(IDS))]
-        truth, draws = np.arange(len(IDS)) % 2, group_draws(groups)
+        truth = np.arange(len(IDS)) % 2
         named = list(zip(IDS, groups, strict=True))
         if right is None:
             values = np.array(dice)
@@ -46,7 +48,7 @@ def leave_results() -> LeaveResults:
                 for (one, group), value in zip(named, values.tolist(), strict=True)
             ]
             SegmenterPredictions.of(table).write(folder / "predictions.csv")
-            mean = Estimate.of(float(values.mean()), interval([float(values[rows].mean()) for rows in draws]))
+            mean = Estimate.of(measured(ratio(values, np.ones(len(values)), groups)))
             segmenter_details({"dice_cell": mean}, len(IDS), GROUPS, "cells").write(folder / "details.json")
         else:
             hit = np.array([position < count for count in right for position in range(IN_GROUP)])
@@ -63,7 +65,7 @@ def leave_results() -> LeaveResults:
                 for (one, group), label, pair in zip(named, truth, scores, strict=True)
             ]
             Predictions.of(CLASSES, predictions).write(folder / "predictions.csv")
-            metrics = Estimate.of_all(classification_metrics(truth, scores, draws))
+            metrics = Estimate.of_all(classification_metrics(truth, scores, groups))
             classifier_details(dataset="cells", metrics=metrics).write(folder / "details.json")
         write_manifest(root, truth, pixels)
         params = root / "params.yaml"

@@ -14,7 +14,7 @@ from scipy.linalg import solve
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from cytopipe.metrics.classification import REPLICATES, interval
+from cytopipe.metrics.bootstrap import REPLICATES, interval
 
 FOLDS = 5
 LEAST_UNITS = 3  # minimum number of units per class, for training, testing and the bootstrap

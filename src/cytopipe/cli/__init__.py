@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import datasets, demo, export, gate, inspect, models, predict, preset, results, screen, verify
+from cytopipe.cli import accept, datasets, demo, export, gate, inspect, models, predict, preset, results, screen, verify
 from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
 from cytopipe.core.pipeline import surroundings
 
@@ -61,6 +61,7 @@ for _name, _module in {
     "results": results,
     "verify": verify,
     "gate": gate,
+    "accept": accept,
     "predict": predict,
     "screen": screen,
     "export": export,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS
-from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.clusters import ratio
+from cytopipe.metrics.intervals import measured
 
 REGIONS = {"nucleus": NUCLEUS, "cytoplasm": CYTOPLASM, "background": BACKGROUND}
 _CELL, _NUCLEUS = 3, 4  # channels of a stored item
@@ -43,14 +44,14 @@ def areas(mask: np.ndarray) -> dict[str, float]:
 
 
 def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """Mean of each region's share with its 95 % confidence interval from a bootstrap over groups.
+    """Mean of each region's share with its 95 % confidence interval over groups.
 
     Args:
         values: shares of each image; None is left out.
         groups: group of each image.
 
     Returns:
-        mean, low and high of each region; low and high are None for a single group, and all are None without images.
+        mean, low and high of each region; low and high are None under 5 groups, and all are None without images.
     """
     known = [(one, group) for one, group in zip(values, groups, strict=True) if one is not None]
     if not known:
@@ -61,8 +62,7 @@ def summarise(values: Sequence[dict[str, float] | None], groups: Sequence[str]) 
 
 
 def with_interval(table: np.ndarray, groups: Sequence[str]) -> tuple[list[float], list[dict[str, Any]]]:
-    """Mean of each column of images x columns and its 95 % confidence interval, by a bootstrap over groups."""
-    drawn = np.array([table[rows].mean(axis=0) for rows in group_draws(groups)])
-    nothing = {"low": None, "high": None}
-    limits = [interval(drawn[:, i].tolist()) if len(drawn) else None for i in range(table.shape[1])]
-    return [float(mean) for mean in table.mean(axis=0)], [one or nothing for one in limits]
+    """Mean of each column of images x columns and its 95 % confidence interval over groups (`metrics.intervals`)."""
+    ones = np.ones(len(table))
+    found = [measured(ratio(table[:, column], ones, groups)) for column in range(table.shape[1])]
+    return [one.value or 0.0 for one in found], [{"low": one.low, "high": one.high} for one in found]

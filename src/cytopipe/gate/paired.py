@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cytopipe.gate.results import Change
-from cytopipe.metrics.classification import group_draws, headline, interval
+from cytopipe.metrics.bootstrap import group_draws, interval
+from cytopipe.metrics.classification import headline
 from cytopipe.results.predictions import Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
 
@@ -25,7 +26,7 @@ def changes(now: Predictions | SegmenterPredictions, before: Predictions | Segme
     """
     groups = [group for _, group in sorted(zip(now.ids, now.groups, strict=True))]
     measures = _measure(now), _measure(before)
-    draws = group_draws(groups)
+    draws = group_draws(groups, 1000)
     if _classes(now) != _classes(before) or not draws:
         return {}
     pairs = [(measures[0](rows), measures[1](rows)) for rows in (np.arange(len(groups)), *draws)]

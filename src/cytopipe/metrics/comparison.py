@@ -8,6 +8,8 @@ from string import ascii_lowercase
 import numpy as np
 from scipy.stats import binomtest
 
+ALPHA = 0.05  # family-wise error rate of the comparisons of one ranking
+
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     """Exact McNemar test on the images that only one of two classifiers classified correctly (McNemar 1947).
@@ -25,21 +27,6 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     return float(binomtest(only_first, only_first + only_second).pvalue)
 
 
-def paired_bootstrap(difference: np.ndarray, draws: Sequence[np.ndarray]) -> float | None:
-    """Two-sided bootstrap p-value of a mean difference; None without draws.
-
-    Args:
-        difference: N numbers, first minus second for each image.
-        draws: image indices of each draw, see `group_draws`.
-    """
-    if not draws:
-        return None
-    means = np.array([difference[rows].mean() for rows in draws])
-    # Counting one extra draw on the side of no difference keeps p above 0.
-    tail = min((means <= 0).sum(), (means >= 0).sum()) + 1
-    return float(min(1.0, 2 * tail / (len(means) + 1)))
-
-
 def holm(values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
     """Correct p-values for multiple comparisons, controlling the family-wise error rate (Holm 1979)."""
     corrected, largest = {}, 0.0
@@ -47,6 +34,21 @@ def holm(values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float
         largest = max(largest, min(1.0, (len(values) - rank) * p))
         corrected[pair] = largest
     return {pair: corrected[pair] for pair in values}
+
+
+def holm_levels(values: Mapping[tuple[str, str], float], alpha: float = ALPHA) -> dict[tuple[str, str], float]:
+    """The level of each pair's interval that excludes 0 exactly where Holm's procedure rejects.
+
+    Holm compares the k-th smallest of m p-values with alpha / (m - k + 1) and stops at the first that is larger. An
+    interval of t at 1 - alpha / (m - k + 1), and for the pairs after the stop at that of the stop, says the same.
+    """
+    levels, stopped = {}, 0.0
+    for rank, (pair, p) in enumerate(sorted(values.items(), key=lambda item: (item[1], item[0]))):
+        share = stopped or alpha / (len(values) - rank)
+        levels[pair] = 1 - share
+        if p >= share:
+            stopped = share
+    return {pair: levels[pair] for pair in values}
 
 
 def indistinguishable_groups(ranked: Sequence[str], resolved: set[frozenset[str]]) -> list[list[str]]:

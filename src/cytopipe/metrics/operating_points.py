@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -10,6 +10,8 @@ from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.checks import check_scores
+from cytopipe.metrics.clusters import ratio
+from cytopipe.metrics.intervals import Measured, measured
 
 SPECIFICITIES = (0.9, 0.95, 0.99)
 
@@ -43,8 +45,10 @@ def threshold_at_specificity(scores: np.ndarray, abnormal: np.ndarray, specifici
     return float(np.nextafter(normal[needed - 1], np.inf))
 
 
-def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
-    """Sensitivity and specificity with Wilson intervals, at one threshold for all images or one per image.
+def operating_point(
+    scores: np.ndarray, abnormal: np.ndarray, threshold: float | np.ndarray, groups: Sequence[str]
+) -> dict[str, Measured]:
+    """Sensitivity and specificity with intervals over groups, at one threshold for all images or one per image.
 
     Sensitivity is None without abnormal images, specificity without normal images.
 
@@ -53,15 +57,10 @@ def operating_point(scores: np.ndarray, abnormal: np.ndarray, threshold: float |
     """
     check_scores(abnormal, scores)
     called = scores >= threshold
-    counts = {
-        "sensitivity": (int((called & abnormal).sum()), int(abnormal.sum())),
-        "specificity": (int((~called & ~abnormal).sum()), int((~abnormal).sum())),
+    right = {"sensitivity": (called & abnormal, abnormal), "specificity": (~called & ~abnormal, ~abnormal)}
+    return {
+        name: measured(ratio(hits.astype(float), whole.astype(float), groups)) for name, (hits, whole) in right.items()
     }
-    result: dict[str, Any] = {}
-    for name, (right, total) in counts.items():
-        result[name] = right / total if total else None
-        result[f"{name}_interval"] = wilson(right, total)
-    return result
 
 
 def precision_recall_rows(scores: np.ndarray, abnormal: np.ndarray) -> list[dict[str, float]]:

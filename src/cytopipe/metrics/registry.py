@@ -15,10 +15,12 @@ import numpy as np
 
 from cytopipe.core.pipeline.processor import TOLERANCE
 from cytopipe.metrics import scores
+from cytopipe.metrics.intervals import METHODS, Scale
 
 Task = Literal["classification", "segmentation", "screening"]
 Direction = Literal["higher", "lower"]
 Score = Callable[[np.ndarray, np.ndarray], float | None]
+NO_INTERVAL = "none: on finite test sets the estimate is biased upwards (Bröcker 2012, Kumar et al. 2019)"
 
 TASKS: dict[str, Task] = {  # by folder in results/
     "classifiers": "classification",
@@ -34,7 +36,9 @@ class Metric:
     Attributes:
         key: its name in results, baselines and MLflow.
         title: its name for people.
+        definition: what it is, in one line for people.
         task: task of the models that it measures.
+        scale: where its values lie, which decides how its interval is made; None: it has none.
         function: computes it from N class indices and N x classes probabilities; None if it is only read from details.
         source: dotted path in details.json; by default `metrics.<key>`.
         short: short name, for narrow columns; by default the title.
@@ -52,6 +56,8 @@ class Metric:
     key: str
     title: str
     task: Task
+    definition: str
+    scale: Scale | None = "share"
     function: Score | None = None
     source: str = ""
     short: str = ""
@@ -76,6 +82,11 @@ class Metric:
         return self.short or self.title
 
     @property
+    def method(self) -> str:
+        """How its interval is made."""
+        return METHODS[self.scale] if self.scale else NO_INTERVAL
+
+    @property
     def is_share(self) -> bool:
         """Whether it is between 0 and 1 and can be drawn on such an axis."""
         return not self.unit
@@ -83,15 +94,30 @@ class Metric:
 
 def _of_part(part: str, title: str) -> tuple[Metric, ...]:
     task: Task = "segmentation"
-    dice = Metric(f"dice_{part}", f"Dice of {title}", task, gated=True, column="dice" if part == "cell" else "")
+    dice = Metric(
+        f"dice_{part}",
+        f"Dice of {title}",
+        task,
+        "mean over images of twice the common area by the sum of both areas; 1 if both are empty",
+        gated=True,
+        column="dice" if part == "cell" else "",
+    )
     return (
         dice,
-        Metric(f"iou_{part}", f"IoU of {title}", task, hidden=True),
-        Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, hidden=True),
+        Metric(
+            f"iou_{part}",
+            f"IoU of {title}",
+            task,
+            "mean over images of the common area by the area of the union",
+            hidden=True,
+        ),
+        Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, "mean share of right pixels", hidden=True),
         Metric(
             f"hd95_{part}",
             f"95 % Hausdorff distance of {title}",
             task,
+            "mean over images of the 95th percentile of distances between outlines, the larger of both directions",
+            scale="positive",
             direction="lower",
             tolerance=0.5,
             digits=1,
@@ -100,21 +126,42 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
     )
 
 
-def _of_calibration(key: str, title: str, short: str = "", column: str = "") -> Metric:
+def _of_calibration(
+    key: str, title: str, definition: str, scale: Scale | None = "positive", short: str = "", column: str = ""
+) -> Metric:
     source = f"calibration.after.{key}"
-    return Metric(key, title, "classification", source=source, short=short, column=column, direction="lower")
+    return Metric(
+        key, title, "classification", definition, scale, source=source, short=short, column=column, direction="lower"
+    )
 
 
-def _of_screening(key: str, title: str, source: str, column: str = "") -> Metric:
-    return Metric(key, title, "screening", source=source, column=column)
+def _of_screening(key: str, title: str, definition: str, source: str, column: str = "") -> Metric:
+    return Metric(key, title, "screening", definition, source=source, column=column)
 
 
-def _of_count(key: str, title: str, column: str = "", signed: bool = False) -> Metric:
+def _of_detection(kind: str, one: str, column: str = "") -> tuple[Metric, ...]:
+    f1 = f"a cell is found right at an IoU of its {one} of 0.5 or more"
+    return (
+        _of_screening(f"{kind}_f1", f"F1 of detection, {kind}", f1, f"{kind}.f1", column),
+        _of_screening(
+            f"{kind}_precision", f"precision of detection, {kind}", "share of found cells right", f"{kind}.precision"
+        ),
+        _of_screening(
+            f"{kind}_recall", f"recall of detection, {kind}", "share of annotated cells found", f"{kind}.recall"
+        ),
+    )
+
+
+def _of_count(
+    key: str, title: str, definition: str, scale: Scale = "positive", column: str = "", signed: bool = False
+) -> Metric:
     source = f"count.{key}"
     return Metric(
         f"count_{key}",
         title,
         "screening",
+        definition,
+        scale,
         source=source,
         column=column,
         direction="lower",
@@ -127,36 +174,78 @@ def _of_count(key: str, title: str, column: str = "", signed: bool = False) -> M
 
 # The first metric of each task is its leading metric: its interval is in metrics.json, and the leaderboard ranks by it.
 METRICS: tuple[Metric, ...] = (
-    Metric("accuracy", "accuracy", "classification", scores.accuracy, column="accuracy", ranked=True, gated=True),
-    Metric("balanced_accuracy", "balanced accuracy", "classification", scores.balanced_accuracy, gated=True),
-    Metric("macro_f1", "macro F1", "classification", scores.macro_f1, column="f1", ranked=True, gated=True),
+    Metric(
+        "accuracy",
+        "accuracy",
+        "classification",
+        "share of images whose most probable class is the true one",
+        function=scores.accuracy,
+        column="accuracy",
+        ranked=True,
+        gated=True,
+    ),
+    Metric(
+        "balanced_accuracy",
+        "balanced accuracy",
+        "classification",
+        "mean recall of the classes that have images",
+        function=scores.balanced_accuracy,
+        gated=True,
+    ),
+    Metric(
+        "macro_f1",
+        "macro F1",
+        "classification",
+        "mean F1 of the classes that have images",
+        function=scores.macro_f1,
+        column="f1",
+        ranked=True,
+        gated=True,
+    ),
     Metric(
         "auc",
         "AUC, one-vs-rest",
         "classification",
-        scores.macro_auc,
+        "mean area under the ROC curves of each class against the rest (macro one-vs-rest)",
+        function=scores.macro_auc,
         short="AUC",
         column="auc",
         ranked=True,
         gated=True,
     ),
-    _of_calibration("ece", "expected calibration error", column="ece"),
-    _of_calibration("brier", "Brier score"),
-    _of_calibration("log_loss", "log loss, nats", short="log loss"),
+    _of_calibration(
+        "ece",
+        "expected calibration error",
+        "mean difference of confidence and accuracy in 15 bins of equal width; above 0 also for perfect probabilities",
+        scale=None,
+        column="ece",
+    ),
+    _of_calibration(
+        "brier", "Brier score", "squared error of the probabilities, summed over classes; runs from 0 to 2"
+    ),
+    _of_calibration(
+        "log_loss", "log loss, nats", "mean negative logarithm of the true class's probability", short="log loss"
+    ),
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),
     *_of_part("cytoplasm", "cytoplasm"),
-    _of_screening("boxes_f1", "F1 of detection, boxes", "boxes.f1", column="f1"),
-    _of_screening("boxes_precision", "precision of detection, boxes", "boxes.precision"),
-    _of_screening("boxes_recall", "recall of detection, boxes", "boxes.recall"),
-    _of_screening("contours_f1", "F1 of detection, contours", "contours.f1"),
-    _of_screening("contours_precision", "precision of detection, contours", "contours.precision"),
-    _of_screening("contours_recall", "recall of detection, contours", "contours.recall"),
-    _of_screening("contours_mean_iou", "mean IoU of matched contours", "contours.mean_iou"),
-    _of_screening("class_accuracy", "class accuracy of matched cells", "naming.accuracy", column="accuracy"),
-    _of_screening("named_f1", "F1 of detection with the right class", "naming.f1"),
-    _of_count("mean_absolute_error", "mean absolute error of the count per field", column="mae"),
-    _of_count("mean_error", "mean error of the count per field", signed=True),
+    *_of_detection("boxes", "box", column="f1"),
+    *_of_detection("contours", "contour"),
+    _of_screening(
+        "contours_mean_iou", "mean IoU of matched contours", "mean overlap of the matches", "contours.mean_iou"
+    ),
+    _of_screening(
+        "class_accuracy",
+        "class accuracy of matched cells",
+        "share of matched cells with the right class",
+        "naming.accuracy",
+        column="accuracy",
+    ),
+    _of_screening(
+        "named_f1", "F1 of detection with the right class", "a match with another class counts as wrong", "naming.f1"
+    ),
+    _of_count("mean_absolute_error", "mean absolute error of the count per field", "without its sign", column="mae"),
+    _of_count("mean_error", "mean error of the count per field", "found minus annotated cells", "real", signed=True),
 )
 
 
@@ -193,6 +282,11 @@ def gated(task: Task) -> list[Metric]:
 def displayed(task: Task) -> list[Metric]:
     """The columns of metrics.json."""
     return [one for one in of_task(task) if one.column]
+
+
+def methods() -> dict[str, str]:
+    """How the interval of each metric of a classifier is made, by key."""
+    return {one.key: one.method for one in of_task("classification")}
 
 
 def find(key: str) -> Metric | None:

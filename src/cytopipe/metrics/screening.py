@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.clusters import each_left_out
 from cytopipe.metrics.detection import EDGE, KINDS, LEAST_IOU, ScreenedField
+from cytopipe.metrics.intervals import Measured as Number
+from cytopipe.metrics.intervals import Scale, measured, too_few
 
 NAMING = "boxes"  # kind of match for counts and classes, as the classifier sees the crop of a box
 POINTS = 100  # of a precision-recall curve
@@ -31,15 +33,17 @@ def detection_metrics(fields: Fields, classes: Sequence[str]) -> dict[str, Any]:
         and `all_counted_f1`, in which unmatched cells at the edge count as false. `count`: errors of the number of
         cells in a field. `naming`: `accuracy` of the class among the matches, and precision, recall and F1 of cells
         that are detected with the right class. `per_class`: the shares of a class's cells that are detected, and
-        detected with the right class. Each has a 95 % interval, by a bootstrap over groups of fields. A number that is
-        not defined is None, with its reason in `undefined`.
+        detected with the right class. Each has a 95 % interval over groups of fields. A number that is not defined
+        is None, with its reason in `undefined`.
     """
-    draws = group_draws([field.group for field in fields])
-    content: dict[str, Any] = {kind: _with_intervals(_finding, _tally(fields, kind), draws) for kind in KINDS}
-    content["count"] = _with_intervals(_counting, _tally(fields, NAMING), draws)
-    content["naming"] = _with_intervals(_naming, _tally(fields, NAMING), draws)
+    groups = [field.group for field in fields]
+    content: dict[str, Any] = {kind: _with_intervals(_finding, _tally(fields, kind), groups) for kind in KINDS}
+    content["count"] = _with_intervals(_counting, _tally(fields, NAMING), groups)
+    content["naming"] = _with_intervals(_naming, _tally(fields, NAMING), groups)
+    of_class = {label: _tally_of_class(fields, label) for label in classes}
     content["per_class"] = {
-        label: _with_intervals(_recalling, _tally_of_class(fields, label), draws) for label in classes
+        label: {"cells": int(one[:, 0].sum()), **_with_intervals(_recalling, one, groups)}
+        for label, one in of_class.items()
     }
     tally = _tally(fields, NAMING).sum(axis=0)
     content |= {
@@ -83,7 +87,7 @@ def _tally_of_class(fields: Fields, label: str) -> np.ndarray:
     return np.array(rows, float)
 
 
-def _finding(tally: np.ndarray) -> dict[str, Any]:
+def _finding(tally: np.ndarray) -> Measures:
     true, found, counted, matched, overlaps, _ = tally.sum(axis=0)
     return {
         "precision": _share(matched, counted),
@@ -117,46 +121,43 @@ def _naming(tally: np.ndarray) -> Measures:
 
 def _recalling(tally: np.ndarray) -> Measures:
     cells, found, named = tally.sum(axis=0)
-    return {"cells": int(cells), "found": _share(found, cells), "named": _share(named, cells)}
+    return {"found": _share(found, cells), "named": _share(named, cells)}
 
 
 def _share(part: float, whole: float) -> float | None:
     return float(part / whole) if whole else None
 
 
+_SCALES: dict[str, Scale] = {"mean_absolute_error": "positive", "mean_error": "real", "relative_error": "positive"}
+
+
 def _with_intervals(
-    measure: Callable[[np.ndarray], dict[str, Any]], tally: np.ndarray, draws: Sequence[np.ndarray]
-) -> dict[str, Any]:
-    values = measure(tally)
-    drawn = [measure(tally[rows]) for rows in draws]
-    limits = {
-        name: interval([known for one in drawn if (known := one[name]) is not None])
-        for name in values
-        if name != "cells"
-    }
-    return {**values, "interval": limits}
+    measure: Callable[[np.ndarray], Measures], tally: np.ndarray, groups: Sequence[str]
+) -> dict[str, Number]:
+    left = each_left_out(lambda rows: measure(tally[rows]), groups)
+    return {name: measured(one, _SCALES.get(name, "share")) for name, one in left.items()}
 
 
 def _undefined_metrics(metrics: Mapping[str, Any], fields: Fields) -> dict[str, str]:
     """The reason why each undefined number is not defined, by its name."""
     found = {}
     for kind in KINDS:
-        if metrics[kind]["recall"] is None:
+        if metrics[kind]["recall"].value is None:
             found[f"{kind}.recall"] = "the fields hold no annotated cell"
-        if metrics[kind]["precision"] is None:
+        if metrics[kind]["precision"].value is None:
             found[f"{kind}.precision"] = "no found cell counts"
-        if metrics[kind]["f1"] is None:
+        if metrics[kind]["f1"].value is None:
             found[f"{kind}.f1"] = "there is no annotated cell, and no found one counts"
-        if metrics[kind]["mean_iou"] is None:
+        if metrics[kind]["mean_iou"].value is None:
             found[f"{kind}.mean_iou"] = "no found cell matches an annotated one"
-    if metrics["naming"]["accuracy"] is None:
+    if metrics["naming"]["accuracy"].value is None:
         found["naming.accuracy"] = "no found cell matches an annotated one"
-    if metrics["count"]["relative_error"] is None:
+    if metrics["count"]["relative_error"].value is None:
         found["count.relative_error"] = "the fields hold no annotated cell"
     if absent := [label for label, values in metrics["per_class"].items() if not values["cells"]]:
         found["per_class"] = f"no annotated cell of {', '.join(absent)}"
-    if len({field.group for field in fields}) < 2:
-        found["interval"] = "all fields are of one group, which says nothing about the next"
+    if why := too_few(len({field.group for field in fields})):
+        found["interval"] = why
     return found
 
 

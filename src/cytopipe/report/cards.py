@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
-from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task
+from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
 from cytopipe.report.read import weight_hashes
-from cytopipe.report.render import card, limits, markdown_name, number, percent
+from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
@@ -21,7 +21,11 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
     one = view.results
     details = one.details
     rows = [
-        (metric.title, number(details.metrics[metric.key].value), limits(details.metrics[metric.key]))
+        (
+            metric.title,
+            number(details.metrics[metric.key].value),
+            interval(details.metrics[metric.key]),
+        )
         for metric in measured_metrics()
     ]
     return card(
@@ -29,7 +33,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         view=view,
         one=one,
         dataset=dataset,
-        metrics=_table(("metric", "value", "95 % interval"), rows),
+        metrics=_table(("metric", "value", "95 % interval"), rows) + _definitions(measured_metrics()),
         classes=_table(("class", "precision", "recall", "F1", "test images"), _classes(details.per_class)),
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
@@ -42,14 +46,20 @@ def segmenter_card(view: SegmenterView) -> str:
     """The model card of a segmenter, as Markdown."""
     one = view.results
     rows = [
-        (metric.title, f"{number(found.value, metric.digits)} {metric.unit}".strip(), limits(found, metric.digits))
+        (
+            metric.title,
+            f"{number(found.value, metric.digits)} {metric.unit}".strip(),
+            interval(found, metric.digits),
+        )
         for metric in of_task("segmentation")
         if (found := one.details.metrics[metric.key]).value is not None
     ]
     return card(
         "segmenter_card.md.j2",
         one=one,
-        metrics=_table(("metric", "mean", "95 % interval"), rows) if rows else "",
+        metrics=_table(("metric", "mean", "95 % interval"), rows) + _definitions(of_task("segmentation"))
+        if rows
+        else "",
         weights=weight_hashes(one.files.model),
     )
 
@@ -120,13 +130,13 @@ def _classes(per_class: Mapping[str, ClassScores]) -> list[tuple[str, ...]]:
 
 def _calibration(found: Calibration) -> str:
     def cell(one: Estimate) -> str:
-        return number(one.value) if one.low is None else f"{number(one.value)} ({limits(one)})"
+        return number(one.value) if one.value is None else f"{number(one.value)} ({interval(one)})"
 
     rows = [
         (metric.title, cell(found.before[metric.key]), cell(found.after[metric.key]))
         for metric in calibration_metrics()
     ]
-    return _table(("", "before", "after"), rows)
+    return _table(("", "before", "after"), rows) + _definitions(calibration_metrics())
 
 
 def _operating(points: Sequence[OperatingPoint]) -> str:
@@ -139,6 +149,11 @@ def _operating(points: Sequence[OperatingPoint]) -> str:
         for point in points
     ]
     return _table(("specificity wanted on validation", "sensitivity, test", "specificity, test"), rows) if rows else ""
+
+
+def _definitions(metrics: Sequence[Metric]) -> str:
+    """What each number is, as a list below its table."""
+    return "\n" + "".join(f"- {metric.title}: {metric.definition}.\n" for metric in metrics)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -45,6 +45,13 @@ def limits(value: Estimate | Interval | None, digits: int = 3) -> str:
     return f"{number(value.low, digits)} to {number(value.high, digits)}"
 
 
+def interval(value: Estimate, digits: int = 3) -> str:
+    """Format an interval, or the reason in words why a number has none; a dash for a number that is not defined."""
+    if value.low is None and value.withheld and value.value is not None:
+        return value.withheld if value.withheld.startswith("none") else f"none: {value.withheld}"
+    return limits(value, digits)
+
+
 def measure(estimate: Estimate, metric: Metric) -> str:
     """Format the value of a metric with its decimals and sign."""
     return (signed if metric.signed else number)(estimate.value, metric.digits)
@@ -92,6 +99,7 @@ def _environment(escape: bool) -> Environment:
         "number": number,
         "signed": signed,
         "limits": limits,
+        "interval": interval,
         "percent": percent,
         "count": count,
         "plain": plain,

@@ -7,12 +7,12 @@ from cytopipe.results.numbers import Estimate, Estimates, Spreads
 
 
 class IntervalMethod(Record):
-    """How intervals were computed: by a bootstrap over `unit`; for proportions by the method named there."""
+    """How intervals were made: over which `unit`, from how many of it on, and the method of each metric by key."""
 
     level: float
     unit: str
-    replicates: int
-    proportions: str
+    least_groups: int
+    methods: dict[str, str]
 
 
 class ClassScores(Record):

@@ -12,14 +12,21 @@ from cytopipe.results.numbers import Estimates, Interval, Spread
 
 
 class Difference(Record):
-    """Accuracy of one classifier minus that of another on the same images; no interval if there is one group."""
+    """Accuracy of one classifier minus that of another on the same images, and the only verdict on it.
+
+    `interval` is at the level of its step in Holm's procedure over all pairs of the ranking, so that it excludes 0
+    exactly where the difference is `resolved`; None under 5 groups, which resolve nothing.
+    """
 
     accuracy_difference: float
     interval: Interval | None
+    resolved: bool
 
 
 class RankedClassifier(Record):
     """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network.
+
+    `validation` is the accuracy on the validation images; None for a cross-validation.
 
     `settings` are all its parameters but the channels. They make the leaderboard change with every one of them, so that
     the report, which prints them, need not depend on them a second time.
@@ -32,17 +39,20 @@ class RankedClassifier(Record):
     parameters: int
     metrics: Estimates
     seeds: Spread | None
+    validation: float | None = None
     against_best: Difference | None
 
 
 class Pair(Difference):
-    """Two classifiers, and whether their difference is significant; `p_bootstrap` is None if there is one group."""
+    """Two classifiers, and the p-values of their difference after Holm's correction.
+
+    `p` is that of the cluster t-test over groups, None under 5 groups; McNemar's takes images to be independent.
+    """
 
     first: str
     second: str
-    p_bootstrap: float | None
+    p: float | None
     p_mcnemar: float
-    resolved: bool
 
 
 class MaskEffect(Difference):
@@ -55,8 +65,20 @@ class MaskEffect(Difference):
     channels: str
 
 
+class Choice(Record):
+    """The classifier for the registry, chosen on so many validation images of so many groups, and the reason."""
+
+    name: str
+    reason: str
+    images: int
+    groups: int
+
+
 class Ranking(Record):
-    """The classifiers of one dataset, best accuracy first; `equals` are groups without a significant difference."""
+    """The classifiers of one dataset, best test accuracy first; `equals` are groups without a significant difference.
+
+    `chosen` was chosen on validation images, so that the test chooses nothing; None for cross-validated classifiers.
+    """
 
     test_images: int
     test_groups: int
@@ -64,6 +86,7 @@ class Ranking(Record):
     pairs: tuple[Pair, ...]
     equals: tuple[tuple[str, ...], ...]
     masks: tuple[MaskEffect, ...]
+    chosen: Choice | None = None
 
     @property
     def best(self) -> RankedClassifier:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field
 
 from cytopipe.results.contract import Record
 
-INTERVAL = "interval"  # key of the intervals in the results of functions of `metrics`
+if TYPE_CHECKING:  # stages fix the processor before numpy is imported
+    from cytopipe.metrics.intervals import Measured
 
 
 class Estimate(Record):
-    """A number with its 95 % interval; None if the number is not defined, or has no interval."""
+    """A number with its 95 % interval; None if the number is not defined, or has no interval.
+
+    `withheld` is the reason why a defined number has no interval; the file lacks it where there is one.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    withheld: str | None = Field(None, exclude_if=lambda value: value is None)
 
     @classmethod
-    def of(cls, value: float | None, limits: Mapping[str, float] | None) -> Self:
-        """Make an estimate from a value and its limits, as functions of `metrics` return them."""
-        return cls(value=value, **(limits or {}))
+    def of(cls, measured: Measured) -> Self:
+        """Make an estimate from what functions of `metrics` return."""
+        return cls(value=measured.value, low=measured.low, high=measured.high, withheld=measured.withheld or None)
 
     @classmethod
-    def of_all(cls, measured: Mapping[str, Any]) -> dict[str, Self]:
-        """Make an estimate of every number of a mapping, with limits from its key `interval`."""
-        limits = measured.get(INTERVAL) or {}
-        return {
-            name: cls.of(value, limits.get(name))
-            for name, value in measured.items()
-            if name != INTERVAL and (value is None or isinstance(value, float))
-        }
+    def of_all(cls, measured: Mapping[str, Measured]) -> dict[str, Self]:
+        """Make an estimate of every number of a mapping."""
+        return {name: cls.of(one) for name, one in measured.items()}
 
 
 Estimates = dict[str, Estimate]  # by metric

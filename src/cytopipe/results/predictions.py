@@ -1,7 +1,11 @@
-"""predictions.csv of a classifier: true class, predicted class and probabilities of every test image."""
+"""Predictions of a classifier: true class, predicted class and probabilities of every image.
+
+predictions.csv holds the test images, training/validation.csv the validation images.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +23,7 @@ _NEEDED = ("id", "group", "label", "predicted")
 
 
 class Prediction(Record):
-    """One test image; `probabilities` are in the order of the classes."""
+    """One image; `probabilities` are in the order of the classes."""
 
     id: str
     group: str
@@ -39,7 +43,7 @@ class Prediction(Record):
 
 
 class Predictions(Record):
-    """Predictions of a classifier: class names in the order of indices, and one row per test image, sorted by id."""
+    """Predictions of a classifier: class names in the order of indices, and one row per image, sorted by id."""
 
     classes: tuple[str, ...]
     rows: tuple[Prediction, ...]
@@ -48,6 +52,23 @@ class Predictions(Record):
     def of(cls, classes: Sequence[str], rows: Sequence[Prediction]) -> Self:
         """Make predictions from class names and rows."""
         return cls(classes=tuple(classes), rows=tuple(rows))
+
+    @classmethod
+    def of_images(
+        cls,
+        classes: Sequence[str],
+        images: Sequence[tuple[str, str, str]],
+        probabilities: np.ndarray,
+    ) -> Self:
+        """Make predictions from (id, group, label) of N images and N x classes probabilities."""
+        named = zip(images, probabilities.argmax(axis=1), probabilities.tolist(), strict=True)
+        return cls.of(
+            classes,
+            [
+                Prediction(id=identity, group=group, label=label, predicted=classes[index], probabilities=tuple(values))
+                for (identity, group, label), index, values in named
+            ],
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -76,6 +97,13 @@ class Predictions(Record):
             values = tuple(table.number(line, name) for name in scores)
             rows.append(Prediction(**{name: line[name] for name in _NEEDED}, probabilities=values))
         return cls(classes=classes, rows=tuple(rows))
+
+    @property
+    def text(self) -> str:
+        """The table as text."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder) / "predictions.csv")
+            return (Path(folder) / "predictions.csv").read_text(encoding="utf-8")
 
     def write(self, path: Path) -> None:
         """Write the table, probabilities with six significant digits."""

@@ -63,7 +63,9 @@ class ScreeningDetails(Contract):
         """Make the details from the result of `metrics.screening.detection_metrics`."""
         parts = {name: Estimate.of_all(measured[name]) for name in ("boxes", "contours", "count", "naming")}
         per_class = {
-            label: CellClass(cells=values["cells"], **Estimate.of_all(values))
+            label: CellClass(
+                cells=values["cells"], found=Estimate.of(values["found"]), named=Estimate.of(values["named"])
+            )
             for label, values in measured["per_class"].items()
         }
         rest = {name: value for name, value in measured.items() if name not in (*parts, "per_class")}

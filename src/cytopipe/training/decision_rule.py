@@ -24,7 +24,8 @@ def choose_rule(
         classes: names of the classes.
         normal: names of the classes without disease; if empty, the rule has no thresholds for abnormality.
     """
-    temperature = fit_temperature(logits_of(probabilities), truth)
+    # As exact as details.json prints it, so that its readers recompute the very same probabilities.
+    temperature = float(f"{fit_temperature(logits_of(probabilities), truth):.6g}")
     calibrated = apply_temperature(probabilities, temperature)
     abnormal = [label for label in classes if label not in normal] if normal else []
     is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)

@@ -15,7 +15,6 @@ from cytopipe.data.tensors import join, load_all, load_split
 from cytopipe.models.files import fold_part, seed_part
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
-from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
@@ -122,7 +121,8 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
     config = job.config.model_copy(update={"training": recipe})
     job = replace(job, config=config, workspace=job.workspace.of(network.part))
     trained = fit_classifier(job, network.train, network.validation)
-    rule = rule_for(trained, network.validation, job)
+    probabilities = validated(trained, network.validation, job)
+    rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
     spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
     model = trained.model
@@ -131,14 +131,13 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
         both = Labelled(images, np.concatenate([network.train.labels, network.validation.labels]))
         again = replace(job, workspace=job.workspace.of("refit"))
         model = fit_classifier(again, both, network.validation, last_epoch=True).model
-    return Trained(model, spec, trained.history)
+    return Trained(model, spec, trained.history, probabilities)
 
 
-def rule_for(trained: Trained, validation: Labelled, job: ClassifierJob) -> DecisionRule:
-    """Choose the decision rule of a network on its validation images."""
+def validated(trained: Trained, validation: Labelled, job: ClassifierJob) -> np.ndarray:
+    """Probabilities of the validation images, N x classes."""
     transform = input_transform(trained.spec, job.workspace.device)
-    probabilities = class_probabilities(trained.model, transform, validation.items, tta=trained.spec.tta)
-    return choose_rule(validation.labels, probabilities, job.classes, job.normal)
+    return class_probabilities(trained.model, transform, validation.items, tta=trained.spec.tta)
 
 
 def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, last_epoch: bool = False) -> Trained:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from cytopipe.core.io.tables import write_table
@@ -17,11 +18,15 @@ from cytopipe.training.loop import Epoch
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, its specification, and the history of its training, which is empty if it needs no training."""
+    """A network, its specification, and the history of its training, which is empty if it needs no training.
+
+    `validation` are a classifier's probabilities of its validation images, N x classes, from before any refit on them.
+    """
 
     model: nn.Module
     spec: ModelSpec
     history: Sequence[Epoch]
+    validation: np.ndarray | None = None
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:

@@ -90,7 +90,7 @@ def test_every_method_is_measured(tensors: Path, tmp_path: Path) -> None:
     assert content["area_shares"]["a"]["nucleus"]["mean"] == pytest.approx(64 / SIDE**2)
     for kind in ("deletion", "insertion"):
         assert list(content[kind]) == list(METHODS)
-        assert all(0 <= one["low"] <= one["auc"] <= one["high"] <= 1 for one in content[kind].values())
+        assert all(0 <= one["auc"] <= 1 for one in content[kind].values())
     assert set(content["randomisation"]) == set(METHODS)
     assert all(-1 <= one["correlation"] <= 1 for one in content["randomisation"].values())
     json.dumps(content, allow_nan=False)

@@ -20,7 +20,7 @@ def of_abnormal(measure: Callable[[np.ndarray, np.ndarray], object]) -> Measure:
 
 
 MEASURES: dict[str, Measure] = {
-    "metrics": lambda truth, scores: classification.classification_metrics(truth, scores, []),
+    "metrics": lambda truth, scores: classification.classification_metrics(truth, scores, list("abcd")[: len(truth)]),
     "reliability": calibration.reliability,
     "ece": calibration.expected_calibration_error,
     "brier": calibration.brier_score,
@@ -29,7 +29,9 @@ MEASURES: dict[str, Measure] = {
     "aurc": selective.area_under_risk_coverage,
     "threshold for an error": lambda truth, scores: selective.threshold_for_error(truth, scores, 0.1),
     "at a threshold": lambda truth, scores: selective.at_threshold(truth, scores, 0.5),
-    "operating point": of_abnormal(lambda scores, abnormal: operating_points.operating_point(scores, abnormal, 0.5)),
+    "operating point": of_abnormal(
+        lambda scores, abnormal: operating_points.operating_point(scores, abnormal, 0.5, list("abcd")[: len(scores)])
+    ),
     "precision and recall": of_abnormal(operating_points.precision_recall_rows),
     "net benefit": of_abnormal(operating_points.decision_curve_rows),
 }

@@ -7,16 +7,9 @@ import pytest
 from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
-from cytopipe.metrics.classification import (
-    classification_metrics,
-    fold_metrics,
-    group_draws,
-    headline,
-    interval,
-    intervals,
-    per_class,
-)
-from cytopipe.metrics.operating_points import wilson
+from cytopipe.metrics.classification import classification_metrics, fold_metrics, headline, per_class
+from cytopipe.metrics.clusters import ratio
+from cytopipe.metrics.intervals import Measured, measured
 
 # Four images of three classes: the third class is never predicted, one image of the second is taken for the first.
 TRUTH = np.array([0, 1, 1, 2])
@@ -49,40 +42,52 @@ def test_metrics_equal_those_of_scikit_learn(seed: int, classes: int) -> None:
     truth = rng.integers(0, classes, count) if seed % 3 else rng.integers(0, max(classes - 1, 1), count)
     scores = rng.dirichlet(np.ones(classes), count).round(1 if seed % 2 else 8)  # rounded to 0.1: many ties
     scores[:, 0] = scores[:, 0] * (seed % 4 > 0)  # class 0 is never predicted
-    predicted, labels = scores.argmax(axis=1), range(classes)
-    all_there = len(np.unique(truth)) == classes
+    predicted, there = scores.argmax(axis=1), np.unique(truth)
+    all_there = len(there) == classes
     area = sk.roc_auc_score(np.eye(classes)[truth], scores, average="macro") if all_there else None
     assert headline(truth, scores) == {
         "accuracy": pytest.approx(sk.accuracy_score(truth, predicted)),
-        "balanced_accuracy": pytest.approx(sk.recall_score(truth, predicted, labels=np.unique(truth), average="macro")),
-        "macro_f1": pytest.approx(sk.f1_score(truth, predicted, labels=labels, average="macro", zero_division=0.0)),
+        "balanced_accuracy": pytest.approx(sk.recall_score(truth, predicted, labels=there, average="macro")),
+        "macro_f1": pytest.approx(sk.f1_score(truth, predicted, labels=there, average="macro", zero_division=0.0)),
         "auc": None if area is None else pytest.approx(area, abs=1e-12),
     }
 
 
 def test_a_test_set_of_one_class_has_no_auc_and_no_nan() -> None:
     found = headline(np.array([1, 1]), np.array([[0.2, 0.8], [0.7, 0.3]]))
-    assert found == {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": pytest.approx(1 / 3), "auc": None}
+    assert found == {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": pytest.approx(2 / 3), "auc": None}
 
 
 def test_one_image_has_defined_metrics_and_no_interval() -> None:
-    found = classification_metrics(np.array([2]), np.array([[0.1, 0.2, 0.7]]), [])
+    found = classification_metrics(np.array([2]), np.array([[0.1, 0.2, 0.7]]), ["a"])
+    why = "one group counts: under 5, no interval is claimed"
     assert found == {
-        "accuracy": 1.0,
-        "balanced_accuracy": 1.0,
-        "macro_f1": pytest.approx(1 / 3),
-        "auc": None,
-        "interval": {"accuracy": None, "balanced_accuracy": None, "macro_f1": None, "auc": None},
+        "accuracy": Measured(1.0, withheld=why),
+        "balanced_accuracy": Measured(1.0, withheld=why),
+        "macro_f1": Measured(1.0, withheld=why),
+        "auc": Measured(None),
     }
 
 
 def test_metrics_come_in_a_fixed_order_and_never_as_nan() -> None:
-    found = classification_metrics(TRUTH, SCORES, group_draws(list("abcd")))
-    assert list(found) == ["accuracy", "balanced_accuracy", "macro_f1", "auc", "interval"]
-    assert list(found["interval"]) == ["accuracy", "balanced_accuracy", "macro_f1", "auc"]
-    for name, limits in found["interval"].items():
-        assert limits["low"] <= found[name] <= limits["high"]
-        assert all(math.isfinite(value) for value in limits.values())
+    rng = np.random.default_rng(0)
+    truth, scores = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60)
+    found = classification_metrics(truth, scores, [f"g{number // 6}" for number in range(60)])
+    assert list(found) == ["accuracy", "balanced_accuracy", "macro_f1", "auc"]
+    for one in found.values():
+        assert one.value is not None and one.low is not None and one.high is not None
+        assert 0 < one.low < one.value < one.high < 1
+
+
+def test_a_group_that_holds_a_class_alone_does_not_make_its_f1_zero() -> None:
+    """Every class is right in nine of ten images, and one lies in a single group: the others are as good without it."""
+    truth = np.repeat(np.arange(3), [50, 40, 10])
+    groups = [f"g{number // 10}" for number in range(100)]
+    predicted = np.where(np.arange(100) % 10 == 0, (truth + 1) % 3, truth)
+    found = classification_metrics(truth, np.eye(3)[predicted], groups)
+    f1, auc = found["macro_f1"], found["auc"]
+    assert f1.low is not None and f1.low > 0.7
+    assert auc.low is None and auc.withheld == "it is not defined without one of the groups"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -99,24 +104,23 @@ def test_no_images_are_an_error() -> None:
 
 
 def test_each_class_has_its_numbers_and_none_for_undefined_ones() -> None:
-    found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c", "unseen"])
-    limits = {label: one.pop("interval") for label, one in found.items()}
-    assert found == {
-        "a": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "images": 1},
-        "b": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "images": 2},
-        "c": {"precision": None, "recall": 0.0, "f1": 0.0, "images": 1},
-        "unseen": {"precision": None, "recall": None, "f1": None, "images": 0},
+    found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c", "unseen"], list("wxyz"))
+    assert {label: {name: one.value for name, one in values.items()} for label, values in found.items()} == {
+        "a": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3)},
+        "b": {"precision": 0.5, "recall": 0.5, "f1": 0.5},
+        "c": {"precision": None, "recall": 0.0, "f1": 0.0},
+        "unseen": {"precision": None, "recall": None, "f1": None},
     }
-    assert limits["b"] == {"precision": wilson(1, 2), "recall": wilson(1, 2), "f1": None}
-    assert limits["unseen"] == dict.fromkeys(("precision", "recall", "f1"))
+    assert found["b"]["recall"].withheld == "2 groups count: under 5, no interval is claimed"
 
 
-def test_the_interval_of_f1_uses_the_draws_in_which_it_is_defined() -> None:
-    draws = [np.array([0, 1]), np.array([2, 3]), np.array([3, 3])]
-    found = per_class(TRUTH, SCORES.argmax(axis=1), ["a", "b", "c"], draws)
-    # Of a: 2/3 in the first draw, neither there nor predicted in the others. Of b: 0, 2/3 and 0.
-    assert found["a"]["interval"]["f1"] == {"low": pytest.approx(2 / 3), "high": pytest.approx(2 / 3)}
-    assert found["b"]["interval"]["f1"] == {"low": pytest.approx(0), "high": pytest.approx(2 / 3 * 0.95)}
+def test_the_recall_of_a_class_has_the_interval_of_its_images_alone() -> None:
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 2, (2, 80))
+    groups = np.array([f"g{number // 8}" for number in range(80)])
+    hits = (predicted == truth)[truth == 1].astype(float)
+    expected = measured(ratio(hits, np.ones(len(hits)), groups[truth == 1].tolist()))
+    assert per_class(truth, predicted, ["a", "b"], groups.tolist())["b"]["recall"] == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -124,42 +128,9 @@ def test_the_numbers_of_a_class_equal_those_of_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, predicted = rng.integers(0, 4, (2, 60))
     expected = sk.precision_recall_fscore_support(truth, predicted, labels=range(4))
-    found = per_class(truth, predicted, list("abcd")).values()
-    for name, values in zip(("precision", "recall", "f1", "images"), expected, strict=True):
-        assert [one[name] for one in found] == pytest.approx(list(values))
-
-
-GROUPS = ["a", "b", "a", "c", "b", "a"]
-
-
-def test_draws_take_whole_groups_as_many_as_the_data_has() -> None:
-    draws = group_draws(GROUPS, replicates=200)
-    assert len(draws) == 200
-    members = {name: [i for i, group in enumerate(GROUPS) if group == name] for name in "abc"}
-    for rows in draws:
-        counts = np.bincount(rows, minlength=6)
-        assert all(len(set(counts[images])) == 1 for images in members.values())  # all of a group equally often
-        assert sum(counts[images[0]] for images in members.values()) == 3
-    assert len({tuple(rows) for rows in draws}) > 10
-
-
-def test_draws_are_the_same_every_time_and_differ_by_seed() -> None:
-    first, again, other = (group_draws(GROUPS, 20, seed) for seed in (0, 0, 1))
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
-def test_one_group_gives_no_draws() -> None:
-    assert group_draws(["a", "a", "a"]) == []
-
-
-def test_the_interval_of_a_constant_is_the_constant() -> None:
-    assert interval([0.7] * 50) == {"low": 0.7, "high": 0.7}
-
-
-def test_an_interval_leaves_2_5_percent_on_either_side() -> None:
-    assert interval(range(1001)) == pytest.approx({"low": 25, "high": 975})
-    assert interval([]) is None
+    found = per_class(truth, predicted, list("abcd"), [str(number) for number in range(60)]).values()
+    for name, values in zip(("precision", "recall", "f1"), expected[:3], strict=True):
+        assert [one[name].value for one in found] == pytest.approx(list(values))
 
 
 def test_groups_make_the_interval_wider_than_images_would() -> None:
@@ -169,17 +140,11 @@ def test_groups_make_the_interval_wider_than_images_would() -> None:
     scores = np.stack([right, ~right], axis=1).astype(float)
 
     def width(groups: list[str]) -> float:
-        limits = intervals(truth, scores, group_draws(groups, 300))["accuracy"]
-        assert limits is not None
-        return limits["high"] - limits["low"]
+        one = classification_metrics(truth, scores, groups)["accuracy"]
+        assert one.low is not None and one.high is not None
+        return one.high - one.low
 
     assert width([f"{i // 10}" for i in range(200)]) > 2 * width([f"{i}" for i in range(200)])
-
-
-def test_an_interval_uses_the_draws_in_which_the_metric_is_defined() -> None:
-    truth, scores = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
-    assert intervals(truth, scores, [np.array([0, 0]), np.array([0, 1])])["auc"] == {"low": 1, "high": 1}
-    assert intervals(truth, scores, [np.array([0, 0])])["auc"] is None
 
 
 def test_each_fold_is_measured_separately() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from cytopipe.metrics.classification import group_draws
 from cytopipe.metrics.comparison import (
     compact_letter_display,
     holm,
+    holm_levels,
     indistinguishable_groups,
     mcnemar,
-    paired_bootstrap,
 )
 
 
@@ -31,26 +31,26 @@ def test_images_on_which_both_agree_do_not_matter() -> None:
     assert mcnemar(*right((1, 0, 6), (0, 1, 1))) == mcnemar(*right((1, 0, 6), (0, 1, 1), (1, 1, 500)))
 
 
-def test_the_bootstrap_detects_a_clear_gain_and_no_other() -> None:
-    draws = group_draws([str(index) for index in range(100)], replicates=999)
-    assert paired_bootstrap(np.ones(100), draws) == pytest.approx(2 / 1000)
-    assert paired_bootstrap(np.zeros(100), draws) == 1
-    undecided = paired_bootstrap(np.tile([1.0, -1.0], 50), draws)
-    assert undecided is not None and undecided > 0.5
-    assert paired_bootstrap(np.ones(3), []) is None
-
-
-def test_one_group_that_differs_is_no_evidence_however_many_images_it_has() -> None:
-    difference = np.concatenate([np.ones(50), np.zeros(50)])
-    by_image = paired_bootstrap(difference, group_draws([str(index) for index in range(100)]))
-    by_group = paired_bootstrap(difference, group_draws(["a"] * 50 + [str(index) for index in range(10)] * 5))
-    assert by_image is not None and by_group is not None and by_image < 0.01 < 0.05 < by_group
-
-
 def test_the_holm_correction_equals_values_computed_by_hand() -> None:
     raw = {("a", "b"): 0.01, ("a", "c"): 0.04, ("b", "c"): 0.03}
     assert holm(raw) == pytest.approx({("a", "b"): 0.03, ("a", "c"): 0.06, ("b", "c"): 0.06})
     assert holm({}) == {} and holm({("a", "b"): 0.9, ("a", "c"): 0.8})["a", "b"] == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_interval_at_its_level_excludes_zero_exactly_where_holm_rejects(seed: int) -> None:
+    """With z-tests: p is the two-sided tail, and the limits are z -+ the quantile of the level."""
+    z = np.random.default_rng(seed).normal(1.5, 1.5, 6)
+    values = {("m", str(number)): float(2 * norm.sf(abs(one))) for number, one in enumerate(z)}
+    corrected, levels = holm(values), holm_levels(values)
+    for (pair, p), one in zip(corrected.items(), z, strict=True):
+        assert (abs(one) > norm.ppf((1 + levels[pair]) / 2)) == (p < 0.05)
+
+
+def test_the_levels_of_three_pairs_equal_values_computed_by_hand() -> None:
+    raw = {("a", "b"): 0.01, ("a", "c"): 0.04, ("b", "c"): 0.03}
+    assert holm_levels(raw) == pytest.approx({("a", "b"): 1 - 0.05 / 3, ("a", "c"): 0.975, ("b", "c"): 0.975})
+    assert holm_levels({}) == {}
 
 
 def test_groups_contain_no_resolved_pair_and_may_share_members() -> None:

@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from cytopipe.errors import CytopipeError
+from cytopipe.metrics.intervals import Measured
 from cytopipe.metrics.operating_points import (
     decision_curve_rows,
     operating_point,
@@ -19,24 +20,33 @@ SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 ABNORMAL = np.array([0, 0, 0, 0, 1, 0, 1, 1, 1, 1], bool)
 
 
+def point_at(scores: np.ndarray, abnormal: np.ndarray, threshold: float) -> tuple[float | None, float | None]:
+    found = operating_point(scores, abnormal, threshold, list("abcdefghij")[: len(scores)])
+    return found["specificity"].value, found["sensitivity"].value
+
+
 def test_the_threshold_is_the_lowest_that_keeps_enough_normal_images() -> None:
     threshold = threshold_at_specificity(SCORES, ABNORMAL, 0.8)
     assert 0.4 < threshold <= 0.4000001
-    point = operating_point(SCORES, ABNORMAL, threshold)
-    assert (point["specificity"], point["sensitivity"]) == (0.8, 1.0)
-    all_normal = operating_point(SCORES, ABNORMAL, threshold_at_specificity(SCORES, ABNORMAL, 1.0))
-    assert (all_normal["specificity"], all_normal["sensitivity"]) == (1.0, 0.8)
+    assert point_at(SCORES, ABNORMAL, threshold) == (0.8, 1.0)
+    assert point_at(SCORES, ABNORMAL, threshold_at_specificity(SCORES, ABNORMAL, 1.0)) == (1.0, 0.8)
 
 
 def test_images_with_equal_scores_are_on_the_same_side_of_the_threshold() -> None:
     scores, abnormal = np.full(6, 0.5), np.array([0, 0, 0, 1, 1, 1], bool)
-    point = operating_point(scores, abnormal, threshold_at_specificity(scores, abnormal, 0.5))
-    assert (point["specificity"], point["sensitivity"]) == (1.0, 0.0)
+    assert point_at(scores, abnormal, threshold_at_specificity(scores, abnormal, 0.5)) == (1.0, 0.0)
 
 
 def test_without_abnormal_images_there_is_no_sensitivity() -> None:
-    point = operating_point(SCORES, np.zeros(10, bool), 0.5)
-    assert point["sensitivity"] is None and point["sensitivity_interval"] is None and point["specificity"] == 0.4
+    assert point_at(SCORES, np.zeros(10, bool), 0.5) == (0.4, None)
+
+
+def test_only_groups_with_abnormal_images_count_for_sensitivity() -> None:
+    found = operating_point(SCORES, ABNORMAL, 0.75, list("abcdeefghi"))
+    assert found["specificity"].low is not None
+    assert found["sensitivity"].low is not None and found["sensitivity"].value == 3 / 5
+    few = operating_point(SCORES, ABNORMAL, 0.75, list("abcdeeffgg"))["sensitivity"]
+    assert few == Measured(3 / 5, withheld="3 groups count: under 5, no interval is claimed")
 
 
 def test_a_threshold_needs_normal_images_and_finite_scores() -> None:

@@ -18,7 +18,6 @@ from cytopipe.report.build import build_report
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.headline import MOST, Headline
 from cytopipe.results.leaderboard import Leaderboard
-from cytopipe.results.numbers import Estimate
 from made_project import make_project
 
 LeaveResults = Callable[..., Path]
@@ -28,7 +27,17 @@ def quarter(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return 0.25
 
 
-TOY = Metric("toy", "toy score", "classification", quarter, column="toy", ranked=True, gated=True, tolerance=0.07)
+TOY = Metric(
+    "toy",
+    "toy score",
+    "classification",
+    "always a quarter",
+    function=quarter,
+    column="toy",
+    ranked=True,
+    gated=True,
+    tolerance=0.07,
+)
 
 
 @pytest.fixture
@@ -45,11 +54,19 @@ def test_keys_are_unique_and_columns_are_few() -> None:
         assert registry.of_task(task)[0].column
 
 
+def test_every_metric_says_what_it_is_and_how_its_interval_is_made() -> None:
+    assert all(metric.definition and metric.method for metric in METRICS)
+    assert "macro one-vs-rest" in (found := {one.key: one.definition for one in METRICS})["auc"]
+    assert "0 to 2" in found["brier"]
+    assert [one.key for one in METRICS if one.scale is None] == ["ece"]
+
+
 def test_a_new_metric_is_measured_displayed_and_gated(
     with_toy: None, tmp_path: Path, leave_results: LeaveResults
 ) -> None:
     details = ClassifierDetails.read(leave_results(tmp_path, [3] * 10))
-    assert details.metrics["toy"] == Estimate(value=0.25, low=0.25, high=0.25)
+    toy = details.metrics["toy"]
+    assert toy.value == 0.25 and toy.low is not None and toy.high is not None and toy.low < 0.25 < toy.high
     assert Headline.of("classification", details).root["toy"] == 0.25
     (expected,) = baseline_of(Folder(tmp_path)).values()
     assert (expected.metrics["toy"].value, expected.metrics["toy"].tolerance) == (0.25, 0.07)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cytopipe.metrics.clusters import ratio
 from cytopipe.metrics.detection import ScreenedField
+from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.metrics.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from cytopipe.metrics.screening import (
     PR_COLUMNS,
@@ -19,6 +22,7 @@ from cytopipe.metrics.screening import (
     precision_recall_rows,
     worst_median_best,
 )
+from cytopipe.results.screening import ScreeningDetails
 from made_fields import field, found, true
 
 CLASSES = ("a", "b", "c")
@@ -40,7 +44,7 @@ def fields() -> list[ScreenedField]:
 
 
 def values(part: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if name != "interval"}
+    return {name: one.value if isinstance(one, Measured) else one for name, one in part.items()}
 
 
 def test_detection_counts_and_classes_equal_values_computed_by_hand(fields: list[ScreenedField]) -> None:
@@ -65,20 +69,27 @@ def test_detection_counts_and_classes_equal_values_computed_by_hand(fields: list
         "c": {"cells": 0, "found": None, "named": None},
     }
     assert [metrics[name] for name in ("fields", "groups", "cells", "found", "at_edge")] == [2, 2, 4, 5, 1]
-    assert metrics["undefined"] == {"per_class": "no annotated cell of c"}
+    assert metrics["undefined"] == {
+        "per_class": "no annotated cell of c",
+        "interval": "2 groups count: under 5, no interval is claimed",
+    }
     assert "edge" in metrics["settings"]
 
 
-def test_intervals_come_from_fields_drawn_with_replacement(fields: list[ScreenedField]) -> None:
-    # A draw holds the first field twice, the second twice, or both.
-    interval = detection_metrics(fields, CLASSES)["boxes"]["interval"]
-    assert interval["recall"] == {"low": 2 / 3, "high": 1.0}
-    assert interval["precision"] == {"low": 0.5, "high": 1.0}
+def test_intervals_are_over_groups_of_fields(fields: list[ScreenedField]) -> None:
+    several = [
+        replace(one, id=f"{one.id}{number}", group=f"{one.group}{number}") for number in range(3) for one in fields
+    ]
+    found = detection_metrics(several, CLASSES)
+    recall = measured(ratio(np.array([2.0, 1] * 3), np.array([3.0, 1] * 3), [one.group for one in several]))
+    assert found["boxes"]["recall"] == recall and recall.low is not None
+    together = detection_metrics([replace(one, group=f"{i // 2}") for i, one in enumerate(several)], CLASSES)
+    assert together["boxes"]["recall"].withheld.startswith("3 groups count")
 
 
-def test_fields_of_one_group_have_no_interval(fields: list[ScreenedField]) -> None:
+def test_fewer_than_five_groups_have_no_interval(fields: list[ScreenedField]) -> None:
     metrics = detection_metrics(fields[:1], CLASSES)
-    assert set(metrics["boxes"]["interval"].values()) == {None}
+    assert {one.low for one in metrics["boxes"].values()} == {None}
     assert "one group" in metrics["undefined"]["interval"]
 
 
@@ -87,13 +98,13 @@ def test_an_undefined_number_is_null_with_a_reason() -> None:
     assert set(values(empty["boxes"]).values()) == {None}
     assert {"boxes.precision", "boxes.recall", "boxes.f1", "boxes.mean_iou"} < set(empty["undefined"])
     assert empty["undefined"]["naming.accuracy"] and empty["undefined"]["count.relative_error"]
-    assert empty["count"]["mean_error"] == 0
+    assert empty["count"]["mean_error"].value == 0
     missed = detection_metrics([field([true(50, 50, 20)], [])], CLASSES)
-    assert (missed["boxes"]["precision"], missed["boxes"]["recall"], missed["boxes"]["f1"]) == (None, 0, 0)
+    assert [missed["boxes"][name].value for name in ("precision", "recall", "f1")] == [None, 0, 0]
     invented = detection_metrics([field([], [found(50, 50, 20)])], CLASSES)
-    assert (invented["boxes"]["precision"], invented["boxes"]["recall"], invented["boxes"]["f1"]) == (0, None, 0)
+    assert [invented["boxes"][name].value for name in ("precision", "recall", "f1")] == [0, None, 0]
     for metrics in (empty, missed, invented):
-        assert "NaN" not in json.dumps(metrics)
+        assert "NaN" not in json.dumps(ScreeningDetails.of(metrics).plain)
 
 
 def test_precision_by_recall_follows_the_score(fields: list[ScreenedField]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from cytopipe.core.params import load_params
+from cytopipe.metrics.registry import of_task
 from cytopipe.report.build import Report, build_report
 from cytopipe.report.curves import screening_curves
 from cytopipe.report.read import Results
@@ -33,6 +34,9 @@ def test_both_curves_are_drawn(results: Results) -> None:
 
 def test_the_numbers_are_those_of_the_stage(report: Report) -> None:
     text = " ".join(re.sub(r"<[^>]+>", " ", section(report.html)).split())
+    assert all(metric.definition in text for metric in of_task("screening"))
+    for metric in of_task("screening"):
+        text = text.replace(f" {metric.definition} ", " ")
     assert "5 annotated cells in 3 fields of smear, detected by segmenters/unet, classified by first" in text
     assert "F1 of detection, boxes 0.750" in text  # 3 of 3 found, of 5
     assert "2 of 5 found cells are at the edge" in text

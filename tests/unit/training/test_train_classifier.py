@@ -124,6 +124,7 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     assert len(values) == 3 and np.mean(values) == pytest.approx(accuracy.mean)
     assert details.images == COUNT and details.groups == 12
     assert set(details.test_sha256) == set(SPLITS)
+    assert all(one.validation is not None and one.validation.shape[1] == 2 for one in trained.networks.values())
     chosen = [rule_of(one.spec).temperature for one in trained.networks.values()]
     assert list(details.calibration.temperature) == chosen
 

@@ -77,7 +77,9 @@ class ClassifierSource:
         self.description = (
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
             "probabilities, calibrated: N x classes float32; classes, in order, are in the metadata. The class is "
-            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: never)."
+            "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: "
+            "never). An image is called abnormal where the calibrated probabilities of the classes in abnormal add up "
+            "to at least the score of a threshold, each of which was chosen for its specificity on validation images."
         ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
@@ -122,6 +124,7 @@ def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
         "temperature": rule.temperature,
         "confidence_threshold": rule.confidence_threshold,
         "abnormal": rule.abnormal,
+        "thresholds": [one.model_dump() for one in rule.thresholds],
     }
     if spec.fit:  # how an image becomes such a square, if not by stretching
         values["fit"] = plain_fit(spec.fit)

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from cytopipe.metrics.calibration import calibration
-from cytopipe.metrics.classification import interval, intervals
-from cytopipe.metrics.operating_points import operating_point, wilson
-from cytopipe.metrics.selective import area_under_risk_coverage, at_threshold
+from cytopipe.metrics.classification import with_interval
+from cytopipe.metrics.clusters import each_left_out, ratio
+from cytopipe.metrics.intervals import measured
+from cytopipe.metrics.operating_points import operating_point
+from cytopipe.metrics.registry import calibration_metrics
+from cytopipe.metrics.selective import area_under_risk_coverage
 from cytopipe.models import decision_rule
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold
 from cytopipe.results.classifier import Calibration, OperatingPoint, Selective
@@ -38,7 +41,7 @@ def evaluate_decision_rule(
     classes: Sequence[str],
     decisions: Sequence[DecisionRule],
     part: np.ndarray,
-    draws: Sequence[np.ndarray],
+    groups: Sequence[str],
 ) -> dict[str, Any]:
     """Evaluate calibration, selective prediction and operating points on test images.
 
@@ -50,7 +53,7 @@ def evaluate_decision_rule(
         classes: class names.
         decisions: one rule per network.
         part: N indices of the network that tested each image.
-        draws: image indices of each bootstrap draw, for the intervals of all but proportions.
+        groups: N groups.
 
     Returns:
         The fields `calibration`, `selective` and `operating_points` of ClassifierDetails.
@@ -60,32 +63,29 @@ def evaluate_decision_rule(
     return {
         "calibration": Calibration(
             temperature=tuple(chosen.temperature for chosen in decisions),
-            before=_errors(truth, probabilities, draws),
-            after=_errors(truth, calibrated, draws),
+            before=_errors(truth, probabilities, groups),
+            after=_errors(truth, calibrated, groups),
         ),
-        "selective": _selective(truth, calibrated, np.array(sure)[part], draws),
-        "operating_points": _operating_points(truth, calibrated, classes, decisions, part),
+        "selective": _selective(truth, calibrated, np.array(sure)[part], groups),
+        "operating_points": _operating_points(truth, calibrated, classes, decisions, part, groups),
     }
 
 
-def _errors(truth: np.ndarray, probabilities: np.ndarray, draws: Sequence[np.ndarray]) -> Estimates:
-    limits = intervals(truth, probabilities, draws, calibration)
-    return {name: Estimate.of(value, limits[name]) for name, value in calibration(truth, probabilities).items()}
+def _errors(truth: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> Estimates:
+    left = each_left_out(lambda rows: calibration(truth[rows], probabilities[rows]), groups)
+    scales = {one.key: one.scale for one in calibration_metrics()}
+    return {key: Estimate.of(with_interval(one, scales[key])) for key, one in left.items()}
 
 
-def _selective(
-    truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray, draws: Sequence[np.ndarray]
-) -> Selective:
-    """Selective prediction; coverage and error are proportions with Wilson intervals."""
-    found = at_threshold(truth, calibrated, threshold)
-    kept = calibrated.max(axis=1) >= threshold
-    wrong = int((kept & (calibrated.argmax(axis=1) != truth)).sum())
-    risks = [area_under_risk_coverage(truth[rows], calibrated[rows]) for rows in draws]
+def _selective(truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray, groups: Sequence[str]) -> Selective:
+    kept = (calibrated.max(axis=1) >= threshold).astype(float)
+    wrong = kept * (calibrated.argmax(axis=1) != truth)
+    risk = each_left_out(lambda rows: {"": area_under_risk_coverage(truth[rows], calibrated[rows])}, groups)[""]
     return Selective(
         wanted_error=WANTED_ERROR,
-        coverage=Estimate.of(found["coverage"], wilson(int(kept.sum()), len(truth))),
-        error=Estimate.of(found["error"], wilson(wrong, int(kept.sum()))),
-        aurc=Estimate.of(area_under_risk_coverage(truth, calibrated), interval(risks)),
+        coverage=Estimate.of(measured(ratio(kept, np.ones(len(truth)), groups))),
+        error=Estimate.of(measured(ratio(wrong, kept, groups))),
+        aurc=Estimate.of(measured(risk, "positive")),
     )
 
 
@@ -95,6 +95,7 @@ def _operating_points(
     classes: Sequence[str],
     decisions: Sequence[DecisionRule],
     part: np.ndarray,
+    groups: Sequence[str],
 ) -> tuple[OperatingPoint, ...]:
     abnormal = decisions[0].abnormal
     scores = abnormality(calibrated, classes, abnormal)
@@ -104,12 +105,6 @@ def _operating_points(
         return ()
     points = []
     for same in zip(*of_each_network, strict=True):
-        found = operating_point(scores, is_abnormal, np.array([one.score for one in same])[part])
-        points.append(
-            OperatingPoint(
-                wanted_specificity=same[0].specificity,
-                sensitivity=Estimate.of(found["sensitivity"], found["sensitivity_interval"]),
-                specificity=Estimate.of(found["specificity"], found["specificity_interval"]),
-            )
-        )
+        found = operating_point(scores, is_abnormal, np.array([one.score for one in same])[part], groups)
+        points.append(OperatingPoint(wanted_specificity=same[0].specificity, **Estimate.of_all(found)))
     return tuple(points)

@@ -19,16 +19,10 @@ from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classifier.decision_rule import calibrate, evaluate_decision_rule
 from cytopipe.evaluation.classifier.undefined_metrics import undefined_metrics, why_no_operating_point
 from cytopipe.metrics import curves
-from cytopipe.metrics.classification import (
-    LEVEL,
-    REPLICATES,
-    classification_metrics,
-    fold_metrics,
-    group_draws,
-    per_class,
-    spread_of_seeds,
-)
+from cytopipe.metrics.classification import classification_metrics, fold_metrics, per_class, spread_of_seeds
+from cytopipe.metrics.clusters import LEAST_GROUPS, LEVEL
 from cytopipe.metrics.plotting import curve_figures, figures
+from cytopipe.metrics.registry import methods
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold, rule_of
 from cytopipe.models.files import model_id, seed_part
 from cytopipe.models.folder import load_model
@@ -40,7 +34,7 @@ from cytopipe.results.contract import Record
 from cytopipe.results.headline import Headline
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 from cytopipe.results.numbers import Estimate, Spreads
-from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -109,20 +103,8 @@ class Evaluation:
     @property
     def predictions(self) -> Predictions:
         """The predictions, as they are stored in predictions.csv."""
-        named = zip(self.rows, self.predicted, self.probabilities.tolist(), strict=True)
-        return Predictions.of(
-            self.classes,
-            [
-                Prediction(
-                    id=row.id,
-                    group=row.group,
-                    label=row.label,
-                    predicted=self.classes[predicted],
-                    probabilities=tuple(values),
-                )
-                for row, predicted, values in named
-            ],
-        )
+        images = [(row.id, row.group, row.label) for row in self.rows]
+        return Predictions.of_images(self.classes, images, self.probabilities)
 
     def write_plots(self, tables: Path, drawn: Path) -> None:
         """Write the confusion matrix and every curve, as a table for `dvc plots` and as a figure of the same name.
@@ -248,18 +230,18 @@ def measure(
     Raises:
         CytopipeError: if there are no images or a score is not finite.
     """
-    draws = group_draws(groups)
-    measured = classification_metrics(truth, probabilities, draws)
-    judged = evaluate_decision_rule(truth, probabilities, classes, decisions, part, draws)
+    measured = classification_metrics(truth, probabilities, groups)
+    judged = evaluate_decision_rule(truth, probabilities, classes, decisions, part, groups)
     predicted = probabilities.argmax(axis=1)
+    actual = np.bincount(truth, minlength=len(classes)).tolist()
     return {
         "images": len(truth),
         "groups": len(set(groups)),
-        "intervals": IntervalMethod(level=LEVEL, unit="group", replicates=REPLICATES, proportions="wilson"),
+        "intervals": IntervalMethod(level=LEVEL, unit="group", least_groups=LEAST_GROUPS, methods=methods()),
         "metrics": Estimate.of_all(measured),
         "per_class": {
-            label: ClassScores(images=one["images"], **Estimate.of_all(one))
-            for label, one in per_class(truth, predicted, classes, draws).items()
+            label: ClassScores(images=images, **Estimate.of_all(one))
+            for images, (label, one) in zip(actual, per_class(truth, predicted, classes, groups).items(), strict=True)
         },
         "undefined": undefined_metrics(truth, predicted, groups, classes, decisions, judged["selective"].error.value),
         **judged,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cytopipe.metrics.intervals import too_few
 from cytopipe.results.model_spec import DecisionRule
 
 NO_QUESTION = "no class counts as normal,\nso there is no question of abnormality"
@@ -37,8 +38,8 @@ def undefined_metrics(
         found["auc"] = "there is but one class"
     if unnamed := [label for label, count in zip(classes, named, strict=True) if not count]:
         found["precision"] = f"never predicted: {', '.join(unnamed)}"
-    if len(set(groups)) < 2:
-        found["interval"] = "all test images are of one group, which says nothing about the next"
+    if why := too_few(len(set(groups))):
+        found["interval"] = why
     if error is None:
         found["selective.error"] = "no test image is sure enough"
     if why := why_no_operating_point(truth, classes, decisions):

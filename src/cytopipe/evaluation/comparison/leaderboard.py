@@ -11,11 +11,13 @@ from cytopipe import paths
 from cytopipe.core.io.tables import markdown
 from cytopipe.core.params import Classifier
 from cytopipe.errors import CytopipeError
-from cytopipe.metrics.classification import LEVEL, group_draws, interval
-from cytopipe.metrics.comparison import holm, indistinguishable_groups, mcnemar, paired_bootstrap
+from cytopipe.evaluation.comparison.choice import Candidate, choose
+from cytopipe.metrics.comparison import ALPHA, holm, holm_levels, indistinguishable_groups, mcnemar
+from cytopipe.metrics.intervals import METHODS, too_few
+from cytopipe.metrics.paired import PairedDifference, paired_difference
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.leaderboard import Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
+from cytopipe.results.leaderboard import Choice, Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
 from cytopipe.results.numbers import Estimate, Interval
 from cytopipe.results.predictions import Predictions
 
@@ -30,6 +32,7 @@ class Entry:
     settings: Mapping[str, Any]
     details: ClassifierDetails
     predictions: Predictions
+    validation: Predictions
 
     @classmethod
     def read(cls, name: str, config: Classifier) -> Entry:
@@ -40,7 +43,13 @@ class Entry:
         """
         files = paths.classifier(name)
         settings = config.model_dump(mode="json", exclude={"channels"})
-        return cls(name, settings, ClassifierDetails.read(files.details), Predictions.read(files.predictions))
+        tables = [Predictions.read(path) for path in (files.predictions, paths.validation(name))]
+        return cls(name, settings, ClassifierDetails.read(files.details), *tables)
+
+    @property
+    def candidate(self) -> Candidate:
+        """What chooses among classifiers."""
+        return Candidate(self.name, self.details.parameters, self.validation)
 
     @property
     def title(self) -> str:
@@ -49,52 +58,61 @@ class Entry:
         return f"{self.details.dataset}, {folds} folds" if folds else self.details.dataset
 
 
-def difference(first: Entry, second: Entry) -> Difference:
-    """Accuracy of `first` minus that of `second`, with the interval of a paired bootstrap over groups.
-
-    The interval is None if there is only one group.
+def difference(first: Entry, second: Entry) -> PairedDifference:
+    """Accuracy of `first` minus that of `second`, by the cluster t-test over groups.
 
     Raises:
         CytopipeError: if the two were tested on different images.
     """
     if first.predictions.ids != second.predictions.ids:
         raise CytopipeError(f"'{first.name}' and '{second.name}' were tested on different images")
-    gain = first.predictions.correct - second.predictions.correct
-    limits = interval([float(gain[rows].mean()) for rows in group_draws(first.predictions.groups)])
-    return Difference(accuracy_difference=float(gain.mean()), interval=Interval(**limits) if limits else None)
+    return paired_difference(first.predictions.correct - second.predictions.correct, first.predictions.groups)
 
 
 def compare_all(ranked: Sequence[Entry]) -> tuple[tuple[Pair, ...], tuple[tuple[str, ...], ...]]:
     """Compare every pair of classifiers, and find runs of the ranking without a significant difference.
 
-    A difference is resolved (significant) if the p-value of the paired bootstrap over groups is below 5 % after Holm's
-    correction for the number of pairs. McNemar's test, which takes images as independent, is given for comparison.
+    A difference is resolved (significant) if the p-value of the cluster t-test is below 5 % after Holm's correction for
+    the number of pairs. McNemar's test, which takes images as independent, is given for comparison.
 
     Returns:
-        The pairs, and the runs of names without a resolved difference, best first. With a single group of images there
-        is no bootstrap, and `p_bootstrap` is None.
+        The pairs, and the runs of names without a resolved difference, best first.
     """
-    draws = group_draws(ranked[0].predictions.groups)
     entries = {(one.name, two.name): (one, two) for one, two in combinations(ranked, 2)}
     found = {names: difference(*pair) for names, pair in entries.items()}
-    answers = {names: (one.predictions.correct, two.predictions.correct) for names, (one, two) in entries.items()}
-    chances = {names: paired_bootstrap(one - two, draws) for names, (one, two) in answers.items()}
-    corrected = holm({names: 1.0 if p is None else p for names, p in chances.items()})
-    mcnemars = holm({names: mcnemar(*pair) for names, pair in answers.items()})
+    chances = {names: 1.0 if one.p is None else one.p for names, one in found.items()}
+    corrected, levels = holm(chances), holm_levels(chances)
+    mcnemars = holm(
+        {names: mcnemar(one.predictions.correct, two.predictions.correct) for names, (one, two) in entries.items()}
+    )
     pairs = tuple(
         Pair(
             first=names[0],
             second=names[1],
-            **dict(found[names]),
-            p_bootstrap=corrected[names] if draws else None,
+            accuracy_difference=one.estimate,
+            interval=_interval(one.at(levels[names])),
+            p=None if one.p is None else corrected[names],
             p_mcnemar=mcnemars[names],
-            resolved=corrected[names] < 1 - LEVEL,
+            resolved=corrected[names] < ALPHA,
         )
-        for names in entries
+        for names, one in found.items()
     )
     resolved = {frozenset((pair.first, pair.second)) for pair in pairs if pair.resolved}
     equals = indistinguishable_groups([entry.name for entry in ranked], resolved)
     return pairs, tuple(tuple(names) for names in equals)
+
+
+def _interval(limits: tuple[float, float] | None) -> Interval | None:
+    return Interval(low=limits[0], high=limits[1]) if limits else None
+
+
+def _between(pairs: Sequence[Pair], first: str, second: str) -> Difference:
+    """The comparison of two classifiers of a ranking, whichever of them it names first."""
+    (pair,) = [one for one in pairs if {one.first, one.second} == {first, second}]
+    value, limits = pair.accuracy_difference, pair.interval
+    if pair.first != first:
+        value, limits = -value, Interval(low=-limits.high, high=-limits.low) if limits else None
+    return Difference(accuracy_difference=value, interval=limits, resolved=pair.resolved)
 
 
 def leaderboard(entries: Sequence[Entry]) -> Leaderboard:
@@ -110,10 +128,11 @@ def leaderboard(entries: Sequence[Entry]) -> Leaderboard:
         rankings[title] = Ranking(
             test_images=len(ranked[0].predictions.rows),
             test_groups=len(set(ranked[0].predictions.groups)),
-            classifiers=tuple(_row(entry, ranked[0]) for entry in ranked),
+            classifiers=tuple(_row(entry, ranked[0].name, pairs) for entry in ranked),
             pairs=pairs,
             equals=equals,
-            masks=tuple(_mask_effects(ranked)),
+            masks=tuple(_mask_effects(ranked, pairs)),
+            chosen=choose([entry.candidate for entry in ranked]),
         )
     return Leaderboard(rankings)
 
@@ -122,7 +141,7 @@ def _place(entry: Entry) -> tuple[float, str]:
     return -(entry.details.metrics[LEADING].value or 0.0), entry.name
 
 
-def _row(entry: Entry, best: Entry) -> RankedClassifier:
+def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
     details = entry.details
     return RankedClassifier(
         name=entry.name,
@@ -132,18 +151,18 @@ def _row(entry: Entry, best: Entry) -> RankedClassifier:
         parameters=details.parameters,
         metrics=details.metrics,
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
-        against_best=None if entry is best else difference(entry, best),
+        validation=entry.candidate.accuracy if entry.validation.rows else None,
+        against_best=None if entry.name == best else _between(pairs, entry.name, best),
     )
 
 
-def _mask_effects(entries: Sequence[Entry]) -> Iterator[MaskEffect]:
+def _mask_effects(entries: Sequence[Entry], pairs: Sequence[Pair]) -> Iterator[MaskEffect]:
     for plain in entries:
         for other in entries:
             seen = other.details.channels
             if plain.details.channels == "rgb" != seen and other.settings == plain.settings:
-                yield MaskEffect(
-                    with_masks=other.name, without=plain.name, channels=seen, **dict(difference(other, plain))
-                )
+                found = dict(_between(pairs, other.name, plain.name))
+                yield MaskEffect(with_masks=other.name, without=plain.name, channels=seen, **found)
 
 
 def to_markdown(board: Leaderboard) -> str:
@@ -152,11 +171,13 @@ def to_markdown(board: Leaderboard) -> str:
     for title, ranking in board.root.items():
         parts.append(
             f"## {title}\n\n{ranking.test_images} test images of {ranking.test_groups} groups. "
-            "Intervals are 95 %, by a bootstrap over groups.\n"
+            f"{_intervals(ranking.test_groups)}\n"
         )
         parts.append(_ranking(ranking.classifiers))
         if ranking.pairs:
             parts.append(_resolution(ranking))
+        if ranking.chosen:
+            parts.append(_choice(ranking.chosen))
         if ranking.masks:
             parts.append("Do masks help?\n")
             parts += [_verdict(effect) for effect in ranking.masks]
@@ -165,7 +186,7 @@ def to_markdown(board: Leaderboard) -> str:
 
 def _ranking(rows: Sequence[RankedClassifier]) -> str:
     first, *others = ranked()
-    header = ("classifier", "channels", "parameters", first.name, "95 %", *(one.name for one in others))
+    header = ("classifier", "channels", "parameters", "validation", first.name, "95 %", *(one.name for one in others))
     return markdown(
         (*header, "against the best"),
         [
@@ -173,6 +194,7 @@ def _ranking(rows: Sequence[RankedClassifier]) -> str:
                 row.name,
                 row.channels,
                 f"{row.parameters:,}",
+                _number(row.validation),
                 _leading(row),
                 _range(row.metrics[first.key], ".3f"),
                 *(_number(row.metrics[one.key].value) for one in others),
@@ -193,13 +215,26 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def _intervals(groups: int) -> str:
+    if why := too_few(groups):
+        return f"No intervals: {why}."
+    return f"Intervals are 95 %: {METHODS['share']}."
+
+
 def _resolution(ranking: Ranking) -> str:
     told_apart = sum(pair.resolved for pair in ranking.pairs)
     groups = "; ".join(", ".join(f"`{name}`" for name in names) for names in ranking.equals if len(names) > 1)
-    if all(pair.p_bootstrap is None for pair in ranking.pairs):
-        return f"All test images are of one group, which can resolve no difference. Not told apart: {groups}.\n"
-    return f"{told_apart} of {len(ranking.pairs)} differences are resolved (paired bootstrap over groups, Holm). " + (
+    if why := too_few(ranking.test_groups):
+        return f"No difference can be resolved: {why}. Not told apart: {groups}.\n"
+    return f"{told_apart} of {len(ranking.pairs)} differences are resolved (cluster t-test over groups, Holm). " + (
         f"Not told apart: {groups}.\n" if groups else "All are told apart.\n"
+    )
+
+
+def _choice(chosen: Choice) -> str:
+    return (
+        f"For the registry: `{chosen.name}`, chosen on {chosen.images} validation images of {chosen.groups} groups: "
+        f"{chosen.reason}.\n"
     )
 
 
@@ -212,12 +247,9 @@ def _signed(found: Difference) -> str:
 
 
 def _verdict(effect: MaskEffect) -> str:
-    limits = effect.interval
-    if limits and limits.low > 0:
-        answer = "they help"
-    elif limits and limits.high < 0:
-        answer = "they harm"
-    else:
+    if not effect.resolved:
         answer = "no difference that this test set can resolve"
+    else:
+        answer = "they help" if effect.accuracy_difference > 0 else "they harm"
     pair = f"`{effect.with_masks}` ({effect.channels}) against `{effect.without}` (rgb)"
     return f"- {pair}: {_signed(effect)}: {answer}.\n"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.metrics.classification import group_draws, interval
+from cytopipe.metrics.clusters import LeftOut, ratio
+from cytopipe.metrics.intervals import measured
 from cytopipe.metrics.plotting.figures import SERIES, figure, note
 from cytopipe.metrics.registry import of_task
 from cytopipe.metrics.segmentation import DISTANCE, MEASURES, PARTS
@@ -32,20 +33,20 @@ def segmenter_details(dataset: str, table: Sequence[Scores]) -> SegmenterDetails
             two masks is empty; its mean and quantiles are then over the other images.
 
     Returns:
-        The mean of every metric with its 95 % interval, by a bootstrap over groups, and its quantiles. They are None
+        The mean of every metric with its 95 % interval over groups, and its quantiles. They are None
         for a metric that is defined for no image.
     """
-    names = [metric.key for metric in of_task("segmentation")]
-    values = {name: _values(table, name) for name in names}
-    draws = group_draws([row["group"] for row in table]) if table else []
+    metrics = of_task("segmentation")
+    values = {metric.key: _values(table, metric.key) for metric in metrics}
+    groups = [row["group"] for row in table]
     known = {name: one[np.isfinite(one)] for name, one in values.items()}
     return SegmenterDetails(
         dataset=dataset,
         images=len(table),
         groups=len({row["group"] for row in table}),
         metrics={
-            name: Estimate.of(float(one.mean()) if len(one) else None, _interval(values[name], draws))
-            for name, one in known.items()
+            metric.key: Estimate.of(measured(_mean(values[metric.key], groups), metric.scale or "real"))
+            for metric in metrics
         },
         distribution={name: _quantiles(one) for name, one in known.items()},
         undefined={name: len(values[name]) - len(one) for name, one in known.items() if len(values[name]) > len(one)},
@@ -57,9 +58,10 @@ def _values(table: Sequence[Scores], name: str) -> np.ndarray:
     return np.array([np.nan if row[name] is None else row[name] for row in table], dtype=float)
 
 
-def _interval(values: np.ndarray, draws: Sequence[np.ndarray]) -> dict[str, float] | None:
-    drawn = [values[rows] for rows in draws]
-    return interval([float(np.nanmean(one)) for one in drawn if np.isfinite(one).any()])
+def _mean(values: np.ndarray, groups: Sequence[str]) -> LeftOut:
+    """The mean of the values that are defined."""
+    known = np.isfinite(values)
+    return ratio(np.where(known, values, 0), known.astype(float), groups)
 
 
 def _quantiles(known: np.ndarray) -> dict[str, float] | None:

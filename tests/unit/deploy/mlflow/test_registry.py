@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cytopipe.deploy.mlflow.log import log_model
-from cytopipe.deploy.mlflow.registry import Winner, register, registered_name
+from cytopipe.deploy.mlflow.registry import Winner, accept, register, registered_name
+from cytopipe.errors import CytopipeError
 from cytopipe.models.files import model_id
+from cytopipe.results.predictions import Predictions
 from fixture_types import SaveClassifier, Track
 
 NAME = "cells-smear"
@@ -34,10 +37,21 @@ def train(track: Track, folder: Path) -> None:
         log_model(tracker, folder, folder.name, {"classifier": folder.name})
 
 
-def compare(track: Track, folder: Path, identity: str = "", **tags: str) -> None:
-    winner = Winner("smear", folder.name, identity or model_id(folder), folder, {**TAGS, **tags})
+def validated(right: int, first: int = 0) -> Predictions:
+    """Predictions of 60 images in 12 groups, of which so many are right, spread over all groups."""
+    correct = (np.arange(60) * right) % 60 < right
+    images = [(f"{first + number:03}", f"g{number // 5}", "a") for number in range(60)]
+    return Predictions.of_images(("a", "b"), images, np.eye(2)[1 - correct.astype(int)])
+
+
+def winner_of(folder: Path, right: int = 30, identity: str = "", first: int = 0, **tags: str) -> Winner:
+    identity = identity or model_id(folder)
+    return Winner("smear", folder.name, identity, folder, {**TAGS, **tags}, "the highest", validated(right, first))
+
+
+def compare(track: Track, folder: Path, right: int = 30, **changes: Any) -> None:
     with track(stage="compare", item=None) as tracker:
-        register(tracker, NAME, winner)
+        register(tracker, NAME, winner_of(folder, right, **changes))
 
 
 def versions(client: Any) -> list[Any]:
@@ -69,7 +83,8 @@ def test_the_winner_becomes_the_best_version_with_the_results_of_its_test(
     assert (number, best.run_id) == ("1", logged.source_run_id)
     assert best.tags.items() >= {**TAGS, "identity": model_id(model), "classifier": "first"}.items()
     assert logged.tags["identity"] == model_id(model) and NAME in logged.tags["mlflow.modelVersions"]
-    assert said(caplog) == [f"{NAME}: version 1, first, is models:/{NAME}@best"]
+    assert (best.tags["choice"], best.tags["reason"]) == ("the highest", "the first version")
+    assert said(caplog) == [f"{NAME}: version 1, first, is models:/{NAME}@best (the first version)"]
 
 
 def test_the_same_winner_adds_no_version_but_brings_new_numbers(track: Track, client: Any, model: Path) -> None:
@@ -81,14 +96,49 @@ def test_the_same_winner_adds_no_version_but_brings_new_numbers(track: Track, cl
     assert version.tags["accuracy"] == "0.95"
 
 
-def test_the_alias_follows_the_winner_back_and_forth(track: Track, client: Any, model: Path, second: Path) -> None:
-    train(track, model)
-    train(track, second)
-    for folder, expected in ((model, "1"), (second, "2"), (model, "1")):
-        compare(track, folder)
-        number, best, _ = the_best(client)
-        assert (number, best.tags["classifier"]) == (expected, folder.name)
-    assert len(versions(client)) == 2
+def test_the_alias_moves_only_with_a_resolved_gain(
+    track: Track, client: Any, model: Path, second: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    compare(track, model, right=30)
+    compare(track, second, right=32)
+    number, best, _ = the_best(client)
+    assert (number, best.tags["classifier"]) == ("1", "first") and len(versions(client)) == 2
+    reason = versions(client)[1].tags["reason"]
+    assert reason.startswith("validation accuracy +0.033 against version 1 (95 % ") and "no resolved gain" in reason
+    assert said(caplog)[-1].endswith(f"models:/{NAME}@best stays version 1 until `cytopipe accept smear`")
+    compare(track, second, right=58)
+    number, best, _ = the_best(client)
+    assert number == "2" and best.tags["reason"].endswith(": a resolved gain")
+
+
+def test_a_loss_does_not_move_the_alias_back(track: Track, client: Any, model: Path, second: Path) -> None:
+    compare(track, model, right=58)
+    compare(track, second, right=10)
+    assert the_best(client)[0] == "1"
+
+
+def test_acceptance_moves_the_alias_and_is_kept(track: Track, client: Any, model: Path, second: Path) -> None:
+    compare(track, model, right=30)
+    compare(track, second, right=30)
+    assert accept(client, NAME, model_id(second), "half the parameters") == "2"
+    number, best, _ = the_best(client)
+    assert (number, best.tags["reason"]) == ("2", "accepted: half the parameters")
+    with pytest.raises(CytopipeError, match="has no version of the model abc"):
+        accept(client, NAME, "abc", "why not")
+
+
+@pytest.mark.parametrize("lost", ["images", "table"])
+def test_what_cannot_be_compared_does_not_move_the_alias(
+    track: Track, client: Any, model: Path, second: Path, tmp_path: Path, lost: str
+) -> None:
+    compare(track, model, right=10)
+    if lost == "table":
+        for table in (tmp_path / "mlruns").rglob("validation"):
+            shutil.rmtree(table)
+    compare(track, second, right=58, first=100 if lost == "images" else 0)
+    assert the_best(client)[0] == "1"
+    expected = "validated on other images" if lost == "images" else "no predictions of validation images"
+    assert expected in versions(client)[1].tags["reason"]
 
 
 def test_the_version_is_of_the_bytes_that_were_tested_not_of_the_latest_training(
@@ -134,7 +184,7 @@ def test_a_missing_winner_is_named_with_a_remedy(
 
 def test_without_tracking_one_line_says_so(track: Track, model: Path, caplog: pytest.LogCaptureFixture) -> None:
     with track(stage="compare", item=None, enabled=False) as tracker:
-        register(tracker, NAME, Winner("smear", "first", model_id(model), model, TAGS))
+        register(tracker, NAME, winner_of(model))
     assert said(caplog) == [f"{NAME}: not registered, as tracking is off"]
 
 
@@ -142,7 +192,7 @@ def test_artifacts_that_cannot_be_written_cost_one_warning(
     track: Track, client: Any, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "mlruns").write_text("in the way")
-    winner = Winner("smear", "first", model_id(model), model, TAGS)
+    winner = winner_of(model)
     with track(stage="compare", item=None) as tracker:
         register(tracker, NAME, winner)
         register(tracker, "cells-other", replace(winner, dataset="other"))
@@ -154,7 +204,7 @@ def test_artifacts_that_cannot_be_written_cost_one_warning(
 def test_the_registered_name_is_valid_for_mlflow(track: Track, client: Any, model: Path) -> None:
     name = registered_name("/Users/me@lab: cells", "smear")
     with track(stage="compare", item=None) as tracker:
-        register(tracker, name, Winner("smear", "first", model_id(model), model, TAGS))
+        register(tracker, name, winner_of(model))
     assert str(client.get_model_version_by_alias(name, "best").version) == "1"
 
 
@@ -164,6 +214,7 @@ from pathlib import Path
 from cytopipe.models.files import model_id
 from cytopipe.deploy.mlflow.registry import Winner, register
 from cytopipe.core.pipeline.tracking.tracker import Tracker
+from cytopipe.results.predictions import Predictions
 
 logging.basicConfig(level=logging.WARNING)
 while not Path("go").exists():
@@ -172,7 +223,8 @@ name = sys.argv[1]
 root = Path.cwd()
 folder = root / "models/classifiers" / name
 with Tracker(stage="compare", item=None, experiment="cells", params={}, inputs={}, root=root) as tracker:
-    register(tracker, "cells-smear", Winner("smear", name, model_id(folder), folder, {}))
+    none = Predictions.of(("a", "b"), [])
+    register(tracker, "cells-smear", Winner("smear", name, model_id(folder), folder, {}, "the highest", none))
 assert "torch" not in sys.modules
 """
 

@@ -18,7 +18,8 @@ from cytopipe.results.model_spec import ModelSpec
 from fixture_types import SaveModel
 
 CLASSES = ("bad", "good", "große Zelle")
-DECISIONS = {"temperature": 0.7, "confidence_threshold": 0.6, "abnormal": ["bad"], "thresholds": []}
+THRESHOLDS = [{"specificity": 0.9, "score": 0.25}, {"specificity": 0.95, "score": 0.5}]
+DECISIONS = {"temperature": 0.7, "confidence_threshold": 0.6, "abnormal": ["bad"], "thresholds": THRESHOLDS}
 
 
 def lively(model: nn.Module, strength: float) -> nn.Module:

@@ -52,6 +52,7 @@ def test_the_metadata_suffice_to_use_the_file(model: Path, images: list[Path]) -
         "temperature": "0.7",
         "confidence_threshold": "0.6",
         "abnormal": '["bad"]',
+        "thresholds": '[{"specificity": 0.9, "score": 0.25}, {"specificity": 0.95, "score": 0.5}]',
         "training_data_sha256": "ab" * 32,
         "model": model_id(model),
         "cytopipe": cytopipe.__version__,

@@ -101,8 +101,8 @@ def test_a_class_that_is_never_predicted(tmp_path: Path) -> None:
     tables = written(found, tmp_path)
     severe = found.details.per_class["severe"]
     assert (severe.precision, severe.recall.value, severe.f1.value) == (Estimate(value=None), 0, 0)
-    assert severe.recall.high is not None and severe.recall.high > 0
-    assert found.details.undefined.keys() == {"precision"}
+    assert severe.recall.withheld == "2 groups count: under 5, no interval is claimed"
+    assert found.details.undefined.keys() == {"precision", "interval"}
     assert "severe" in found.details.undefined["precision"]
     assert {row["class"] for row in tables["pr"]} == {*CLASSES, "any abnormal"}
 

@@ -30,7 +30,7 @@ def tensors(tmp_path: Path) -> Path:
     items = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 5), dtype=np.uint8)
     np.save(folder / "test.npy", items)
     rows = [
-        Row(f"{i:02}", "", CLASSES[i % 3], i % 3, "test" if i < 9 else "train", f"g{i // 3}", 32, 32, "0" * 64)
+        Row(f"{i:02}", "", CLASSES[i % 3], i % 3, "test" if i < 9 else "train", f"g{i // 2}", 32, 32, "0" * 64)
         for i in range(12)
     ]
     write_manifest(folder / "manifest.csv", rows)
@@ -68,7 +68,7 @@ def test_every_test_image_is_predicted_once(tensors: Path, tmp_path: Path) -> No
     assert found.predictions.ids == tuple(f"{i:02}" for i in range(9))
     assert found.predictions.classes == CLASSES
     assert found.details.metrics["accuracy"].value == pytest.approx(found.predictions.correct.mean())
-    assert (found.details.images, found.details.groups) == (9, 3)
+    assert (found.details.images, found.details.groups) == (9, 5)
 
 
 def test_the_details_say_what_was_tested_and_how(tensors: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from cytopipe.core.io.atomic import round_floats
 from cytopipe.errors import CytopipeError
@@ -26,9 +28,10 @@ def entry(
     ids: Sequence[str] = IDS,
     groups: Sequence[str] = GROUPS,
     settings: Mapping[str, Any] | None = None,
+    validated: bool = True,
     **about: Any,
 ) -> Entry:
-    """A classifier that is right on the first images, or on the images given by `correct`."""
+    """A classifier that is right on the first images, or on the images given by `correct`; so it is on validation."""
     hits = np.arange(len(ids)) < right if correct is None else correct
     rows = [
         Prediction(id=one, group=group, label="a", predicted="a" if hit else "b", probabilities=(0.5, 0.5))
@@ -42,7 +45,8 @@ def entry(
     }
     details = classifier_details(metrics=metrics, architecture="net", **about)
     settings = settings or {"architecture": "net", "arguments": {"width": 8}}
-    return Entry(name, settings, details, Predictions.of(("a", "b"), rows))
+    predictions = Predictions.of(("a", "b"), rows)
+    return Entry(name, settings, details, predictions, predictions if validated else Predictions.of(("a", "b"), []))
 
 
 def board(*entries: Entry) -> Ranking:
@@ -61,11 +65,12 @@ def test_each_is_compared_with_the_best_on_the_same_images() -> None:
         row.against_best for row in board(entry("a", 40), entry("b", 36), entry("c", 40)).classifiers
     )
     assert first is None
-    assert equal == Difference(accuracy_difference=0.0, interval=Interval(low=0.0, high=0.0))
+    assert equal == Difference(accuracy_difference=0.0, interval=Interval(low=0.0, high=0.0), resolved=False)
     assert third is not None and third.interval is not None
     assert third.accuracy_difference == pytest.approx(-0.1)
-    # The four differ in one group of ten.
-    assert (third.interval.low, third.interval.high) == pytest.approx((-0.3, 0.0))
+    # The four differ in one group of ten: t with nine degrees of freedom at Holm's first step of three pairs.
+    reach = student.ppf(1 - 0.025 / 3, 9) * 0.1
+    assert (third.interval.low, third.interval.high) == pytest.approx((-0.1 - reach, -0.1 + reach))
 
 
 def test_seeds_are_shown_with_mean_and_spread() -> None:
@@ -81,10 +86,12 @@ def test_a_difference_is_paired() -> None:
     better = hard.copy()
     better[np.arange(0, 40, 8)[hard[::8] == 0]] = 1  # right wherever the other is, and a little more
     found = difference(entry("x", 0, correct=better), entry("y", 0, correct=hard))
-    assert found.interval is not None
-    assert found.accuracy_difference > 0 and found.interval.low >= 0
+    assert found.estimate > 0 and found.p is not None and found.low is not None
     opposite = difference(entry("y", 0, correct=hard), entry("x", 0, correct=better))
-    assert opposite.interval is not None and opposite.interval.high == -found.interval.low
+    assert [opposite.p, opposite.high] == pytest.approx([found.p, -found.low])
+    alone = entry("z", 0, correct=1 - hard)
+    unpaired = difference(entry("x", 0, correct=better), alone)
+    assert unpaired.error is not None and found.error is not None and unpaired.error > found.error
 
 
 def test_one_group_gives_a_difference_without_an_interval() -> None:
@@ -92,6 +99,32 @@ def test_one_group_gives_a_difference_without_an_interval() -> None:
     found = leaderboard([entry("a", 40, groups=groups), entry("b", 20, channels="masked", groups=groups)])
     assert found.root["d"].masks[0].interval is None
     assert "-0.500 (-): no difference that this test set can resolve" in to_markdown(found)
+
+
+def test_a_text_never_contradicts_the_corrected_verdict() -> None:
+    """Alone the pair differs (p .04); among six pairs it does not, and neither table nor sentence says so."""
+    alone = leaderboard([entry("plain", 16), entry("masks", 32, channels="rgb+masks")])
+    others = (entry("x", 17, settings={"w": 1}), entry("y", 18, settings={"w": 2}))
+    among = leaderboard([entry("plain", 16), entry("masks", 32, channels="rgb+masks"), *others])
+    for board_, answer in ((alone, "they help"), (among, "no difference that this test set can resolve")):
+        ranking = board_.root["d"]
+        (effect,) = ranking.masks
+        (pair,) = [one for one in ranking.pairs if {one.first, one.second} == {"masks", "plain"}]
+        assert (effect.interval, effect.resolved) == (pair.interval, pair.resolved)
+        assert pair.interval and pair.p is not None
+        assert pair.resolved == (pair.p < 0.05) == (not pair.interval.low <= 0 <= pair.interval.high)
+        assert f": {answer}." in to_markdown(board_)
+
+
+def test_validation_chooses_for_the_registry_and_the_test_does_not() -> None:
+    valid = Predictions.of(("a", "b"), entry("x", 39).predictions.rows)
+    best_on_test, best_on_validation = entry("tested", 40), replace(entry("validated", 4), validation=valid)
+    worse = replace(best_on_test, validation=entry("y", 4).predictions)
+    found = leaderboard([worse, best_on_validation])
+    ranking = found.root["d"]
+    assert ranking.best.name == "tested" and ranking.chosen is not None and ranking.chosen.name == "validated"
+    assert [row.validation for row in ranking.classifiers] == [4 / 40, 39 / 40]
+    assert "For the registry: `validated`, chosen on 40 validation images of 10 groups: " in to_markdown(found)
 
 
 def test_other_test_images_are_an_error() -> None:
@@ -125,9 +158,9 @@ def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     text = to_markdown(
         leaderboard(
             [
-                entry("plain", 20),
-                entry("masks", 36, channels="rgb+masks"),
-                entry("masked", 4, channels="masked"),
+                entry("plain", 20, correct=np.arange(40) % 2 == 0),
+                entry("masks", 40, channels="rgb+masks"),
+                entry("masked", 0, channels="masked"),
                 entry("other", 21, channels="rgb+masks"),
             ]
         )
@@ -136,7 +169,7 @@ def test_markdown_contains_the_ranking_and_a_verdict_for_each_pair() -> None:
     assert lines[0] == "# Leaderboard" and "## d" in lines
     assert "40 test images of 10 groups." in text
     first = [cell.strip() for cell in next(line for line in lines if line.startswith("| masks")).split("|")]
-    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "0.900", "0.800 to 0.950", "0.250", "-", "-"]
+    assert first[1:-1] == ["masks", "rgb+masks", "12,345", "1.000", "1.000", "0.900 to 1.050", "0.250", "-", "-"]
     verdicts = {line.split("`")[1]: line.rsplit(": ", 1)[1] for line in lines if line.startswith("- ")}
     assert verdicts == {
         "masks": "they help.",
@@ -155,8 +188,10 @@ def test_a_leaderboard_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_cross_validated_classifiers_are_ranked_apart() -> None:
-    folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20])
-    assert list(leaderboard([entry("a", 40), folded]).root) == ["d", "d, 5 folds"]
+    folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20], validated=False)
+    found = leaderboard([entry("a", 40), folded]).root
+    assert list(found) == ["d", "d, 5 folds"]
+    assert found["d"].chosen is not None and found["d, 5 folds"].chosen is None
 
 
 def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:
@@ -171,13 +206,15 @@ def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:
 def test_correction_counts_the_pairs() -> None:
     entries = [entry("a", 40), *(entry(name, 32) for name in "bcdef")]
     few, many = (board(*entries[:count]).pairs[0] for count in (2, 6))
-    assert (few.p_bootstrap or 0) < (many.p_bootstrap or 0)
+    assert 0 < (few.p or 0) < (many.p or 0)
     assert few.p_mcnemar == pytest.approx(2 / 2**8)
 
 
 def test_one_group_resolves_nothing() -> None:
     one = ("g",) * 40
     found = leaderboard([entry("a", 40, groups=one), entry("b", 0, groups=one)])
-    assert found.root["d"].pairs[0].p_bootstrap is None and not found.root["d"].pairs[0].resolved
+    assert found.root["d"].pairs[0].p is None and not found.root["d"].pairs[0].resolved
     assert found.root["d"].equals == (("a", "b"),)
-    assert "one group, which can resolve no difference. Not told apart: `a`, `b`." in to_markdown(found)
+    text = to_markdown(found)
+    assert "No difference can be resolved: one group counts: under 5, no interval is claimed." in text
+    assert "Not told apart: `a`, `b`." in text and "No intervals: one group counts" in text

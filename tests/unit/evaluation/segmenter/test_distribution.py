@@ -34,8 +34,8 @@ def test_every_metric_of_every_part_has_mean_interval_and_quantiles() -> None:
     found = segmenter_details("d", table(0.5, 0.5, 1.0, 1.0))
     assert list(found.metrics)[:4] == ["dice_cell", "iou_cell", "pixel_accuracy_cell", "hd95_cell"]
     assert found.metrics["hd95_nucleus"].value == 2
-    # A quarter of the draws takes the first group twice: groups are drawn, and not images.
-    assert found.metrics["dice_cell"] == Estimate(value=0.75, low=0.5, high=1.0)
+    assert found.metrics["dice_cell"].value == 0.75
+    assert found.metrics["dice_cell"].withheld == "2 groups count: under 5, no interval is claimed"
     assert found.distribution["iou_nucleus"] == {
         "0": 0.5, "0.05": 0.5, "0.25": 0.5, "0.5": 0.75, "0.75": 1, "0.95": 1, "1": 1,
     }  # fmt: skip
@@ -46,10 +46,20 @@ def test_every_metric_of_every_part_has_mean_interval_and_quantiles() -> None:
 def test_an_image_without_a_distance_is_counted_and_left_out() -> None:
     found = segmenter_details("d", table(0.5, 0.5, 1.0, 1.0, distances={0: None, 1: 6.0}))
     assert found.undefined == {f"hd95_{part}": 1 for part in ("cell", "nucleus", "cytoplasm")}
-    assert found.metrics["hd95_cell"] == Estimate(value=(6 + 2 + 2) / 3, low=2, high=6)
+    assert found.metrics["hd95_cell"].value == (6 + 2 + 2) / 3
     quantiles = found.distribution["hd95_cell"]
     assert quantiles is not None and quantiles["1"] == 6
     assert found.metrics["dice_cell"].value == 0.75
+
+
+def test_shares_stay_in_their_range_and_distances_above_0() -> None:
+    values = np.random.default_rng(0).beta(20, 1, 40)
+    found = segmenter_details("d", table(*values, distances={0: 40.0, 7: None}))
+    dice, distance = found.metrics["dice_cell"], found.metrics["hd95_cell"]
+    assert dice.low and dice.value and dice.high and 0 < dice.low < dice.value < dice.high < 1
+    assert dice.value - dice.low > dice.high - dice.value  # longer towards the middle
+    assert distance.low and distance.value and distance.high and 0 < distance.low < distance.value < distance.high
+    assert distance.value / distance.low == pytest.approx(distance.high / distance.value)
 
 
 def test_without_any_distance_the_metric_is_undefined() -> None:
@@ -61,7 +71,7 @@ def test_without_any_distance_the_metric_is_undefined() -> None:
 
 def test_one_group_has_no_interval_and_without_images_all_is_undefined() -> None:
     one = segmenter_details("d", table(0.5, 1.0))
-    assert one.metrics["dice_cell"] == Estimate(value=0.75)
+    assert (one.metrics["dice_cell"].value, one.metrics["dice_cell"].low) == (0.75, None)
     none = segmenter_details("d", [])
     assert all(one.value is None for one in none.metrics.values())
     assert all(quantiles is None for quantiles in none.distribution.values())

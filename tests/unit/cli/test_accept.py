@@ -1,0 +1,22 @@
+"""`cytopipe accept`; what it does in MLflow is tested in tests/unit/deploy/mlflow/test_registry.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cytopipe import paths
+from cytopipe.results.leaderboard import Leaderboard
+from fixture_types import Cytopipe
+
+
+def test_without_a_choice_there_is_nothing_to_accept(project: Path, cytopipe: Cytopipe) -> None:
+    missing = cytopipe("accept", "cervix", "--reason", "smaller")
+    assert missing.exit_code == 1 and "results/leaderboard.json: this result is missing" in missing.output
+    Leaderboard({}).write(project / paths.LEADERBOARD_JSON)
+    empty = cytopipe("accept", "cervix", "--reason", "smaller")
+    assert empty.exit_code == 1 and "nothing was chosen for 'cervix'" in empty.output
+
+
+def test_a_reason_must_be_given(project: Path, cytopipe: Cytopipe) -> None:
+    found = cytopipe("accept", "cervix")
+    assert found.exit_code == 1 and "--reason" in found.output

@@ -80,18 +80,29 @@ class Metric:
         """Whether it is between 0 and 1 and can be drawn on such an axis."""
         return not self.unit
 
+    @property
+    def margin(self) -> float:
+        """Absolute loss that the gate refuses whatever the noise: five times the default tolerance."""
+        return 5 * self.tolerance
+
+    @property
+    def collapse(self) -> float:
+        """Absolute loss of one group from which it has collapsed: half of what can be lost, for a share."""
+        return 5 * self.margin
+
 
 def _of_part(part: str, title: str) -> tuple[Metric, ...]:
     task: Task = "segmentation"
     dice = Metric(f"dice_{part}", f"Dice of {title}", task, gated=True, column="dice" if part == "cell" else "")
     return (
         dice,
-        Metric(f"iou_{part}", f"IoU of {title}", task, hidden=True),
+        Metric(f"iou_{part}", f"IoU of {title}", task, gated=True, hidden=True),
         Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, hidden=True),
         Metric(
             f"hd95_{part}",
             f"95 % Hausdorff distance of {title}",
             task,
+            gated=True,
             direction="lower",
             tolerance=0.5,
             digits=1,
@@ -102,11 +113,13 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
 
 def _of_calibration(key: str, title: str, short: str = "", column: str = "") -> Metric:
     source = f"calibration.after.{key}"
-    return Metric(key, title, "classification", source=source, short=short, column=column, direction="lower")
+    return Metric(
+        key, title, "classification", source=source, short=short, column=column, gated=True, direction="lower"
+    )
 
 
 def _of_screening(key: str, title: str, source: str, column: str = "") -> Metric:
-    return Metric(key, title, "screening", source=source, column=column)
+    return Metric(key, title, "screening", source=source, column=column, gated=True)
 
 
 def _of_count(key: str, title: str, column: str = "", signed: bool = False) -> Metric:
@@ -117,6 +130,7 @@ def _of_count(key: str, title: str, column: str = "", signed: bool = False) -> M
         "screening",
         source=source,
         column=column,
+        gated=not signed,
         direction="lower",
         tolerance=0.5,
         digits=2,

@@ -40,6 +40,7 @@ from cytopipe.sources.fetch import fetch
 
 RESULTS = ROOT / "docs/audit.json"
 PLANTED = 25  # copies of each kind
+LARGE_PX = 28  # of the shorter side of images that are copied, so that crops are not below LEAST_PX
 REAL = {  # archive by preset
     "wbc": "wbc_dataset1.zip",
     "herlev": "herlev_smear2005.zip",
@@ -95,7 +96,9 @@ MARKS = {"a serial number": serial_number, "one hot pixel": hot_pixel}
 def measure(rows: Sequence[Row], images: Sequence[Image]) -> dict[str, Any]:
     """Plant copies and marks in a dataset and look for them."""
     rng = np.random.default_rng(0)
-    chosen = rng.permutation(len(images))[: PLANTED * len(COPIES)].reshape(len(COPIES), -1)
+    large = [k for k, image in enumerate(images) if min(image.shape) >= LARGE_PX]
+    sources = rng.permutation(large if len(large) > PLANTED * len(COPIES) else len(images))
+    chosen = sources[: PLANTED * len(COPIES)].reshape(len(COPIES), -1)
     planted = [(kind, int(source)) for kind, sources in zip(COPIES, chosen, strict=True) for source in sources]
     everything = [*images, *(COPIES[kind](images[source]) for kind, source in planted)]
     sides = np.array([min(image.shape) for image in everything])
@@ -161,7 +164,7 @@ def datasets_of(preset: str) -> dict[str, Dataset]:
 def main(
     archives: Annotated[Path | None, typer.Option(help="Folder of the archives of real images.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Measure only this dataset; repeatable.")] = None,
-    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 3_000,
+    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 1_000,
     write: Annotated[bool, typer.Option(help="Also write docs/audit.json.")] = False,
 ) -> None:
     """Measure and print what is found."""

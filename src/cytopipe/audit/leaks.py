@@ -93,7 +93,7 @@ def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
         "fail": f"Look at the pairs: if they are copies, results on this split are too good. {_RESPLIT}",
         "warning": "Look at the pairs: if they are copies, groups are not independent and intervals too narrow. "
         "Name a group that holds them together.",
-        "ok": "Copies shifted, cropped or turned by more than a tenth are not found, nor such of images below 32 px.",
+        "ok": "Copies shifted, cropped or turned by more than a tenth are not found, nor such of images below 24 px.",
     }[verdict]
     return conclude(
         "near_duplicates",

@@ -19,7 +19,7 @@ from cytopipe.audit.spectra import ANGLES, DEGREES, PORTRAIT_PX, Spectra, struct
 # Copies that were shifted by 3 px, cropped by 5 % or turned by 7 degrees correlate by 0.98 or more. Other images reach
 # 0.957 among phantoms of blood cells, which are smooth discs, 0.92 among real ones, and 0.89 among cells of the cervix.
 LEAST_CORRELATION = 0.97
-LEAST_PX = 32  # of the shorter side; smaller images contain too little that distinguishes them
+LEAST_PX = 24  # of the shorter side; smaller images contain too little that distinguishes them
 _WORTH = 0.6  # correlation by template matching below which a candidate is dropped
 _SCALES = (0.94, 1.0, 1.06)
 _MOST_STEPS = 2  # of the angle

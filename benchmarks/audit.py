@@ -164,7 +164,7 @@ def datasets_of(preset: str) -> dict[str, Dataset]:
 def main(
     archives: Annotated[Path | None, typer.Option(help="Folder of the archives of real images.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Measure only this dataset; repeatable.")] = None,
-    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 1_000,
+    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 800,
     write: Annotated[bool, typer.Option(help="Also write docs/audit.json.")] = False,
 ) -> None:
     """Measure and print what is found."""

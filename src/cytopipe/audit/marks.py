@@ -14,13 +14,14 @@ import numpy as np
 
 from cytopipe.audit.findings import conclude
 from cytopipe.audit.linear_probe import ProbeResult
-from cytopipe.audit.shortcuts import ALPHA, HALF, NOTICEABLE, Bars, Conditions, compared, numbers_of, reference_bars
+from cytopipe.audit.shortcuts import ALPHA, HALF, Bars, Conditions, compared, numbers_of, reference_bars
 from cytopipe.results.audit import Finding, Verdict
 
 CHECK = "fixed_marks"
 LARGEST_CORNER = 32  # pixels
 PIXELS = 24  # that a classifier may use, chosen in its training images
 _PERMUTATIONS = 100  # the fewest that can reach ALPHA, as each chooses its own pixels
+_SUSPECT = 0.3  # skill below which it may be the outlines of cells, which lie in similar places in all images
 _MEDIAN_PX = 5  # window of the surroundings; strokes of up to two pixels are finer
 _MOST = 60  # grey levels; more does not count more
 
@@ -102,7 +103,7 @@ def _told(conditions: Conditions, features: np.ndarray) -> dict[int, ProbeResult
 
 def _judged(told: ProbeResult) -> Verdict:
     skill = told.skill_of(told.low)
-    return "fail" if skill >= HALF else "warning" if skill >= NOTICEABLE else "ok"
+    return "fail" if skill >= HALF else "warning" if skill >= _SUSPECT else "ok"
 
 
 def overlay(found: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:

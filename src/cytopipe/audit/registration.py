@@ -17,8 +17,8 @@ from cytopipe.audit.hashes import Pair
 from cytopipe.audit.spectra import ANGLES, DEGREES, PORTRAIT_PX, Spectra, structure
 
 # Copies that were shifted by 3 px, cropped by 5 % or turned by 7 degrees correlate by 0.98 or more. Other images reach
-# 0.957 among phantoms of blood cells, which are smooth discs, 0.92 among real ones, and 0.89 among cells of the cervix.
-LEAST_CORRELATION = 0.97
+# 0.97 among phantoms of blood cells, which are smooth discs, 0.92 among real ones, and 0.89 among cells of the cervix.
+LEAST_CORRELATION = 0.975
 LEAST_PX = 24  # of the shorter side; smaller images contain too little that distinguishes them
 _WORTH = 0.6  # correlation by template matching below which a candidate is dropped
 _SCALES = (0.94, 1.0, 1.06)
@@ -45,7 +45,7 @@ class _Pose:
 def registered(portraits: np.ndarray, places: Sequence[str], sides: np.ndarray) -> list[Pair]:
     """Find the pairs of images that show the same, shifted by a few pixels, cropped or turned by some degrees.
 
-    The cost is 20 products of an N x 96 and a 96 x N matrix, in blocks, and about a millisecond for each of at most 8 N
+    The cost is 28 products of an N x 96 and a 96 x N matrix, in blocks, and about a millisecond for each of at most 8 N
     candidates.
 
     Args:

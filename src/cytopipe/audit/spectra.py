@@ -3,8 +3,8 @@
 The magnitude of a Fourier transform does not change with a shift, and on a polar grid a rotation of the image is a
 shift along the angle (Reddy and Chatterji 1996, doi:10.1109/83.506761). Local contrast is normalised first, so that a
 faint grain counts as much as the outline that all cells have in common, and only the middle of the image is
-transformed, as its margin is what a copy lacks. Each image is compared with all others in five places and four
-orientations by matrix products of its leading principal components, block by block; `registration` decides about the
+transformed, as its margin is what a copy lacks. Each image is compared with all others in five places, at three
+angles and in four orientations by matrix products of its leading principal components, block by block; `registration` decides about the
 nearest.
 """
 
@@ -21,7 +21,7 @@ ORIENTATIONS = ((0, 0), (0, 1), (1, 0), (1, 1))  # mirrored, quarter turns; half
 ANGLES, RADII = 36, 14  # of the polar grid: 5 degrees a step
 DEGREES = 180 / ANGLES
 NEAREST = 8  # candidates of each image
-_PLACES = ((0, 0), (3, 0), (-3, 0), (0, 3), (0, -3))  # of the window, pixels
+_PLACES = ((3, 0), (-3, 0), (0, 3), (0, -3))  # of the window beside the middle, pixels
 _WINDOW = (12.0, 20.0)  # radii where the window begins to fall and where it ends
 _FREQUENCIES = (2.0, 19.0)  # of the polar grid, periods per image
 _COMPONENTS = 96
@@ -86,7 +86,9 @@ class Spectra:
         """
         count = len(places)
         basis = self._components()
-        queries = [self._projected(self._standardised(_spectra(self._portraits, place)), basis) for place in _PLACES]
+        moved = [self._standardised(_spectra(self._portraits, place)) for place in _PLACES]
+        turned = [np.roll(self.standard, step, axis=1) for step in (-1, 0, 1)]
+        queries = [self._projected(spectra, basis) for spectra in (*turned, *moved)]
         others = [self._projected(oriented(self.standard, *which), basis) for which in ORIENTATIONS]
         nearest = min(NEAREST, count - 1)
         found = set()
@@ -133,7 +135,8 @@ def _each_spectrum(portraits: np.ndarray, place: tuple[int, int]) -> Iterator[np
         values /= max(float(np.sqrt((values * values).sum())), 1e-3)
         magnitude = np.fft.fftshift(np.abs(np.fft.fft2(values))).astype(np.float32)
         smooth = cv2.GaussianBlur(magnitude, (0, 0), 1.0)
-        yield np.sqrt(np.maximum(cv2.remap(smooth, *_polar_grid(), cv2.INTER_LINEAR), 0))
+        polar = np.sqrt(np.maximum(cv2.remap(smooth, *_polar_grid(), cv2.INTER_LINEAR), 0))
+        yield polar - polar.mean(axis=0)  # sharpness, which all copies of one make share, does not count
 
 
 @cache

@@ -24,10 +24,11 @@ from copies import ROOT
 sys.path.insert(0, str(ROOT))
 
 from cytopipe.audit.audit import LEVELS, sample_images
+from cytopipe.audit.corners import corner_side, corners
 from cytopipe.audit.hashes import fingerprint, merged, near_duplicates, thumbnail
 from cytopipe.audit.leaks import independent_units
 from cytopipe.audit.linear_probe import ProbeResult
-from cytopipe.audit.marks import corner_side, corners, fixed_marks
+from cytopipe.audit.marks import fixed_marks
 from cytopipe.audit.registration import LEAST_PX, registered
 from cytopipe.audit.shortcuts import Conditions
 from cytopipe.audit.spectra import portrait
@@ -164,7 +165,7 @@ def datasets_of(preset: str) -> dict[str, Dataset]:
 def main(
     archives: Annotated[Path | None, typer.Option(help="Folder of the archives of real images.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Measure only this dataset; repeatable.")] = None,
-    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 800,
+    most: Annotated[int, typer.Option(help="Images of a dataset; of more, a sample is drawn.")] = 500,
     write: Annotated[bool, typer.Option(help="Also write docs/audit.json.")] = False,
 ) -> None:
     """Measure and print what is found."""
@@ -189,8 +190,8 @@ def main(
         kept = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)
         results[title] = measure([rows[k] for k in kept], [images[k] for k in kept])
         print(title, json.dumps(results[title]), flush=True)
-    if write:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        if write:
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

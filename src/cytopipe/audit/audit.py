@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cytopipe.audit import figures, leaks, marks, patches, shortcuts
+from cytopipe.audit.corners import corner_side
 from cytopipe.audit.findings import conclude, report
 from cytopipe.audit.hashes import Pair, merged, near_duplicates
 from cytopipe.audit.label_permutation import label_permutation
@@ -118,7 +119,7 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
     chosen = sample_images([row.class_index for row in subject.rows], depth.images)
     wanted = set(chosen.tolist())
     sides = np.array([min(row.width, row.height) for row in subject.rows])
-    corner = marks.corner_side(sides[chosen])
+    corner = corner_side(sides[chosen])
     images = [
         Subject(subject.folder / row.path, subject.raw / row.source if position in wanted else None, corner)
         for position, row in enumerate(subject.rows)

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cytopipe.audit.corners import corners
 from cytopipe.audit.hashes import fingerprint, thumbnail
-from cytopipe.audit.marks import corners
 from cytopipe.audit.spectra import portrait
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
 from cytopipe.data.imaging.decode import read_png
@@ -38,7 +38,7 @@ class Measures:
         fingerprint: 8 x 4 uint64, see `hashes.fingerprint`.
         thumbnail: 32 x 32 uint8 grey.
         portrait: 48 x 48 uint8 grey.
-        corners: see `marks.corners`; None where they were left out.
+        corners: see `corners.corners`; None where they were left out.
         statistics: a value for each of NAMES; empty where they were left out.
     """
 

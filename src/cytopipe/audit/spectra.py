@@ -4,8 +4,8 @@ The magnitude of a Fourier transform does not change with a shift, and on a pola
 shift along the angle (Reddy and Chatterji 1996, doi:10.1109/83.506761). Local contrast is normalised first, so that a
 faint grain counts as much as the outline that all cells have in common, and only the middle of the image is
 transformed, as its margin is what a copy lacks. Each image is compared with all others in five places, at three
-angles and in four orientations by matrix products of its leading principal components, block by block; `registration` decides about the
-nearest.
+angles and in four orientations by matrix products of its leading principal components, block by block; `registration`
+decides about the nearest.
 """
 
 from __future__ import annotations

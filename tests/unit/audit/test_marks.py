@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from cytopipe.audit.corners import corner_side, corners
 from cytopipe.audit.linear_probe import ProbeResult, strongest_features
-from cytopipe.audit.marks import corner_side, corners, fixed_marks, overlay
+from cytopipe.audit.marks import fixed_marks, overlay
 from cytopipe.audit.shortcuts import Conditions
 from cytopipe.results.audit import Finding
 from made_cells import make_cells

@@ -27,8 +27,8 @@ def fixed_marks(
 ) -> tuple[Finding, Bars]:
     """Probe the corners of the images for marks.
 
-    A permutation test of all classes together says whether anything is there; how well the class that is told best is
-    told from all others gives the verdict, because a mark of one class of many hardly moves their mean.
+    How well the class that is told best is told from all others gives the verdict, because a mark of one class of many
+    hardly moves their mean. Where that is suspect, a permutation test of all classes together must confirm it.
 
     Args:
         conditions: common inputs of the probes.
@@ -38,11 +38,14 @@ def fixed_marks(
     """
     flat = found.reshape(len(found), -1)
     varied = flat[:, flat.std(axis=0) > 0].astype(np.float32)
-    tested = replace(conditions, permutations=_PERMUTATIONS)
-    result = tested.probe(varied, strongest=PIXELS) if varied.size else None
-    told = _told(conditions, varied) if result is not None and result.p <= ALPHA else {}
+    told = _told(conditions, varied) if varied.size else {}
     best = max(told, key=lambda label: (told[label].low, -label), default=None)
-    numbers = numbers_of("marks", result) | numbers_of("told", None if best is None else told[best])
+    verdict: Verdict = "ok" if best is None else _judged(told[best])
+    tested = replace(conditions, permutations=0 if verdict == "ok" else _PERMUTATIONS)
+    result = None if best is None else tested.probe(varied, strongest=PIXELS)
+    numbers = numbers_of("marks", result) | numbers_of("told", None if best is None else told[best]) | {"told_p": None}
+    if verdict == "ok":
+        numbers["marks_p"] = None  # there was nothing to test
     side = found.shape[1] // 2
     how = (
         f"A small classifier saw {side} x {side} pixels in each corner of the images, less "
@@ -52,7 +55,8 @@ def fixed_marks(
         text = f"{how}They are the same in all images, or there are too few images."
         return conclude(CHECK, "skipped", "nothing to search for marks", text, numbers), {}
     text = how + compared(result, everything)
-    verdict: Verdict = "ok" if best is None else _judged(told[best])
+    if result.p > ALPHA:
+        verdict = "ok"
     if best is not None:
         one = told[best]
         text += f" It told {classes[best]} from the rest with {one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})."

@@ -21,12 +21,12 @@ from cytopipe.audit.spectra import ANGLES, DEGREES, PORTRAIT_PX, Spectra, struct
 LEAST_CORRELATION = 0.975
 LEAST_PX = 24  # of the shorter side; smaller images contain too little that distinguishes them
 _WORTH = 0.6  # correlation by template matching below which a candidate is dropped
-_SCALES = (0.94, 1.0, 1.06)
+_SCALES = (0.9, 0.97, 1.03, 1.11)
 _MOST_STEPS = 2  # of the angle
 _REACH = 6  # largest shift, pixels of a portrait
 _TEMPLATE = 10  # margin of the template, pixels
 _MARGIN = 3  # pixels at the border that do not count
-_LEAST_OVERLAP = 0.6  # share of the portrait
+_LEAST_OVERLAP = 0.5  # share of the portrait
 _MOST_SCALE, _MOST_STRETCH = 1.25, 1.4  # of the map between copies; a turned oblong image is stretched in its portrait
 _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-4)
 _CENTRE = (PORTRAIT_PX - 1) / 2

@@ -170,7 +170,7 @@ def main(
 ) -> None:
     """Measure and print what is found."""
     cv2.setNumThreads(1)
-    results = {}
+    results = json.loads(RESULTS.read_text()) if only and RESULTS.exists() else {}
     os.chdir(ROOT)  # paths in the presets
     sources = [("phantoms", name, one) for name, one in datasets_of("demo").items()]
     sources += [("real", preset, next(iter(datasets_of(preset).values()))) for preset in REAL if archives]

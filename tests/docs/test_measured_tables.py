@@ -20,11 +20,15 @@ def test_a_row_says_what_was_found_and_what_marks_tell() -> None:
         "planted": 25,
         "found": {"shifted": 24, "turned": 25},
         "other pairs": 0,
-        "marks": {"none": {"verdict": "ok", "told": None}, "number": {"verdict": "fail", "told": 0.984}},
+        "marks": {
+            "none": {"verdict": "ok", "told": None},
+            "number": {"verdict": "fail", "told": 0.984},
+            "pixel": {"verdict": "warning", "told": 0.7},
+        },
     }
     line = audit_table({"cells": one}).splitlines()[-1]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:7] == ["cells", "1,200", "24 of 25", "25 of 25", "0", "ok", "fail, 0.98"]
+    assert cells == ["cells", "1,200", "24 of 25", "25 of 25", "0", "ok", "fail, 0.98", "warning, 0.70"]
 
 
 def test_a_setting_is_a_row_of_shares() -> None:

@@ -38,6 +38,8 @@ def fixed_marks(
     """
     flat = found.reshape(len(found), -1)
     varied = flat[:, flat.std(axis=0) > 0].astype(np.float32)
+    if varied.size:
+        varied -= varied.mean(axis=1, keepdims=True)  # a texture of bright or dark grains stands everywhere
     told = _told(conditions, varied) if varied.size else {}
     best = max(told, key=lambda label: (told[label].low, -label), default=None)
     verdict: Verdict = "ok" if best is None else _judged(told[best])

@@ -59,7 +59,7 @@ def test_copies_are_found_and_nothing_else(kind: str, cells: list[Image]) -> Non
     pairs = found([*cells, *(COPIES[kind](cells[source]) for source in sources)])
     wanted = {(source, len(cells) + number) for number, source in enumerate(sources)}
     assert pairs <= wanted
-    assert len(pairs) >= 0.92 * COPIED  # 23 of 25
+    assert len(pairs) >= COPIED - 1
 
 
 def test_images_of_one_place_are_not_compared(cells: list[Image]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from cytopipe.audit import figures, leaks, patches, shortcuts
+from cytopipe.audit import figures, leaks, marks, patches, shortcuts
+from cytopipe.audit.corners import corner_side
 from cytopipe.audit.findings import conclude, report
-from cytopipe.audit.hashes import Pair, near_duplicates
+from cytopipe.audit.hashes import Pair, merged, near_duplicates
 from cytopipe.audit.label_permutation import label_permutation
-from cytopipe.audit.measure import Subject, measure
+from cytopipe.audit.measure import Measures, Subject, measure
+from cytopipe.audit.registration import registered
 from cytopipe.audit.statistics import NAMES
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.data.imaging.decode import read_png
@@ -27,7 +29,7 @@ from cytopipe.results.audit import AuditReport, Finding
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 _CHUNK = 16  # images that a process takes at a time
 _SHOWN = 6  # images in a row of a figure
-_TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics")
+_TRAINED = ("label_permutation", "background_only", "low_frequency_colour", "image_statistics", marks.CHECK)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,12 @@ class AuditedDataset:
             raise CytopipeError("arrays and organized images differ", where=tensors, hint="rerun build_tensors")
         return cls(name, organized, rows, items, raw)
 
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes by class index."""
+        names = {row.class_index: row.label for row in self.rows}
+        return [names.get(index, "") for index in range(max(names) + 1)]
+
     def image(self, position: int) -> np.ndarray:
         """The organized image at a position of `rows`, H x W x 3 uint8 RGB."""
         return read_png(self.folder / self.rows[position].path)
@@ -110,28 +118,32 @@ def audit(subject: AuditedDataset, level: str, pictures: Path, progress: Progres
     depth = LEVELS[level]
     chosen = sample_images([row.class_index for row in subject.rows], depth.images)
     wanted = set(chosen.tolist())
-    prints, small, statistics = [], [], []
+    sides = np.array([min(row.width, row.height) for row in subject.rows])
+    corner = corner_side(sides[chosen])
     images = [
-        Subject(subject.folder / row.path, subject.raw / row.source if position in wanted else None)
+        Subject(subject.folder / row.path, subject.raw / row.source if position in wanted else None, corner)
         for position, row in enumerate(subject.rows)
     ]
     with closing(ordered_map(measure, images, workers, _CHUNK)) as results:
-        for found in progress(results, len(images)):
-            prints.append(found.fingerprint)
-            small.append(found.thumbnail)
-            if found.statistics:
-                statistics.append(found.statistics)
-    sides = np.array([min(row.width, row.height) for row in subject.rows])
-    pairs = near_duplicates(np.stack(prints), np.stack(small), sides)
+        found = list(progress(results, len(images)))
+    pairs = _copies(subject, found, sides)
     findings = [
         leaks.byte_duplicates(subject.rows),
         _near(subject, pairs, pictures),
         leaks.groups_across_splits(subject.rows),
     ]
     units = np.array(leaks.independent_units(subject.rows, pairs))[chosen]
-    columns = dict(zip(NAMES, np.array(statistics).T, strict=True))
-    findings += _train(subject, depth, chosen, units, columns, pictures, workers)
+    findings += _train(subject, depth, chosen, units, [found[k] for k in chosen], pictures, workers)
     return report(subject.name, level, subject.rows, findings)
+
+
+def _copies(subject: AuditedDataset, found: Sequence[Measures], sides: np.ndarray) -> list[Pair]:
+    """All pairs of near-duplicates, by hashes and by registration."""
+    hashed = near_duplicates(
+        np.stack([one.fingerprint for one in found]), np.stack([one.thumbnail for one in found]), sides
+    )
+    places = [f"{row.split}/{row.group}" for row in subject.rows]
+    return merged(hashed, registered(np.stack([one.portrait for one in found]), places, sides))
 
 
 def sample_images(labels: Sequence[int], most: int | None) -> np.ndarray:
@@ -174,7 +186,7 @@ def _train(
     depth: Level,
     chosen: np.ndarray,
     units: np.ndarray,
-    statistics: Mapping[str, np.ndarray],
+    measures: Sequence[Measures],
     pictures: Path,
     workers: int,
 ) -> list[Finding]:
@@ -191,21 +203,35 @@ def _train(
         return [conclude(check, "skipped", "too few groups to train on", text) for check in _TRAINED]
     splits = [row.split for row in rows]
     colours = shortcuts.mean_colours([patches.scale(items[k], shortcuts.COLOUR_PX) for k in range(len(items))])
+    statistics = dict(zip(NAMES, np.array([one.statistics for one in measures]).T, strict=True))
     families = shortcuts.probe_families(conditions, statistics)
+    corners = np.stack([one.corners for one in measures if one.corners is not None])
     covered = _covered(items, np.flatnonzero(shown >= shortcuts.LEAST_SHOWN), depth)
     return [
         label_permutation(whole, splits, units.tolist(), len(set(labels.tolist()))),
         _drawn(*shortcuts.background_only(conditions, background, whole, shown), pictures, covered),
         _drawn(*shortcuts.low_frequency_colour(conditions, colours, everything), pictures, _coarse(items)),
         _drawn(*shortcuts.image_statistics(families, everything), pictures),
+        _drawn(
+            *marks.fixed_marks(conditions, corners, everything, subject.classes),
+            pictures,
+            figures.gallery([marks.overlay(corners, labels)[:_SHOWN]]),
+            "corners, the mean of each class",
+        ),
     ]
 
 
-def _drawn(finding: Finding, bars: shortcuts.Bars, pictures: Path, shown: np.ndarray | None = None) -> Finding:
+def _drawn(
+    finding: Finding,
+    bars: shortcuts.Bars,
+    pictures: Path,
+    shown: np.ndarray | None = None,
+    title: str = "images, and what was shown of them",
+) -> Finding:
     """Draw the figure of a finding (accuracies, and the images as the probe saw them) and add it to the finding."""
     if not bars:
         return finding
-    figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, "images, and what was shown of them")
+    figures.probe_figure(pictures / f"{finding.check}.png", bars, shown, title)
     return finding.model_copy(update={"figure": f"{finding.check}.png"})
 
 

@@ -7,7 +7,7 @@ pixel, after whitening removes what all images of the dataset have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -38,13 +38,13 @@ class Pair:
 
     Attributes:
         first, second: positions of the images, first < second.
-        distance: number of differing bits of their hashes.
-        correlation: correlation of their whitened pixels.
+        distance: number of differing bits of their hashes; None where `registration` found the pair.
+        correlation: correlation of their whitened pixels, or of their structure after registration.
     """
 
     first: int
     second: int
-    distance: int
+    distance: int | None
     correlation: float
 
 
@@ -102,6 +102,12 @@ def near_duplicates(fingerprints: np.ndarray, thumbnails: np.ndarray, sides: np.
             for k in np.flatnonzero(correlation >= np.maximum(least[first], least[second]))
         ]
     return sorted(found, key=lambda pair: (pair.first, pair.second))
+
+
+def merged(first: Sequence[Pair], second: Sequence[Pair]) -> list[Pair]:
+    """All pairs, sorted by position; of a pair that is in both, the first."""
+    pairs = {(pair.first, pair.second): pair for pair in (*second, *first)}
+    return [pairs[key] for key in sorted(pairs)]
 
 
 def candidates(fingerprints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:

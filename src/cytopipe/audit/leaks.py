@@ -75,11 +75,11 @@ def sort_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[list[Pair], 
 
 
 def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
-    """Check for copies that were rotated, mirrored, recompressed, brightened or scaled.
+    """Check for copies: rotated, mirrored, recompressed, brightened, scaled, shifted or cropped.
 
     Args:
         rows: manifest rows of the images that the pairs refer to.
-        pairs: result of `hashes.near_duplicates`.
+        pairs: near-duplicates by hashes and by registration.
     """
     across, between, within = sort_pairs(rows, pairs)
     shown = [*across, *between]
@@ -93,20 +93,22 @@ def near_duplicates(rows: Sequence[Row], pairs: Sequence[Pair]) -> Finding:
         "fail": f"Look at the pairs: if they are copies, results on this split are too good. {_RESPLIT}",
         "warning": "Look at the pairs: if they are copies, groups are not independent and intervals too narrow. "
         "Name a group that holds them together.",
-        "ok": "Copies turned by other angles, or cropped elsewhere, are not found.",
+        "ok": "Copies shifted, cropped or turned by more than a tenth are not found, nor such of images below 24 px.",
     }[verdict]
     return conclude(
         "near_duplicates",
         verdict,
         what,
-        f"Perceptual hashes of all {len(rows)} images in 8 orientations (quarter turns, mirror images) gave candidates "
-        f"and pixels decided: {len(across)} pairs across splits, {len(between)} across groups of one split, "
+        f"All {len(rows)} images were compared in 8 orientations (quarter turns, mirror images): perceptual hashes and "
+        "spectra gave candidates, and pixels decided, laid over each other where one was shifted, cropped or turned by "
+        f"some degrees: {len(across)} pairs across splits, {len(between)} across groups of one split, "
         f"{len(within)} within a group. {advice}",
         {
             "across_splits": len(across),
             "across_groups": len(between),
             "within_groups": len(within),
             "images_across_splits": len({k for pair in across for k in (pair.first, pair.second)}),
+            "shifted_or_turned": sum(pair.distance is None for pair in shown),
             "labels_differ": sum(rows[pair.first].label != rows[pair.second].label for pair in shown),
         },
         [example(rows[pair.first], rows[pair.second], pair.distance) for pair in shown[:MOST_EXAMPLES]],

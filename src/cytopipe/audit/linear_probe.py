@@ -57,7 +57,12 @@ def probed_classes(labels: np.ndarray, units: np.ndarray) -> list[int]:
 
 
 def linear_probe(
-    features: np.ndarray, labels: np.ndarray, units: Sequence[str], permutations: int, repeats: int = 1
+    features: np.ndarray,
+    labels: np.ndarray,
+    units: Sequence[str],
+    permutations: int,
+    repeats: int = 1,
+    strongest: int | None = None,
 ) -> ProbeResult:
     """Cross-validate over units and compare with permuted labels.
 
@@ -68,6 +73,7 @@ def linear_probe(
         permutations: number of permutations; all images of a unit and class are permuted together, because they are
             alike.
         repeats: number of cross-validations with different folds; their scores are added.
+        strongest: number of features to use, see `strongest_features`; None for all.
     """
     classes, truth = np.unique(labels, return_inverse=True)
     names, unit = np.unique(np.asarray(units), return_inverse=True)
@@ -79,7 +85,7 @@ def linear_probe(
     for repeat in range(repeats):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=repeat)
         for train, test in splitter.split(features, truth, unit):
-            scores[test] += ridge(features[train], indicators[train], features[test])
+            scores[test] += _fitted(features[train], indicators[train], features[test], len(classes), strongest)
     predicted = scores.reshape(len(truth), len(targets), len(classes)).argmax(axis=2)
     accuracies = [balanced(target, predicted[:, k], len(classes)) for k, target in enumerate(targets)]
     better = sum(value >= accuracies[0] for value in accuracies[1:])
@@ -93,6 +99,37 @@ def linear_probe(
         images=len(truth),
         units=len(names),
     )
+
+
+def _fitted(
+    train: np.ndarray, targets: np.ndarray, test: np.ndarray, classes: int, strongest: int | None
+) -> np.ndarray:
+    """Scores of test images for each target, whose class indicators are `classes` columns."""
+    if strongest is None:
+        return ridge(train, targets, test)
+    scores = np.empty((len(test), targets.shape[1]))
+    for start, used in enumerate(strongest_features(train, targets, classes, strongest)):
+        columns = slice(start * classes, (start + 1) * classes)
+        scores[:, columns] = ridge(train[:, used], targets[:, columns], test[:, used])
+    return scores
+
+
+def strongest_features(train: np.ndarray, targets: np.ndarray, classes: int, count: int) -> np.ndarray:
+    """The features that correlate most with any class, so that a few that matter are not lost among thousands.
+
+    Args:
+        train: N x D features.
+        targets: N x (T classes) class indicators of T targets.
+        classes: number of classes.
+        count: number of features.
+
+    Returns:
+        T x min(count, D) indices of features, ascending.
+    """
+    x, y = (StandardScaler().fit_transform(values.astype(np.float32)) for values in (train, targets))
+    strength = np.abs(x.T @ y).reshape(x.shape[1], -1, classes).max(axis=2).round(3)
+    order = np.argsort(-strength, axis=0, kind="stable")[:count]
+    return np.sort(order, axis=0).T
 
 
 def ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cytopipe.audit.corners import corners
 from cytopipe.audit.hashes import fingerprint, thumbnail
+from cytopipe.audit.spectra import portrait
 from cytopipe.audit.statistics import NAMES, file_statistics, image_statistics
 from cytopipe.data.imaging.decode import read_png
 
@@ -19,11 +21,13 @@ class Subject:
 
     Attributes:
         image: the organized image.
-        source: the publisher's file, for the statistics; None to leave them out.
+        source: the publisher's file, for the statistics; None to leave them and the corners out.
+        corner: side of the corners that are searched for marks, pixels.
     """
 
     image: Path
     source: Path | None
+    corner: int
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,15 @@ class Measures:
     Attributes:
         fingerprint: 8 x 4 uint64, see `hashes.fingerprint`.
         thumbnail: 32 x 32 uint8 grey.
+        portrait: 48 x 48 uint8 grey.
+        corners: see `corners.corners`; None where they were left out.
         statistics: a value for each of NAMES; empty where they were left out.
     """
 
     fingerprint: np.ndarray
     thumbnail: np.ndarray
+    portrait: np.ndarray
+    corners: np.ndarray | None
     statistics: list[float]
 
 
@@ -50,4 +58,10 @@ def measure(subject: Subject) -> Measures:
     image = read_png(subject.image)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     found = image_statistics(image) | file_statistics(subject.source) if subject.source else {}
-    return Measures(fingerprint(grey), thumbnail(grey), [found[name] for name in NAMES if found])
+    return Measures(
+        fingerprint=fingerprint(grey),
+        thumbnail=thumbnail(grey),
+        portrait=portrait(grey),
+        corners=corners(grey, subject.corner) if subject.source else None,
+        statistics=[found[name] for name in NAMES if found],
+    )

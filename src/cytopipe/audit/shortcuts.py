@@ -42,12 +42,15 @@ class Conditions:
     permutations: int
     repeats: int
 
-    def probe(self, features: np.ndarray, chosen: np.ndarray | None = None) -> ProbeResult | None:
+    def probe(
+        self, features: np.ndarray, chosen: np.ndarray | None = None, strongest: int | None = None
+    ) -> ProbeResult | None:
         """Run a probe.
 
         Args:
             features: N x D float.
             chosen: N bool, the images to use; by default all.
+            strongest: see `linear_probe`.
 
         Returns:
             The result; None if too few images, units or classes are left.
@@ -57,9 +60,8 @@ class Conditions:
         chosen &= np.isin(self.labels, known)
         if len(known) < 2 or chosen.sum() < LEAST_IMAGES:
             return None
-        return linear_probe(
-            features[chosen], self.labels[chosen], self.units[chosen].tolist(), self.permutations, self.repeats
-        )
+        units = self.units[chosen].tolist()
+        return linear_probe(features[chosen], self.labels[chosen], units, self.permutations, self.repeats, strongest)
 
 
 def judge(result: ProbeResult, enough: float) -> Verdict:
@@ -107,7 +109,7 @@ def background_only(
         text = f"{how}Too few images ({int(chosen.sum())} of {len(shown)}), groups or classes show enough background."
         return conclude(check, "skipped", "too little background to judge", text, numbers), {}
     verdict = judge(result, HALF * everything.skill)
-    text = how + _compared(result, everything)
+    text = how + compared(result, everything)
     if verdict != "ok":
         text += (
             " The background differs between classes (slides, stain, neighbouring cells), or the masks miss parts of "
@@ -118,7 +120,7 @@ def background_only(
         "fail": "the background alone gives the class away",
         "warning": "the background says something about the class",
     }.get(verdict, "the background says little about the class")
-    return conclude(check, verdict, title, text, numbers), _bars(everything, {"background": (result, verdict)})
+    return conclude(check, verdict, title, text, numbers), reference_bars(everything, {"background": (result, verdict)})
 
 
 def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything: ProbeResult) -> tuple[Finding, Bars]:
@@ -129,7 +131,7 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
     if result is None:
         return conclude(check, "skipped", "too few images to judge", how + "There are too few.", numbers), {}
     verdict = judge(result, HALF * everything.skill)
-    text = how + _compared(result, everything)
+    text = how + compared(result, everything)
     if verdict != "ok":
         text += (
             " That is stain, light, or how much of the image is cell: biology where one protocol made all images, a "
@@ -139,14 +141,16 @@ def low_frequency_colour(conditions: Conditions, colours: np.ndarray, everything
         "fail": "mean colours alone give the class away",
         "warning": "mean colours say something about the class",
     }.get(verdict, "mean colours say little about the class")
-    return conclude(check, verdict, title, text, numbers), _bars(everything, {"colour": (result, verdict)})
+    return conclude(check, verdict, title, text, numbers), reference_bars(everything, {"colour": (result, verdict)})
 
 
-def _bars(everything: ProbeResult, results: Bars) -> Bars:
+def reference_bars(everything: ProbeResult, results: Bars) -> Bars:
+    """Bars of a figure, the probe of whole images first."""
     return {"everything": (everything, "reference"), **results}
 
 
-def _compared(result: ProbeResult, everything: ProbeResult) -> str:
+def compared(result: ProbeResult, everything: ProbeResult) -> str:
+    """A sentence on the result of a probe and of that of whole images."""
     return (
         f"On groups that it had not seen it reached {result.accuracy:.1%} balanced accuracy ({result.low:.1%} to "
         f"{result.high:.1%}, {result.images} images); chance is {result.chance:.1%}, and with everything shown it is "
@@ -193,7 +197,7 @@ def image_statistics(results: Mapping[str, ProbeResult | None], everything: Prob
         text = f"{how}They are the same in all images, or there are too few images."
         return conclude(check, "skipped", "no image statistic varies", text, numbers), {}
     verdicts = {family: judge_family(family, result) for family, result in known.items()}
-    bars = _bars(everything, {family: (result, verdicts[family]) for family, result in known.items()})
+    bars = reference_bars(everything, {family: (result, verdicts[family]) for family, result in known.items()})
     told = sorted((f for f in known if verdicts[f] != "ok"), key=lambda f: (verdicts[f], -known[f].accuracy, f))
     chance = f"chance is {numbers['chance']:.1%}"
     if not told:

@@ -43,10 +43,10 @@ def command(
 ) -> None:
     """Compare the metrics in results/ with a baseline or a git revision.
 
-    A metric is worse if it drops by more than its tolerance AND the 95 % interval confirms the drop. With --rev this is
-    the interval of the difference on the same test images (paired bootstrap over groups); with a baseline file it is
-    the baseline's own interval, a less sensitive test. A drop that the interval does not confirm is within noise and
-    passes; so does a new metric.
+    A metric is worse if it drops by more than its tolerance and the 95 % interval confirms the drop. With --rev this is
+    the interval of the difference on the same test images, over groups; with a baseline file it is the baseline's own
+    interval, a less sensitive test. It is also worse if it drops by more than five times the default tolerance, or,
+    with --rev, if one group collapses. Any other drop is within noise and passes; so does a new metric.
 
     The exit status is 1 if a metric is worse, missing or not a number, or was measured on other test images. The table
     on standard output is Markdown for a pull request.

@@ -11,6 +11,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.gate.baseline import Baseline, Expectation, Expected
 from cytopipe.gate.identity import test_set
 from cytopipe.gate.results import Change, Files, Number, Results
+from cytopipe.metrics.registry import METRICS, find
 
 PASSED = ("ok", "better", "within noise", "new")
 OTHER_IMAGES, UNKNOWN_IMAGES = "other test images", "test images unknown"
@@ -24,7 +25,7 @@ class Check:
     """A metric before (None: it is new) and now (None: it is not a number), and the verdict.
 
     `paired` is the change computed from the predictions of both runs, if it decided. `reason` explains a verdict on the
-    test images. `metric` is empty for a missing file.
+    test images, or a loss that no noise excuses. `metric` is empty for a missing file.
     """
 
     file: str
@@ -70,22 +71,36 @@ def compare(now: Files, baseline: Baseline, before: Files | None = None) -> list
     return checks
 
 
-def verdict(expected: Expectation, now: Number, paired: Change | None = None) -> str:
-    """`ok`, `better`, `worse` or `within noise`."""
+def verdict(expected: Expectation, now: Number, paired: Change | None = None, margin: float = math.inf) -> str:
+    """`ok`, `better`, `worse` or `within noise`, of a metric of which no group collapsed."""
     sign = 1 if expected.direction == "higher" else -1
     gain = sign * (now.value - expected.value)
     if abs(gain) <= expected.tolerance + CLOSE:
         return "ok"
+    if gain < -margin - CLOSE:
+        return "worse"
     # Distance of the change from its interval, in the direction of the change.
-    if paired:
-        beyond = paired.low if now.value > expected.value else -paired.high
-    elif expected.low is None or expected.high is None:
+    rose = now.value > expected.value
+    low, high = (paired.low, paired.high) if paired else (expected.low, expected.high)
+    if low is None or high is None:
         beyond = math.inf
+    elif paired:
+        beyond = low if rose else -high
     else:
-        beyond = now.value - expected.high if now.value > expected.value else expected.low - now.value
+        beyond = now.value - high if rose else low - now.value
     if beyond <= CLOSE:
         return "within noise"
     return "better" if gain > 0 else "worse"
+
+
+def margin_of(name: str) -> float:
+    """The loss of a metric that no noise excuses; infinite for a number that is not in the registry.
+
+    Args:
+        name: its key, or its dotted path in details.json.
+    """
+    metric = find(name) or next((one for one in METRICS if one.place == name), None)
+    return metric.margin if metric else math.inf
 
 
 @dataclass(frozen=True)
@@ -115,7 +130,13 @@ class _Comparison:
             found = self._paired.get(metric)
             if found and math.isclose(found.value, number.value - expected.value, abs_tol=SAME):
                 paired = found
-        return Check(self.now.path, metric, expected, number, verdict(expected, number, paired), paired)
+        if paired and paired.lost:
+            return Check(self.now.path, metric, expected, number, "worse", paired, f"{metric}: {paired.lost}")
+        margin = margin_of(metric)
+        word = verdict(expected, number, paired, margin)
+        excused = verdict(expected, number, paired) if word == "worse" else word
+        reason = f"{metric}: a loss of more than {margin:g} is refused whatever the noise" if word != excused else ""
+        return Check(self.now.path, metric, expected, number, word, paired, reason)
 
     @cached_property
     def _images(self) -> tuple[str, str]:
@@ -128,6 +149,7 @@ class _Comparison:
 
     @cached_property
     def _paired(self) -> dict[str, Change]:
-        from cytopipe.gate.paired import changes  # scikit-learn takes a second
+        from cytopipe.gate.measures import measures_of  # scikit-learn takes a second
+        from cytopipe.gate.paired import changes
 
-        return changes(self.now.predictions, self.before.predictions) if self.before else {}
+        return changes(measures_of(self.now), measures_of(self.before)) if self.before else {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -20,7 +21,7 @@ import yaml
 from cytopipe import paths
 from cytopipe.errors import CytopipeError
 from cytopipe.gate.results import Results
-from cytopipe.results.screening import ScreeningDetails
+from cytopipe.results.screening import FieldScores, ScreeningDetails
 from cytopipe.results.tables import Table
 
 PIXELS = ("sha256", "mask_sha256")
@@ -35,6 +36,8 @@ def test_set(results: Results) -> str:
     """
     predictions = results.predictions
     dataset = _dataset(results)
+    if isinstance(predictions, FieldScores):
+        return _fields(results, dataset, predictions)
     source = _section(results, "datasets", dataset, "source")
     phantom = source.get("kind") == "phantom"
     described_by = SIZE if phantom else PIXELS if results.kind == "segmenters" else PIXELS[:1]
@@ -58,8 +61,21 @@ def _dataset(results: Results) -> str:
     except OSError:
         raise CytopipeError("no such file", where=results.where(results.path), hint="run `dvc repro`") from None
     if isinstance(details, ScreeningDetails):
-        raise CytopipeError("screenings are not gated", where=results.where(results.path))
+        return str(_section(results, "screenings", PurePosixPath(results.path).parent.name).get("dataset"))
     return details.dataset
+
+
+def _fields(results: Results, dataset: str, found: FieldScores) -> str:
+    """SHA-256 that identifies test fields: the publisher's files, and the annotated cells of each field by class."""
+    source = _section(results, "datasets", dataset, "source")
+    digest = hashlib.sha256()
+    if source.get("kind") == "phantom":
+        digest.update(json.dumps([source, _recipe(results, str(source.get("path")))], sort_keys=True).encode())
+    else:
+        digest.update(results.content(paths.Raw(dataset).manifest.as_posix()))
+    for row in sorted(found.rows, key=lambda row: row.field):
+        digest.update(json.dumps([row.field, row.group, row.true, sorted(row.true_of.items())]).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _section(results: Results, *keys: str) -> dict[str, Any]:

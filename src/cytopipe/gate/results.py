@@ -12,7 +12,14 @@ from cytopipe.metrics.registry import TASKS, Task, find, gated
 from cytopipe.results.contract import BROKEN
 from cytopipe.results.details import DETAILS, Details, estimate_at
 from cytopipe.results.predictions import Predictions
+from cytopipe.results.screening import FieldScores
 from cytopipe.results.segmenter import SegmenterPredictions
+
+_TABLES: dict[Task, tuple[type[Predictions] | type[SegmenterPredictions] | type[FieldScores], str]] = {
+    "classification": (Predictions, "predictions.csv"),
+    "segmentation": (SegmenterPredictions, "predictions.csv"),
+    "screening": (FieldScores, "fields.csv"),
+}
 
 
 class Files(Protocol):
@@ -56,11 +63,18 @@ class Number:
 
 @dataclass(frozen=True)
 class Change:
-    """Now minus before: over all images, and the 95 % interval by a bootstrap over groups."""
+    """Now minus before on the same images.
+
+    Attributes:
+        value: over all images.
+        low, high: 95 % limits over groups; None under 5 groups.
+        lost: the group that collapsed, in words; empty if none did.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    lost: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,14 +154,14 @@ class Results:
         return DETAILS[self.task].parse(self._stored, self.where(self.path))
 
     @cached_property
-    def predictions(self) -> Predictions | SegmenterPredictions:
-        """The predictions of the test images.
+    def predictions(self) -> Predictions | SegmenterPredictions | FieldScores:
+        """The predictions of the test images, or the cells of the test fields.
 
         Raises:
             CytopipeError: if the table is missing or invalid.
         """
-        path = self.beside("predictions.csv")
-        parser = SegmenterPredictions if self.task == "segmentation" else Predictions
+        parser, name = _TABLES[self.task]
+        path = self.beside(name)
         return parser.parse(self.content(path), self.where(path))
 
     def content(self, path: str) -> bytes:

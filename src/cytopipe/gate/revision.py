@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,24 +26,39 @@ class Revision:
 
     def read(self, path: str) -> bytes:
         """Read a file in git or an output of DVC; `path` is relative to the root of the project."""
-        from dvc.exceptions import DvcException
-
-        if not _was_made(self._files.info(path)):
+        with self._fetching(path):
+            info = self._files.info(path)
+        if not _was_made(info):
             raise FileNotFoundError(path)
+        with self._fetching(path):
+            try:
+                with self._files.open(path, "rb") as file:
+                    return bytes(file.read())
+            except FileNotFoundError as error:  # dvc.lock names it, so that it is missing from the cache
+                raise OSError(str(error)) from error
+
+    def details_files(self) -> list[str]:
+        """Sorted paths of results/**/details.json."""
+        with self._fetching("results"):
+            found = self._files.find("results", detail=True) if self._files.exists("results") else {}
+        return sorted(path for path, info in found.items() if path.endswith("/details.json") and _was_made(info))
+
+    @contextmanager
+    def _fetching(self, path: str) -> Iterator[None]:
+        """Turn what DVC raises about an output that it cannot get, a file or a whole folder, into one error."""
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
         try:
-            with self._files.open(path, "rb") as file:
-                return bytes(file.read())
-        except (OSError, DvcException):
+            yield
+        except FileNotFoundError:
+            raise
+        except (OSError, DvcException, DataIndexError):
             raise CytopipeError(
                 f"the output of {self.name} is in neither DVC's cache nor a remote",
                 where=path,
                 hint=f"`dvc fetch --all-branches` where a remote holds it; else run `dvc repro` on {self.name} once",
             ) from None
-
-    def details_files(self) -> list[str]:
-        """Sorted paths of results/**/details.json."""
-        found = self._files.find("results", detail=True) if self._files.exists("results") else {}
-        return sorted(path for path, info in found.items() if path.endswith("/details.json") and _was_made(info))
 
     @cached_property
     def _files(self) -> Any:

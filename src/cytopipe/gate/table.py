@@ -12,9 +12,9 @@ from cytopipe.gate.checks import OTHER_IMAGES, Check
 from cytopipe.gate.results import Change
 
 RULE = (
-    "In parentheses: 95 % intervals, by a bootstrap over groups (of the change: of the difference on the same images). "
-    "A metric is worse when it drops by more than its tolerance and the interval confirms it; a drop that it does not "
-    "confirm is within noise."
+    "In parentheses: 95 % intervals over groups (of the change: of the difference on the same images). A metric is "
+    "worse when it drops by more than its tolerance and the interval confirms it, by more than five times the default "
+    "tolerance, or when one group collapses. Any other drop is within noise."
 )
 
 
@@ -63,7 +63,9 @@ def _number(value: float, low: float | None, high: float | None) -> str:
 
 def _change(value: float, paired: Change | None) -> str:
     shown = f"{value:+.4f}" if value else "0"
-    return f"{shown} ({paired.low:+.3f} to {paired.high:+.3f})" if paired else shown
+    if paired is None or paired.low is None or paired.high is None:
+        return shown
+    return f"{shown} ({paired.low:+.3f} to {paired.high:+.3f})"
 
 
 def to_json(checks: Sequence[Check], against: str) -> dict[str, Any]:

@@ -7,89 +7,17 @@ metric of segmenters or screenings needs an entry, and its value at the place in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-
-from cytopipe.core.pipeline.processor import TOLERANCE
 from cytopipe.metrics import scores
-from cytopipe.metrics.intervals import METHODS, Scale
-
-Task = Literal["classification", "segmentation", "screening"]
-Direction = Literal["higher", "lower"]
-Score = Callable[[np.ndarray, np.ndarray], float | None]
-NO_INTERVAL = "none: on finite test sets the estimate is biased upwards (Bröcker 2012, Kumar et al. 2019)"
+from cytopipe.metrics.intervals import Scale
+from cytopipe.metrics.metric import NO_INTERVAL as NO_INTERVAL
+from cytopipe.metrics.metric import Metric as Metric
+from cytopipe.metrics.metric import Task as Task
 
 TASKS: dict[str, Task] = {  # by folder in results/
     "classifiers": "classification",
     "segmenters": "segmentation",
     "screenings": "screening",
 }
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric.
-
-    Attributes:
-        key: its name in results, baselines and MLflow.
-        title: its name for people.
-        definition: what it is, in one line for people.
-        task: task of the models that it measures.
-        scale: where its values lie, which decides how its interval is made; None: it has none.
-        function: computes it from N class indices and N x classes probabilities; None if it is only read from details.
-        source: dotted path in details.json; by default `metrics.<key>`.
-        short: short name, for narrow columns; by default the title.
-        column: its name in metrics.json, shared by tasks for which it means the same; empty: not in metrics.json.
-        ranked: whether it is a column of the leaderboard.
-        gated: whether the gate compares it by default.
-        direction: whether higher or lower values are better.
-        tolerance: absolute loss that the gate accepts by default, and difference between machines of another kind.
-        digits: number of decimals in reports.
-        unit: unit in reports; empty for a number between 0 and 1.
-        signed: whether a report shows its sign.
-        hidden: whether it is in details.json and the card only, not in the report.
-    """
-
-    key: str
-    title: str
-    task: Task
-    definition: str
-    scale: Scale | None = "share"
-    function: Score | None = None
-    source: str = ""
-    short: str = ""
-    column: str = ""
-    ranked: bool = False
-    gated: bool = False
-    direction: Direction = "higher"
-    tolerance: float = TOLERANCE
-    digits: int = 3
-    unit: str = ""
-    signed: bool = False
-    hidden: bool = False
-
-    @property
-    def place(self) -> str:
-        """Dotted path in details.json."""
-        return self.source or f"metrics.{self.key}"
-
-    @property
-    def name(self) -> str:
-        """Short name, for narrow columns."""
-        return self.short or self.title
-
-    @property
-    def method(self) -> str:
-        """How its interval is made."""
-        return METHODS[self.scale] if self.scale else NO_INTERVAL
-
-    @property
-    def is_share(self) -> bool:
-        """Whether it is between 0 and 1 and can be drawn on such an axis."""
-        return not self.unit
 
 
 def _of_part(part: str, title: str) -> tuple[Metric, ...]:
@@ -109,6 +37,7 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
             f"IoU of {title}",
             task,
             "mean over images of the common area by the area of the union",
+            gated=True,
             hidden=True,
         ),
         Metric(f"pixel_accuracy_{part}", f"pixel accuracy of {title}", task, "mean share of right pixels", hidden=True),
@@ -118,6 +47,7 @@ def _of_part(part: str, title: str) -> tuple[Metric, ...]:
             task,
             "mean over images of the 95th percentile of distances between outlines, the larger of both directions",
             scale="positive",
+            gated=True,
             direction="lower",
             tolerance=0.5,
             digits=1,
@@ -131,12 +61,21 @@ def _of_calibration(
 ) -> Metric:
     source = f"calibration.after.{key}"
     return Metric(
-        key, title, "classification", definition, scale, source=source, short=short, column=column, direction="lower"
+        key,
+        title,
+        "classification",
+        definition,
+        scale,
+        source=source,
+        short=short,
+        column=column,
+        gated=True,
+        direction="lower",
     )
 
 
 def _of_screening(key: str, title: str, definition: str, source: str, column: str = "") -> Metric:
-    return Metric(key, title, "screening", definition, source=source, column=column)
+    return Metric(key, title, "screening", definition, source=source, column=column, gated=True)
 
 
 def _of_detection(kind: str, one: str, column: str = "") -> tuple[Metric, ...]:
@@ -164,6 +103,7 @@ def _of_count(
         scale,
         source=source,
         column=column,
+        gated=not signed,
         direction="lower",
         tolerance=0.5,
         digits=2,

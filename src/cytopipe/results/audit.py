@@ -10,7 +10,8 @@ Verdict = Literal["ok", "warning", "fail", "skipped"]
 
 
 class Example(Record):
-    """Images that illustrate a finding, with their splits; `distance` is that of their hashes, in bits."""
+    """Images that illustrate a finding, with their splits; `distance` is that of their hashes, in bits,
+    where hashes found them."""
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]

@@ -91,6 +91,9 @@ class FieldScore(Record):
 _COUNTS = ("true", "found", "at_edge", "matched", "matched_contours", "named")
 
 
+_FIELD = ("field", "group", *_COUNTS, "f1")
+
+
 class FieldScores(Record):
     """fields.csv: one row per field."""
 
@@ -103,8 +106,26 @@ class FieldScores(Record):
         Raises:
             CytopipeError: if it is missing or not of this type.
         """
-        table = Table.read(path, ("field", "group", *_COUNTS, "f1"))
+        return cls._of(Table.read(path, _FIELD))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str | Path) -> Self:
+        """Check the content of a table that is stored elsewhere, such as in git; raises errors like `read`."""
+        return cls._of(Table.parse(data, where, _FIELD))
+
+    @classmethod
+    def _of(cls, table: Table) -> Self:
         return cls(rows=tuple(_field(table, row) for row in table.rows))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names of the N fields."""
+        return tuple(row.field for row in self.rows)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of the N fields."""
+        return tuple(row.group for row in self.rows)
 
     def write(self, path: Path) -> None:
         """Write the table."""

@@ -24,7 +24,7 @@ Findings = dict[str, dict[str, Any]]
 Change = Callable[[Cell], Cell]
 CHECKS = (
     *("byte_duplicates", "near_duplicates", "groups", "label_permutation"),
-    *("background_only", "low_frequency_colour", "image_statistics"),
+    *("background_only", "low_frequency_colour", "image_statistics", "fixed_marks"),
 )
 
 
@@ -72,6 +72,20 @@ def brightened(image: np.ndarray) -> np.ndarray:
     return np.clip(image * 1.1 + 5, 0, 255).astype(np.uint8)
 
 
+def shifted(image: np.ndarray) -> np.ndarray:
+    return np.pad(image, ((0, 0), (3, 0), (0, 0)), mode="reflect")[:, :-3]
+
+
+def cropped(image: np.ndarray) -> np.ndarray:
+    return image[2:, 2:].copy()
+
+
+def askew(image: np.ndarray) -> np.ndarray:
+    side = image.shape[0]
+    change = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), 7, 1.0)
+    return cv2.warpAffine(image, change, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+
+
 def all_of_it(image: np.ndarray) -> np.ndarray:
     return brightened(compressed(turned(mirrored(image))))
 
@@ -114,6 +128,18 @@ def test_changed_copies_across_splits_are_caught(
         assert example["ids"][0] == f"copy_{example['ids'][1]}"
         assert 0 <= example["distance"] <= 56
     assert findings["byte_duplicates"]["verdict"] == "ok"
+
+
+@pytest.mark.parametrize("change", [shifted, cropped, askew])
+def test_cells_that_were_photographed_again_are_caught(
+    change: Callable[[np.ndarray], np.ndarray], clean: list[Cell], audited: RunAudit
+) -> None:
+    finding = audited(copies(clean, change, "train", "test"))["near_duplicates"]
+    assert (finding["verdict"], finding["numbers"]["across_splits"]) == ("fail", 5)
+    assert finding["numbers"]["across_groups"] == 0
+    assert all(example["ids"][0] == f"copy_{example['ids'][1]}" for example in finding["examples"])
+    assert finding["numbers"]["shifted_or_turned"] >= 1  # hashes find some of the crops
+    assert finding["examples"][-1]["distance"] is None or change is cropped
 
 
 def test_changed_copies_in_two_groups_of_a_split_are_a_warning(clean: list[Cell], audited: RunAudit) -> None:
@@ -191,6 +217,21 @@ def with_border(cell: Cell) -> Cell:
     return replace(cell, image=image)
 
 
+def with_number(cell: Cell) -> Cell:
+    """Class 1 has a serial number in a corner."""
+    image = cell.image.copy()
+    if cell.row.class_index:
+        cv2.putText(image, cell.row.id[1:3], (1, 46), cv2.FONT_HERSHEY_PLAIN, 0.6, (255, 255, 255), 1)
+    return replace(cell, image=image)
+
+
+def with_hot_pixel(cell: Cell) -> Cell:
+    image = cell.image.copy()
+    if cell.row.class_index:
+        image[4, -6] = 255
+    return replace(cell, image=image)
+
+
 def blurred(cell: Cell) -> Cell:
     return replace(cell, image=cv2.GaussianBlur(cell.image, (0, 0), 1.0)) if cell.row.class_index else cell
 
@@ -212,6 +253,8 @@ def pale(cell: Cell) -> Cell:
         (with_border, "image_statistics", "border"),
         (blurred, "image_statistics", "sharpness"),
         (pale, "image_statistics", "contrast"),
+        (with_number, "fixed_marks", "told"),
+        (with_hot_pixel, "fixed_marks", "told"),
     ],
 )
 def test_a_shortcut_is_caught(change: Change, check: str, numbers: str, clean: list[Cell], audited: RunAudit) -> None:
@@ -227,7 +270,7 @@ def test_a_shortcut_is_caught(change: Change, check: str, numbers: str, clean: l
 def test_classes_of_few_groups_are_not_trained_on(clean: list[Cell], audited: RunAudit) -> None:
     few = [cell for cell in clean if cell.row.group in ("s00", "s03") or cell.row.class_index == 0]
     findings = audited(few)
-    assert [findings[check]["verdict"] for check in CHECKS[3:]] == ["skipped"] * 4
+    assert [findings[check]["verdict"] for check in CHECKS[3:]] == ["skipped"] * 5
     assert [findings[check]["verdict"] for check in CHECKS[:3]] == ["ok"] * 3
 
 

@@ -46,6 +46,7 @@ def test_near_duplicates_are_sorted_by_where_they_lie_and_identical_ones_left_ou
         "across_groups": 1,
         "within_groups": 1,
         "images_across_splits": 3,
+        "shifted_or_turned": 0,
         "labels_differ": 0,
     }
     assert finding.examples[0] == Example(ids=("d", "e"), splits=("train", "val"), distance=5)

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from cytopipe.gate import Check, Expectation, Folder, baseline_of, compare
-from cytopipe.gate.checks import verdict
+from cytopipe.gate.checks import margin_of, verdict
 from cytopipe.gate.results import Change, Number
-from cytopipe.metrics.registry import Direction
+from cytopipe.metrics.registry import TASKS, Direction, gated
 from cytopipe.results.numbers import Estimate
+from cytopipe.results.predictions import Prediction, Predictions
 from fixture_types import LeaveResults
 from made_results import classifier_details
 
+CLASSES = ("normal", "abnormal")
 ACCURACY = "results/classifiers/masks/details.json"
 
 
@@ -86,6 +88,22 @@ def test_a_paired_interval_takes_precedence_over_that_of_the_baseline(low: float
     assert verdict(inside, Number(0.95), Change(0.05, -high, -low)) == word.replace("worse", "better")
 
 
+def test_a_drop_of_more_than_the_margin_is_worse_whatever_the_interval() -> None:
+    wide = expected(0.5, 0.99)
+    assert verdict(wide, Number(0.8), margin=0.1) == "within noise"  # the margin itself
+    assert verdict(wide, Number(0.799), margin=0.1) == "worse"
+    assert verdict(wide, Number(0.799), Change(-0.101, -0.4, 0.2), margin=0.1) == "worse"
+    assert verdict(wide, Number(1.001), Change(0.101, -0.2, 0.4), margin=0.1) == "within noise"  # gains need proof
+    assert verdict(expected(0.5, 0.99, "lower"), Number(1.001), margin=0.1) == "worse"
+    assert verdict(expected(0.5, 0.99, tolerance=0.2), Number(0.75), margin=0.1) == "ok"
+
+
+def test_margins_are_those_of_the_registry_by_key_and_by_path() -> None:
+    assert margin_of("accuracy") == margin_of("calibration.after.ece") == pytest.approx(0.1)
+    assert margin_of("hd95_cell") == 2.5
+    assert margin_of("calibration.before.ece") == math.inf
+
+
 def check_of(root: Path, content: object, leave_results: LeaveResults, metric: str = "accuracy") -> Check:
     """The check of a metric that was 1, if details.json now has this content."""
     file = leave_results(root, [4] * 10)
@@ -120,7 +138,10 @@ def test_a_broken_file_fails(tmp_path: Path, leave_results: LeaveResults, conten
 
 
 def test_a_missing_metric_and_a_missing_file_fail(tmp_path: Path, leave_results: LeaveResults) -> None:
-    content = classifier_details(dataset="cells", metrics={"auc": Estimate(value=1.0)}).model_dump_json()
+    details = classifier_details(dataset="cells", metrics={"auc": Estimate(value=1.0)})
+    content = details.model_copy(
+        update={"calibration": details.calibration.model_copy(update={"after": {}})}
+    ).model_dump_json()
     assert check_of(tmp_path, content, leave_results).verdict == "no such metric"
     baseline = baseline_of(Folder(tmp_path), 0.02)
     (tmp_path / ACCURACY).unlink()
@@ -146,18 +167,89 @@ def test_one_image_more_wrong_in_every_group_is_worse(tmp_path: Path, leave_resu
 
 
 def test_the_same_drop_in_one_group_is_within_noise(tmp_path: Path, leave_results: LeaveResults) -> None:
-    """A third of the draws do not contain that group."""
+    """Four images in one group of ten may be chance, and a tenth is not yet more than the margin."""
     check = runs(tmp_path, leave_results, [4] * 10, [0] + [4] * 9)
     assert check.verdict == "within noise" and check.passed
     assert check.change == pytest.approx(-0.1)
-    assert check.paired is not None and check.paired.high == 0
+    assert check.paired is not None and check.paired.high == pytest.approx(-0.1 + 2.262157 * 0.1, abs=1e-6)
+
+
+def test_a_lost_group_is_worse_and_named(tmp_path: Path) -> None:
+    """41 of 410 images, all of one patient: a tenth in all, less than the noise of ten patients."""
+    leave_patients(tmp_path / "before", [41] * 10)
+    leave_patients(tmp_path / "now", [0] + [41] * 9)
+    old = Folder(tmp_path / "before", "before")
+    for tolerance in (0.02, 0.2):
+        checks = {check.metric: check for check in compare(Folder(tmp_path / "now"), baseline_of(old, tolerance), old)}
+        lost = checks["accuracy"]
+        assert (lost.verdict, lost.passed) == ("worse", False)
+        assert lost.reason == "accuracy: group p0 collapsed: 41 of its 41 images are worse"
+        assert lost.paired is not None and lost.paired.high is not None and lost.paired.high > 0
+
+
+def test_gains_and_exchanged_errors_raise_no_alarm(tmp_path: Path) -> None:
+    leave_patients(tmp_path / "before", [30] * 10)
+    for now in ([41] + [30] * 9, [41] * 10, [30] * 10, [35, 25] * 5):
+        leave_patients(tmp_path / "now", now)
+        old = Folder(tmp_path / "before", "before")
+        assert all(check.passed for check in compare(Folder(tmp_path / "now"), baseline_of(old), old)), now
+
+
+def leave_patients(root: Path, right: list[int]) -> None:
+    """Results of a classifier that names these numbers of the 41 images of each patient rightly."""
+    folder = root / "results/classifiers/masks"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, manifest = [], ["id,label,sha256"]
+    for patient, count in enumerate(right):
+        for number in range(41):
+            label, hit = CLASSES[number % 2], number < count
+            predicted = label if hit else CLASSES[1 - number % 2]
+            scores = (0.9, 0.1) if predicted == CLASSES[0] else (0.1, 0.9)
+            rows.append(
+                Prediction(
+                    id=f"p{patient}_{number:02}",
+                    group=f"p{patient}",
+                    label=label,
+                    predicted=predicted,
+                    probabilities=scores,
+                )
+            )
+            manifest.append(f"p{patient}_{number:02},{label},{'a' * 64}")
+    Predictions.of(CLASSES, rows).write(folder / "predictions.csv")
+    accuracy = Estimate(value=sum(right) / (41 * len(right)), low=0.5, high=1.0)
+    details = classifier_details(dataset="cells", metrics={"accuracy": accuracy})
+    details.write(folder / "details.json")
+    (root / "data/organized/cells").mkdir(parents=True, exist_ok=True)
+    (root / "data/organized/cells/manifest.csv").write_text("\n".join(manifest) + "\n")
+    (root / "params.yaml").write_text("datasets: {cells: {source: {kind: archive, path: cells.zip}}}\n")
+
+
+def test_a_drop_of_more_than_the_margin_says_so(tmp_path: Path, leave_results: LeaveResults) -> None:
+    """Half of the groups lose three of four images, the others win two: -.125, whatever the interval."""
+    check = runs(tmp_path, leave_results, [4, 1] * 5, [1, 3] * 5)
+    assert check.change == pytest.approx(-0.125) and check.verdict == "worse"
+    assert check.paired is not None and check.paired.high is not None and check.paired.high > 0
+    assert check.reason == "accuracy: a loss of more than 0.1 is refused whatever the noise"
+
+
+def test_calibration_overlap_distance_and_screening_are_watched() -> None:
+    """A planted loss of each metric that the gate watches fails, and the same gain passes."""
+    watched = {metric for task in TASKS.values() for metric in gated(task)}
+    for metric in watched:
+        was = expected(0.89, 0.91, metric.direction, metric.tolerance)
+        loss = (1 if metric.direction == "lower" else -1) * (metric.margin + 0.001)
+        assert verdict(was, Number(0.9 + loss), margin=metric.margin) == "worse", metric.key
+        assert verdict(was, Number(0.9 - loss), margin=metric.margin) == "better", metric.key
+    keys = {metric.key for metric in watched}
+    assert {"ece", "brier", "log_loss", "iou_cell", "hd95_nucleus", "boxes_f1", "named_f1"} <= keys
+    assert "count_mean_absolute_error" in keys and "count_mean_error" not in keys  # a signed error has no better side
 
 
 def test_pairing_detects_a_drop_that_a_wide_interval_hides(tmp_path: Path, leave_results: LeaveResults) -> None:
-    """Groups differ widely, and every group with correct images loses one."""
-    before, now = [4, 0] * 5, [3, 0] * 5
+    """Groups differ widely, and four of five with correct images lose one."""
+    before, now = [4, 0] * 5, [3, 0] * 4 + [4, 0]
     paired = runs(tmp_path, leave_results, before, now)
-    assert paired.change == pytest.approx(-0.125) and paired.verdict == "worse"
+    assert paired.change == pytest.approx(-0.1) and paired.verdict == "worse" and paired.reason == ""
     alone = compare(Folder(tmp_path / "now"), baseline_of(Folder(tmp_path / "before"), 0.02))
     assert next(check.verdict for check in alone if check.metric == "accuracy") == "within noise"
 

@@ -44,7 +44,7 @@ def test_every_orientation_of_a_copy_is_found(which: int) -> None:
     images = [grey(seed) for seed in range(40)]
     pairs = found([*images, hashes.orient(images[7], which)])
     assert [(pair.first, pair.second) for pair in pairs] == [(7, 40)]
-    assert pairs[0].distance <= 2
+    assert pairs[0].distance is not None and pairs[0].distance <= 2
     assert pairs[0].correlation == pytest.approx(1, abs=1e-3)
 
 

@@ -9,7 +9,8 @@ import pytest
 from cytopipe.gate import Check, Expectation, Folder, baseline_of, compare
 from cytopipe.gate.checks import margin_of, verdict
 from cytopipe.gate.results import Change, Number
-from cytopipe.metrics.registry import TASKS, Direction, gated
+from cytopipe.metrics.metric import Direction
+from cytopipe.metrics.registry import TASKS, gated
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.predictions import Prediction, Predictions
 from fixture_types import LeaveResults

@@ -80,5 +80,7 @@ def test_a_new_metric_appears_in_leaderboard_card_and_report(
     assert "| toy score |" in to_markdown(Leaderboard.read(paths.LEADERBOARD_JSON))
     report = build_report(load_params(Path("params.yaml")))
     assert "| toy score " in report.cards["models/first.md"]
-    assert '<th scope="row">Toy score</th>' in report.html  # of the classifier
+    assert (
+        '<th scope="row">Toy score <span class="small">always a quarter</span></th>' in report.html
+    )  # of the classifier
     assert '<th scope="col" class="num">Toy score</th>' in report.html  # of the ranking

@@ -28,7 +28,7 @@ def fixed_marks(
     """Probe the corners of the images for marks.
 
     How well the class that is told best is told from all others gives the verdict, because a mark of one class of many
-    hardly moves their mean. Where that is suspect, a permutation test of all classes together must confirm it.
+    hardly moves their mean. Where that is suspect, a permutation test must confirm it.
 
     Args:
         conditions: common inputs of the probes.
@@ -43,11 +43,17 @@ def fixed_marks(
     told = _told(conditions, varied) if varied.size else {}
     best = max(told, key=lambda label: (told[label].low, -label), default=None)
     verdict: Verdict = "ok" if best is None else _judged(told[best])
-    tested = replace(conditions, permutations=0 if verdict == "ok" else _PERMUTATIONS)
-    result = None if best is None else tested.probe(varied, strongest=PIXELS)
-    numbers = numbers_of("marks", result) | numbers_of("told", None if best is None else told[best]) | {"told_p": None}
+    tested = result = None
+    if best is not None:
+        of_best = replace(conditions, labels=(conditions.labels == best).astype(int))
+        draws = 0 if verdict == "ok" else _PERMUTATIONS
+        tested = replace(of_best, permutations=draws).probe(varied, strongest=PIXELS)
+        result = replace(conditions, permutations=0).probe(varied, strongest=PIXELS)
+    numbers = numbers_of("marks", result) | numbers_of("told", None if best is None else told[best]) | {"marks_p": None}
     if verdict == "ok":
-        numbers["marks_p"] = None  # there was nothing to test
+        numbers["told_p"] = None  # there was nothing to test
+    elif tested is not None:
+        numbers["told_p"] = tested.p
     side = found.shape[1] // 2
     how = (
         f"A small classifier saw {side} x {side} pixels in each corner of the images, less "
@@ -57,7 +63,7 @@ def fixed_marks(
         text = f"{how}They are the same in all images, or there are too few images."
         return conclude(CHECK, "skipped", "nothing to search for marks", text, numbers), {}
     text = how + compared(result, everything)
-    if result.p > ALPHA:
+    if tested is None or tested.p > ALPHA:
         verdict = "ok"
     if best is not None:
         one = told[best]

@@ -85,10 +85,11 @@ def _resolve(root: Path) -> list[Stage]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from cytopipe.core.params import load_params
+    from cytopipe.core.params import load_params, refuse_former_values
     from cytopipe.core.pipeline.project import GIT_INIT, lacks_git
 
     load_params(root / PARAMS)
+    refuse_former_values(root / PARAMS)
     try:
         return [Stage.of(stage) for stage in Repo(str(root)).index.stages]
     except DvcException as error:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, schema
+from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, refuse_former_values, schema
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import PRESETS, SCHEMA
 
@@ -45,10 +45,27 @@ def fault(**changes: Any) -> str:
 
 @pytest.mark.parametrize(("former", "present"), [(False, "none"), (True, "hub")])
 @pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
-def test_former_values_of_pretrained_name_the_present_ones(network: str, former: bool, present: str) -> None:
-    key = f"{network}.pretrained"
-    message = fault(**{key.replace(".", "__"): former})
-    assert message == f"{key}: is now written pretrained: workflow/weights/{present} (given: {former})"
+def test_former_values_are_taken_by_stages_and_refused_for_the_engines(
+    network: str, former: bool, present: str, tmp_path: Path
+) -> None:
+    section, name = network.split(".")
+    data = tiny(**{f"{section}__{name}__pretrained": former}, runtime__cpu=None)
+    params = parse_params(data, "params.yaml")
+    assert getattr(params, section)[name].pretrained == Path("workflow/weights") / present
+    assert params.runtime.cpu == "native"
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(data))
+    with pytest.raises(CytopipeError) as error:
+        refuse_former_values(file)
+    assert "runtime.cpu: is now written cpu: native" in error.value.what
+    assert f"{network}.pretrained: is now written pretrained: workflow/weights/{present} (given: {former})" in (
+        error.value.what
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_presets_are_written_as_the_engines_read_them(file: Path) -> None:
+    refuse_former_values(file)
 
 
 @pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])

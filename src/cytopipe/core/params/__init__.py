@@ -17,6 +17,7 @@ from cytopipe.core.params.datasets import (
 )
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
+from cytopipe.core.params.former import refuse_former_values
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -74,5 +75,6 @@ __all__ = [
     "load_params",
     "parse_params",
     "plain_fit",
+    "refuse_former_values",
     "schema",
 ]

@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.datasets import Dataset
@@ -23,9 +23,12 @@ Cpu = Literal["portable", "native"]
 class Runtime(Section):
     """How the stages compute. All keys except `num_workers` can change the bytes of a result."""
 
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].append("cpu"))  # for dvc.yaml
+
     device: Literal["auto", "cpu", "cuda"]
     cpu: Cpu = Field(
-        description="portable: AVX2 only, for the same bytes on every x86-64 processor that has it; native: all it has"
+        "native",
+        description="portable: AVX2 only, for the same bytes on every x86-64 processor that has it; native: all it has",
     )
     num_threads: int = Field(ge=1, le=256)
     num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(

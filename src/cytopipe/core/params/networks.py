@@ -21,6 +21,11 @@ RANDOM_WEIGHTS = Path("workflow/weights/none")
 HUB_WEIGHTS = Path("workflow/weights/hub")
 
 
+def present_weights(former: bool) -> Path:
+    """What `pretrained: true` and `pretrained: false` of earlier versions are called now."""
+    return HUB_WEIGHTS if former else RANDOM_WEIGHTS
+
+
 class Network(Section):
     """What segmenters and classifiers have in common: an architecture, its first weights and the training data."""
 
@@ -38,11 +43,8 @@ class Network(Section):
 
     @field_validator("pretrained", mode="before")
     @classmethod
-    def _refuse_former_values(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            path = HUB_WEIGHTS if value else RANDOM_WEIGHTS
-            raise PydanticCustomError("renamed_value", "is now written pretrained: {path}", {"path": str(path)})
-        return value
+    def _take_former_values(cls, value: Any) -> Any:
+        return present_weights(value) if isinstance(value, bool) else value
 
 
 class View(Section):

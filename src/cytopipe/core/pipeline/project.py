@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.core.params import load_params
+from cytopipe.core.params import load_params, refuse_former_values
 from cytopipe.errors import CytopipeError
 
 BRACES = "this path holds '{' or '}', which DVC and Snakemake take for their own"
@@ -68,6 +68,7 @@ def check_project(root: Path) -> None:
         CytopipeError: the parameters are invalid, there is no git repository, or a source is not here.
     """
     params = load_params(root / paths.PARAMS)
+    refuse_former_values(root / paths.PARAMS)
     if lacks_git(root):
         raise CytopipeError("this folder is no git repository, which DVC needs", where=root.absolute(), hint=GIT_INIT)
     if set(str(root.absolute())) & set("{}"):

@@ -1,0 +1,37 @@
+"""Values of params.yaml as earlier versions wrote them: stage scripts take them, DVC and Snakemake do not.
+
+dvc.yaml names `runtime.cpu` as a parameter, and what `pretrained` names as a dependency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cytopipe.core.params.networks import present_weights
+from cytopipe.core.params.text import read_yaml
+from cytopipe.errors import CytopipeError
+
+
+def refuse_former_values(path: Path) -> None:
+    """Refuse a params.yaml, which `load_params` takes, for what the engines cannot resolve.
+
+    Raises:
+        CytopipeError: names every such key with what to write instead.
+    """
+    if found := list(_former(read_yaml(path))):
+        raise CytopipeError(
+            "; ".join(found), where=path, hint="write it so: DVC and Snakemake read these keys themselves"
+        )
+
+
+def _former(params: dict[str, Any]) -> Iterator[str]:
+    if "cpu" not in params.get("runtime", {}):
+        yield "runtime.cpu: is now written cpu: native (all that the processor has), or portable"
+    for section in ("segmenters", "classifiers"):
+        for name, network in params.get(section, {}).items():
+            value = network.get("pretrained")
+            if isinstance(value, bool):
+                key = f"{section}.{name}.pretrained"
+                yield f"{key}: is now written pretrained: {present_weights(value)} (given: {value})"

@@ -69,10 +69,15 @@ def test_presets_are_written_as_the_engines_read_them(file: Path) -> None:
 
 
 @pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
-def test_every_network_names_its_first_weights(network: str) -> None:
+def test_for_the_engines_every_network_names_its_first_weights(network: str, tmp_path: Path) -> None:
     key = f"{network}.pretrained"
-    message = fault(**{key.replace(".", "__"): None})
-    assert message.startswith(f"{key}: must be given: workflow/weights/none for random weights")
+    data = tiny(**{key.replace(".", "__"): None})
+    section, name = network.split(".")
+    assert getattr(parse_params(data, "params.yaml"), section)[name].pretrained == RANDOM_WEIGHTS
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(data))
+    with pytest.raises(CytopipeError, match=f"{key}: must be given: workflow/weights/none for random weights"):
+        refuse_former_values(file)
 
 
 def test_the_named_weights_are_files_that_dvc_can_depend_on() -> None:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.datasets import Dataset
-from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, Classifier, Segmenter
+from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.starts import refuse_unfit_starts
@@ -79,20 +79,6 @@ class Params(Section):
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
     screenings: dict[Name, Screening] = Field(description="screenings of whole fields; {} for none")
-
-    @model_validator(mode="after")
-    def _networks_name_their_weights(self) -> Params:
-        # The default serves whoever makes a network in Python; of params.yaml, dvc.yaml reads the key itself.
-        for section in ("segmenters", "classifiers"):
-            for name, network in getattr(self, section).items():
-                if "pretrained" not in network.model_fields_set:
-                    raise PydanticCustomError(
-                        "pretrained",
-                        "{key}: must be given: {none} for random weights, {hub} for those of timm's hub, "
-                        "a .safetensors file, or models/classifiers/<name>",
-                        {"key": f"{section}.{name}.pretrained", "none": str(RANDOM_WEIGHTS), "hub": str(HUB_WEIGHTS)},
-                    )
-        return self
 
     @model_validator(mode="after")
     def _portable_compiles_nothing(self) -> Params:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cytopipe.core.params.networks import present_weights
+from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, present_weights
 from cytopipe.core.params.text import read_yaml
 from cytopipe.errors import CytopipeError
 
@@ -31,7 +31,11 @@ def _former(params: dict[str, Any]) -> Iterator[str]:
         yield "runtime.cpu: is now written cpu: native (all that the processor has), or portable"
     for section in ("segmenters", "classifiers"):
         for name, network in params.get(section, {}).items():
-            value = network.get("pretrained")
-            if isinstance(value, bool):
-                key = f"{section}.{name}.pretrained"
+            key = f"{section}.{name}.pretrained"
+            if "pretrained" not in network:
+                yield (
+                    f"{key}: must be given: {RANDOM_WEIGHTS} for random weights, {HUB_WEIGHTS} for those of timm's hub, a "
+                    ".safetensors file, or models/classifiers/<name>"
+                )
+            elif isinstance(value := network["pretrained"], bool):
                 yield f"{key}: is now written pretrained: {present_weights(value)} (given: {value})"

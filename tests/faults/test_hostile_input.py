@@ -229,7 +229,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder.png": (Path.mkdir, "this is no file"),
     "device.png": (lambda path: path.symlink_to("/dev/zero"), "this is no file"),
     "nowhere.png": (lambda path: path.symlink_to("none"), "no such image"),
-    "float.tif": (lambda path: Image.new("F", (9, 9)).save(path), "images of mode 'F' are not supported"),
+    "float.tif": (
+        lambda path: Image.new("F", (9, 9)).save(path),
+        "the image has float values up to 0, and the model was trained on 8-bit images",
+    ),
 }
 
 

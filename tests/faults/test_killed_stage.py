@@ -22,6 +22,7 @@ import yaml
 
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.results.tensors import Some, TensorsSummary
 from made_models import make_models
 from made_results import dataset_summary
 
@@ -68,6 +69,9 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.save(tensors / f"{split}.npy", rng.integers(0, 256, (count, 32, 32, 5), dtype=np.uint8))
         rows += [Row(f"{split}{i:02}", "", "ab"[i % 2], i % 2, split, str(i), 32, 32, "0" * 64) for i in range(count)]
     write_manifest(tensors / "manifest.csv", rows)
+    none = Some(count=0, first=None)
+    summary = TensorsSummary(dataset="tiny", images=30, image_size=32, fit="stretch", padded=none, cropped=none)
+    summary.write(tensors / "summary.json")
     organized = project / "data/organized/tiny"
     organized.mkdir(parents=True)
     dataset_summary("tiny", "ab", {"train": 9, "val": 3, "test": 3}, 32).write(organized / "summary.json")

@@ -144,7 +144,7 @@ def _of_segmenters(root: Path, params: Params) -> Iterator[Result]:
         if details.images:
             split = params.datasets[segmenter.dataset].split.kind
             note = start_of(segmenter.pretrained)
-            for metric in gated("segmentation"):
+            for metric in [one for one in gated("segmentation") if one.is_share and not one.hidden]:
                 found = details.metrics[metric.key]
                 if found.value is not None:
                     yield Result(

@@ -40,7 +40,7 @@ def test_params_that_fit_are_written(line: list[str], project: Path, cells: Path
     assert cytopipe(command, *rest, cells).exit_code == 0
     mine = load_params(project / "params.yaml").datasets["mine"]
     assert mine.options == {"folders": "class/group"} and mine.split.kind == "grouped"
-    assert mine.source.path == Path("../my cells")
+    assert mine.source.path == Path("../my cells").resolve()
     text = (project / "params.yaml").read_text()
     assert "# what the folders mean, from the top: class ('abnormal', 'normal'), group" in text
     assert "# Further options:" in text

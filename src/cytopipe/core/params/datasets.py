@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.encodings import Encoding
@@ -72,8 +72,11 @@ class Split(Section):
 class Dataset(Section):
     """One dataset: where it comes from, how it is read, split, masked and sized.
 
-    All keys but `fit` are required, because dvc.yaml names each of them as a parameter of the stages that use it.
+    All keys are required where an engine runs, because dvc.yaml names each as a parameter of the stages that use it;
+    stage scripts alone take a dataset without `fit`.
     """
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].append("fit"))
 
     adapter: str
     source: Source

@@ -1,6 +1,6 @@
 """Values of params.yaml as earlier versions wrote them: stage scripts take them, DVC and Snakemake do not.
 
-dvc.yaml names `runtime.cpu` as a parameter, and what `pretrained` names as a dependency.
+dvc.yaml names `runtime.cpu` and `fit` as parameters, and what `pretrained` names as a dependency.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ def refuse_former_values(path: Path) -> None:
 def _former(params: dict[str, Any]) -> Iterator[str]:
     if "cpu" not in params.get("runtime", {}):
         yield "runtime.cpu: is now written cpu: native (all that the processor has), or portable"
+    for name, dataset in params.get("datasets", {}).items():
+        if "fit" not in dataset:
+            yield f"datasets.{name}.fit: must be given: stretch, which is how images became squares before"
     for section in ("segmenters", "classifiers"):
         for name, network in params.get(section, {}).items():
             key = f"{section}.{name}.pretrained"
             if "pretrained" not in network:
                 yield (
-                    f"{key}: must be given: {RANDOM_WEIGHTS} for random weights, {HUB_WEIGHTS} for those of timm's hub, a "
-                    ".safetensors file, or models/classifiers/<name>"
+                    f"{key}: must be given: {RANDOM_WEIGHTS} for random weights, {HUB_WEIGHTS} for those of timm's "
+                    "hub, a .safetensors file, or models/classifiers/<name>"
                 )
             elif isinstance(value := network["pretrained"], bool):
                 yield f"{key}: is now written pretrained: {present_weights(value)} (given: {value})"

@@ -54,7 +54,17 @@ def leave_perfect_results(folder: Path, channels: str, rows: list[Row]) -> None:
     from made_results import classifier_details
 
     classes = sorted({row.label for row in rows})
-    right = [
+    tables = {split: Predictions.of(classes, always_right(rows, classes, split)) for split in ("val", "test")}
+    folder.mkdir(parents=True)
+    classifier_details(1.0, dataset="tiny", channels=channels).write(folder / "details.json")
+    tables["test"].write(folder / "predictions.csv")
+    (folder / "training").mkdir()
+    tables["val"].write(folder / "training/validation.csv")
+
+
+def always_right(rows: list[Row], classes: list[str], split: str) -> list[Prediction]:
+    """Predictions of the images of a split, each with certainty."""
+    return [
         Prediction(
             id=row.id,
             group=row.group,
@@ -63,13 +73,8 @@ def leave_perfect_results(folder: Path, channels: str, rows: list[Row]) -> None:
             probabilities=tuple(float(label == row.label) for label in classes),
         )
         for row in rows
-        if row.split == "test"
+        if row.split == split
     ]
-    folder.mkdir(parents=True)
-    classifier_details(1.0, dataset="tiny", channels=channels).write(folder / "details.json")
-    Predictions.of(classes, right).write(folder / "predictions.csv")
-    (folder / "training").mkdir()
-    Predictions.of(classes, []).write(folder / "training/validation.csv")
 
 
 def leave_empty_files_for_other_outputs(dvc_yaml: Path) -> None:

@@ -176,7 +176,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.png").write_bytes((folder / "cell.png").read_bytes()[:300])
     (folder / "drawing.png").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
     frames = [Image.new("L", (8, 8), shade) for shade in (0, 99)]
-    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(folder / "stack.tif", save_all=True, append_images=frames[1:])
     Image.new("1", (20_000, 20_000)).save(folder / "vast.png")
     with (folder / "heavy.png").open("wb") as file:
         file.truncate(101 * 2**20)
@@ -233,7 +233,7 @@ def test_a_sample_is_a_file_of_the_model(show: ShowApp, server: Server) -> None:
         ("empty.png", "the image is empty"),
         ("cut.png", "the image cannot be decoded"),
         ("drawing.png", "the file is not an image"),
-        ("moving.gif", "the file holds 2 frames"),
+        ("stack.tif", "the file holds 2 pages"),
         ("vast.png", "the image has 20,000 x 20,000 pixels"),
     ],
 )

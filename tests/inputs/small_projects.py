@@ -33,6 +33,7 @@ def parameters(source: str, **more: object) -> str:
         "split": RANDOM,
         "segmenter": "threshold",
         "image_size": 32,
+        "fit": "stretch",
     }
     classifier = {"dataset": "mine", "architecture": "timm/test_resnet", "pretrained": "workflow/weights/none"}
     values = {

@@ -263,7 +263,7 @@ def test_a_mask_of_two_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 
 def test_a_mask_that_is_the_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     masks = ["images/c00.png", *[f"truth/m{seed:02}.png" for seed in range(1, COUNT)]]
-    assert "the mask is the image itself" in by_table(tmp_path, caplog, masks).refusal
+    assert "'images/c00.png' is the image itself, not its mask" in by_table(tmp_path, caplog, masks).refusal
 
 
 def test_a_mask_that_is_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -331,9 +331,10 @@ def beside(root: Path, caplog: pytest.LogCaptureFixture, **options: Any) -> Outc
 
 
 def test_masks_beside_images_are_no_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    refusal = beside(tmp_path, caplog).refusal
-    assert "c00_mask.png: its name is that of an image and '_mask'" in refusal
-    assert "options.mask_suffix: '_mask' takes such files as masks" in refusal
+    left_out = beside(tmp_path, caplog)
+    assert left_out.classes == {"a": 6, "b": 6} and left_out.summary["masks"] == 0
+    assert "12 images named like masks are taken for masks" in left_out.log
+    assert "options.mask_suffix reads masks" in left_out.log
     found = beside(tmp_path, caplog, mask_suffix="_mask")
     assert found.classes == {"a": 6, "b": 6} and found.summary["masks"] == COUNT
     assert np.array_equal(mask_of(found, "b__c03"), TRUTH)

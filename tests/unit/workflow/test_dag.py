@@ -93,7 +93,7 @@ def test_code_folders_stand_as_their_modules(project: Make, tiny: dict[str, Any]
 
 def test_params_carry_their_values(project: Make, tiny: dict[str, Any]) -> None:
     rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
-    assert rules["build_tensors@tiny"].params["params.yaml:datasets.tiny"]["image_size"] == 32
+    assert rules["build_tensors@tiny"].params["params.yaml:datasets.tiny.image_size"] == 32
     classifier = rules["train_classifier@masks"].params
     assert classifier["params.yaml:classifiers.masks"]["training"]["learning_rate"] == 0.002
     assert classifier["params.yaml:runtime.num_threads"] == 1

@@ -23,6 +23,7 @@ def run(stage: Stage) -> None:
     result.predictions.write(predictions)
     result.details.write(stage.output(target.details))
     result.headline.write(stage.output(target.metrics))
+    stage.folder(target.clinical)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

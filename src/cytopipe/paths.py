@@ -210,6 +210,11 @@ class Trained:
         """Folder of the figures of the test."""
         return self.results / "figures"
 
+    @property
+    def clinical(self) -> Path:
+        """Folder of what a clinic asks of a classifier: patients, subgroups, guarantees, unfamiliar images."""
+        return self.results / "clinical"
+
 
 @dataclass(frozen=True)
 class Explained:

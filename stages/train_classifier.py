@@ -17,6 +17,7 @@ def run(stage: Stage) -> None:
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
+    from cytopipe.training.patients import patient_files
     from cytopipe.training.train_classifier import ClassifierJob, train_classifier
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
@@ -37,6 +38,7 @@ def run(stage: Stage) -> None:
             fit=fit,
         )
         trained = train_classifier(job)
+        further = patient_files(job, trained)
 
     target = paths.classifier(stage.item)
     model = stage.folder(target.model)
@@ -47,7 +49,7 @@ def run(stage: Stage) -> None:
     networks = {
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
     }
-    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter)
+    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
     probabilities = None if trained.folds else trained.networks[MAIN].validation

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from torch import nn
 
-from cytopipe.core.io.atomic import write_text
+from cytopipe.core.io.atomic import write_bytes, write_text
 from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import EXAMPLE, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
+from cytopipe.models.files import EXAMPLE, MAIN, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.usage import README, usage
@@ -29,6 +29,7 @@ def save_classifier(
     folds: Mapping[str, int],
     examples: Mapping[str, bytes],
     segmenter: Path | None,
+    further: Mapping[str, Mapping[str, bytes]] | None = None,
 ) -> None:
     """Write everything that a classifier needs into an existing folder.
 
@@ -39,14 +40,19 @@ def save_classifier(
         folds: fold in which each image is tested, by image id; empty without cross-validation.
         examples: PNG files by name, as returned by `example_images`.
         segmenter: model folder to copy, for a classifier that takes masks; otherwise None.
+        further: further files by subfolder and name, such as the rule for patients.
     """
+    more = further or {}
     for part, (model, spec) in networks.items():
-        save_model(folder / part, model, spec, examples)
+        save_model(folder / part, model, spec, {**examples, **more.get(part, {})})
         write_text(folder / part / README, usage(name, spec))
     if segmenter:
         copy_segmenter(segmenter, folder / SEGMENTER)
     if folds:
         Folds(folds, folder).write()
+    if MAIN not in networks:
+        for file, content in more.get(MAIN, {}).items():
+            write_bytes(folder / file, content)
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:

@@ -28,6 +28,7 @@ from cytopipe.core.params.networks import (
     Segmenter,
     View,
 )
+from cytopipe.core.params.patients import AttentionPooling, Patients
 from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.section import Name, Section, describe
@@ -43,6 +44,7 @@ __all__ = [
     "Activation",
     "Alpha",
     "ArchiveSource",
+    "AttentionPooling",
     "Audit",
     "Augmentation",
     "Channels",
@@ -55,6 +57,7 @@ __all__ = [
     "Name",
     "Normalisation",
     "Params",
+    "Patients",
     "PhantomSource",
     "Picked",
     "Plateau",

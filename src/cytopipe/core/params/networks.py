@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params.patients import Patients
 from cytopipe.core.params.section import Name, Section
 from cytopipe.core.params.training import Normalisation, Training
 
@@ -105,6 +106,11 @@ class Classifier(Network):
     refit: bool = Field(
         False, description="then train again on training and validation images, for all epochs; for small datasets"
     )
+    patients: Patients | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="one answer for each group of images (patient, slide); none: images only",
+    )
     training: Training
 
     @model_validator(mode="after")
@@ -114,6 +120,8 @@ class Classifier(Network):
                 "refit",
                 "refit leaves no validation images, which head: svm, early_stopping and scheduler: plateau need",
             )
+        if self.refit and self.patients and self.patients.rule == "abmil":
+            raise PydanticCustomError("patients", "refit leaves no validation images, which patients.rule: abmil needs")
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:

@@ -64,22 +64,21 @@ class GatedAttention(nn.Module):
         return safetensors.save(state, metadata={"format": "pt"})
 
     @classmethod
-    def load(cls, file: Path, features: int) -> GatedAttention:
+    def load(cls, file: Path) -> GatedAttention:
         """Rebuild a saved network in evaluation mode.
 
         Args:
             file: patients.safetensors of a model folder.
-            features: number of features that its classifier gives.
 
         Raises:
-            CytopipeError: the file is missing or damaged, or belongs to another classifier.
+            CytopipeError: the file is missing or damaged.
         """
         try:
             content = file.read_bytes()
         except OSError as error:
             raise CytopipeError(f"cannot be read ({error.strerror})", where=file, hint=RESTORE) from None
         weights = read_tensors(file, content)
-        hidden = weights["value.weight"].shape[-1] if "value.weight" in weights else 1
+        hidden, features = weights["project.weight"].shape if "project.weight" in weights else (1, 1)
         with torch.random.fork_rng(devices=[]):
             model = cls(features, hidden)
         check_fit(weights, model.state_dict(), file)

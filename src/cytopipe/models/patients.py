@@ -98,9 +98,8 @@ def answer(rule: PatientRule, groups: Groups, evidence: Evidence, most: int = TE
 
 def decide(rule: PatientRule, odds: np.ndarray) -> tuple[Decision, ...]:
     """The decisions for calibrated log odds; empty if the threshold is withheld."""
-    if rule.threshold is None:
-        return ("",) * len(odds)
-    decisions: list[Decision] = ["abnormal" if one >= rule.threshold else "normal" for one in odds]
+    least = rule.threshold
+    decisions: list[Decision] = ["" if least is None else "abnormal" if one >= least else "normal" for one in odds]
     return tuple(decisions)
 
 

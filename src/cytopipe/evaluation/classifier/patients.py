@@ -146,5 +146,5 @@ def _attention(
         mine = np.flatnonzero(one.part == number)
         seen = load_split(tensors, "test")[0] if items is None else items.take(mine)
         inputs = attention_inputs(model, input_transform(spec, device), seen, rule_of(spec), spec.classes)
-        found[mine] = GatedAttention.load(model_folder / part / WEIGHTS, inputs.shape[1]).attend(inputs)
+        found[mine] = GatedAttention.load(model_folder / part / WEIGHTS).attend(inputs)
     return found

@@ -22,7 +22,10 @@ _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"
 
 
-def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
+ATTENTION = ("attention_energy", "attention_value")
+
+
+def columns_of(classes: Sequence[str], has_abnormal: bool, attends: bool = False) -> list[str]:
     """Columns of the table of a classifier.
 
     `p_<class>` are the probabilities as `evaluate` writes them; `confidence` is the calibrated probability of the
@@ -32,8 +35,10 @@ def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
     Args:
         classes: names of the classes in the order of the probabilities.
         has_abnormal: whether some classes are abnormal.
+        attends: whether the classifier answers for groups by attention pooling; `metrics.patients.attended` makes the
+            answer from the two numbers of each image.
     """
-    abnormal = ["abnormal"] if has_abnormal else []
+    abnormal = [*(["abnormal"] if has_abnormal else []), *(ATTENTION if attends else ())]
     probabilities = [f"p_{label}" for label in classes]
     return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, "sha256", "model", "error"]
 
@@ -49,6 +54,7 @@ def predicted_row(
         "confidence": found.confidence,
         "uncertain": _YES_NO[found.uncertain],
         "abnormal": found.abnormal,
+        **(dict(zip(ATTENTION, found.attention, strict=True)) if found.attention else {}),
         "sha256": sha256,
         "model": model,
     }
@@ -79,7 +85,7 @@ def to_json(row: Row) -> str:
             return None
         if name == "uncertain":
             return text == _YES_NO[True]
-        return float(text) if name.startswith("p_") or name in ("confidence", "abnormal") else text
+        return float(text) if name.startswith("p_") or name in ("confidence", "abnormal", *ATTENTION) else text
 
     return json.dumps({name: value(name, text) for name, text in row.items()})
 

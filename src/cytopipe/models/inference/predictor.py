@@ -19,14 +19,18 @@ from cytopipe.core.params import STRETCH, Reading
 from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
+from cytopipe.models.attention_pooling import GatedAttention
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
 from cytopipe.models.files import fold_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
+from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.inference.segment import Segmentation
+from cytopipe.models.patients import read_rule
 from cytopipe.results.model_spec import ModelSpec
+from cytopipe.results.patients import WEIGHTS, PatientRule
 
 Picture = np.ndarray | Measured  # an array is an image of unknown pixel size
 
@@ -44,6 +48,7 @@ class Prediction:
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
         placement: where the image lies in the item; None: it fills it.
+        attention: energy and value, for a classifier that answers for groups by attention pooling; otherwise None.
     """
 
     predicted: str
@@ -54,6 +59,7 @@ class Prediction:
     item: np.ndarray
     mask: np.ndarray | None
     placement: Placement | None = None
+    attention: tuple[float, float] | None = None
 
 
 class Predictor:
@@ -69,6 +75,7 @@ class Predictor:
 
     Attributes:
         reading: how image files must be read for it.
+        patients: the rule for groups of images; None if it was trained without one.
         cropped: number of images so far of which only the centre was seen, as they are larger than the square at the
             scale of the training.
     """
@@ -87,6 +94,8 @@ class Predictor:
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
         self.reading = spec.reading or Reading()
+        self.patients: PatientRule | None = None
+        self.attention: GatedAttention | None = None
 
     @classmethod
     def load(
@@ -107,7 +116,11 @@ class Predictor:
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
+        found = cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
+        found.patients = read_rule(folder)
+        if found.patients and found.patients.rule == "abmil":
+            found.attention = GatedAttention.load(folder / WEIGHTS)
+        return found
 
     @property
     def classes(self) -> Sequence[str]:
@@ -170,6 +183,7 @@ class Predictor:
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
+        attention = self._attended(items)
         for row, one in enumerate(some):
             confidence = float(calibrated[row].max())
             yield Prediction(
@@ -181,7 +195,13 @@ class Predictor:
                 item=items[row],
                 mask=one.mask,
                 placement=one.placement,
+                attention=None if attention is None else (float(attention[row, 0]), float(attention[row, 1])),
             )
+
+    def _attended(self, items: np.ndarray) -> np.ndarray | None:
+        if self.attention is None:
+            return None
+        return self.attention.attend(attention_inputs(self.model, self.transform, items, self.rule, self.classes))
 
 
 @dataclass(frozen=True)

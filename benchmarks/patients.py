@@ -1,9 +1,10 @@
 """How close the rules for patients come to the best possible answer, on phantom patients whose truth is known.
 
-A patient has n cells, each abnormal with the prevalence, and is abnormal if at least k of them are. A cell has 16 normal
-features, of which one is shifted by the separation if it is abnormal; the classifier knows the densities, and its
-probabilities are those of as many abnormal as normal cells, as in a set of training images. The best answer (Bayes) is
-the chance that at least k cells are abnormal, given all of them; its AUC is that of 1,000,000 patients.
+A patient has n cells, each abnormal with the prevalence, and is abnormal if at least k of them are. A cell has 16
+features of the normal distribution; one is shifted by the separation if it is abnormal. The classifier knows the
+densities, and its probabilities are those of as many abnormal as normal cells, as in a set of training images. The best
+answer (Bayes) is the chance that at least k cells are abnormal, given all of them; its AUC is that of 1,000,000
+patients.
 
 python benchmarks/patients.py            some minutes on one core
 python benchmarks/patients.py --write    also docs/patients.json

@@ -12,6 +12,7 @@ from cytopipe.report.cards import dataset_card, model_card, segmenter_card
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
 from cytopipe.report.findings import WORDS
 from cytopipe.report.inline import page_data
+from cytopipe.report.patients import patient_rows
 from cytopipe.report.pictures import Album
 from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
@@ -72,6 +73,7 @@ def build_report(params: Params) -> Report:
         pixels=PIXELS,
         words=WORDS,
         method_name=method_name,
+        patient_rows=patient_rows,
         leading=of_task("classification")[0],
         ranked=ranked(),
         measured_metrics=measured_metrics(),

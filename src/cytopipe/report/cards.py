@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
+from cytopipe.report.patients import patients_of_card
 from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
@@ -37,6 +38,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         classes=_table(("class", "precision", "recall", "F1", "test images"), _classes(details.per_class)),
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
+        patients=patients_of_card(one.patients, _table),
         limits=classifier_limits(view, dataset),
         weights=weight_hashes(one.files.model),
     )

@@ -18,6 +18,7 @@ from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.explanations import ExplanationDetails
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
+from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
@@ -63,13 +64,14 @@ class DatasetResults:
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """Results of a classifier, and its explanations (None if the stage has not run)."""
+    """Results of a classifier, its explanations (None if the stage has not run), and its answers for patients."""
 
     name: str
     config: Classifier
     details: ClassifierDetails
     table: Predictions
     explanations: ExplanationDetails | None
+    patients: PatientEvaluation | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -163,7 +165,7 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     files, explained = paths.classifier(name), paths.Explained(name).summary
     explanations = ExplanationDetails.read(explained) if explained.is_file() else None
     details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
-    return ClassifierResults(name, config, details, table, explanations)
+    return ClassifierResults(name, config, details, table, explanations, PatientEvaluation.of(files.clinical))
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:

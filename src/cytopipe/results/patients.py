@@ -14,6 +14,7 @@ from cytopipe.results.numbers import Estimate
 from cytopipe.results.tables import Table
 
 RULE, WEIGHTS = "patients.json", "patients.safetensors"  # of a model folder
+EVALUATION, ANSWERS, FIGURE = "patients.json", "patients.csv", "patients.png"  # of the folder `clinical`
 Decision = Literal["abnormal", "normal", ""]
 SEPARATOR = "|"  # between the ids of images in one cell of a table
 _COLUMNS = ("group", "true", "score", "log_odds", "predicted", "images", "telling")
@@ -108,6 +109,12 @@ class PatientEvaluation(Contract):
     brier: Estimate | None = None
     confusion: GroupConfusion | None = None
     why: str = ""
+
+    @classmethod
+    def of(cls, clinical: Path) -> PatientEvaluation | None:
+        """The evaluation in the folder `clinical` of a classifier; None for a classifier without rules for groups."""
+        file = clinical / EVALUATION
+        return cls.read(file) if file.is_file() else None
 
     @property
     def rule(self) -> PatientRule:

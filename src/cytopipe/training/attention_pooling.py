@@ -85,7 +85,9 @@ def _train(
     model: GatedAttention, config: AttentionPooling, train: Bags, validation: Bags, rng: np.random.Generator
 ) -> float:
     features = train.tensor
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     members = np.split(np.argsort(train.groups.number, kind="stable"), np.cumsum(train.groups.sizes)[:-1])
     labels, weights = _targets(train.abnormal)
     kept, least, waited = copy.deepcopy(model.state_dict()), _loss(model, validation), 0

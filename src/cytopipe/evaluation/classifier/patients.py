@@ -21,6 +21,9 @@ from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.patients import Evidence, answer, read_rule
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.patients import (
+    ANSWERS,
+    EVALUATION,
+    FIGURE,
     WEIGHTS,
     Decision,
     GroupConfusion,
@@ -30,7 +33,6 @@ from cytopipe.results.patients import (
     PatientRule,
 )
 
-JSON, TABLE, FIGURE = "patients.json", "patients.csv", "patients.png"
 NAMES: dict[int, Decision] = {1: "abnormal", 0: "normal", UNKNOWN: ""}
 
 
@@ -50,12 +52,12 @@ def write_patients(folder: Path, one: Evaluation, model_folder: Path, tensors: P
         return
     wanted = rules[0].specificity
     if why := next((rule.why for rule in rules if rule.rule is None), ""):
-        PatientEvaluation(rules=tuple(rules), wanted_specificity=wanted, why=why).write(folder / JSON)
+        PatientEvaluation(rules=tuple(rules), wanted_specificity=wanted, why=why).write(folder / EVALUATION)
         return
     answers = answers_for(one, rules, _attention(one, rules, model_folder, parts, tensors, device))
-    answers.write(folder / TABLE)
+    answers.write(folder / ANSWERS)
     found = evaluate_answers(answers, rules)
-    found.write(folder / JSON)
+    found.write(folder / EVALUATION)
     known = [row for row in answers.rows if row.true]
     odds, abnormal = (
         np.array([row.log_odds for row in known]),

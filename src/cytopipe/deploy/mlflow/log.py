@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cytopipe import paths
+from cytopipe.core.pipeline.tracking.sending import Run
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.models.files import model_id
 from cytopipe.results.model_spec import SPEC
+
+logger = logging.getLogger("cytopipe")
 
 IDENTITY = "identity"  # tag: `model_id` of the folder
 _SLOWEST = 1_000_000  # lowest upload speed to wait for, bytes per second
@@ -20,8 +25,8 @@ _SLOWEST = 1_000_000  # lowest upload speed to wait for, bytes per second
 def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
     """Log a model folder with signature and input example in the tracker's run; equal models are stored only once.
 
-    If MLflow fails, a single warning is logged. The result of a cross-validation is not logged, because none of its
-    networks is the classifier.
+    If MLflow fails, a single warning is logged, and `cytopipe sync` logs the model later. The result of a
+    cross-validation is not logged, because none of its networks is the classifier.
 
     Args:
         tracker: tracker of the stage.
@@ -29,16 +34,33 @@ def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]
         name: name of the logged model.
         tags: tags in addition to the identity and the commit.
     """
-    if (folder / SPEC).is_file():
-        tracker.attempt(lambda run: _log(run, folder, name, tags))
+    if not (folder / SPEC).is_file():
+        return
+    if not tracker.attempt(lambda run: _log(run, folder, name, tags)):
+        tracker.remember_model(name=name, tags=dict(tags), identity=model_id(folder))
 
 
-def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+def log_remembered(run: Run, model: Mapping[str, Any]) -> None:
+    """Log a model that `log_model` could not log, provided that its folder still holds it; else say so.
+
+    Raises:
+        Exception: any exception of MLflow.
+    """
+    folder = paths.classifier(model["name"]).model
+    if (folder / SPEC).is_file() and model_id(folder) == model["identity"]:
+        _log(run, folder, model["name"], model["tags"])
+    else:
+        logger.warning("%s holds another model by now: that of the run is not logged", folder)
+
+
+def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> bool:
+    """Log the model and return True; known ones are named only."""
     known = find_logged(run, model_id(folder))
     if known:
         _name_as_output(run, known[0])
     else:
         send(run, folder, name, tags)
+    return True
 
 
 def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:

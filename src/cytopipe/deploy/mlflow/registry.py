@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe.core.pipeline.tracking.names import MAX_TAG, shorten
+from cytopipe.core.pipeline.tracking.sending import Run
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.deploy.mlflow import alias
 from cytopipe.deploy.mlflow.log import IDENTITY, find_logged, send
 from cytopipe.errors import CytopipeError

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -29,6 +29,7 @@ from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
+from cytopipe.core.pipeline.devices import own_gpu
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import hash_inputs
@@ -206,7 +207,9 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     values = params.model_dump(mode="json")
     settings = _settings(description, name, item, values)
     start = time.monotonic()
-    with StageLock(paths.LOCKS / f"{label}.lock"):
+    on_gpu = description.stages[name].gpu and params.runtime.device != "cpu"
+    own_device = own_gpu(paths.LOCKS, label) if on_gpu else nullcontext()
+    with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
         inputs = hash_inputs(description.inputs(name, item, values), description.outputs(values), label)
         tracker = Tracker(
             stage=name,

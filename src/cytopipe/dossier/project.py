@@ -106,7 +106,8 @@ class Project:
 
     def specs(self) -> Iterator[tuple[ClassifierResults | SegmenterResults, Source]]:
         """model.json of every segmenter and classifier that has one; of a cross-validation, that of the first fold."""
-        for one in (*self.segmenters, *self.classifiers):
+        models: list[ClassifierResults | SegmenterResults] = [*self.segmenters, *self.classifiers]
+        for one in models:
             folders = (one.files.model, one.files.model / fold_part(0))
             file = next((folder / SPEC for folder in folders if (folder / SPEC).is_file()), None)
             if file is not None:

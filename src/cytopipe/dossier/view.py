@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cytopipe import paths
 from cytopipe.dossier.build import STATUSES, FilledChecklist, Topic
 from cytopipe.dossier.facts import Fact
 from cytopipe.dossier.project import Project
@@ -17,16 +18,18 @@ from cytopipe.report.render import TEMPLATES as REPORT_TEMPLATES
 from cytopipe.report.render import sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_COLUMNS = 6  # of one table; the next ones go below
-LONG = 44  # characters from which a value has a row of its own
+CHARACTERS = 100  # of a row of values, beside the subject and the file
+NARROW, WIDE = 14, 50  # characters of a column
+MODELS = ("segmenters", "classifiers")  # folders whose models share a table
 
 
 @dataclass(frozen=True)
 class Column:
-    """One value of each subject, and where it is in the files: `*` stands for the subject's name."""
+    """One value of each subject, and where it is in the files: `*` stands for what differs from row to row."""
 
     label: str
-    place: str
+    place: tuple[str, ...]
+    width: int  # characters
 
 
 @dataclass(frozen=True)
@@ -36,41 +39,67 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[tuple[str, Sequence[Fact | None], Sequence[str]]]
 
+    @property
+    def start(self) -> tuple[str, ...]:
+        """What the places of all columns begin with; empty for a single column."""
+        places = [column.place[:-1] for column in self.columns]
+        same = [len(set(parts)) == 1 for parts in zip(*places, strict=False)]
+        return places[0][: [*same, False].index(False)] if len(places) > 1 else ()
+
+    @property
+    def shares(self) -> list[float]:
+        """The width of each column, as a share of all that is there for values."""
+        whole = sum(column.width for column in self.columns)
+        return [column.width / whole for column in self.columns]
+
+
+Cells = dict[str, Fact]  # by subject
+
 
 def tables(topic: Topic) -> list[Table]:
-    """The facts of a topic as tables, those with short values in at most MOST_COLUMNS columns."""
-    by_column: dict[tuple[str, str, str], dict[str, Fact]] = {}
+    """The facts of a topic as tables, as many columns in each as fit."""
+    groups: dict[tuple[str, str, int], Cells] = {}
     for fact in topic.facts:
-        # Values of one file in one table, so that each row names one file.
-        kind = _without_subject(fact.file.as_posix(), fact.subject)
-        by_column.setdefault((kind, fact.label, _without_subject(fact.place, fact.subject)), {})[fact.subject] = fact
-    by_file: dict[str, list[tuple[Column, dict[str, Fact]]]] = {}
-    for (kind, label, place), cells in by_column.items():
-        by_file.setdefault(kind, []).append((Column(label, place), cells))
+        groups.setdefault((_kind(fact), fact.label, len(fact.key)), {})[fact.subject] = fact
+    by_file: dict[str, list[tuple[Column, Cells]]] = {}
+    for (kind, _, _), cells in groups.items():
+        by_file.setdefault(kind, []).append((_column(cells), cells))
     return [_table(part) for columns in by_file.values() for part in _parts(columns)]
 
 
-def _without_subject(text: str, subject: str) -> str:
-    parts = text.replace("/", " / ").replace(".", " . ").split(" ")
-    return "".join("*" if subject and part == subject else part for part in parts)
+def _kind(fact: Fact) -> str:
+    """What tables are made by: the file, of whatever subject, so that each row names one; all facts without a key."""
+    if not fact.key:
+        return ""
+    names = fact.subject.split(", ")
+    parts = ["*" if part in names or Path(part).stem.rpartition("@")[2] in names else part for part in fact.file.parts]
+    if fact.file == paths.PARAMS:
+        return f"{parts[0]}: {fact.key[0]}"
+    return "/".join("models" if part in MODELS else part for part in parts)
 
 
-def _parts(columns: list[tuple[Column, dict[str, Fact]]]) -> Iterator[list[tuple[Column, dict[str, Fact]]]]:
-    """Columns that fit beside each other; a long text counts as three."""
-    part: list[tuple[Column, dict[str, Fact]]] = []
-    width = 0
+def _column(cells: Cells) -> Column:
+    facts = list(cells.values())
+    keys = zip(*(one.key for one in facts), strict=True)
+    place = tuple(parts[0] if len(set(parts)) == 1 else "*" for parts in keys)
+    texts = [len(fact.text) + len(" (default)") * fact.default for fact in facts]
+    words = [len(word) for text in (facts[0].label, *(fact.text for fact in facts)) for word in text.split()]
+    return Column(facts[0].label, place, min(max(*texts, *words, *(len(one) for one in place[-1:]), NARROW), WIDE))
+
+
+def _parts(columns: list[tuple[Column, Cells]]) -> Iterator[list[tuple[Column, Cells]]]:
+    """Columns that fit beside each other."""
+    part: list[tuple[Column, Cells]] = []
     for column in columns:
-        needed = 3 if any(len(fact.text) > LONG for fact in column[1].values()) else 1
-        if part and width + needed > MOST_COLUMNS:
+        if part and sum(one.width for one, _ in part) + column[0].width > CHARACTERS:
             yield part
-            part, width = [], 0
+            part = []
         part.append(column)
-        width += needed
     if part:
         yield part
 
 
-def _table(columns: list[tuple[Column, dict[str, Fact]]]) -> Table:
+def _table(columns: list[tuple[Column, Cells]]) -> Table:
     subjects = dict.fromkeys(subject for _, cells in columns for subject in cells)
     rows = []
     for subject in subjects:
@@ -78,6 +107,13 @@ def _table(columns: list[tuple[Column, dict[str, Fact]]]) -> Table:
         files = list(dict.fromkeys(cell.file.as_posix() for cell in cells if cell))
         rows.append((subject, cells, files))
     return Table([column for column, _ in columns], rows)
+
+
+def breakable(text: str) -> Markup:
+    """A path or a key that a line may end in after each of its parts."""
+    for mark in "/.":
+        text = Markup(f"{mark}<wbr>").join(text.split(mark))
+    return Markup(text)
 
 
 def html(project: Project, filled: Sequence[FilledChecklist]) -> str:
@@ -89,7 +125,7 @@ def html(project: Project, filled: Sequence[FilledChecklist]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["sentence"] = sentence
+    environment.filters |= {"sentence": sentence, "breakable": breakable}
     style = (REPORT_TEMPLATES / "style.css", TEMPLATES / "dossier.css")
     return environment.get_template("dossier.html.j2").render(
         filled=filled,

@@ -7,8 +7,9 @@ from cytopipe.adapters.registry import adapter
 from cytopipe.core.params import SPLITS
 from cytopipe.dossier.project import Project, file_fact, manifest, summary
 from cytopipe.dossier.resolvers.registry import Facts, resolver
-from cytopipe.dossier.words import of_classes, shown
+from cytopipe.dossier.words import NONE, of_classes, shown
 from cytopipe.report.read import DatasetResults
+from cytopipe.report.render import count
 
 
 def _adapter_text(one: DatasetResults) -> str:
@@ -50,10 +51,9 @@ def left_out(project: Project) -> Facts:
         yield from file.fact("images refused", "refused", text=shown(len(one.summary.refused)))
         if one.summary.files:
             yield from file.fact("files used", "files", "images")
-            for reason, unused in one.summary.files.left_out.items():
-                yield from file.fact(
-                    f"left out: {reason}", "files", "left_out", reason, "count", text=shown(unused.count)
-                )
+            counts = {reason: unused.count for reason, unused in one.summary.files.left_out.items()}
+            text = "; ".join(f"{count(number)} {reason}" for reason, number in counts.items()) or NONE
+            yield from file.fact("files left out", "files", "left_out", text=text)
 
 
 @resolver
@@ -65,7 +65,9 @@ def missing(project: Project) -> Facts:
         key = ("datasets", one.name, "bad_images")
         yield from project.parameter(one.name, "rule for unreadable images", *key, text=rules[one.config.bad_images])
         yield from file.fact("images refused", "refused", text=shown(len(one.summary.refused)))
-        yield from file.fact("images with a true mask", "masks", text=f"{one.summary.masks} of {one.summary.images}")
+        yield from file.fact(
+            "images with a true mask", "masks", text=f"{count(one.summary.masks)} of {count(one.summary.images)}"
+        )
 
 
 @resolver
@@ -116,7 +118,8 @@ def preprocessing(project: Project) -> Facts:
 def normalisation(project: Project) -> Facts:
     """Normalisation and channels of the networks."""
     for _, spec in project.specs():
-        yield from spec.all({name: (name,) for name in ("channels", "network_size", "mean", "std")})
+        labels = {"channels": "channels", "input, pixels": "network_size", "mean": "mean", "deviation": "std"}
+        yield from spec.all({label: (key,) for label, key in labels.items()})
 
 
 @resolver
@@ -126,7 +129,7 @@ def acquisition(project: Project) -> Facts:
         sides = {f"{side}, median pixels": ("size_px", side, "median") for side in ("width", "height")}
         yield from summary(one).all(sides)
         known = sum(row.pixel_size_um is not None for row in one.rows)
-        text = f"known of {known} of {len(one.rows)} images"
+        text = f"known of {count(known)} of {count(len(one.rows))} images"
         yield from manifest(one).counted("size of a pixel in micrometres", known, "pixel_size_um", text=text)
 
 
@@ -138,7 +141,7 @@ def reference(project: Project) -> Facts:
         text = f"the publisher's labels of {_adapter_text(one)}"
         yield from project.parameter(one.name, "labels", *key, text=text)
         yield from summary(one).all({"classes": ("classes",), "normal classes": ("normal",)})
-        masks = f"{one.summary.masks} of {one.summary.images} images"
+        masks = f"{count(one.summary.masks)} of {count(one.summary.images)} images"
         yield from summary(one).fact("true masks", "masks", text=masks)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from cytopipe.dossier.words import difference, estimate, shown
 from cytopipe.explain.names import TITLES
 from cytopipe.metrics.registry import Task, of_task
 from cytopipe.metrics.registry import shown as shown_metrics
-from cytopipe.report.read import ClassifierResults
+from cytopipe.report.read import ClassifierResults, SegmenterResults
 
 
 def _metrics(file: Source, task: Task) -> list[Fact]:
@@ -30,8 +31,18 @@ def _metrics(file: Source, task: Task) -> list[Fact]:
 @resolver
 def tested(project: Project) -> Facts:
     """Test images."""
-    for one in (*project.classifiers, *project.segmenters):
-        yield from details(one).all({"test images": ("images",), "test groups": ("groups",)})
+    models: list[ClassifierResults | SegmenterResults] = [*project.segmenters, *project.classifiers]
+    for one in models:
+        if one.details.images:
+            yield from details(one).all({"test images": ("images",), "test groups": ("groups",)})
+
+
+@resolver
+def headline(project: Project) -> Facts:
+    """The leading metric on test images."""
+    leading = of_task("classification")[0]
+    for one in project.classifiers:
+        yield from details(one).fact(leading.name, *leading.place.split("."))
 
 
 @resolver
@@ -58,15 +69,16 @@ def screening(project: Project) -> Facts:
 @resolver
 def definitions(project: Project) -> Facts:
     """The metrics and what they are."""
-    for task in ("classification", "segmentation", "screening"):
-        measured = {"classification": project.classifiers, "segmentation": project.segmenters}.get(
-            task, list(project.results.screenings.values())
-        )
-        if measured:
-            file = Source(task, measured[0].files.details, measured[0].details.plain)
-            for metric in shown_metrics(task):
-                if file.fact("", *metric.place.split(".")):
-                    yield Fact(task, metric.name, None, file.file, tuple(metric.place.split(".")), metric.definition)
+    screenings = list(project.results.screenings.values())
+    files: dict[Task, list[Source]] = {
+        "classification": [details(one) for one in project.classifiers[:1]],
+        "segmentation": [details(one) for one in project.segmenters[:1]],
+        "screening": [Source(one.name, one.files.details, one.details.plain) for one in screenings[:1]],
+    }
+    for task, (file,) in ((task, found) for task, found in files.items() if found):
+        for metric in shown_metrics(task):
+            for fact in file.fact("definition", *metric.place.split(".")):
+                yield replace(fact, subject=metric.name, value=None, key=(), text=metric.definition)
 
 
 @resolver
@@ -90,8 +102,9 @@ def comparisons(project: Project) -> Facts:
                 interval = pair.interval.model_dump() if pair.interval else None
                 p = "" if pair.p is None else f", p {pair.p:.3g} after Holm's correction"
                 text = f"{difference(pair.accuracy_difference, interval)}{p}"
-                label = f"accuracy of {pair.first} less that of {pair.second}"
-                yield from file.fact(label, title, "pairs", str(place), "accuracy_difference", text=text)
+                subject = f"{pair.first} less {pair.second}"
+                key = (title, "pairs", str(place), "accuracy_difference")
+                yield from replace(file, subject=subject).fact("difference of accuracy", *key, text=text)
 
 
 @resolver
@@ -99,8 +112,8 @@ def per_class(project: Project) -> Facts:
     """Each class."""
     for one in project.classifiers:
         for label in one.details.per_class:
-            for name in ("recall", "precision"):
-                yield from details(one).fact(f"{name} of {label}", "per_class", label, name)
+            file = replace(details(one), subject=f"{one.name}, {label}")
+            yield from file.all({name: ("per_class", label, name) for name in ("images", "recall", "precision", "f1")})
 
 
 @resolver
@@ -108,10 +121,9 @@ def operating_points(project: Project) -> Facts:
     """Abnormal against normal, at thresholds chosen on validation images."""
     for one in project.classifiers:
         for place, point in enumerate(one.details.operating_points):
-            at = f"at {point.wanted_specificity:g} wanted"
-            key = ("operating_points", str(place))
-            yield from details(one).fact(f"sensitivity {at}", *key, "sensitivity")
-            yield from details(one).fact(f"specificity {at}", *key, "specificity")
+            file = replace(details(one), subject=f"{one.name}, at {point.wanted_specificity:g}")
+            names = ("wanted_specificity", "sensitivity", "specificity")
+            yield from file.all({name.replace("_", " "): ("operating_points", str(place), name) for name in names})
 
 
 @resolver
@@ -138,7 +150,7 @@ def undefined(project: Project) -> Facts:
     """Numbers that are not defined."""
     for one in project.classifiers:
         for name, why in one.details.undefined.items():
-            yield from details(one).fact(name, "undefined", name, text=why)
+            yield from details(one).fact(name.replace("_", " "), "undefined", name, text=why)
 
 
 @resolver
@@ -189,7 +201,7 @@ def spread(project: Project) -> Facts:
             found = spreads.metrics.get("accuracy") if spreads else None
             if spreads and found and found.mean is not None:
                 text = f"{found.mean:.3f} ± {found.sd or 0:.3f} over {spreads.count} {name}"
-                yield from details(one).fact("accuracy", name, "metrics", "accuracy", "mean", text=text)
+                yield from details(one).fact(f"accuracy over {name}", name, "metrics", "accuracy", "mean", text=text)
 
 
 @resolver
@@ -216,8 +228,9 @@ def explainability(project: Project) -> Facts:
         yield from file.fact("images explained", "images", text=shown(len(one.explanations.images)))
         for method, found in (one.explanations.randomisation or {}).items():
             text = "passed" if found.passed else "failed: it shows the image, not the network"
-            label = f"random weights, {TITLES.get(method, method)}"
-            yield from file.fact(label, "randomisation", method, "passed", text=text)
+            subject = f"{one.name}, {TITLES.get(method, method)}"
+            key = ("randomisation", method, "passed")
+            yield from replace(file, subject=subject).fact("test with random weights", *key, text=text)
 
 
 @resolver

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from cytopipe import paths
 from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.dossier.facts import Fact, Source
-from cytopipe.dossier.project import Project, details
+from cytopipe.dossier.project import Project, details, summary
 from cytopipe.dossier.resolvers.registry import Facts, resolver
 from cytopipe.dossier.words import shown
 from cytopipe.report.read import ClassifierResults, SegmenterResults, history
@@ -27,6 +26,13 @@ def section(one: Model) -> str:
 def models(project: Project) -> list[Model]:
     """Segmenters, then classifiers."""
     return [*project.segmenters, *project.classifiers]
+
+
+@resolver
+def kinds(project: Project) -> Facts:
+    """Kinds of models."""
+    for _, spec in project.specs():
+        yield from spec.all({"task": ("task",), "architecture": ("architecture",)})
 
 
 @resolver
@@ -113,13 +119,10 @@ def imbalance(project: Project) -> Facts:
     for one in project.classifiers:
         start = ("classifiers", one.name, "training")
         yield from project.parameters(one.name, start, {"class weights": "class_weights", "loss": "loss"})
-        counts = project.results.datasets[one.config.dataset].summary.counts.get("train", {})
-        if counts:
-            file = paths.Organized(one.config.dataset).summary
+    for dataset in project.datasets:
+        if counts := dataset.summary.counts.get("train"):
             text = f"{min(counts.values())} to {max(counts.values())}"
-            yield from Source(one.name, file, {"counts": {"train": counts}}).fact(
-                "training images of a class", "counts", "train", text=text
-            )
+            yield from summary(dataset).fact("training images of a class", "counts", "train", text=text)
 
 
 @resolver

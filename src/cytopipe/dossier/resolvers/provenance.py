@@ -18,8 +18,9 @@ from cytopipe.report.read import weight_hashes
 def software(project: Project) -> Facts:
     """Software."""
     if LOCK.is_file():
-        file = Source("", LOCK, read_lock(LOCK))
-        yield from file.all({name: (name,) for name in LIBRARIES})
+        pinned = read_lock(LOCK)
+        for name in LIBRARIES:
+            yield from Source(name, LOCK, pinned).fact("version", name)
     for one in project.classifiers:
         if machine := project.machine(f"train_classifier@{one.name}", one.name):
             yield from machine.fact("Python", "python")
@@ -39,20 +40,20 @@ def hardware(project: Project) -> Facts:
 def code(project: Project) -> Facts:
     """Code."""
     yield from project.commit()
-    yield from file_fact("", "exact versions of all libraries", LOCK, "with hashes")
-    yield from file_fact("", "the DAG", Path("dvc.yaml"), "every stage with its inputs and outputs")
-    yield from file_fact("", "terms of the code", Path("LICENSE"), "LICENSE")
+    yield from file_fact("libraries", "file", LOCK, "the exact version and the hashes of each")
+    yield from file_fact("DAG", "file", Path("dvc.yaml"), "every stage with its inputs and outputs")
+    yield from file_fact("terms", "file", Path("LICENSE"), "terms of the code")
 
 
 @resolver
 def technical(project: Project) -> Facts:
     """Technical details."""
-    yield from file_fact("", "parameters", paths.PARAMS, "every parameter of the run")
-    yield from file_fact("", "report", paths.REPORT, "every result with its figures")
+    yield from file_fact("parameters", "file", paths.PARAMS, "every parameter of the run")
+    yield from file_fact("report", "file", paths.REPORT, "every result with its figures")
     for one in project.classifiers:
-        yield from file_fact(one.name, "model card", paths.CARDS / f"models/{one.name}.md", "model card")
+        yield from file_fact(one.name, "file", paths.CARDS / f"models/{one.name}.md", "model card")
     for dataset in project.datasets:
-        yield from file_fact(dataset.name, "data card", paths.CARDS / f"datasets/{dataset.name}.md", "data card")
+        yield from file_fact(dataset.name, "file", paths.CARDS / f"datasets/{dataset.name}.md", "data card")
 
 
 @resolver

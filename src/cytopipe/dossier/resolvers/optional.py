@@ -56,5 +56,16 @@ def suspects(project: Project) -> Facts:
 @resolver
 def corrections(project: Project) -> Facts:
     """Labels that were corrected."""
+    names = ("file", "sha256", "relabelled", "left_out", "confirmed")
     for one in project.datasets:
-        yield from summary(one).fact("corrections", "corrections")
+        yield from summary(one).all({name.replace("_", " "): ("corrections", name) for name in names})
+
+
+@resolver
+def attributes(project: Project) -> Facts:
+    """Images by attribute."""
+    for one in project.datasets:
+        for name in summary(one).content.get("attributes", {}):
+            yield from summary(one).fact(f"images by {name}", "attributes", name, "values")
+        left_out = {"test images are of a left-out": ("left_out", "attribute"), "tested": ("left_out", "tested")}
+        yield from summary(one).all(left_out)

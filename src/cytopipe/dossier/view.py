@@ -19,7 +19,7 @@ from cytopipe.report.render import sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHARACTERS = 100  # of a row of values, beside the subject and the file
-NARROW, WIDE = 14, 50  # characters of a column
+NARROW, WIDE = 14, 33  # characters of a column
 MODELS = ("segmenters", "classifiers")  # folders whose models share a table
 
 

@@ -9,6 +9,7 @@ from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
 from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
+from cytopipe.report.subgroups import subgroups_card
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
@@ -38,6 +39,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
         limits=classifier_limits(view, dataset),
+        subgroups=subgroups_card(one.name),
         weights=weight_hashes(one.files.model),
     )
 

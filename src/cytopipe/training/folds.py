@@ -60,7 +60,7 @@ def draw_folds(
         )
         held = np.array(chosen) == 1
         folds.append(Fold(rest[~held], rest[held], np.flatnonzero(tested == fold)))
-        _check(labels, folds[-1], f"{where}, fold {fold}")
+        _check(labels, folds[-1], f"{where}, fold {fold}", leave_out)
     return folds
 
 
@@ -94,7 +94,10 @@ def assign_folds(rows: Sequence[Row], count: int, seed: int) -> dict[str, int]:
     return {row.id: part for row, part in zip(train, parts, strict=True)}
 
 
-def _check(labels: Sequence[str], fold: Fold, where: str) -> None:
+def _check(labels: Sequence[str], fold: Fold, where: str, leave_out: LeftOutSite | None) -> None:
+    hint = "use fewer folds: each class needs more groups (patients, slides) than there are folds"
+    if leave_out is not None:
+        hint = f"use fewer folds, so that each tests several values of {leave_out.attribute}, or exclude the class"
     for part, images in (("train on", fold.train), ("validate with", fold.validation), ("test", fold.test)):
         counts = Counter(labels[index] for index in images)
         for label in sorted(set(labels)):
@@ -102,5 +105,5 @@ def _check(labels: Sequence[str], fold: Fold, where: str) -> None:
                 raise CytopipeError(
                     f"the class '{label}' has no image to {part}",
                     where=where,
-                    hint="use fewer folds: each class needs more groups (patients, slides) than there are folds",
+                    hint=hint,
                 )

@@ -16,7 +16,7 @@ from cytopipe.metrics.calibration import calibration
 from cytopipe.metrics.classification import headline, with_interval
 from cytopipe.metrics.clusters import LeftOut, each_left_out
 from cytopipe.metrics.comparison import ALPHA, holm
-from cytopipe.metrics.contrast import Contrasted, contrast
+from cytopipe.metrics.contrast import Contrasted, Measure, contrast
 from cytopipe.metrics.plotting.subgroup_figures import Line, forest_figure
 from cytopipe.metrics.registry import Metric, of_task
 from cytopipe.results.numbers import Estimate, Estimates

@@ -77,7 +77,7 @@ def test_the_quartiles_are_those_of_training_groups(cells: Path, caplog: pytest.
     inside = [40 + int(row.group[1:]) for row in found.rows if row.split == "train"]
     share = sum(age < said["limits"][1] for age in inside) / len(inside)
     assert 0.4 < share < 0.6
-    assert list(said["values"])[0].startswith("under ") and list(said["values"])[-1].endswith(" and over")
+    assert next(iter(said["values"])).startswith("under ") and list(said["values"])[-1].endswith(" and over")
 
 
 def test_what_is_missing_is_a_value_of_its_own(cells: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,11 +55,11 @@ def test_a_part_that_shares_its_groups_with_the_rest_is_paired() -> None:
 def test_right_answers_alone_are_no_certainty() -> None:
     """Six groups without an error among twenty with few: no variation is seen, and none is claimed to be absent."""
     right = np.ones(200)
-    right[60::12] = 0
+    right[[70, 95, 130, 131, 160]] = 0
     groups = np.repeat(alone(20), 10).tolist()
     found = mean_of(right, np.arange(200) < 60, groups).differences["mean"]
     assert found.estimate is not None and found.estimate > 0
-    assert found.p is not None and found.p > 0.01
+    assert found.p is not None and found.p > 0.05
 
 
 @pytest.mark.parametrize(

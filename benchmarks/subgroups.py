@@ -6,7 +6,7 @@ all of them; in the others it is worse at one site of four. Every metric of `cyt
 is tested for every subgroup, and corrected as there (Holm 1979).
 
 python benchmarks/subgroups.py            some minutes on one core
-python benchmarks/subgroups.py --write    also docs/subgroups.json
+python benchmarks/subgroups.py --write    also docs/subgroups.json; then python docs/tools/subgroup_tables.py
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from cytopipe.report.subgroups import subgroups_card
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
+from cytopipe.results.segmenter import SegmenterDetails
 
 FEW_GROUPS = 20  # with fewer groups, an interval over groups is itself uncertain
 
@@ -62,8 +63,24 @@ def segmenter_card(view: SegmenterView) -> str:
         metrics=_table(("metric", "mean", "95 % interval"), rows) + _definitions(of_task("segmentation"))
         if rows
         else "",
+        subgroups=_segmenter_subgroups(one.details),
         weights=weight_hashes(one.files.model),
     )
+
+
+def _segmenter_subgroups(details: SegmenterDetails) -> str:
+    leading = of_task("segmentation")[0]
+    rows = [
+        (
+            markdown_name(f"{part.attribute}: {part.value}"),
+            number(part.metrics[leading.key].value),
+            interval(part.metrics[leading.key]),
+            str(part.images),
+            str(part.groups),
+        )
+        for part in details.subgroups
+    ]
+    return _table(("subgroup", leading.title, "95 % interval", "test images", "groups"), rows) if rows else ""
 
 
 def dataset_card(view: DatasetView) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from cytopipe.adapters.attributes import with_attributes
+from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.data.manifest import COLUMNS, read_manifest, write_manifest
 from files_of_people import names, table, tree
 from organized import Outcome, organized
@@ -209,3 +211,19 @@ def test_splits_that_cannot_be_are_named(
 def test_groups_can_be_left_out(cells: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = taken(cells, caplog, split=leaving({"attribute": "group", "values": ["P03", "P05"]}))
     assert {row.group for row in found.rows if row.split == "test"} == {"P03", "P05"}
+
+
+def test_the_table_of_a_published_dataset_has_columns_too(tmp_path: Path) -> None:
+    classes = ("Homogeneous", "Speckled", "Nucleolar", "Centromere", "NuMem", "Golgi")
+    raw = tree(tmp_path / "raw", [f"all/{number:05}.png" for number in range(1, 13)])
+    rows = [(number, classes[number % 6], "AB"[number % 2]) for number in range(1, 13)]
+    table(raw / "gt_training.csv", [("Image ID", "Image class", "Site"), *rows])
+    source, options = ADAPTERS["hep2"], {"attributes": ["site"]}
+    samples = with_attributes(source.read(raw, options, "k"), raw, source, source.parse(options, "k"), "k")
+    assert [sample.attributes["site"] for sample in samples] == ["AB"[number % 2] for number in range(1, 13)]
+
+
+def test_folders_without_a_table_ask_for_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cells = tree(tmp_path / "cells", names({"a": 6, "b": 6}))
+    found = organized(cells, tmp_path / "work", caplog, options={"attributes": ["age"]})
+    assert "there is no table with the attribute 'age'" in found.refusal

@@ -81,7 +81,7 @@ def refuse_unknown_columns(table: Path, header: Sequence[str], names: Iterable[s
     known = {alike(column) for column in header}
     for name in names:
         if alike(name) not in known:
-            near = nearest(name, header, 1)
+            near = nearest(name, header, 1, 0.7)
             raise CytopipeError(
                 f"{table.name} has no column '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
                 where=where,

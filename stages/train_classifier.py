@@ -35,6 +35,7 @@ def run(stage: Stage) -> None:
             data_hash=stage.inputs[tensors.manifest.as_posix()],
             workspace=workspace,
             fit=fit,
+            leave_out=dataset.left_out,
         )
         trained = train_classifier(job)
 

@@ -31,6 +31,7 @@ CARDS = Path("results/cards")
 RECIPES = Path("workflow/sources")
 
 MANIFEST = "manifest.csv"
+SUBGROUPS = "subgroups.json"  # in the clinical folder of a classifier
 PREDICTED = "predicted"
 
 

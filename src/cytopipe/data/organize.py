@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cytopipe.adapters.attributes import with_attributes
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.registry import adapter
 from cytopipe.adapters.spellings import settle
@@ -20,9 +21,11 @@ from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import SPLITS, Dataset, Reading, Split
 from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
+from cytopipe.data.attributes import with_given_bins, with_quartiles
 from cytopipe.data.class_names import check_several_classes, checked_names
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
 from cytopipe.data.imaging.masks import encode_mask
+from cytopipe.data.leave_out import leave_out, sites_of
 from cytopipe.data.manifest import Row
 from cytopipe.data.mask_checks import look_at, misfit, say_masks
 from cytopipe.data.splits import assign_splits, join_copies, torn
@@ -99,8 +102,10 @@ def organize(
     found = source.read(raw, dataset.options, f"{key}.options")
     warn_of_conflicts(key, found)
     options = source.parse(dataset.options, f"{key}.options")
+    found = with_attributes(found, raw, source, options, f"{key}.options")
     named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
     samples = settle(found, options, named, dataset.exclude_classes, key)
+    samples = with_given_bins(samples, options.attribute_bins, f"{key}.options")
     check_several_classes([sample.label for sample in samples], key)
     paths = [sample.image for sample in samples]
     reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
@@ -118,16 +123,23 @@ def organize(
     copies = find_copies(checks.kept)
     _warn(key, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
-    splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
+    published = [item.sample.split for item in checks.kept]
+    if dataset.split.leave_out is None:
+        splits, left_out = assign_splits(labels, units, published, dataset.split, f"{key}.split"), None
+    else:
+        sites = sites_of([item.sample for item in checks.kept], dataset.split.leave_out, key)
+        splits, left_out = leave_out(labels, units, sites, dataset.split, f"{key}.split")
     placed = zip(checks.kept, splits, strict=True)
     rows = [_place(item, split, classes, raw, staging, folders, options.pixel_size_um) for item, split in placed]
     staging.rmdir()
+    rows, attributes = with_quartiles(rows, options.attribute_bins, f"{key}.options")
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
     tables = source.read_tables(raw, dataset.options, f"{key}.options")
     files = account(raw, found, samples, [item.sample for item in checks.kept], tables, left_behind)
     files.log(key)
     summary = summarize(name, dataset, classes, normal, rows, checks, copies)
-    return rows, summary | {"files": files.plain} | reading_summary(reading)
+    further = {name: value for name, value in (("attributes", attributes), ("left_out", left_out)) if value}
+    return rows, summary | {"files": files.plain} | reading_summary(reading) | further
 
 
 def check_images(
@@ -235,6 +247,7 @@ def _place(
         mask_sha256=stored.mask_sha256,
         source=sample.image.relative_to(raw).as_posix(),
         pixel_size_um=sample.pixel_size_um or pixel_size or stored.pixel_size_um,
+        attributes=sample.attributes,
     )
 
 

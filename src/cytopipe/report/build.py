@@ -17,6 +17,8 @@ from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
 from cytopipe.report.screened import screening_view
+from cytopipe.report.subgroups import METRICS as SUBGROUP_METRICS
+from cytopipe.report.subgroups import subgroups_of
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 from cytopipe.results.details import estimate_of
 
@@ -76,6 +78,8 @@ def build_report(params: Params) -> Report:
         ranked=ranked(),
         measured_metrics=measured_metrics(),
         calibration_metrics=calibration_metrics(),
+        subgroups=subgroups_of,
+        subgroup_metrics=SUBGROUP_METRICS,
         segmentation_metrics=shown("segmentation"),
         screening_metrics=shown("screening"),
         estimate_of=estimate_of,

@@ -9,9 +9,11 @@ from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
 from cytopipe.report.read import weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
+from cytopipe.report.subgroups import subgroups_card
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
+from cytopipe.results.segmenter import SegmenterDetails
 
 FEW_GROUPS = 20  # with fewer groups, an interval over groups is itself uncertain
 
@@ -38,6 +40,7 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
         limits=classifier_limits(view, dataset),
+        subgroups=subgroups_card(one.name),
         weights=weight_hashes(one.files.model),
     )
 
@@ -60,8 +63,24 @@ def segmenter_card(view: SegmenterView) -> str:
         metrics=_table(("metric", "mean", "95 % interval"), rows) + _definitions(of_task("segmentation"))
         if rows
         else "",
+        subgroups=_segmenter_subgroups(one.details),
         weights=weight_hashes(one.files.model),
     )
+
+
+def _segmenter_subgroups(details: SegmenterDetails) -> str:
+    leading = of_task("segmentation")[0]
+    rows = [
+        (
+            markdown_name(f"{part.attribute}: {part.value}"),
+            number(part.metrics[leading.key].value),
+            interval(part.metrics[leading.key]),
+            str(part.images),
+            str(part.groups),
+        )
+        for part in details.subgroups
+    ]
+    return _table(("subgroup", leading.title, "95 % interval", "test images", "groups"), rows) if rows else ""
 
 
 def dataset_card(view: DatasetView) -> str:

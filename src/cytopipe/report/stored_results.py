@@ -172,6 +172,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
     for name, classifier in params.classifiers.items():
         trained = paths.classifier(name)
         details = ClassifierDetails.read(root / trained.details)
+        kind = params.datasets[classifier.dataset].split.kind
         made_of = (details.dataset, details.architecture, details.channels)
         if made_of != (classifier.dataset, classifier.architecture, classifier.channels):
             raise CytopipeError(
@@ -184,7 +185,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
-                    split="grouped" if classifier.folds else params.datasets[classifier.dataset].split.kind,
+                    split="grouped" if classifier.folds and kind != "leave_out" else kind,
                     metric=metric.key,
                     value=found.value,
                     low=found.low,

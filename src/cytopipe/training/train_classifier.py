@@ -15,6 +15,7 @@ from cytopipe.data.tensors import join, load_all, load_split
 from cytopipe.models.files import fold_part, seed_part
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
+from cytopipe.results.dataset import LeftOutSite
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
@@ -41,6 +42,7 @@ class ClassifierJob:
         data_hash: SHA-256 of the training data, for the model folders.
         workspace: device, folders and progress reports.
         fit: how the images became the squares of the tensors.
+        leave_out: how the dataset is divided, with split.kind: leave_out; the folds follow it.
     """
 
     config: Classifier
@@ -50,6 +52,7 @@ class ClassifierJob:
     data_hash: str
     workspace: Workspace
     fit: Fit = STRETCH
+    leave_out: LeftOutSite | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
         return
     items, rows = load_all(job.tensors)
     labels = np.array([row.class_index for row in rows])
-    for number, fold in enumerate(draw_folds(rows, job.config.folds, seed, "classifiers.*.folds")):
+    folds = draw_folds(rows, job.config.folds, seed, "classifiers.*.folds", job.leave_out)
+    for number, fold in enumerate(folds):
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
         yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
 

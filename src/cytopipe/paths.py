@@ -29,6 +29,7 @@ LEADERBOARD_MD = Path("results/leaderboard.md")
 REPORT = Path("results/report.html")
 CARDS = Path("results/cards")
 RECIPES = Path("workflow/sources")
+CORRECTIONS = Path("workflow/corrections")
 
 MANIFEST = "manifest.csv"
 PREDICTED = "predicted"
@@ -156,6 +157,16 @@ class Audit:
     def findings(self) -> Path:
         """Every check with its verdict."""
         return self.folder / "audit.json"
+
+    @property
+    def suspects(self) -> Path:
+        """Training images whose label disagrees with out-of-fold predictions."""
+        return self.folder / "suspects.csv"
+
+    @property
+    def suspects_summary(self) -> Path:
+        """How the suspects were found, and how good the predictions were."""
+        return self.folder / "suspects.json"
 
     @property
     def figures(self) -> Path:

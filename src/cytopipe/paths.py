@@ -33,6 +33,7 @@ CORRECTIONS = Path("workflow/corrections")
 
 MANIFEST = "manifest.csv"
 PREDICTED = "predicted"
+SUSPECTS, HOW_SUSPECTED = "suspects.csv", "suspects.json"  # in the folders of audits and of classifiers with folds
 
 
 @dataclass(frozen=True)
@@ -157,16 +158,6 @@ class Audit:
     def findings(self) -> Path:
         """Every check with its verdict."""
         return self.folder / "audit.json"
-
-    @property
-    def suspects(self) -> Path:
-        """Training images whose label disagrees with out-of-fold predictions."""
-        return self.folder / "suspects.csv"
-
-    @property
-    def suspects_summary(self) -> Path:
-        """How the suspects were found, and how good the predictions were."""
-        return self.folder / "suspects.json"
 
     @property
     def figures(self) -> Path:

@@ -43,7 +43,6 @@ from cytopipe.sources.fetch import fetch
 RESULTS = ROOT / "docs/suspects.json"
 REAL = {  # archive by preset
     "malaria": "nlm_malaria_50px_grey.zip",
-    "hep2": "hep2_icpr2014.zip",
     "herlev": "herlev_smear2005.zip",
 }
 RATE = 0.05  # share of the labels that are flipped
@@ -65,6 +64,8 @@ def flipped(rows: Sequence[Row], rate: float, seed: int) -> tuple[list[Row], set
 def measure(rows: Sequence[Row], features: np.ndarray, draws: int) -> dict[str, Any]:
     """Mean over draws of flipped labels: what is named, and how much of it was flipped."""
     untouched = judge_labels(rows, lambda chosen: features[chosen])
+    if not untouched.summary.images:
+        raise SystemExit(f"nothing is judged: {untouched.summary.withheld}")
     found = []
     for seed in range(draws):
         changed, wrong = flipped(rows, RATE, seed)

@@ -11,6 +11,7 @@ def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.classifier.evaluate import evaluate
     from cytopipe.evaluation.classifier.subgroups import write_subgroups
+    from cytopipe.evaluation.classifier.suspects import fold_suspects
     from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
@@ -26,6 +27,8 @@ def run(stage: Stage) -> None:
     result.headline.write(stage.output(target.metrics))
     clinical = stage.folder(target.clinical)
     write_subgroups(result, clinical)
+    if suspects := fold_suspects(stage.item, result.rows, result.calibrated, result.part):
+        suspects.write(clinical)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

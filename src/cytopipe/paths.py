@@ -29,10 +29,12 @@ LEADERBOARD_MD = Path("results/leaderboard.md")
 REPORT = Path("results/report.html")
 CARDS = Path("results/cards")
 RECIPES = Path("workflow/sources")
+CORRECTIONS = Path("workflow/corrections")
 
 MANIFEST = "manifest.csv"
 SUBGROUPS = "subgroups.json"  # in the clinical folder of a classifier
 PREDICTED = "predicted"
+SUSPECTS, HOW_SUSPECTED = "suspects.csv", "suspects.json"  # in the folders of audits and of classifiers with folds
 
 
 @dataclass(frozen=True)

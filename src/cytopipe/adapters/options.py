@@ -1,8 +1,9 @@
-"""The options that every adapter takes: what pixels mean, and names that differ in their spelling alone."""
+"""The options that every adapter takes: what pixels mean, how names are spelt, and which labels are corrected."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat, NonNegativeInt, PositiveFloat, model_validator
@@ -52,6 +53,10 @@ class Options(Section):
     page: NonNegativeInt | None = Field(None, description="page of files with several, counted from 0")
     pixel_size_um: PositiveFloat | None = Field(
         None, description="side of a pixel in micrometres, instead of what the files say"
+    )
+    corrections: Path | None = Field(
+        None,
+        description="table below workflow/corrections/ that corrects labels of training images or leaves images out",
     )
 
     @model_validator(mode="after")

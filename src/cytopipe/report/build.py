@@ -19,6 +19,7 @@ from cytopipe.report.render import page
 from cytopipe.report.screened import screening_view
 from cytopipe.report.subgroups import METRICS as SUBGROUP_METRICS
 from cytopipe.report.subgroups import subgroups_of
+from cytopipe.report.suspects import suspect_views
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 from cytopipe.results.details import estimate_of
 
@@ -62,6 +63,7 @@ def build_report(params: Params) -> Report:
         classifiers=classifiers,
         segmenters=segmenters,
         screenings=screenings,
+        suspects=suspect_views(results, album),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
         data=page_data(list(datasets.values()), classifiers, album),

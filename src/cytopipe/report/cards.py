@@ -112,6 +112,12 @@ def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
         found.append(
             f"The test images come from {groups} groups of one source: images of other laboratories were not tested."
         )
+    corrected = dataset.results.summary.corrections
+    if corrected and details.folds and (corrected.relabelled or corrected.left_out):
+        found.append(
+            f"A cross-validation tests every image, and {corrected.relabelled} labels were corrected and "
+            f"{corrected.left_out} images left out: its numbers are not comparable with those before."
+        )
     never = [label for label in details.per_class if not _predicted(view, label)]
     if never:
         found.append(f"Never predicted: {', '.join(map(markdown_name, never))}.")

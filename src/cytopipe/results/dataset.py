@@ -74,6 +74,32 @@ class LeftOutSite(Record):
     attribute: str
     values: tuple[str, ...]
     tested: tuple[str, ...]
+class CorrectedImage(Record):
+    """An image that a person looked at: its class in the source, its class now (None: left out), and why."""
+
+    id: str
+    was: str
+    now: str | None = None
+    reason: str
+
+
+class Corrected(Record):
+    """A table of corrections, by its hash, and what it changed.
+
+    Attributes:
+        file, sha256: the table.
+        relabelled, left_out, confirmed: numbers of images with another label, not used, and with the label they had.
+        changes: number of images by change of the label.
+        images: all of them, sorted by id.
+    """
+
+    file: str
+    sha256: str
+    relabelled: int
+    left_out: int
+    confirmed: int
+    changes: dict[str, int]
+    images: tuple[CorrectedImage, ...]
 
 
 class DatasetSummary(Contract):
@@ -92,6 +118,7 @@ class DatasetSummary(Contract):
         alpha, channels, page: how the files were read, as in `Reading`; absent where the plainest way.
         attributes: by name; None, and absent from the file, if none are named.
         left_out: whose images are the test images, with split.kind: leave_out; else absent.
+        corrections: what a table of corrections changed; None, and absent from the file, without one.
         files: what became of every file of the source; None of a dataset that was organized by an earlier version.
     """
 
@@ -111,6 +138,7 @@ class DatasetSummary(Contract):
     copies: tuple[Copies, ...]
     refused: tuple[Refused, ...]
     files: Files | None = None
+    corrections: Corrected | None = None
     range: tuple[float, float] | None = None
     alpha: Alpha | None = None
     channels: tuple[int, ...] | None = None

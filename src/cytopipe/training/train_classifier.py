@@ -18,6 +18,7 @@ from cytopipe.models.transforms import InputTransform
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.familiarity import learn_again, learn_familiar
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
@@ -113,25 +114,28 @@ def labelled(tensors: Path, split: str) -> Labelled:
 
 
 def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
-    """Train one network and choose its decision rule; with `refit`, train it again on the validation images too.
+    """Train one network, choose its decision rule and measure what is familiar to it; with `refit`, train it again on
+    the validation images too.
 
-    The refitted network keeps the rule of the first one, because it has seen the images that choose the rule.
+    The refitted network keeps the rules of the first one, because it has seen the images that choose them.
     """
     recipe = job.config.training.model_copy(update={"seed": network.seed})
     config = job.config.model_copy(update={"training": recipe})
-    job = replace(job, config=config, workspace=job.workspace.of(network.part))
+    job, device = replace(job, config=config, workspace=job.workspace.of(network.part)), job.workspace.device
     trained = fit_classifier(job, network.train, network.validation)
     probabilities = validated(trained, network.validation, job)
     rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
     spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
-    model = trained.model
+    model, known = trained.model, learn_familiar(trained.model, spec, network.train, network.validation, device)
+    familiar, spec = known.familiar, spec.model_copy(update={"familiarity": known.rule})
     if config.refit:
         images = join(network.train.items, network.validation.items)
         both = Labelled(images, np.concatenate([network.train.labels, network.validation.labels]))
         again = replace(job, workspace=job.workspace.of("refit"))
         model = fit_classifier(again, both, network.validation, last_epoch=True).model
-    return Trained(model, spec, trained.history, probabilities)
+        familiar = learn_again(known, model, spec, both, device)
+    return Trained(model, spec, trained.history, probabilities, familiar)
 
 
 def validated(trained: Trained, validation: Labelled, job: ClassifierJob) -> np.ndarray:

@@ -37,8 +37,9 @@ def measure(project: Path, name: str, dataset: str) -> dict[str, Any]:
     folder, tensors = project / paths.classifier(name).model, project / paths.Tensors(dataset).folder
     model, spec = load_model(folder)
     train, validation = _labelled(tensors, "train"), _labelled(tensors, "val")
+    groups = [row.group for row in load_split(tensors, "val")[1]]
     start = time.perf_counter()
-    learnt = learn_familiar(model, spec, train, validation, CPU)
+    learnt = learn_familiar(model, spec, train, validation, groups, CPU)
     seconds = time.perf_counter() - start
     segmentation = None if spec.channels == "rgb" else Segmentation.load(segmenter_of(folder), CPU)
     spec = spec.model_copy(update={"familiarity": learnt.rule})

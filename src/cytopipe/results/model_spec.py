@@ -98,14 +98,18 @@ class Familiarity(Part):
     Attributes:
         threshold: deviation beyond which it does, in robust standard deviations of validation images.
         wanted: share of images like the training images that may be beyond it.
-        expected: share that is expected there, 1 / (images + 1) or more; above `wanted` where there are too few images.
-        images: number of validation images that chose it.
+        expected: share that is expected there if images are independent, 1 / (images + 1) or more; above `wanted` where
+            there are too few images.
+        at_most: the same if all images of a group are alike, so that groups count in place of images.
+        images, groups: numbers of the validation images that chose it, and of their groups.
     """
 
     threshold: Positive
     wanted: FiniteFloat
     expected: FiniteFloat
+    at_most: FiniteFloat
     images: PositiveInt
+    groups: PositiveInt
 
 
 class ModelSpec(Part):

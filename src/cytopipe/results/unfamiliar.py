@@ -6,6 +6,8 @@ from cytopipe.results.contract import Contract, Record
 from cytopipe.results.model_spec import Familiarity
 from cytopipe.results.numbers import Estimate
 
+UNFAMILIAR = "unfamiliar.json"  # in results/classifiers/NAME/clinical
+
 
 class AlteredImages(Record):
     """Test images that were altered in one way.
@@ -30,8 +32,8 @@ class Unfamiliar(Contract):
         rules: threshold of each network, and the rate of false alarms that it was chosen for.
         images, groups: numbers of test images and their groups.
         false_alarms: share of the test images that is called unlike.
-        holds: whether that rate is compatible with the expected one: its interval is not wholly above; None: it has
-            no interval.
+        holds: whether that rate is compatible with the expected one: its interval is not wholly above the rate that
+            is expected if all images of a group are alike; None: it has no interval.
         altered_images: number of test images that were altered, in each way.
         altered: by the kind of alteration.
     """
@@ -43,8 +45,3 @@ class Unfamiliar(Contract):
     holds: bool | None
     altered_images: int
     altered: dict[str, AlteredImages]
-
-    @property
-    def expected(self) -> float:
-        """The rate of false alarms that is promised: the mean of the networks', wanted or, if higher, reachable."""
-        return sum(max(one.wanted, one.expected) for one in self.rules) / len(self.rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +18,9 @@ from cytopipe.training.data import Labelled
 
 FALSE_ALARMS = 0.01  # wanted share of images like the training images that are called unlike
 MOST_IMAGES = 1000  # of the training images, evenly spaced: enough for a covariance, and one short pass
-MOST_AXES = 64  # principal components of the features
-IMAGES_PER_AXIS = 5
-RIDGE = 0.01  # added to the variances, which are about 1
+MOST_AXES, IMAGES_PER_AXIS = 32, 20  # principal components of the features: no more than the images can measure
+RIDGE = 0.01  # added to the variances of the statistics, which are about 1
+LEAST_VARIANCE = 1e-12  # of features, where all images of a class are alike
 LEAST_DEVIATION = 0.01  # of a statistic on its scale of about 1, if all training images are alike
 SAME = 1e-8  # share of the largest variance below which there is none
 UPPER, UPPER_DEVIATIONS = 0.9, 1.2815515655446004  # a quantile of the distances, and that of the normal distribution
@@ -39,7 +39,12 @@ class Learnt:
 
 
 def learn_familiar(
-    model: nn.Module, spec: ModelSpec, train: Labelled, validation: Labelled, device: torch.device
+    model: nn.Module,
+    spec: ModelSpec,
+    train: Labelled,
+    validation: Labelled,
+    groups: Sequence[str],
+    device: torch.device,
 ) -> Learnt:
     """Measure a network's training images; validation images choose the threshold.
 
@@ -50,12 +55,13 @@ def learn_familiar(
         model: classifier on the device.
         spec: its specification.
         train, validation: N x S x S x 5 uint8 items and class indices.
+        groups: group of each validation image.
         device: device of the model.
     """
     bare, own = _refer(model, spec, train, device)
     held_out = _spaces(model, spec, validation, device)
     references = {name: _standard(one, held_out[name]) for name, one in bare.items()}
-    rule = choose_threshold(Familiar(references, 1.0).deviations(held_out))
+    rule = choose_threshold(Familiar(references, 1.0).deviations(held_out), groups)
     return Learnt(Familiar(references, rule.threshold), rule, own)
 
 
@@ -82,25 +88,43 @@ def learn_again(first: Learnt, model: nn.Module, spec: ModelSpec, train: Labelle
     )
 
 
-def choose_threshold(deviations: np.ndarray, wanted: float = FALSE_ALARMS) -> Familiarity:
+def choose_threshold(deviations: np.ndarray, groups: Sequence[str], wanted: float = FALSE_ALARMS) -> Familiarity:
     """Choose the threshold for a wanted rate of false alarms.
 
     It is the deviation of rank (n + 1)(1 - wanted), rounded up, among n validation images: one more image of their kind
     is beyond it with the wanted probability at most (conformal prediction; Vovk 2005, "Algorithmic Learning in a Random
     World"). With fewer than 1 / wanted - 1 images it is the largest deviation, and that probability is 1 / (n + 1).
+    Images of one group resemble each other: if they were all alike, groups would count in place of images, so that the
+    rate lies between the two.
 
     Args:
         deviations: N deviations of validation images.
+        groups: N groups.
         wanted: rate of false alarms.
 
-    >>> choose_threshold(np.arange(100.0)).threshold, choose_threshold(np.arange(9.0)).expected
-    (99.0, 0.1)
+    >>> choose_threshold(np.arange(99.0), ["a", "b"] * 49 + ["c"])
+    Familiarity(threshold=98.0, wanted=0.01, expected=0.01, at_most=0.25, images=99, groups=3)
     """
-    count = len(deviations)
-    rank = min(int(np.ceil((count + 1) * (1 - wanted) - 1e-9)), count)
-    threshold = max(float(np.sort(deviations)[rank - 1]), LEAST_THRESHOLD)
-    expected = float(f"{(count + 1 - rank) / (count + 1):.6g}")
-    return Familiarity(threshold=threshold, wanted=wanted, expected=expected, images=count)
+    images, count = len(deviations), len(set(groups))
+    threshold = float(np.sort(deviations)[_rank(images, wanted) - 1])
+    return Familiarity(
+        threshold=max(threshold, LEAST_THRESHOLD),
+        wanted=wanted,
+        expected=_beyond(images, wanted),
+        at_most=_beyond(count, wanted),
+        images=images,
+        groups=count,
+    )
+
+
+def _rank(count: int, wanted: float) -> int:
+    """The rank of the threshold among so many values."""
+    return min(int(np.ceil((count + 1) * (1 - wanted) - 1e-9)), count)
+
+
+def _beyond(count: int, wanted: float) -> float:
+    """The probability that one more value is beyond the threshold."""
+    return float(f"{(count + 1 - _rank(count, wanted)) / (count + 1):.6g}")
 
 
 def _refer(
@@ -146,7 +170,8 @@ def refer(values: np.ndarray, labels: np.ndarray | None = None) -> Reference:
     classes = np.zeros(len(values), int) if labels is None else np.unique(labels, return_inverse=True)[1]
     means = np.stack([placed[classes == one].mean(axis=0) for one in range(classes.max() + 1)])
     covariance = ledoit_wolf(placed - means[classes], assume_centered=True)[0]
-    covariance += np.eye(len(covariance)) * RIDGE
+    least = RIDGE if labels is None else max(SAME * np.trace(covariance), LEAST_VARIANCE)
+    covariance += np.eye(len(covariance)) * least
     whitening = np.linalg.cholesky(np.linalg.inv(covariance))
     return Reference(
         mean.astype(np.float32),

@@ -55,12 +55,14 @@ class ClassifierJob:
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images."""
+    """One network to train: its part of the model folder, its seed, its images, the groups of those that validate it,
+    and the ids of its test images."""
 
     part: str
     seed: int
     train: Labelled
     validation: Labelled
+    groups: Sequence[str]
     tested: Sequence[str] = ()
 
 
@@ -97,14 +99,16 @@ def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
     seed = job.config.training.seed
     if not job.config.folds:
         train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
+        groups = [row.group for row in load_split(job.tensors, "val")[1]]
         for number in range(job.config.seeds):
-            yield NetworkJob(seed_part(number), seed + number, train, validation)
+            yield NetworkJob(seed_part(number), seed + number, train, validation, groups)
         return
     items, rows = load_all(job.tensors)
     labels = np.array([row.class_index for row in rows])
     for number, fold in enumerate(draw_folds(rows, job.config.folds, seed, "classifiers.*.folds")):
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
-        yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
+        groups, tested = [rows[index].group for index in fold.validation], [rows[index].id for index in fold.test]
+        yield NetworkJob(fold_part(number), seed, train, validation, groups, tested)
 
 
 def labelled(tensors: Path, split: str) -> Labelled:
@@ -127,7 +131,8 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
     rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
     spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
-    model, known = trained.model, learn_familiar(trained.model, spec, network.train, network.validation, device)
+    model = trained.model
+    known = learn_familiar(model, spec, network.train, network.validation, network.groups, device)
     familiar, spec = known.familiar, spec.model_copy(update={"familiarity": known.rule})
     if config.refit:
         images = join(network.train.items, network.validation.items)

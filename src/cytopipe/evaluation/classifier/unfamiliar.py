@@ -24,9 +24,8 @@ from cytopipe.models.inference.classify import input_transform, probabilities_an
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import Familiarity, ModelSpec
 from cytopipe.results.numbers import Estimate
-from cytopipe.results.unfamiliar import AlteredImages, Unfamiliar
+from cytopipe.results.unfamiliar import UNFAMILIAR, AlteredImages, Unfamiliar
 
-FILE = "unfamiliar.json"
 MOST_ALTERED = 64  # test images, evenly spaced, that are altered in each way
 
 
@@ -84,7 +83,7 @@ def write_unfamiliar(folder: Path, found: Evaluation, model_folder: Path, tensor
     networks = _networks(model_folder, device)
     if networks:
         items = load_all(tensors)[0] if Folds.read(model_folder) else load_split(tensors, "test")[0]
-        unfamiliar(found, networks, items).write(folder / FILE)
+        unfamiliar(found, networks, items).write(folder / UNFAMILIAR)
 
 
 def unfamiliar(found: Evaluation, networks: Sequence[Network], items: Items) -> Unfamiliar:
@@ -107,7 +106,7 @@ def unfamiliar(found: Evaluation, networks: Sequence[Network], items: Items) -> 
             altered[name].put(places, judged)
     rules = tuple(_rule(network.spec) for network in networks)
     false_alarms = _share(known.scores > 1, groups)
-    expected = sum(max(rule.wanted, rule.expected) for rule in rules) / len(rules)
+    expected = float(np.mean([max(rule.wanted, rule.at_most) for rule in rules]))
     return Unfamiliar(
         rules=rules,
         images=len(groups),

@@ -15,7 +15,7 @@ from cytopipe.models.penultimate import last_layer, mean_of_calls, watch_feature
 from cytopipe.models.transforms import InputTransform
 from narrow_networks import NARROW
 
-OTHERS = (
+OTHERS: tuple[tuple[str, dict[str, Any], int, dict[str, Any]], ...] = (
     ("convnext_attention", {"backbone": "test_convnext"}, 32, {}),
     ("region_pooling", {"backbone": "test_resnet", "num_classes": 3, "in_channels": 3}, 64, {}),
     ("timm/test_vit", {"num_classes": 3}, 160, {}),

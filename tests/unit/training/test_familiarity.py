@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.models.familiarity import FEATURES, STATISTICS
+from cytopipe.data.tensors import Items, join
+from cytopipe.models.familiarity import FEATURES, STATISTICS, Familiar
 from cytopipe.models.inference.classify import input_transform, probabilities_and_features
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
@@ -50,10 +51,9 @@ def network() -> tuple[nn.Module, ModelSpec]:
     return build("cell_background", **arguments).eval(), spec
 
 
-def scores(model: nn.Module, spec: ModelSpec, items: np.ndarray, familiar: object) -> np.ndarray:
+def scores(model: nn.Module, spec: ModelSpec, items: Items, familiar: Familiar) -> np.ndarray:
     seen = probabilities_and_features(model, input_transform(spec, CPU), items)[1]
-    found: np.ndarray = familiar.scores(seen, items)  # type: ignore[attr-defined]
-    return found
+    return familiar.scores(seen, items)
 
 
 def names(count: int) -> list[str]:
@@ -105,7 +105,8 @@ def test_a_refitted_network_keeps_the_threshold() -> None:
     model, spec = network()
     train, validation = cells(80, 0), cells(60, 1)
     first = learn_familiar(model, spec, train, validation, names(60), CPU)
-    both = Labelled(np.concatenate([train.items, validation.items]), np.concatenate([train.labels, validation.labels]))
+    labels = np.concatenate([train.labels, validation.labels])
+    both = Labelled(join(train.items, validation.items), labels)
     again = learn_again(first, model, spec, both, CPU)
     assert again.threshold == first.familiar.threshold
     assert (scores(model, spec, cells(200, 2).items, again) > 1).mean() < 0.06

@@ -45,7 +45,7 @@ def overexposed(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def inverted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The negative."""
-    return 255 - images
+    return np.asarray(255 - images)
 
 
 def other_stain(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

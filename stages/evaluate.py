@@ -12,13 +12,15 @@ def run(stage: Stage) -> None:
     from cytopipe.evaluation.classifier.evaluate import evaluate
     from cytopipe.evaluation.classifier.subgroups import write_subgroups
     from cytopipe.evaluation.classifier.suspects import fold_suspects
+    from cytopipe.evaluation.classifier.unfamiliar import write_unfamiliar
     from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)
     tensors = paths.Tensors(config.dataset).folder
+    device = prepare(stage.params.runtime)
     with HashRecord(paths.HASHES) as record:
-        result = evaluate(target.model, tensors, config.dataset, prepare(stage.params.runtime), record.sha256)
+        result = evaluate(target.model, tensors, config.dataset, device, record.sha256)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     result.write_plots(plots, figures)
     predictions = stage.output(target.predictions)
@@ -29,6 +31,7 @@ def run(stage: Stage) -> None:
     write_subgroups(result, clinical)
     if suspects := fold_suspects(stage.item, result.rows, result.calibrated, result.part):
         suspects.write(clinical)
+    write_unfamiliar(clinical, result, target.model, tensors, device)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

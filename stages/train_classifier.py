@@ -13,7 +13,7 @@ def run(stage: Stage) -> None:
     from cytopipe.data.tensors import load_split
     from cytopipe.deploy.mlflow.log import log_model
     from cytopipe.models.bundle import example_images, save_classifier
-    from cytopipe.models.files import MAIN
+    from cytopipe.models.files import FAMILIAR, MAIN
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
@@ -48,7 +48,8 @@ def run(stage: Stage) -> None:
     networks = {
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
     }
-    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter)
+    familiar = {part: {FAMILIAR: one.familiar.to_bytes()} for part, one in trained.networks.items() if one.familiar}
+    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, familiar)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
     probabilities = None if trained.folds else trained.networks[MAIN].validation

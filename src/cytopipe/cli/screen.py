@@ -182,6 +182,7 @@ class _Screening:
         self.reading = field_reading(detector, predictor)
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
+        self.is_familiar = predictor is not None and predictor.familiar is not None
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
         """Screen the fields; returns a result for each, in order, and the counts over all."""
@@ -192,7 +193,7 @@ class _Screening:
         from cytopipe.core.io.locks import StageLock
         from cytopipe.screening.outputs import Tally, output_names
 
-        results, total = [], Tally.of(self.classes)
+        results, total = [], Tally.of(self.classes, self.is_familiar)
         with StageLock(out / ".screen.lock", wait=1) if out else nullcontext():
             bar = tqdm(list(zip(paths, output_names(paths), strict=True)), unit=" field", file=sys.stderr)
             for path, name in bar:
@@ -215,9 +216,9 @@ class _Screening:
         with open_field(path, self.reading) as field:
             cells = self._cells(field)
             if out is not None:
-                tally = write_field(out, name, field, cells, self.classes)
+                tally = write_field(out, name, field, cells, self.classes, self.is_familiar)
             else:
-                tally = Tally.of(self.classes)
+                tally = Tally.of(self.classes, self.is_familiar)
                 for cell in cells:
                     tally.add(cell)
             return tally, {"width": field.width, "height": field.height}
@@ -230,7 +231,9 @@ class _Screening:
 
 def summary(tally: Tally) -> dict[str, Any]:
     """Counts in JSON types."""
-    return {"cells": tally.cells, "classes": dict(tally.classes), "uncertain": tally.uncertain, "cut": tally.cut}
+    unlike = {} if tally.unlike is None else {"unlike_training": tally.unlike}
+    counts = {"uncertain": tally.uncertain, **unlike, "cut": tally.cut}
+    return {"cells": tally.cells, "classes": dict(tally.classes), **counts}
 
 
 def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: bool) -> None:
@@ -247,5 +250,7 @@ def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: boo
         print_table(header, rows, right=header[1:])
         print()
     rows = [[name, f"{number:,}"] for name, number in total.classes.items()]
-    rows += [["(uncertain, of these)", f"{total.uncertain:,}"], ["(cut by an edge)", f"{total.cut:,}"]]
+    rows += [["(uncertain, of these)", f"{total.uncertain:,}"]]
+    rows += [] if total.unlike is None else [["(unlike the training images)", f"{total.unlike:,}"]]
+    rows += [["(cut by an edge)", f"{total.cut:,}"]]
     print_table(("class", "cells"), [*rows, ["(unreadable fields)", f"{unreadable:,}"]], right=("cells",))

@@ -29,6 +29,7 @@ def save_classifier(
     folds: Mapping[str, int],
     examples: Mapping[str, bytes],
     segmenter: Path | None,
+    more: Mapping[str, Mapping[str, bytes]] | None = None,
 ) -> None:
     """Write everything that a classifier needs into an existing folder.
 
@@ -39,9 +40,10 @@ def save_classifier(
         folds: fold in which each image is tested, by image id; empty without cross-validation.
         examples: PNG files by name, as returned by `example_images`.
         segmenter: model folder to copy, for a classifier that takes masks; otherwise None.
+        more: further files of each subfolder, by name.
     """
     for part, (model, spec) in networks.items():
-        save_model(folder / part, model, spec, examples)
+        save_model(folder / part, model, spec, {**examples, **(more or {}).get(part, {})})
         write_text(folder / part / README, usage(name, spec))
     if segmenter:
         copy_segmenter(segmenter, folder / SEGMENTER)

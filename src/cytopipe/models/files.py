@@ -11,6 +11,7 @@ from cytopipe.results.model_spec import RESTORE
 WEIGHTS, SUMS = "weights.safetensors", "SHA256SUMS"
 SEGMENTER = "segmenter"  # subfolder of a classifier that takes masks
 EXAMPLE = "example_{}.png"  # one image per class
+FAMILIAR = "familiar.safetensors"  # where the training images lie, in a classifier's folder
 FOLDS = "folds.json"  # the fold of each image, in a folder with one network per fold
 MAIN = ""  # the part that is the folder itself, as opposed to a subfolder
 PARTS = ("folds", "seeds")  # subfolders with further networks

@@ -22,6 +22,7 @@ from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
 from cytopipe.results.tables import Line, Table
+from cytopipe.results.unfamiliar import UNFAMILIAR, Unfamiliar
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,15 @@ class DatasetResults:
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """Results of a classifier, and its explanations (None if the stage has not run)."""
+    """Results of a classifier, its explanations (None if the stage has not run), and of images unlike its training
+    images (None for a model that does not know these)."""
 
     name: str
     config: Classifier
     details: ClassifierDetails
     table: Predictions
     explanations: ExplanationDetails | None
+    unfamiliar: Unfamiliar | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -163,7 +166,9 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     files, explained = paths.classifier(name), paths.Explained(name).summary
     explanations = ExplanationDetails.read(explained) if explained.is_file() else None
     details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
-    return ClassifierResults(name, config, details, table, explanations)
+    unlike = files.clinical / UNFAMILIAR
+    unfamiliar = Unfamiliar.read(unlike) if unlike.is_file() else None
+    return ClassifierResults(name, config, details, table, explanations, unfamiliar)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:

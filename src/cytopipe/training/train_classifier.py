@@ -19,6 +19,7 @@ from cytopipe.results.dataset import LeftOutSite
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.familiarity import learn_again, learn_familiar
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
@@ -57,12 +58,14 @@ class ClassifierJob:
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images."""
+    """One network to train: its part of the model folder, its seed, its images, the groups of those that validate it,
+    and the ids of its test images."""
 
     part: str
     seed: int
     train: Labelled
     validation: Labelled
+    groups: Sequence[str]
     tested: Sequence[str] = ()
 
 
@@ -99,15 +102,17 @@ def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
     seed = job.config.training.seed
     if not job.config.folds:
         train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
+        groups = [row.group for row in load_split(job.tensors, "val")[1]]
         for number in range(job.config.seeds):
-            yield NetworkJob(seed_part(number), seed + number, train, validation)
+            yield NetworkJob(seed_part(number), seed + number, train, validation, groups)
         return
     items, rows = load_all(job.tensors)
     labels = np.array([row.class_index for row in rows])
     folds = draw_folds(rows, job.config.folds, seed, "classifiers.*.folds", job.leave_out)
     for number, fold in enumerate(folds):
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
-        yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
+        groups, tested = [rows[index].group for index in fold.validation], [rows[index].id for index in fold.test]
+        yield NetworkJob(fold_part(number), seed, train, validation, groups, tested)
 
 
 def labelled(tensors: Path, split: str) -> Labelled:
@@ -117,25 +122,29 @@ def labelled(tensors: Path, split: str) -> Labelled:
 
 
 def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
-    """Train one network and choose its decision rule; with `refit`, train it again on the validation images too.
+    """Train one network, choose its decision rule and measure what is familiar to it; with `refit`, train it again on
+    the validation images too.
 
-    The refitted network keeps the rule of the first one, because it has seen the images that choose the rule.
+    The refitted network keeps the rules of the first one, because it has seen the images that choose them.
     """
     recipe = job.config.training.model_copy(update={"seed": network.seed})
     config = job.config.model_copy(update={"training": recipe})
-    job = replace(job, config=config, workspace=job.workspace.of(network.part))
+    job, device = replace(job, config=config, workspace=job.workspace.of(network.part)), job.workspace.device
     trained = fit_classifier(job, network.train, network.validation)
     probabilities = validated(trained, network.validation, job)
     rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
     spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
     model = trained.model
+    known = learn_familiar(model, spec, network.train, network.validation, network.groups, device)
+    familiar, spec = known.familiar, spec.model_copy(update={"familiarity": known.rule})
     if config.refit:
         images = join(network.train.items, network.validation.items)
         both = Labelled(images, np.concatenate([network.train.labels, network.validation.labels]))
         again = replace(job, workspace=job.workspace.of("refit"))
         model = fit_classifier(again, both, network.validation, last_epoch=True).model
-    return Trained(model, spec, trained.history, probabilities)
+        familiar = learn_again(known, model, spec, both, device)
+    return Trained(model, spec, trained.history, probabilities, familiar)
 
 
 def validated(trained: Trained, validation: Labelled, job: ClassifierJob) -> np.ndarray:

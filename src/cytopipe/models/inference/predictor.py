@@ -21,10 +21,11 @@ from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
+from cytopipe.models.familiarity import Familiar, read_familiar
 from cytopipe.models.files import fold_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
-from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
+from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
 
@@ -39,11 +40,14 @@ class Prediction:
         predicted: the most probable class.
         probabilities: probabilities of all classes in the model's order, float64, as `evaluate` writes them.
         confidence: calibrated probability of the predicted class.
-        uncertain: whether the confidence is below the confidence threshold, so that a person should review the image.
+        uncertain: whether the confidence is below the confidence threshold, or the image is unlike the training images,
+            so that a person should review it.
         abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
         placement: where the image lies in the item; None: it fills it.
+        unlike: whether the image is unlike the training images; None: the model does not know them.
+        unlike_score: how unlike it is: 0 is a typical image, more than 1 is unlike; None as above.
     """
 
     predicted: str
@@ -54,6 +58,8 @@ class Prediction:
     item: np.ndarray
     mask: np.ndarray | None
     placement: Placement | None = None
+    unlike: bool | None = None
+    unlike_score: float | None = None
 
 
 class Predictor:
@@ -66,6 +72,7 @@ class Predictor:
         device: device of the model.
         batch_size: images per forward pass.
         pixel_size_um: micrometres of a pixel of the images; None: as each image says.
+        familiar: what it knows of its training images; None: nothing, in a folder of an older version.
 
     Attributes:
         reading: how image files must be read for it.
@@ -81,7 +88,9 @@ class Predictor:
         device: torch.device,
         batch_size: int = BATCH,
         pixel_size_um: float | None = None,
+        familiar: Familiar | None = None,
     ) -> None:
+        self.familiar = familiar
         self.pixel_size_um, self.cropped = pixel_size_um, 0
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
@@ -107,7 +116,8 @@ class Predictor:
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
+        familiar = read_familiar(folder, spec)
+        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um, familiar=familiar)
 
     @property
     def classes(self) -> Sequence[str]:
@@ -166,22 +176,31 @@ class Predictor:
 
     def _predict(self, some: Sequence[_Item]) -> Iterator[Prediction]:
         items = np.stack([one.pixels for one in some])
-        found = class_probabilities(self.model, self.transform, items, self.batch_size, tta=self.spec.tta)
+        found, unlike = self._classify(items)
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
         for row, one in enumerate(some):
-            confidence = float(calibrated[row].max())
+            confidence, strange = float(calibrated[row].max()), None if unlike is None else float(unlike[row])
             yield Prediction(
                 predicted=self.classes[int(found[row].argmax())],
                 probabilities=found[row],
                 confidence=confidence,
-                uncertain=confidence < threshold,
+                uncertain=confidence < threshold or (strange or 0) > 1,
                 abnormal=float(scores[row]) if abnormal else None,
                 item=items[row],
                 mask=one.mask,
                 placement=one.placement,
+                unlike=None if strange is None else strange > 1,
+                unlike_score=strange,
             )
+
+    def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probabilities of stored items, N x classes, and their scores of unlikeness, N."""
+        found, features = probabilities_and_features(
+            self.model, self.transform, items, self.batch_size, tta=self.spec.tta
+        )
+        return found, None if self.familiar is None else self.familiar.scores(features, items)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ PHANTOMS = Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON = Path("results/leaderboard.json")
 SCREENINGS = Path("results/screenings/screenings.json")
+EVALUATIONS = Path("results/external/evaluations.json")
 LEADERBOARD_MD = Path("results/leaderboard.md")
 REPORT = Path("results/report.html")
 CARDS = Path("results/cards")
@@ -287,6 +288,38 @@ class Screened:
     @property
     def figures(self) -> Path:
         """Folder of the worst, the median and the best field, drawn, `<field>.png`."""
+        return self.folder / "figures"
+
+
+@dataclass(frozen=True)
+class External:
+    """What a trained model gives on the images of another laboratory."""
+
+    evaluation: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return EVALUATIONS.parent / self.evaluation
+
+    @property
+    def metrics(self) -> Path:
+        """The few flat numbers that `dvc metrics show` prints."""
+        return self.folder / "metrics.json"
+
+    @property
+    def details(self) -> Path:
+        """Every number there with its interval, the drop against the internal test, and what leaks between both."""
+        return self.folder / "details.json"
+
+    @property
+    def predictions(self) -> Path:
+        """One row an image: classes of a classifier, overlaps of a segmenter."""
+        return self.folder / "predictions.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
         return self.folder / "figures"
 
 

@@ -50,7 +50,7 @@ def winners(board: Leaderboard) -> Iterator[Winner]:
 
 
 def run(stage: Stage) -> None:
-    """Write the leaderboard and the lists of screenings and evaluations; register the chosen classifier of each dataset in MLflow."""
+    """Write the leaderboard and what is screened and evaluated; register each dataset's chosen classifier in MLflow."""
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
 

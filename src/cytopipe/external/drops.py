@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,15 +40,15 @@ class Scored:
     groups: Sequence[str]
     thresholds: np.ndarray
 
-    def only(self, classes: Sequence[int]) -> Scored:
+    def only(self, classes: Iterable[int]) -> Scored:
         """The images of these true classes."""
-        kept = np.flatnonzero(np.isin(self.truth, classes))
+        kept = np.flatnonzero(np.isin(self.truth, list(classes)))
         return replace(
             self,
             truth=self.truth[kept],
             probabilities=self.probabilities[kept],
             calibrated=self.calibrated[kept],
-            groups=[self.groups[place] for place in kept],
+            groups=[self.groups[place] for place in kept.tolist()],
             thresholds=self.thresholds[:, kept],
         )
 
@@ -78,8 +78,8 @@ def drops(home: Scored, there: Scored, classes: Sequence[int]) -> dict[str, Drop
         home, there: predictions of both sides, all of these true classes.
         classes: indices of the classes that are compared, sorted. AUC is the mean over them.
     """
-    sides = [_left_out(one, np.asarray(classes)) for one in (home, there)]
-    return {metric.key: drop_of(*(side[metric.key] for side in sides), metric) for metric in of_task("classification")}
+    one, other = (_left_out(side, np.asarray(classes)) for side in (home, there))
+    return {metric.key: drop_of(one[metric.key], other[metric.key], metric) for metric in of_task("classification")}
 
 
 def _left_out(side: Scored, classes: np.ndarray) -> dict[str, LeftOut]:
@@ -105,8 +105,8 @@ def point_drops(
     metric = Metric("", "", "classification", "")  # a share, of which more is better
     points = []
     for place, wanted in enumerate(specificities[: min(len(home.thresholds), len(there.thresholds))]):
-        sides = [_point(side, place, names, abnormal) for side in (home, there)]
-        pairs = {key: drop_of(*(side[key] for side in sides), metric) for key in ("sensitivity", "specificity")}
+        one, other = (_point(side, place, names, abnormal) for side in (home, there))
+        pairs = {key: drop_of(one[key], other[key], metric) for key in ("sensitivity", "specificity")}
         points.append(ExternalPoint(wanted_specificity=wanted, **pairs))
     return tuple(points)
 

@@ -27,11 +27,9 @@ def write_figures(folder: Path, found: ClassifierElsewhere | SegmenterElsewhere)
         return
     there = found.there
     confusion_figure(folder / "confusion.png", there.truth, there.probabilities.argmax(axis=1), found.classes)
-    before_after = found.details.calibration.before, found.details.calibration.after
+    errors = [one["ece"].value or 0.0 for one in (found.details.calibration.before, found.details.calibration.after)]
     rows = curves.reliability_rows(there.truth, there.probabilities, there.calibrated)
-    curve_figures.reliability_figure(
-        folder / "reliability.png", rows, [one["ece"].value or 0.0 for one in before_after]
-    )
+    curve_figures.reliability_figure(folder / "reliability.png", rows, errors)
 
 
 def drop_figure(path: Path, details: External) -> None:

@@ -125,14 +125,13 @@ class ExternalClassifier(Tested):
     @property
     def headline(self) -> Headline:
         """The numbers of metrics.json."""
-        points = self.operating_points[:1]
+        more: dict[str, Estimate] = {}
+        for point in self.operating_points[:1]:
+            more = {"sensitivity": point.sensitivity.there, "specificity": point.specificity.there}
         return _headline(
             self,
             {"accuracy": "accuracy", "f1": "macro_f1", "auc": "auc", "ece": "ece"},
-            {
-                **{"sensitivity": point.sensitivity.there for point in points},
-                **{"specificity": point.specificity.there for point in points},
-            },
+            more,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from cytopipe import paths
+from cytopipe.core.io.tables import write_table
 from cytopipe.core.io.workers import worker_count
 from cytopipe.core.params import learnt_from
 from cytopipe.core.pipeline.stage import Stage, main
@@ -16,7 +17,7 @@ def run(stage: Stage) -> None:
     """Write results/external/<name>/."""
     from cytopipe.external.classifier import evaluate_classifier
     from cytopipe.external.leaks import search
-    from cytopipe.external.outputs import write_figures
+    from cytopipe.external.outputs import drop_rows, write_figures
     from cytopipe.external.segmenter import evaluate_segmenter_elsewhere
     from cytopipe.external.sides import Side
     from cytopipe.models.determinism import prepare
@@ -48,6 +49,8 @@ def run(stage: Stage) -> None:
         logger.warning("%s: %s", stage.label, found.details.reading)
     figures, predictions = stage.folder(target.figures), stage.output(target.predictions)
     write_figures(figures, found)
+    table = stage.folder(target.plots) / "drop.csv"
+    write_table(table, drop_rows(found.details))
     found.predictions.write(predictions)
     found.details.write(stage.output(target.details))
     headline = found.details.headline
@@ -55,6 +58,7 @@ def run(stage: Stage) -> None:
     stage.tracker.log_metrics(headline.root)
     stage.tracker.log_dict(found.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")
+    stage.tracker.log_table(table)
     for figure in sorted(figures.glob("*.png")):
         stage.tracker.log_figure(figure)
 

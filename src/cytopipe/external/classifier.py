@@ -100,7 +100,7 @@ def evaluate_classifier(
     predicted = probabilities.argmax(axis=1)
     undefined = undefined_metrics(truth, predicted, groups, classes, [rule], judged["selective"].error.value)
     if metrics["auc"].there.value is not None:
-        del undefined["auc"]  # it is the mean over the classes that are there
+        undefined.pop("auc", None)  # it is the mean over the classes that are there
     actual = np.bincount(truth, minlength=len(classes)).tolist()
     details = ExternalClassifier(
         model=name,

@@ -1,4 +1,4 @@
-"""Figures of an evaluation elsewhere."""
+"""Figures of an evaluation elsewhere, and the table of the drop."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def write_figures(folder: Path, found: ClassifierElsewhere | SegmenterElsewhere)
     errors = [one["ece"].value or 0.0 for one in (found.details.calibration.before, found.details.calibration.after)]
     rows = curves.reliability_rows(there.truth, there.probabilities, there.calibrated)
     curve_figures.reliability_figure(folder / "reliability.png", rows, errors)
+
+
+def drop_rows(details: External) -> list[dict[str, object]]:
+    """The table of the figure: value and limits of every metric, at home and there, and of their difference."""
+    return [
+        {"metric": key, "side": side, "value": one.value, "low": one.low, "high": one.high}
+        for key, drop in details.metrics.items()
+        for side, one in (("home", drop.home), ("there", drop.there), ("drop", drop.drop))
+    ]
 
 
 def drop_figure(path: Path, details: External) -> None:

@@ -24,7 +24,8 @@ def named() -> Iterator[Path]:
     """Every path that cytopipe.paths gives to an entry called x, and those of no entry."""
     for entry in PER_ENTRY:
         properties = [name for name in dir(entry) if isinstance(getattr(type(entry), name, None), property)]
-        yield from (getattr(entry, name) for name in properties)
+        # Only classifiers have what a clinic asks for.
+        yield from (getattr(entry, name) for name in properties if (entry, name) != (SEGMENTER, "clinical"))
     yield from map(paths.Tensors("x").array, SPLITS)
     yield from OF_ALL
 

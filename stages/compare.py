@@ -10,6 +10,7 @@ from cytopipe import paths
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.external import Evaluations
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.screening import Screenings
 
@@ -49,7 +50,7 @@ def winners(board: Leaderboard) -> Iterator[Winner]:
 
 
 def run(stage: Stage) -> None:
-    """Write the leaderboard and the list of screenings; register the chosen classifier of each dataset in MLflow."""
+    """Write the leaderboard and what is screened and evaluated; register each dataset's chosen classifier in MLflow."""
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
 
@@ -57,8 +58,9 @@ def run(stage: Stage) -> None:
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))
     write_text(stage.output(paths.LEADERBOARD_MD), text)
-    # The report depends on this folder, which no other stage creates if there are no screenings.
+    # The report depends on these folders, which no other stage creates if there are no screenings and evaluations.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
+    Evaluations(stage.params.evaluations).write(stage.output(paths.EVALUATIONS))
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     for winner in winners(board):

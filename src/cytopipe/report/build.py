@@ -10,6 +10,7 @@ from cytopipe.core.params import SPLITS, Params
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task, ranked, shown
 from cytopipe.report.cards import dataset_card, model_card, segmenter_card
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
+from cytopipe.report.external import external_views, externals_of, matrices
 from cytopipe.report.findings import WORDS
 from cytopipe.report.inline import page_data
 from cytopipe.report.pictures import Album
@@ -50,9 +51,18 @@ def build_report(params: Params) -> Report:
     screenings = [screening_view(one) for one in results.screenings.values()]
     cards = {
         **{f"datasets/{name}.md": dataset_card(view) for name, view in datasets.items()},
-        **{f"segmenters/{view.results.name}.md": segmenter_card(view) for view in segmenters},
         **{
-            f"models/{view.results.name}.md": model_card(view, datasets[view.results.config.dataset])
+            f"segmenters/{view.results.name}.md": segmenter_card(
+                view, externals_of(results, "segmenters", view.results.name)
+            )
+            for view in segmenters
+        },
+        **{
+            f"models/{view.results.name}.md": model_card(
+                view,
+                datasets[view.results.config.dataset],
+                externals_of(results, "classifiers", view.results.name),
+            )
             for view in classifiers
         },
     }
@@ -64,6 +74,8 @@ def build_report(params: Params) -> Report:
         segmenters=segmenters,
         screenings=screenings,
         suspects=suspect_views(results, album),
+        externals=external_views(results),
+        matrices=matrices(results),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
         data=page_data(list(datasets.values()), classifiers, album),
@@ -92,7 +104,7 @@ def build_report(params: Params) -> Report:
 def _sections(results: Results) -> dict[str, str]:
     """Parameters as YAML, one text per entry; those that do not belong to one dataset or model come first."""
     values = parameters(results.params)
-    sections = ("datasets", "segmenters", "classifiers", "screenings")
+    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations")
     general = {name: value for name, value in values.items() if name not in sections}
     entries = {f"{section}.{name}": as_yaml(value) for section in sections for name, value in values[section].items()}
     return {"runtime, audit, explain": as_yaml(general), **entries}

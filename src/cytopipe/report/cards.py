@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
-from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
-from cytopipe.report.read import weight_hashes
-from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
+from cytopipe.metrics.registry import Metric, calibration_metrics, find, measured_metrics, of_task
+from cytopipe.report.read import ExternalResults, weight_hashes
+from cytopipe.report.render import card, interval, limits, markdown_name, number, percent, signed
 from cytopipe.report.subgroups import subgroups_card
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
@@ -18,8 +18,8 @@ from cytopipe.results.segmenter import SegmenterDetails
 FEW_GROUPS = 20  # with fewer groups, an interval over groups is itself uncertain
 
 
-def model_card(view: ClassifierView, dataset: DatasetView) -> str:
-    """The model card of a classifier, as Markdown."""
+def model_card(view: ClassifierView, dataset: DatasetView, externals: Sequence[ExternalResults] = ()) -> str:
+    """The model card of a classifier, as Markdown, with its evaluations in other laboratories."""
     one = view.results
     details = one.details
     rows = [
@@ -39,14 +39,15 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         classes=_table(("class", "precision", "recall", "F1", "test images"), _classes(details.per_class)),
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
-        limits=classifier_limits(view, dataset),
         subgroups=subgroups_card(one.name),
+        elsewhere=_elsewhere(externals, ("accuracy", "balanced_accuracy", "log_loss")),
+        limits=classifier_limits(view, dataset, bool(externals)),
         weights=weight_hashes(one.files.model),
     )
 
 
-def segmenter_card(view: SegmenterView) -> str:
-    """The model card of a segmenter, as Markdown."""
+def segmenter_card(view: SegmenterView, externals: Sequence[ExternalResults] = ()) -> str:
+    """The model card of a segmenter, as Markdown, with its evaluations in other laboratories."""
     one = view.results
     rows = [
         (
@@ -64,6 +65,7 @@ def segmenter_card(view: SegmenterView) -> str:
         if rows
         else "",
         subgroups=_segmenter_subgroups(one.details),
+        elsewhere=_elsewhere(externals, ("dice_cell", "dice_nucleus")),
         weights=weight_hashes(one.files.model),
     )
 
@@ -100,7 +102,7 @@ def dataset_card(view: DatasetView) -> str:
     )
 
 
-def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
+def classifier_limits(view: ClassifierView, dataset: DatasetView, elsewhere: bool = False) -> list[str]:
     """Limits and warnings that a reader should know before trusting the numbers, one sentence each."""
     details, found = view.results.details, []
     if isinstance(dataset.results.config.source, PhantomSource):
@@ -108,7 +110,7 @@ def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
     groups = details.groups
     if groups < FEW_GROUPS:
         found.append(f"The test images come from {groups} groups only: the intervals are rough.")
-    else:
+    elif not elsewhere:
         found.append(
             f"The test images come from {groups} groups of one source: images of other laboratories were not tested."
         )
@@ -174,6 +176,19 @@ def _operating(points: Sequence[OperatingPoint]) -> str:
         for point in points
     ]
     return _table(("specificity wanted on validation", "sensitivity, test", "specificity, test"), rows) if rows else ""
+
+
+def _elsewhere(externals: Sequence[ExternalResults], keys: Sequence[str]) -> str:
+    """A table of the evaluations in other laboratories, a row for each and metric; empty without any."""
+    rows = []
+    for one in externals:
+        for key in keys:
+            metric, drop = find(key), one.details.metrics[key]
+            there = f"{number(drop.there.value)} ({interval(drop.there)})"
+            fall = f"{signed(drop.drop.value)} ({interval(drop.drop)})"
+            where = f"{markdown_name(one.details.dataset)}, {one.details.images} images"
+            rows.append((where, metric.title if metric else key, number(drop.home.value), there, fall))
+    return _table(("dataset", "metric", "internal test", "there", "drop"), rows) if rows else ""
 
 
 def _definitions(metrics: Sequence[Metric]) -> str:

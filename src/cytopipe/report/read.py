@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.core.params import Classifier, Dataset, Params, Screening, Segmenter
+from cytopipe.core.params import Classifier, Dataset, ExternalEvaluation, Params, Screening, Segmenter
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import SUMS
@@ -16,6 +16,7 @@ from cytopipe.results.audit import AuditReport
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.explanations import ExplanationDetails
+from cytopipe.results.external import External, ExternalClassifier, ExternalSegmenter
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
@@ -121,6 +122,15 @@ class ScreeningResults:
 
 
 @dataclass(frozen=True)
+class ExternalResults:
+    """Results of an evaluation elsewhere."""
+
+    name: str
+    config: ExternalEvaluation
+    details: External
+
+
+@dataclass(frozen=True)
 class Results:
     """All of them, in the order of params.yaml."""
 
@@ -129,6 +139,7 @@ class Results:
     segmenters: Mapping[str, SegmenterResults]
     classifiers: Mapping[str, ClassifierResults]
     screenings: Mapping[str, ScreeningResults]
+    externals: Mapping[str, ExternalResults]
     leaderboard: Leaderboard
 
 
@@ -144,6 +155,7 @@ def read_results(params: Params) -> Results:
         {name: _segmenter(name, config) for name, config in params.segmenters.items()},
         {name: _classifier(name, config) for name, config in params.classifiers.items()},
         {name: _screening(name, config) for name, config in params.screenings.items()},
+        {name: _external(name, config) for name, config in params.evaluations.items()},
         Leaderboard.read(paths.LEADERBOARD_JSON),
     )
 
@@ -174,6 +186,11 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
 def _screening(name: str, config: Screening) -> ScreeningResults:
     files = paths.Screened(name)
     return ScreeningResults(name, config, ScreeningDetails.read(files.details), FieldScores.read(files.fields).rows)
+
+
+def _external(name: str, config: ExternalEvaluation) -> ExternalResults:
+    kind = ExternalSegmenter if config.classifier is None else ExternalClassifier
+    return ExternalResults(name, config, kind.read(paths.External(name).details))
 
 
 def plot_table(path: Path) -> list[Line]:

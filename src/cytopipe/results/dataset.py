@@ -74,6 +74,8 @@ class LeftOutSite(Record):
     attribute: str
     values: tuple[str, ...]
     tested: tuple[str, ...]
+
+
 class CorrectedImage(Record):
     """An image that a person looked at: its class in the source, its class now (None: left out), and why."""
 

@@ -16,6 +16,7 @@ from cytopipe.core.params.datasets import (
     Source,
     Split,
 )
+from cytopipe.core.params.evaluations import ExternalEvaluation, learnt_from
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
 from cytopipe.core.params.former import refuse_former_values
@@ -51,6 +52,7 @@ __all__ = [
     "Cpu",
     "Dataset",
     "Explain",
+    "ExternalEvaluation",
     "Fit",
     "Head",
     "LeaveOut",
@@ -74,6 +76,7 @@ __all__ = [
     "View",
     "check_range",
     "describe",
+    "learnt_from",
     "load_params",
     "parse_params",
     "plain_fit",

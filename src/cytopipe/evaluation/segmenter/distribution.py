@@ -39,7 +39,7 @@ def segmenter_details(dataset: str, table: Sequence[Scores], rows: Sequence[Row]
         The mean of every metric with its 95 % interval over groups, and its quantiles. They are None
         for a metric that is defined for no image.
     """
-    values = {metric.key: _values(table, metric.key) for metric in of_task("segmentation")}
+    values = {metric.key: values_of(table, metric.key) for metric in of_task("segmentation")}
     attributes = {row.id: row.attributes for row in rows}
     known = {name: one[np.isfinite(one)] for name, one in values.items()}
     return SegmenterDetails(
@@ -69,18 +69,18 @@ def _means(table: Sequence[Scores]) -> Estimates:
     """The mean of every metric with its interval over groups."""
     groups = [row["group"] for row in table]
     return {
-        metric.key: Estimate.of(measured(_mean(_values(table, metric.key), groups), metric.scale or "real"))
+        metric.key: Estimate.of(measured(mean_left_out(values_of(table, metric.key), groups), metric.scale or "real"))
         for metric in of_task("segmentation")
     }
 
 
-def _values(table: Sequence[Scores], name: str) -> np.ndarray:
-    """N numbers, NaN if not defined."""
+def values_of(table: Sequence[Scores], name: str) -> np.ndarray:
+    """One metric of N test images, NaN where it is not defined."""
     return np.array([np.nan if row[name] is None else row[name] for row in table], dtype=float)
 
 
-def _mean(values: np.ndarray, groups: Sequence[str]) -> LeftOut:
-    """The mean of the values that are defined."""
+def mean_left_out(values: np.ndarray, groups: Sequence[str]) -> LeftOut:
+    """The mean of N values without each group in turn; NaN where one is not defined, which does not count."""
     known = np.isfinite(values)
     return ratio(np.where(known, values, 0), known.astype(float), groups)
 
@@ -97,7 +97,7 @@ def distribution_rows(table: Sequence[Scores]) -> list[dict[str, Any]]:
     rows = []
     for measure in (*MEASURES, DISTANCE):
         for part in PARTS:
-            values = _values(table, f"{measure}_{part}")
+            values = values_of(table, f"{measure}_{part}")
             known = values[np.isfinite(values)]
             if not len(known):
                 continue
@@ -118,7 +118,7 @@ def distribution_figure(path: Path, table: Sequence[Scores]) -> None:
                 note(axis, "no true masks to test on")
                 continue
             for place, part in enumerate(PARTS):
-                values = _values(table, f"{measure}_{part}")
+                values = values_of(table, f"{measure}_{part}")
                 known = values[np.isfinite(values)]
                 # Jitter in steps of the golden ratio: evenly spread and deterministic.
                 heights = place + 0.62 * ((np.arange(len(known)) * 0.618034) % 1 - 0.5)

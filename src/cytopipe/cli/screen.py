@@ -24,6 +24,7 @@ from cytopipe.cli.common import (
     print_json,
     print_table,
     say_cropped,
+    say_networks,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -138,7 +139,8 @@ def command(
         screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
-        if screening.predictor is not None:
+        if screening.predictor is not None and model is not None:
+            say_networks(model)
             say_cropped(screening.predictor, "cells")
         _show(results, total, as_json, count)
         if any("error" in result for result in results):

@@ -19,6 +19,7 @@ from cytopipe.report.render import page
 from cytopipe.report.screened import screening_view
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 from cytopipe.results.details import estimate_of
+from cytopipe.results.leaderboard import CHOSEN_BY_ITS_TEST
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def build_report(params: Params) -> Report:
         leading=of_task("classification")[0],
         ranked=ranked(),
         measured_metrics=measured_metrics(),
+        chosen_by_its_test=CHOSEN_BY_ITS_TEST,
         calibration_metrics=calibration_metrics(),
         segmentation_metrics=shown("segmentation"),
         screening_metrics=shown("screening"),

@@ -54,13 +54,16 @@ class ClassifierDetails(Contract):
 
     Attributes:
         dataset: name of the dataset of the test images.
-        model: identity of the model folder; None for a cross-validation, which tests one network per fold.
+        model: identity of the model folder, of all its networks together; None for folds that are no model together.
         test_sha256: of the test array; for a cross-validation, of the array of every split.
         images, groups: numbers of tested images and groups.
         intervals: how intervals were computed.
         metrics: by key of the registry.
         operating_points: empty if the dataset has no normal classes, or validation has no normal images.
-        seeds, folds: spread over networks; None for a single network.
+        seeds: spread over networks that differ in their seed, whose mean the other numbers are of; None without.
+        folds: spread over the networks of a cross-validation. Where it is there, every number is cross-validated: each
+            image was tested by the network of its fold. The mean of these networks, which the model folder predicts
+            with, was not tested itself.
         undefined: the reason why each undefined number is not defined.
     """
 

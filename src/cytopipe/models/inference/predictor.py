@@ -21,9 +21,7 @@ from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
-from cytopipe.models.files import fold_part
-from cytopipe.models.folder import load_model
-from cytopipe.models.folds import Folds
+from cytopipe.models.ensemble import load_classifier
 from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
@@ -60,7 +58,7 @@ class Predictor:
     """A classifier with its segmenter.
 
     Args:
-        model: returns N x classes logits.
+        model: returns N x classes logits; may be the mean of several networks.
         spec: specification of the model.
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
@@ -94,14 +92,13 @@ class Predictor:
     ) -> Predictor:
         """Load a classifier's model folder, with the segmenter in it unless another is given.
 
+        A folder of several networks (folds or seeds) predicts with the mean of their probabilities.
+
         Raises:
-            CytopipeError: a folder is damaged, is not a classifier, holds one network per fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, is not a classifier, lacks a segmenter, or holds networks of folds
+                without a decision rule for their mean, as those of earlier versions do.
         """
-        if Folds.read(folder):
-            raise CytopipeError(
-                "this holds a network for each fold", where=folder, hint=f"name one: {folder / fold_part(0)}"
-            )
-        model, spec = load_model(folder, device)
+        model, spec = load_classifier(folder, device)
         if spec.task != "classification":
             raise CytopipeError("this model is a segmenter, not a classifier", where=folder)
         segmentation = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,7 +60,7 @@ class Ensemble(Part):
             key = ".".join(str(part) for part in fault["loc"]) or "ensemble"
             raise CytopipeError(f"{key}: {fault['msg']}", where=where, hint=RESTORE) from None
         for part in found.members:
-            if part != "." and Path(part).parts != (found.kind, Path(part).name):
+            if not re.fullmatch(rf"\.|{found.kind}/\d+", part):
                 raise CytopipeError(f"members: '{part}' is no network of this folder", where=where, hint=RESTORE)
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.numbers import Estimate, Estimates, Spreads
 
@@ -65,6 +67,7 @@ class ClassifierDetails(Contract):
             image was tested by the network of its fold. The mean of these networks, which the model folder predicts
             with, was not tested itself.
         undefined: the reason why each undefined number is not defined.
+        performance: of several networks, what the numbers are an estimate of, in words; absent for a single one.
     """
 
     dataset: str
@@ -84,3 +87,10 @@ class ClassifierDetails(Contract):
     seeds: Spreads | None
     folds: Spreads | None
     undefined: dict[str, str]
+    performance: str | None = None
+
+    @property
+    def plain(self) -> Any:
+        """As of every contract, without `performance` where it is absent."""
+        values = super().plain
+        return values if self.performance else {key: value for key, value in values.items() if key != "performance"}

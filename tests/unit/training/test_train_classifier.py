@@ -23,6 +23,7 @@ from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.inference.predictor import Predictor
+from cytopipe.results.ensemble import PERFORMANCE
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training import train_classifier as module
 from cytopipe.training.classification import make_classifier
@@ -191,6 +192,7 @@ def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_va
 
     found = evaluate(folder, grouped, "d", CPU)
     assert found.details.model == model_id(folder)
+    assert found.details.performance == PERFORMANCE["folds"]
     # Not the mean, which has seen the images: the very predictions that chose the rule.
     assert np.allclose(found.probabilities, trained.judged, rtol=0, atol=1e-6)
     mean = class_probabilities(predictor.model, predictor.transform, load_all(grouped)[0].take(np.arange(COUNT)))
@@ -248,6 +250,8 @@ def test_each_seed_is_a_training_of_its_own_and_the_first_is_the_one_without_see
     assert np.array_equal(result.probabilities, mean) and result.decisions == [trained.rule]
     assert details.parameters == alone_first.parameters and details.model == model_id(folder)
     assert details.seeds == alone_first.seeds
+    assert alone_first.performance is None and "performance" not in alone_first.plain
+    assert details.plain["performance"] == PERFORMANCE["seeds"]
     assert details.seeds is not None
     accuracy = details.seeds.metrics["accuracy"]
     accuracies = [value for value in accuracy.values if value is not None]

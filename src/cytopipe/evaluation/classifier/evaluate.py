@@ -32,6 +32,7 @@ from cytopipe.models.inference.classify import class_probabilities, input_transf
 from cytopipe.models.registry import count_parameters
 from cytopipe.results.classifier import ClassifierDetails, ClassScores, IntervalMethod
 from cytopipe.results.contract import Record
+from cytopipe.results.ensemble import PERFORMANCE
 from cytopipe.results.headline import Headline
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 from cytopipe.results.numbers import Estimate, Spreads
@@ -208,6 +209,7 @@ def evaluate(
         test_sha256=_tested(tensors, bool(folds), sha256),
         seeds=Spreads.model_validate(spread_of_seeds(truth, seeds)) if len(seeds) > 1 else None,
         folds=Spreads.model_validate(fold_metrics(truth, probabilities, tested_by)) if folds else None,
+        performance=PERFORMANCE["folds"] if folds else PERFORMANCE["seeds"] if len(each) > 1 else None,
         **measure(truth, probabilities, [row.group for row in rows], spec.classes, decisions, tested_by),
     )
     return Evaluation(spec.classes, rows, truth, probabilities, decisions, tested_by, details)

@@ -19,12 +19,11 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.files import SUMS, WEIGHTS
 from cytopipe.models.folder import list_file, load_model, verified_files
 from cytopipe.models.folds import Folds
-from cytopipe.models.members import not_an_ensemble, of_ensemble
+from cytopipe.models.members import SHARED, not_an_ensemble, of_ensemble
 from cytopipe.results.ensemble import CHOSEN_ON, ENSEMBLE, PERFORMANCE, Ensemble, Kind
 from cytopipe.results.model_spec import RESTORE, SPEC, DecisionRule, ModelSpec
 
 Array = TypeVar("Array", Tensor, np.ndarray)
-_OWN = {"decision_rule": None, "svm": None, "precision": None, "num_threads": None, "cpu": None}  # a member may differ
 SMALLEST = 1e-300  # below every probability that matters; the logarithm of 0 has no gradient
 
 
@@ -130,8 +129,7 @@ def member_digest(folder: Path) -> str:
 
 
 def _check_alike(first: ModelSpec, other: ModelSpec, where: Path) -> None:
-    one, two = (spec.model_copy(update=_OWN).model_dump() for spec in (first, other))
-    if different := [key for key in one if one[key] != two[key]]:
+    if different := [key for key in SHARED if getattr(first, key) != getattr(other, key)]:
         raise CytopipeError(
             f"has another {different[0]} than the first network, and all must see the same input", where=where
         )

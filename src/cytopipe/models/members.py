@@ -9,6 +9,12 @@ from cytopipe.models.files import FOLDS, fold_part
 from cytopipe.results.ensemble import ENSEMBLE, Ensemble
 from cytopipe.results.model_spec import SPEC, ModelSpec
 
+# What all networks of one model see and return, so that it is equal in each model.json.
+SHARED = ("task", "classes", "channels", "input_size", "fit", "network_size", "mean", "std", "tta", "reading")
+# How the first one was made, which holds for all but the seed or the images.
+_MADE = ("architecture", "arguments", "head", "activation", "freeze", "training_data_sha256")
+_MADE_WITH = ("precision", "num_threads", "cpu")
+
 
 def is_model(folder: Path) -> bool:
     """Whether this is a model folder: of one network, of several that are one classifier, or of one a fold."""
@@ -36,8 +42,9 @@ def spec_of(folder: Path) -> ModelSpec:
 
 
 def of_ensemble(first: ModelSpec, ensemble: Ensemble) -> ModelSpec:
-    """The description of several networks, given that of the first."""
-    return first.model_copy(update={"decision_rule": ensemble.decision_rule, "svm": None})
+    """The description of several networks, given that of the first: what was chosen for a single one is left out."""
+    kept = {key: getattr(first, key) for key in (*SHARED, *_MADE, *_MADE_WITH)}
+    return ModelSpec(**kept, decision_rule=ensemble.decision_rule)
 
 
 def not_an_ensemble(folder: Path) -> CytopipeError:

@@ -300,5 +300,5 @@ def classifier(name: str) -> Trained:
 
 
 def validation(classifier_name: str) -> Path:
-    """Predictions of the validation images, one row an image; empty for a cross-validation."""
+    """Predictions of the images that chose the decision rule: validation images, or with folds all, out of fold."""
     return classifier(classifier_name).training / "validation.csv"

@@ -27,6 +27,7 @@ from cytopipe.cli.common import (
     print_json,
     print_table,
     say_cropped,
+    say_networks,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -121,6 +122,7 @@ def command(
         predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
+        say_networks(model)
         predictor.reading = with_range(predictor.reading, value_range)
         # Rows of another range or size of pixels are those of another model: none is kept when a run is resumed.
         name = model_id(model, segmenter) + (f" range {value_range}" if value_range else "")

@@ -24,6 +24,7 @@ from cytopipe.cli.common import (
     print_json,
     print_table,
     say_cropped,
+    say_networks,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -138,7 +139,8 @@ def command(
         screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
         results, total = screening.run(listed, target)
-        if screening.predictor is not None:
+        if screening.predictor is not None and model is not None:
+            say_networks(model)
             say_cropped(screening.predictor, "cells")
         _show(results, total, as_json, count)
         if any("error" in result for result in results):
@@ -182,7 +184,7 @@ class _Screening:
         self.reading = field_reading(detector, predictor)
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
-        self.is_familiar = predictor is not None and predictor.familiar is not None
+        self.is_familiar = predictor is not None and bool(predictor.familiar)
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
         """Screen the fields; returns a result for each, in order, and the counts over all."""

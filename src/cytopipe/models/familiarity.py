@@ -20,7 +20,8 @@ from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import FAMILIAR
 from cytopipe.models.image_statistics import image_statistics
-from cytopipe.results.model_spec import RESTORE, ModelSpec
+from cytopipe.results.ensemble import Ensemble
+from cytopipe.results.model_spec import RESTORE, SPEC, ModelSpec
 
 LEAST_DISTANCE = 1e-6  # below, logarithms say nothing
 FEATURES, STATISTICS = "features", "statistics"
@@ -118,6 +119,19 @@ def read_familiar(folder: Path, spec: ModelSpec) -> Familiar | None:
         raise CytopipeError(f"cannot be read ({error.strerror})", where=file, hint=RESTORE) from None
     except (SafetensorError, KeyError, ValueError) as error:
         raise CytopipeError(f"is not valid ({error})", where=file, hint=RESTORE) from None
+
+
+def read_familiars(folder: Path) -> list[Familiar]:
+    """What each network of a classifier's folder knows of its training images; empty if one knows nothing.
+
+    Raises:
+        CytopipeError: as `read_familiar`, and for an ensemble.json or a model.json that is not valid.
+    """
+    ensemble = Ensemble.read(folder)
+    parts = [folder / part for part in ensemble.members] if ensemble else [folder]
+    found = [read_familiar(part, ModelSpec.read(part / SPEC)) for part in parts]
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else []
 
 
 def mean_scores(members: Sequence[np.ndarray]) -> np.ndarray:

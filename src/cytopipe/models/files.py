@@ -18,8 +18,12 @@ PARTS = ("folds", "seeds")  # subfolders with further networks
 
 
 def examples_of(folder: Path) -> list[Path]:
-    """The example images of a model folder, in the order of their classes; an empty list if there are none."""
-    return sorted(folder.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
+    """The example images of a model folder, in the order of their classes; an empty list if there are none.
+
+    Those of a folder with folds are in each of them; the first has them.
+    """
+    place = folder / fold_part(0) if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file() else folder
+    return sorted(place.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
 def whole_folder(folder: Path) -> Path:

@@ -23,6 +23,7 @@ from cytopipe.report.subgroups import subgroups_of
 from cytopipe.report.suspects import suspect_views
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 from cytopipe.results.details import estimate_of
+from cytopipe.results.leaderboard import CHOSEN_BY_ITS_TEST
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def build_report(params: Params) -> Report:
         leading=of_task("classification")[0],
         ranked=ranked(),
         measured_metrics=measured_metrics(),
+        chosen_by_its_test=CHOSEN_BY_ITS_TEST,
         calibration_metrics=calibration_metrics(),
         subgroups=subgroups_of,
         subgroup_metrics=SUBGROUP_METRICS,

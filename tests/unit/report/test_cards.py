@@ -49,7 +49,8 @@ def test_a_card_copes_with_undefined_numbers(report: Report) -> None:
     assert "Never predicted: never." in text
     assert "None: the dataset defines no normal classes" in text
     assert "The dataset was not audited." in text
-    assert 'Path("models/classifiers/folded/folds/0")' in text
+    assert 'Path("models/classifiers/folded")' in text
+    assert "These numbers are cross-validated: each image was tested by the network of its fold." in text
     assert not re.search(r"\bNone\b(?!:)|\bnan\b", text)
 
 

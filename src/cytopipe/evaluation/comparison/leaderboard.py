@@ -17,7 +17,16 @@ from cytopipe.metrics.intervals import METHODS, too_few
 from cytopipe.metrics.paired import PairedDifference, paired_difference
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.leaderboard import Choice, Difference, Leaderboard, MaskEffect, Pair, RankedClassifier, Ranking
+from cytopipe.results.leaderboard import (
+    CHOSEN_BY_ITS_TEST,
+    Choice,
+    Difference,
+    Leaderboard,
+    MaskEffect,
+    Pair,
+    RankedClassifier,
+    Ranking,
+)
 from cytopipe.results.numbers import Estimate, Interval
 from cytopipe.results.predictions import Predictions
 
@@ -49,7 +58,7 @@ class Entry:
     @property
     def candidate(self) -> Candidate:
         """What chooses among classifiers."""
-        return Candidate(self.name, self.details.parameters, self.validation)
+        return Candidate(self.name, self.details.parameters, self.validation, bool(self.settings.get("folds")))
 
     @property
     def title(self) -> str:
@@ -151,7 +160,7 @@ def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
         parameters=details.parameters,
         metrics=details.metrics,
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
-        validation=entry.candidate.accuracy if entry.validation.rows else None,
+        validation=entry.candidate.accuracy if entry.validation.rows and not entry.settings.get("folds") else None,
         against_best=None if entry.name == best else _between(pairs, entry.name, best),
     )
 
@@ -177,7 +186,7 @@ def to_markdown(board: Leaderboard) -> str:
         if ranking.pairs:
             parts.append(_resolution(ranking))
         if ranking.chosen:
-            parts.append(_choice(ranking.chosen))
+            parts.append(_choice(ranking.chosen, ranking.crossvalidated))
         if ranking.masks:
             parts.append("Do masks help?\n")
             parts += [_verdict(effect) for effect in ranking.masks]
@@ -231,11 +240,10 @@ def _resolution(ranking: Ranking) -> str:
     )
 
 
-def _choice(chosen: Choice) -> str:
-    return (
-        f"For the registry: `{chosen.name}`, chosen on {chosen.images} validation images of {chosen.groups} groups: "
-        f"{chosen.reason}.\n"
-    )
+def _choice(chosen: Choice, crossvalidated: bool) -> str:
+    images = f"{chosen.images} {'images' if crossvalidated else 'validation images'} of {chosen.groups} groups"
+    text = f"For the registry: `{chosen.name}`, chosen on {images}: {chosen.reason}.\n"
+    return f"{text}{CHOSEN_BY_ITS_TEST}\n" if crossvalidated else text
 
 
 def _range(limits: Estimate | Interval | None, form: str) -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cytopipe.data.tensors import Items
+from cytopipe.models.ensemble import probabilities_of
 from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.penultimate import mean_of_calls, watch_features
 from cytopipe.models.transforms import InputTransform, batches
@@ -26,7 +27,7 @@ def class_probabilities(
     """Predict class probabilities, in fp32 and evaluation mode.
 
     Args:
-        model: returns N x classes logits; left in evaluation mode.
+        model: returns N x classes logits, or is the mean of several that do; left in evaluation mode.
         transform: transform of stored items to the model's input.
         items: N x S x S x 5 uint8.
         batch_size: images per forward pass.
@@ -53,7 +54,7 @@ def probabilities_and_features(
     results, features = [], []
     with torch.inference_mode(), watch_features(model) as calls:
         for _, batch in batches(items, batch_size):
-            seen = [torch.softmax(model(transform(turn(batch, *by))).double(), dim=1) for by in ORIENTED[tta]]
+            seen = [probabilities_of(model, transform(turn(batch, *by))) for by in ORIENTED[tta]]
             results.append(torch.stack(seen).mean(dim=0).cpu().numpy())
             if (found := mean_of_calls(calls)) is not None:
                 features.append(found.numpy())

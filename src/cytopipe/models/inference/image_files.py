@@ -39,7 +39,7 @@ class FilePredictor:
     ) -> None:
         self.predictor, self.model, self.done = predictor, model, done or {}
         self.complete, self.on_predicted = complete or (lambda image, sha256: True), on_predicted
-        self.columns = columns_of(predictor.classes, bool(predictor.rule.abnormal), predictor.familiar is not None)
+        self.columns = columns_of(predictor.classes, bool(predictor.rule.abnormal), bool(predictor.familiar))
 
     def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:
         """Yield the rows of each batch, in order, and whether they were computed now."""

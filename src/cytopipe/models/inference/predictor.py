@@ -21,10 +21,8 @@ from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
-from cytopipe.models.familiarity import Familiar, read_familiar
-from cytopipe.models.files import fold_part
-from cytopipe.models.folder import load_model
-from cytopipe.models.folds import Folds
+from cytopipe.models.ensemble import load_classifier, mean_of, members_of
+from cytopipe.models.familiarity import Familiar, mean_scores, read_familiars
 from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
@@ -66,13 +64,14 @@ class Predictor:
     """A classifier with its segmenter.
 
     Args:
-        model: returns N x classes logits.
+        model: returns N x classes logits; may be the mean of several networks.
         spec: specification of the model.
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
         batch_size: images per forward pass.
         pixel_size_um: micrometres of a pixel of the images; None: as each image says.
-        familiar: what it knows of its training images; None: nothing, in a folder of an older version.
+        familiar: what each of its networks knows of its training images; empty: nothing, in a folder of an older
+            version.
 
     Attributes:
         reading: how image files must be read for it.
@@ -88,7 +87,7 @@ class Predictor:
         device: torch.device,
         batch_size: int = BATCH,
         pixel_size_um: float | None = None,
-        familiar: Familiar | None = None,
+        familiar: Sequence[Familiar] = (),
     ) -> None:
         self.familiar = familiar
         self.pixel_size_um, self.cropped = pixel_size_um, 0
@@ -103,20 +102,19 @@ class Predictor:
     ) -> Predictor:
         """Load a classifier's model folder, with the segmenter in it unless another is given.
 
+        A folder of several networks (folds or seeds) predicts with the mean of their probabilities.
+
         Raises:
-            CytopipeError: a folder is damaged, is not a classifier, holds one network per fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, is not a classifier, lacks a segmenter, or holds networks of folds
+                without a decision rule for their mean, as those of earlier versions do.
         """
-        if Folds.read(folder):
-            raise CytopipeError(
-                "this holds a network for each fold", where=folder, hint=f"name one: {folder / fold_part(0)}"
-            )
-        model, spec = load_model(folder, device)
+        model, spec = load_classifier(folder, device)
         if spec.task != "classification":
             raise CytopipeError("this model is a segmenter, not a classifier", where=folder)
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        familiar = read_familiar(folder, spec)
+        familiar = read_familiars(folder)
         return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um, familiar=familiar)
 
     @property
@@ -197,10 +195,16 @@ class Predictor:
 
     def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Probabilities of stored items, N x classes, and their scores of unlikeness, N."""
-        found, features = probabilities_and_features(
-            self.model, self.transform, items, self.batch_size, tta=self.spec.tta
-        )
-        return found, None if self.familiar is None else self.familiar.scores(features, items)
+        parts = [
+            probabilities_and_features(member, self.transform, items, self.batch_size, tta=self.spec.tta)
+            for member in members_of(self.model)
+        ]
+        found = mean_of([probabilities for probabilities, _ in parts])
+        if not self.familiar:
+            return found, None
+        features = [of_member for _, of_member in parts]
+        scores = [one.scores(values, items) for one, values in zip(self.familiar, features, strict=True)]
+        return found, mean_scores(scores)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def other_stain(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another stain: the optical densities of haematoxylin and eosin are multiplied."""
     densities = -np.log((images.astype(np.float64) + 1) / 256)
     amounts = densities @ np.linalg.inv(STAINS) * OTHER_STAIN
-    return np.clip(np.rint(256 * np.exp(-amounts @ STAINS) - 1), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(256 * np.exp(-amounts @ STAINS) - 1), 0, 255), np.uint8)
 
 
 def shuffled(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

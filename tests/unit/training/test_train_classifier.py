@@ -183,7 +183,7 @@ def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_va
     folder = tmp_path / "model"
     networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
     examples = example_images(*labelled(grouped, "val"))
-    save_classifier(folder, "m", networks, trained.folds, examples, None, Together(trained.rule, COUNT, 12))
+    save_classifier(folder, "m", networks, trained.folds, examples, None, together=Together(trained.rule, COUNT, 12))
     predictor = Predictor.load(folder, CPU)
     assert predictor.rule == trained.rule
     about = (folder / "README.md").read_text()

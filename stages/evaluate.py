@@ -10,6 +10,7 @@ from cytopipe.core.pipeline.stage import Stage, main
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.classifier.evaluate import evaluate
+    from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
     from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
@@ -23,7 +24,9 @@ def run(stage: Stage) -> None:
     result.predictions.write(predictions)
     result.details.write(stage.output(target.details))
     result.headline.write(stage.output(target.metrics))
-    stage.folder(target.clinical)
+    clinical = stage.folder(target.clinical)
+    if guarantees := evaluate_guarantees(result, target.model):
+        guarantees.write(clinical / paths.GUARANTEES)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

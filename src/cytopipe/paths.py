@@ -32,6 +32,7 @@ RECIPES = Path("workflow/sources")
 
 MANIFEST = "manifest.csv"
 PREDICTED = "predicted"
+GUARANTEES = "guarantees.json"  # in the clinical folder of a classifier, if it guarantees something
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cytopipe.results.audit import AuditReport
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.explanations import ExplanationDetails
+from cytopipe.results.guarantees import GuaranteeDetails
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
@@ -63,13 +64,14 @@ class DatasetResults:
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """Results of a classifier, and its explanations (None if the stage has not run)."""
+    """Results of a classifier, and its explanations (None if the stage has not run) and guarantees (None: none)."""
 
     name: str
     config: Classifier
     details: ClassifierDetails
     table: Predictions
     explanations: ExplanationDetails | None
+    guarantees: GuaranteeDetails | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -163,7 +165,9 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     files, explained = paths.classifier(name), paths.Explained(name).summary
     explanations = ExplanationDetails.read(explained) if explained.is_file() else None
     details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
-    return ClassifierResults(name, config, details, table, explanations)
+    promised = files.clinical / paths.GUARANTEES
+    guarantees = GuaranteeDetails.read(promised) if promised.is_file() else None
+    return ClassifierResults(name, config, details, table, explanations, guarantees)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:

@@ -26,6 +26,7 @@ from cytopipe.report.curves import (
 )
 from cytopipe.report.explained import Explained, explained
 from cytopipe.report.findings import Audited, audited
+from cytopipe.report.guarantees import GuaranteesView, guarantees_view
 from cytopipe.report.masks import Gallery, gallery
 from cytopipe.report.pictures import Album, Picture
 from cytopipe.report.read import ClassifierResults, DatasetResults, Results, SegmenterResults
@@ -99,6 +100,7 @@ class ClassifierView:
     shown: Mapping[tuple[str, str], Sequence[Prediction]]
     explained: Explained
     perturbation: Sequence[Curve]
+    guarantees: GuaranteesView | None
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
         chosen_images(one.predictions),
         explained(one),
         perturbation_curves(one),
+        guarantees_view(one.guarantees),
     )
 
 

@@ -21,6 +21,7 @@ from cytopipe.training.decision_rule import choose_rule
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
+from cytopipe.training.guarantees import choose_guarantees
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
 from cytopipe.training.mixing import Mixer
@@ -54,12 +55,16 @@ class ClassifierJob:
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images."""
+    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images.
+
+    `groups` are those of the validation images.
+    """
 
     part: str
     seed: int
     train: Labelled
     validation: Labelled
+    groups: Sequence[str]
     tested: Sequence[str] = ()
 
 
@@ -96,14 +101,16 @@ def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
     seed = job.config.training.seed
     if not job.config.folds:
         train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
+        groups = [row.group for row in load_split(job.tensors, "val")[1]]
         for number in range(job.config.seeds):
-            yield NetworkJob(seed_part(number), seed + number, train, validation)
+            yield NetworkJob(seed_part(number), seed + number, train, validation, groups)
         return
     items, rows = load_all(job.tensors)
     labels = np.array([row.class_index for row in rows])
     for number, fold in enumerate(draw_folds(rows, job.config.folds, seed, "classifiers.*.folds")):
         train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
-        yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
+        groups = [rows[index].group for index in fold.validation]
+        yield NetworkJob(fold_part(number), seed, train, validation, groups, [rows[index].id for index in fold.test])
 
 
 def labelled(tensors: Path, split: str) -> Labelled:
@@ -122,9 +129,13 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
     job = replace(job, config=config, workspace=job.workspace.of(network.part))
     trained = fit_classifier(job, network.train, network.validation)
     probabilities = validated(trained, network.validation, job)
-    rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
+    truth = network.validation.labels
+    rule = choose_rule(truth, probabilities, job.classes, job.normal)
+    promised = choose_guarantees(
+        config.guarantees, truth, probabilities, network.groups, job.classes, rule, config.refit
+    )
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
-    spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
+    spec = trained.spec.model_copy(update={"decision_rule": rule, "guarantees": promised, **used})
     model = trained.model
     if config.refit:
         images = join(network.train.items, network.validation.items)

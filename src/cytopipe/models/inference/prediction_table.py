@@ -22,18 +22,20 @@ _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"
 
 
-def columns_of(classes: Sequence[str], has_abnormal: bool) -> list[str]:
+def columns_of(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) -> list[str]:
     """Columns of the table of a classifier.
 
     `p_<class>` are the probabilities as `evaluate` writes them; `confidence` is the calibrated probability of the
     predicted class; `uncertain` is true if it is below the confidence threshold, so that a person should review the
-    image; `abnormal` is the calibrated probability of the abnormal classes together.
+    image; `abnormal` is the calibrated probability of the abnormal classes together; `class_set` are the classes that
+    contain the true one as often as the model guarantees, joined by `|`, the most probable first.
 
     Args:
         classes: names of the classes in the order of the probabilities.
         has_abnormal: whether some classes are abnormal.
+        has_sets: whether the classifier guarantees sets of classes.
     """
-    abnormal = ["abnormal"] if has_abnormal else []
+    abnormal = [*(["abnormal"] if has_abnormal else []), *(["class_set"] if has_sets else [])]
     probabilities = [f"p_{label}" for label in classes]
     return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, "sha256", "model", "error"]
 
@@ -49,6 +51,7 @@ def predicted_row(
         "confidence": found.confidence,
         "uncertain": _YES_NO[found.uncertain],
         "abnormal": found.abnormal,
+        "class_set": "|".join(found.class_set or ()),
         "sha256": sha256,
         "model": model,
     }

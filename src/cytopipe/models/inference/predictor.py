@@ -24,6 +24,7 @@ from cytopipe.models.decision_rule import abnormality, calibrate, confidence_thr
 from cytopipe.models.files import fold_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.guarantees import named_sets
 from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
@@ -41,6 +42,7 @@ class Prediction:
         confidence: calibrated probability of the predicted class.
         uncertain: whether the confidence is below the confidence threshold, so that a person should review the image.
         abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
+        class_set: classes that contain the true one as often as the model guarantees; None if it does not.
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
         placement: where the image lies in the item; None: it fills it.
@@ -54,6 +56,7 @@ class Prediction:
     item: np.ndarray
     mask: np.ndarray | None
     placement: Placement | None = None
+    class_set: tuple[str, ...] | None = None
 
 
 class Predictor:
@@ -170,6 +173,7 @@ class Predictor:
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
+        sets = named_sets(self.spec, calibrated)
         for row, one in enumerate(some):
             confidence = float(calibrated[row].max())
             yield Prediction(
@@ -181,6 +185,7 @@ class Predictor:
                 item=items[row],
                 mask=one.mask,
                 placement=one.placement,
+                class_set=sets[row],
             )
 
 

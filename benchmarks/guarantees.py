@@ -145,9 +145,9 @@ def _above(weights: np.ndarray) -> np.ndarray:
     return np.append(np.cumsum(weights[::-1])[::-1], 0.0)
 
 
-def sets(rng: np.random.Generator, case: Case, draws: int) -> Iterator[dict[str, Any]]:
-    """Coverage of every way to draw sets, for each number of calibration groups."""
-    new = draw(rng, case, NEW)
+def sets(rng: np.random.Generator, case: Case, draws: int, patients: int = NEW) -> Iterator[dict[str, Any]]:
+    """Coverage of every way to draw sets in so many new patients, for each number of calibration groups."""
+    new = draw(rng, case, patients)
     plain, aps = Population.of(new, np.copy), Population.of(new, tail)
     for groups in GROUPS:
         found: dict[str, list[float]] = {name: [] for name in ("images", "one", "repeated", "groups", "aps")}
@@ -180,12 +180,12 @@ def _tested(where: Population, least: np.ndarray) -> dict[str, float]:
     }
 
 
-def sensitivities(rng: np.random.Generator, draws: int) -> Iterator[dict[str, Any]]:
+def sensitivities(rng: np.random.Generator, draws: int, patients: int = NEW) -> Iterator[dict[str, Any]]:
     """How often the true sensitivity reaches the promise; a patient's score is the largest of its cells.
 
     Those of `cells` are the share of abnormal cells that reach a threshold of cells.
     """
-    cells, largest = (np.sort(one) for one in abnormal_patients(rng, NEW))
+    cells, largest = (np.sort(one) for one in abnormal_patients(rng, patients))
     for count in ABNORMAL:
         reached: dict[str, list[float]] = {name: [] for name in ("empirical", "confident", "average", "cells")}
         for _ in range(draws):
@@ -211,14 +211,14 @@ def abnormal_patients(rng: np.random.Generator, count: int) -> tuple[np.ndarray,
     return cells, np.maximum.reduceat(cells, np.append(0, np.cumsum(size)[:-1]))
 
 
-def simulate(draws: int, seed: int = 0, cases: Sequence[Case] = CASES) -> dict[str, Any]:
-    """All cases; each has its own random numbers."""
-    rows = [
-        row for number, case in enumerate(cases) for row in sets(np.random.default_rng([seed, number]), case, draws)
-    ]
-    patients = list(sensitivities(np.random.default_rng([seed, len(CASES)]), draws))
+def simulate(draws: int, seed: int = 0, cases: Sequence[Case] = CASES, patients: int = NEW) -> dict[str, Any]:
+    """All cases, tried on so many new patients; each has its own random numbers."""
+    rows = list[dict[str, Any]]()
+    for number, case in enumerate(cases):
+        rows += sets(np.random.default_rng([seed, number]), case, draws, patients)
+    shares = list(sensitivities(np.random.default_rng([seed, len(CASES)]), draws, patients))
     promise = {"coverage": COVERAGE, "sensitivity": SENSITIVITY, "confidence": CONFIDENCE, "short": SHORT}
-    return {"draws": draws, "promise": promise, "sets": rows, "sensitivity": patients}
+    return {"draws": draws, "promise": promise, "sets": rows, "sensitivity": shares}
 
 
 def rounded(found: Any) -> Any:

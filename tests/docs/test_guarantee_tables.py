@@ -26,7 +26,7 @@ def test_sets_over_groups_keep_their_coverage_and_image_wise_ones_do_not() -> No
     ours, naive = (by(FOUND["sets"], method) for method in ("groups", "images"))
     for row in ours:  # at least as stated, and no more than (1 + 2 / groups) of it
         assert 0.9 - 3 * row["error"] <= row["coverage"] <= 0.9 + 2 / row["groups"], row
-    for case, low in (("groups differ much", 0.89), ("easy groups are larger", 0.82)):
+    for case, low in (("groups differ much", 0.895), ("easy groups are larger", 0.83)):
         few = [row for row in naive if row["name"] == case and row["groups"] <= 20]
         assert all(row["coverage"] + 3 * row["error"] < low for row in few)
     large = next(row for row in naive if row["name"] == "easy groups are larger" and row["groups"] == 160)

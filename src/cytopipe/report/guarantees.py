@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cytopipe.report.render import number, percent
-from cytopipe.results.guarantees import GuaranteeDetails, SensitivityDetails, SetDetails
+from cytopipe.results.guarantees import GuaranteeDetails, SensitivityDetails
 from cytopipe.results.numbers import Estimate
-
-SOURCES = {
-    "validation": "the validation groups",
-    "out-of-fold": "all groups, each predicted by networks that did not train on it, which guarantees less",
-}
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,20 @@ def guarantees_view(details: GuaranteeDetails | None) -> GuaranteesView | None:
     sets = details.sets
     return GuaranteesView(
         details,
-        f"The set of a random image of a new group contains its class in at least {percent(sets.wanted)} of cases, on "
+        f"the set of a random image of a new group contains its class in at least {percent(sets.wanted)} of cases, on "
         "average over new groups like these.",
         _verdict(sets.scores.coverage, sets.wanted) if sets.scores else "",
-        f"{_counts(sets)}, {SOURCES[details.calibrated_on]}",
+        _calibrated(details),
         [PatientsView(_promise(one), one) for one in details.patients],
     )
 
 
-def _counts(sets: SetDetails) -> str:
-    """How many groups calibrated the sets, as text: one number, or one for each fold."""
-    return f"{', '.join(map(str, sets.groups))} groups"
+def _calibrated(details: GuaranteeDetails) -> str:
+    """Which groups the thresholds come from, as text."""
+    groups = ", ".join(map(str, details.sets.groups))
+    if details.calibrated_on == "out-of-fold":
+        return f"{groups} groups, each predicted by networks that did not train on it, which guarantees less"
+    return f"the {groups} validation groups{' of the folds' if len(details.sets.groups) > 1 else ''}"
 
 
 def _promise(one: SensitivityDetails) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch
 from cytopipe.app import cell, render
 from cytopipe.deploy.mlflow.classifier import CellClassifier
 from cytopipe.deploy.mlflow.columns import columns
-from cytopipe.models.decision_rule import calibrate
+from cytopipe.deploy.onnx.classifier import metadata
+from cytopipe.models.decision_rule import calibrate, rule_of
 from cytopipe.models.guarantees import has_sets
 from cytopipe.models.inference.image_files import FilePredictor
 from cytopipe.models.inference.predictor import Predictor
@@ -67,3 +69,9 @@ def test_mlflow_and_the_page_give_the_same_set(promised: Path, image: Path) -> N
     html = " ".join(render.cell(cell.classify_cell(predictor, image, None), "cell.png", None).split())
     names = ", ".join(row["class_set"].split("|"))
     assert f"by a guarantee of 90 % for images of new groups like those of the training: {names}." in html
+
+
+def test_an_exported_graph_says_how_sets_are_made(promised: Path) -> None:
+    spec = Predictor.load(promised, CPU).spec
+    assert json.loads(metadata(spec, rule_of(spec))["class_set"]) == {"coverage": 0.9, "least": 0.4}
+    assert "class_set" not in metadata(spec.model_copy(update={"guarantees": None}), rule_of(spec))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_a_set_names_the_most_probable_class_first_and_is_never_empty() -> None:
 def test_model_json_holds_the_guarantee_and_older_ones_hold_none() -> None:
     for rule in (chosen(120), chosen(8), None):
         text = spec(rule).to_json()
-        assert ModelSpec.parse(text, __file__).guarantees == rule
+        assert ModelSpec.parse(text, Path("model.json")).guarantees == rule
         assert (b"guarantees" in text) == (rule is not None)
 
 

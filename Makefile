@@ -52,6 +52,7 @@ bench: $(READY) ## measure speed, memory and coverage of intervals: writes docs/
 	python benchmarks/run.py --rounds 3 --write
 	python docs/tools/bench_tables.py
 	python benchmarks/coverage.py
+	python benchmarks/guarantees.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh

@@ -10,6 +10,7 @@ from cytopipe.core.pipeline.stage import Stage, main
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.classifier.evaluate import evaluate
+    from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
     from cytopipe.evaluation.classifier.subgroups import write_subgroups
     from cytopipe.evaluation.classifier.suspects import fold_suspects
     from cytopipe.evaluation.classifier.unfamiliar import write_unfamiliar
@@ -32,6 +33,8 @@ def run(stage: Stage) -> None:
     if suspects := fold_suspects(stage.item, result.rows, result.calibrated, result.part):
         suspects.write(clinical)
     write_unfamiliar(clinical, result, target.model, tensors, device)
+    if guarantees := evaluate_guarantees(result, target.model):
+        guarantees.write(clinical / paths.GUARANTEES)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

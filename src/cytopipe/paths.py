@@ -30,7 +30,7 @@ CARDS = Path("results/cards")
 RECIPES = Path("workflow/sources")
 CORRECTIONS = Path("workflow/corrections")
 
-SUBGROUPS = "subgroups.json"  # in the clinical folder of a classifier
+SUBGROUPS, GUARANTEES = "subgroups.json", "guarantees.json"  # in the clinical folder of a classifier
 SUSPECTS, HOW_SUSPECTED = "suspects.csv", "suspects.json"  # in the folders of audits and of classifiers with folds
 MANIFEST, PREDICTED = "manifest.csv", "predicted"
 

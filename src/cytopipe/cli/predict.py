@@ -84,9 +84,9 @@ def command(
     Each image gets one row, printed as soon as it is computed, in the order of the arguments: the class, the
     probability of every class (p_..., as in the stage evaluate), the calibrated confidence, whether it is below the
     confidence threshold or the image unlike the training images (uncertain), the probability of all abnormal classes
-    together, whether and how much it is unlike the training images (above 1), the file's sha256 and the model's
-    identity. An image that cannot be read gets a row with an error. The output is CSV, or JSON Lines with
-    --json.
+    together, the classes of which the model guarantees that the true one is among them (class_set), whether and how
+    much the image is unlike the training images (above 1), the file's sha256 and the model's identity. An image that
+    cannot be read gets a row with an error. The output is CSV, or JSON Lines with --json.
 
     --out writes the rows to FILE.part and renames it at the end. After an interruption, the same command resumes the
     run and writes the same bytes as an uninterrupted one. Results depend slightly on batch composition: the

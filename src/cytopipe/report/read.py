@@ -17,6 +17,7 @@ from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.explanations import ExplanationDetails
 from cytopipe.results.external import External, ExternalClassifier, ExternalSegmenter
+from cytopipe.results.guarantees import GuaranteeDetails
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
@@ -65,8 +66,8 @@ class DatasetResults:
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """Results of a classifier, its explanations (None if the stage has not run), and of images unlike its training
-    images (None for a model that does not know these)."""
+    """Results of a classifier, its explanations (None if the stage has not run), of images unlike its training images
+    (None for a model that does not know these), and its guarantees (None: none)."""
 
     name: str
     config: Classifier
@@ -74,6 +75,7 @@ class ClassifierResults:
     table: Predictions
     explanations: ExplanationDetails | None
     unfamiliar: Unfamiliar | None = None
+    guarantees: GuaranteeDetails | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -180,7 +182,9 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
     unlike = files.clinical / UNFAMILIAR
     unfamiliar = Unfamiliar.read(unlike) if unlike.is_file() else None
-    return ClassifierResults(name, config, details, table, explanations, unfamiliar)
+    promised = files.clinical / paths.GUARANTEES
+    guarantees = GuaranteeDetails.read(promised) if promised.is_file() else None
+    return ClassifierResults(name, config, details, table, explanations, unfamiliar, guarantees)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:

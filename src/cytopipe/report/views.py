@@ -26,6 +26,7 @@ from cytopipe.report.curves import (
 )
 from cytopipe.report.explained import Explained, explained
 from cytopipe.report.findings import Audited, audited
+from cytopipe.report.guarantees import GuaranteesView, guarantees_view
 from cytopipe.report.masks import Gallery, gallery
 from cytopipe.report.pictures import Album, Picture
 from cytopipe.report.read import ClassifierResults, DatasetResults, Results, SegmenterResults
@@ -101,6 +102,7 @@ class ClassifierView:
     explained: Explained
     perturbation: Sequence[Curve]
     unfamiliar: UnfamiliarView | None
+    guarantees: GuaranteesView | None
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
         explained(one),
         perturbation_curves(one),
         unfamiliar_view(one),
+        guarantees_view(one.guarantees),
     )
 
 

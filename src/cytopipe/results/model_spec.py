@@ -22,6 +22,7 @@ from pydantic import (
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import Activation, Channels, Cpu, Fit, Head, Reading, View
 from cytopipe.errors import CytopipeError
+from cytopipe.results.guarantees import GuaranteeRule
 
 SPEC = "model.json"
 RESTORE = "restore the folder (dvc checkout) or train the model again"
@@ -139,6 +140,7 @@ class ModelSpec(Part):
         typical_sizes: median sizes in a segmenter's training images.
         decision_rule: decision rule of a trained classifier.
         familiarity: when an image counts as unlike the training images; None: the folder has no familiar.safetensors.
+        guarantees: thresholds of a classifier with a guarantee for new groups; None: it has none.
         svm: settings that were chosen for `head: svm`.
         reading: how image files were read (range of deep values, alpha, channels, page); None: 8-bit images, in the
             plainest way.
@@ -166,6 +168,7 @@ class ModelSpec(Part):
     typical_sizes: TypicalSizes | None = None
     decision_rule: DecisionRule | None = None
     familiarity: Familiarity | None = None
+    guarantees: GuaranteeRule | None = None
     svm: SvmChoice | None = None
     reading: Reading | None = None
 

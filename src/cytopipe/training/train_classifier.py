@@ -25,6 +25,7 @@ from cytopipe.training.familiarity import learn_again, learn_familiar
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
+from cytopipe.training.guarantees import choose_guarantees
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
 from cytopipe.training.mixing import Mixer
@@ -163,9 +164,13 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
     job, device = replace(job, config=config, workspace=job.workspace.of(network.part)), job.workspace.device
     trained = fit_classifier(job, network.train, network.validation)
     probabilities = validated(trained, network.validation, job)
-    rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
+    truth = network.validation.labels
+    rule = choose_rule(truth, probabilities, job.classes, job.normal)
+    promised = choose_guarantees(
+        config.guarantees, truth, probabilities, network.groups, job.classes, rule, config.refit
+    )
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
-    spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
+    spec = trained.spec.model_copy(update={"decision_rule": rule, "guarantees": promised, **used})
     model = trained.model
     known = learn_familiar(model, spec, network.train, network.validation, network.groups, device)
     familiar, spec = known.familiar, spec.model_copy(update={"familiarity": known.rule})

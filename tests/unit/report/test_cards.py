@@ -19,8 +19,8 @@ def test_a_model_card_has_every_section(report: Report) -> None:
     text = report.cards["models/first.md"]
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings == [
-        *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Limits and warnings"),
-        *("Parameters", "Weights", "How to use"),
+        *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Guarantees"),
+        *("Limits and warnings", "Parameters", "Weights", "How to use"),
     ]
     assert re.search(r"\| accuracy +\| +0\.667 \| +0\.567 to 0\.767 \|", text)
     assert "- Brier score: squared error of the probabilities, summed over classes; runs from 0 to 2.\n" in text

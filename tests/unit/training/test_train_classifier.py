@@ -15,6 +15,7 @@ from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import load_all
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classifier.evaluate import evaluate
+from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
 from cytopipe.models.bundle import Together, example_images, save_classifier
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.ensemble import save_ensemble
@@ -29,6 +30,7 @@ from cytopipe.training import train_classifier as module
 from cytopipe.training.classification import make_classifier
 from cytopipe.training.data import Labelled
 from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.guarantees import REFITTED
 from cytopipe.training.loop import Epoch
 from cytopipe.training.train_classifier import (
     ClassifierJob,
@@ -135,6 +137,12 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     assert all(one.validation is not None and one.validation.shape[1] == 2 for one in trained.networks.values())
     chosen = [rule_of(one.spec).temperature for one in trained.networks.values()]
     assert list(details.calibration.temperature) == chosen
+
+    promised = evaluate_guarantees(found, folder)
+    assert promised is not None and promised.calibrated_on == "validation"
+    for one, images, groups in zip(trained.networks.values(), promised.sets.images, promised.sets.groups, strict=True):
+        assert one.validation is not None and images == len(one.validation) == 3 * groups
+    assert promised.sets.withheld is not None and "needs 9 groups" in promised.sets.withheld
 
 
 class Memory(nn.Module):
@@ -285,6 +293,7 @@ def test_a_refit_sees_training_and_validation_images_and_keeps_what_validation_d
     assert all(torch.equal(one, two) for one, two in zip(kept, trained[1::2], strict=True))
     specs = [one.spec for one in result.networks.values()]
     assert all(spec.decision_rule and (spec.num_threads, spec.cpu) == (1, "native") for spec in specs)
+    assert all(spec.guarantees and spec.guarantees.sets.withheld == REFITTED for spec in specs)
     if folds:
         for number, (train, _, _) in enumerate(seen[1::2]):
             assert not train & {int(name) for name, fold in result.folds.items() if fold == number}

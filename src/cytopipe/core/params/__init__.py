@@ -20,6 +20,7 @@ from cytopipe.core.params.evaluations import ExternalEvaluation, learnt_from
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
 from cytopipe.core.params.former import refuse_former_values
+from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -54,6 +55,7 @@ __all__ = [
     "Explain",
     "ExternalEvaluation",
     "Fit",
+    "Guarantees",
     "Head",
     "LeaveOut",
     "Name",

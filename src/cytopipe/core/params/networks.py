@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.section import Name, Section
 from cytopipe.core.params.training import Normalisation, Training
 
@@ -104,6 +105,9 @@ class Classifier(Network):
     )
     refit: bool = Field(
         False, description="then train again on training and validation images, for all epochs; for small datasets"
+    )
+    guarantees: Guarantees | None = Field(
+        Guarantees(), description="what is guaranteed for new groups, where there are enough of them; null: nothing"
     )
     training: Training
 

@@ -12,6 +12,7 @@ from cytopipe import __version__
 from cytopipe.deploy.mlflow.columns import IMAGE, signature
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import PARTS, examples_of
+from cytopipe.models.guarantees import has_sets
 from cytopipe.models.members import spec_of
 from cytopipe.results.ensemble import ENSEMBLE
 
@@ -74,7 +75,7 @@ def write_package(model: Path, target: Path, about: Model) -> None:
             loader_module=LOADER,
             data_path=str(alone),
             model_config={"device": "auto"},
-            signature=signature(spec.classes, bool(rule_of(spec).abnormal)),
+            signature=signature(spec.classes, bool(rule_of(spec).abnormal), has_sets(spec)),
             input_example=examples if len(examples) else None,
             pip_requirements=requirements(),
             mlflow_model=about,

@@ -132,6 +132,8 @@ def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
         "abnormal": rule.abnormal,
         "thresholds": [one.model_dump() for one in rule.thresholds],
     }
+    if spec.guarantees and spec.guarantees.sets.least is not None:  # least calibrated probability of a class in the set
+        values["class_set"] = {"coverage": spec.guarantees.sets.coverage, "least": spec.guarantees.sets.least}
     if spec.fit:  # how an image becomes such a square, if not by stretching
         values["fit"] = plain_fit(spec.fit)
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -24,20 +24,24 @@ _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"
 
 
-def columns_of(classes: Sequence[str], has_abnormal: bool, is_familiar: bool = False) -> list[str]:
+def columns_of(
+    classes: Sequence[str], has_abnormal: bool, *, is_familiar: bool = False, has_sets: bool = False
+) -> list[str]:
     """Columns of the table of a classifier.
 
     `p_<class>` are the probabilities as `evaluate` writes them; `confidence` is the calibrated probability of the
     predicted class; `uncertain` is true if it is below the confidence threshold, or the image unlike the training
     images, so that a person should review it; `abnormal` is the calibrated probability of the abnormal classes
-    together; `unlike_training` is true if `unlike_score` is above 1.
+    together; `class_set` are the classes that contain the true one as often as the model guarantees, joined by `|`, the
+    most probable first; `unlike_training` is true if `unlike_score` is above 1.
 
     Args:
         classes: names of the classes in the order of the probabilities.
         has_abnormal: whether some classes are abnormal.
         is_familiar: whether the classifier knows its training images, so that it can tell what is unlike them.
+        has_sets: whether the classifier guarantees sets of classes.
     """
-    abnormal = ["abnormal"] if has_abnormal else []
+    abnormal = [*(["abnormal"] if has_abnormal else []), *(["class_set"] if has_sets else [])]
     unlike = [UNLIKE, UNLIKE_SCORE] if is_familiar else []
     probabilities = [f"p_{label}" for label in classes]
     return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, *unlike, *_FILE]
@@ -56,6 +60,7 @@ def predicted_row(
         "abnormal": found.abnormal,
         UNLIKE: "" if found.unlike is None else _YES_NO[found.unlike],
         UNLIKE_SCORE: found.unlike_score,
+        "class_set": "|".join(found.class_set or ()),
         "sha256": sha256,
         "model": model,
     }

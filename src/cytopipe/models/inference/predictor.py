@@ -23,6 +23,7 @@ from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
 from cytopipe.models.ensemble import load_classifier, mean_of, members_of
 from cytopipe.models.familiarity import Familiar, mean_scores, read_familiars
+from cytopipe.models.guarantees import named_sets
 from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.results.model_spec import ModelSpec
@@ -41,6 +42,7 @@ class Prediction:
         uncertain: whether the confidence is below the confidence threshold, or the image is unlike the training images,
             so that a person should review it.
         abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
+        class_set: classes that contain the true one as often as the model guarantees; None if it does not.
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
         placement: where the image lies in the item; None: it fills it.
@@ -58,6 +60,7 @@ class Prediction:
     placement: Placement | None = None
     unlike: bool | None = None
     unlike_score: float | None = None
+    class_set: tuple[str, ...] | None = None
 
 
 class Predictor:
@@ -178,6 +181,7 @@ class Predictor:
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
+        sets = named_sets(self.spec, calibrated)
         for row, one in enumerate(some):
             confidence, strange = float(calibrated[row].max()), None if unlike is None else float(unlike[row])
             yield Prediction(
@@ -191,6 +195,7 @@ class Predictor:
                 placement=one.placement,
                 unlike=None if strange is None else strange > 1,
                 unlike_score=strange,
+                class_set=sets[row],
             )
 
     def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -11,6 +11,7 @@ def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.classifier.evaluate import evaluate
     from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
+    from cytopipe.evaluation.classifier.patients import write_patients
     from cytopipe.evaluation.classifier.subgroups import write_subgroups
     from cytopipe.evaluation.classifier.suspects import fold_suspects
     from cytopipe.evaluation.classifier.unfamiliar import write_unfamiliar
@@ -35,6 +36,7 @@ def run(stage: Stage) -> None:
     write_unfamiliar(clinical, result, target.model, tensors, device)
     if guarantees := evaluate_guarantees(result, target.model):
         guarantees.write(clinical / paths.GUARANTEES)
+    write_patients(clinical, result, target.model, tensors, device)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

@@ -15,6 +15,7 @@ def run(stage: Stage) -> None:
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
+    from cytopipe.training.patients import patient_files
     from cytopipe.training.train_classifier import ClassifierJob, train_classifier
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
@@ -36,6 +37,7 @@ def run(stage: Stage) -> None:
             leave_out=dataset.left_out,
         )
         trained = train_classifier(job)
+        further = patient_files(job, trained)
 
     target = paths.classifier(stage.item)
     model = stage.folder(target.model)
@@ -46,10 +48,12 @@ def run(stage: Stage) -> None:
     networks = {
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
     }
-    familiar = {part: {FAMILIAR: one.familiar.to_bytes()} for part, one in trained.networks.items() if one.familiar}
+    for part, one in trained.networks.items():
+        if one.familiar:
+            further.setdefault(part, {})[FAMILIAR] = one.familiar.to_bytes()
     judged = load_all(tensors.folder)[1] if trained.folds else rows
     together = Together(trained.rule, len(judged), len({row.group for row in judged})) if trained.rule else None
-    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, familiar, together)
+    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further, together)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
     images = [(row.id, row.group, row.label) for row in judged]

@@ -35,6 +35,7 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     from cytopipe.models.inference.image_files import FilePredictor
     from cytopipe.models.inference.prediction_table import Row, Table
+    from cytopipe.results.patients import PatientRule
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder of a classifier, models/classifiers/NAME.")]
 Images = Annotated[
@@ -59,6 +60,15 @@ Segmenter = Annotated[
     Path | None, typer.Option("--segmenter", metavar="DIR", help="Segmenter to use instead of the one in MODEL.")
 ]
 Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="Column of a CSV that holds the paths.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="COLUMN", help="Answer for each group too: patients by a column of a CSV, or 'folder'."
+    ),
+]
+GroupTable = Annotated[
+    Path | None, typer.Option("--table", metavar="CSV", help="With --by: the table that has the column.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an --out file that holds something else.")]
 
 
@@ -71,6 +81,8 @@ def command(
     count: Count = False,
     segmenter: Segmenter = None,
     column: Column = None,
+    by: By = None,
+    table: GroupTable = None,
     pixel_size_um: PixelSize = None,
     value_range: Range = None,
     device: Device = "auto",
@@ -92,6 +104,10 @@ def command(
     run and writes the same bytes as an uninterrupted one. Results depend slightly on batch composition: the
     probabilities agree with those of evaluate in all six digits if the images come in the same order (by id).
 
+    --by COLUMN answers for whole groups of images, such as patients, by the rule that the classifier was trained with
+    (`patients` in params.yaml): preds.by.csv has the calibrated score of each group, the decision, and its most telling
+    images. COLUMN is one of the CSV of images or of --table; 'folder' takes the folder that each image lies in.
+
     \b
     Examples:
       cytopipe predict models/classifiers/masks cell.png
@@ -99,17 +115,25 @@ def command(
       cytopipe predict models/classifiers/masks 'cells/**/*.bmp' --count
       cytopipe predict models/classifiers/masks cells.csv --column file --json
       cytopipe predict models/classifiers/masks cells/ --overlay pictures --explain
+      cytopipe predict models/classifiers/masks patients/ --by folder --out preds.csv
+      cytopipe predict models/classifiers/masks cells.csv --by patient --out preds.csv
     """
     if explain and overlay is None:
         raise typer.BadParameter("--explain needs --overlay DIR: it adds to those pictures")
     if force and out is None:
         raise typer.BadParameter("--force needs --out FILE: it overwrites that file")
+    if by is not None and out is None:
+        raise typer.BadParameter("--by needs --out FILE: its table is written beside that file")
+    if table is not None and by is None:
+        raise typer.BadParameter("--table needs --by COLUMN: the column that says which images belong together")
     with clear_errors(debug), ExitStack() as stack:
         fix_processor(threads, model)
 
+        from cytopipe.models.inference.image_groups import groups_of
         from cytopipe.models.inference.image_paths import list_images
 
         listed = list_images(images, column)
+        groups = None if by is None else groups_of(listed, images, by, table, column)
         if overlay is not None:
             _refuse_pictures_among_images(overlay, [*images, *listed])
         where = prepare(device, threads, model)
@@ -118,28 +142,42 @@ def command(
         from cytopipe.models.inference.image_files import FilePredictor
         from cytopipe.models.inference.prediction_table import Table
         from cytopipe.models.inference.predictor import Predictor
+        from cytopipe.models.patients import needed_rule
 
         predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
         say_networks(model)
+        rule = None if groups is None else needed_rule(predictor.patients, model)
         predictor.reading = with_range(predictor.reading, value_range)
         # Rows of another range or size of pixels are those of another model: none is kept when a run is resumed.
         name = model_id(model, segmenter) + (f" range {value_range}" if value_range else "")
         name += f" pixels of {pixel_size_um:g} um" if pixel_size_um else ""
         work = FilePredictor(predictor, name)
-        table = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
-        if table is not None:
-            work.done = table.rows
+        written = stack.enter_context(Table(out, work.columns, name, listed, force)) if out is not None else None
+        if written is not None:
+            work.done = written.rows
         if overlay is not None:
             from cytopipe.explain.overlay_folder import OverlayFolder
 
             pictures = OverlayFolder(overlay, listed, predictor, name, where, explain)
             work.complete, work.on_predicted = pictures.has, pictures.draw
-        tally = _run(work, listed, table, as_json, count)
+        tally = _run(work, listed, written, as_json, count)
+        if out is not None and written is not None and rule is not None and groups is not None:
+            _answer_for_groups(out, rule, [written.rows[image] for image in listed], groups, name)
         say_cropped(predictor, "images")
         if tally.unreadable:
             raise typer.Exit(UNREADABLE)
+
+
+def _answer_for_groups(out: Path, rule: PatientRule, rows: list[Row], groups: dict[str, str], model: str) -> None:
+    """Write the table of groups beside that of the images."""
+    from cytopipe.models.inference.group_table import group_rows, write_groups
+
+    answers = group_rows(rule, rows, groups, model)
+    called = sum(row["decision"] == "abnormal" for row in answers)
+    said = f"{called:,} abnormal" if rule.threshold is not None else f"decisions withheld: {rule.withheld}"
+    print(f"{write_groups(out, answers)}: {len(answers):,} groups by the {rule.words}, {said}", file=sys.stderr)
 
 
 class _Tally:

@@ -84,6 +84,12 @@ Margin = Annotated[
     ),
 ]
 Edge = Annotated[bool, typer.Option("--edge/--no-edge", help="Keep cells that are cut by the edge of the field.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="COLUMN", help="Fields that belong together: a column of the CSV of fields, or 'folder'."
+    ),
+]
 Count = Annotated[bool, typer.Option("--count", help="Print the counts; write files only if --out is given.")]
 FOLDER = Path("screened")
 
@@ -99,6 +105,7 @@ def command(
     threshold: Threshold = None,
     margin: Margin = 0.05,
     edge: Edge = True,
+    by: By = None,
     pixel_size_um: PixelSize = None,
     count: Count = False,
     value_range: Range = None,
@@ -112,6 +119,10 @@ def command(
     Cells are detected by a segmenter, whose nuclei are seeds of a watershed over its cells, or by a patch classifier
     that tells cells from background, whose peaks are the nuclei. Fields may be of any size: they are read in tiles,
     and a cell on the border between tiles is detected once.
+
+    A classifier that was trained to answer for patients (`patients` in params.yaml) also answers for each field, or
+    with --by for each slide: screened.by.csv in the output folder has the score, the decision and the most telling
+    cells.
 
     The outputs for each field are FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT),
     FIELD.geojson for QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is reported, and the
@@ -131,14 +142,27 @@ def command(
     with clear_errors(debug):
         fix_processor(threads, model or segmenter or patches)
 
+        from cytopipe.models.files import model_id
+        from cytopipe.models.inference.group_table import write_groups
+        from cytopipe.models.inference.image_groups import groups_of
         from cytopipe.models.inference.image_paths import list_images
+        from cytopipe.models.patients import needed_rule
+        from cytopipe.screening.outputs import output_names
 
-        listed = [Path(name) for name in list_images(fields)]
+        named = list_images(fields)
+        listed = [Path(name) for name in named]
+        groups = dict(zip(named, output_names(listed), strict=True)) if by is None else groups_of(named, fields, by)
         where = prepare(device, threads, model or segmenter or patches)
         detector = _detector(where, segmenter, patches, scale, box, threshold)
         screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
         target = None if count and out is None else out or FOLDER
+        if by is not None:
+            needed_rule(screening.predictor.patients if screening.predictor else None, model or Path())
         results, total = screening.run(listed, target)
+        rule = screening.predictor.patients if screening.predictor else None
+        if model is not None and rule is not None and rule.rule is not None and target is not None:
+            answers = screening.evidence.answers(rule, [groups[name] for name in named], model_id(model))
+            print(f"{write_groups(target / FOLDER.name, answers)}: {rule.words}", file=sys.stderr)
         if screening.predictor is not None and model is not None:
             say_networks(model)
             say_cropped(screening.predictor, "cells")
@@ -176,6 +200,7 @@ class _Screening:
     def __init__(
         self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool, value_range: str | None
     ) -> None:
+        from cytopipe.screening.groups import FieldEvidence
         from cytopipe.screening.screen import field_reading
 
         for one in (detector, predictor) if value_range else ():
@@ -185,6 +210,7 @@ class _Screening:
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
         self.is_familiar = predictor is not None and bool(predictor.familiar)
+        self.evidence = FieldEvidence()
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
         """Screen the fields; returns a result for each, in order, and the counts over all."""
@@ -206,6 +232,7 @@ class _Screening:
                 except CytopipeError as error:
                     bar.write(f"error: {error}", file=sys.stderr)
                     results.append({**result, "error": str(error)})
+                    self.evidence.failed(name, str(error))
                     continue
                 total.include(tally)
                 results.append({**result, **size, **summary(tally), "seconds": round(time.perf_counter() - start, 3)})
@@ -216,7 +243,7 @@ class _Screening:
         from cytopipe.screening.outputs import Tally, write_field
 
         with open_field(path, self.reading) as field:
-            cells = self._cells(field)
+            cells = self.evidence.watch(name, self._cells(field))
             if out is not None:
                 tally = write_field(out, name, field, cells, self.classes, self.is_familiar)
             else:

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from torch import nn
 
-from cytopipe.core.io.atomic import write_text
+from cytopipe.core.io.atomic import write_bytes, write_text
 from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
 from cytopipe.models.ensemble import save_ensemble
-from cytopipe.models.files import EXAMPLE, FOLDS, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
+from cytopipe.models.files import EXAMPLE, FOLDS, MAIN, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
 from cytopipe.models.folder import list_file, save_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.members import spec_of
@@ -42,7 +42,7 @@ def save_classifier(
     folds: Mapping[str, int],
     examples: Mapping[str, bytes],
     segmenter: Path | None,
-    more: Mapping[str, Mapping[str, bytes]] | None = None,
+    further: Mapping[str, Mapping[str, bytes]] | None = None,
     together: Together | None = None,
 ) -> None:
     """Write everything that a classifier needs into an existing folder.
@@ -54,11 +54,12 @@ def save_classifier(
         folds: fold in which each image is tested, by image id; empty without cross-validation.
         examples: PNG files by name, as returned by `example_images`.
         segmenter: model folder to copy, for a classifier that takes masks; otherwise None.
-        more: further files of each subfolder, by name.
+        further: further files by subfolder and name, such as the rule for patients.
         together: what several networks decide as one classifier; without it, each network stands alone.
     """
+    more = further or {}
     for part, (model, spec) in networks.items():
-        save_model(folder / part, model, spec, {**examples, **(more or {}).get(part, {})})
+        save_model(folder / part, model, spec, {**examples, **more.get(part, {})})
         write_text(folder / part / README, usage(name, spec))
     if segmenter:
         copy_segmenter(segmenter, folder / SEGMENTER)
@@ -69,6 +70,9 @@ def save_classifier(
         kind: Kind = "folds" if folds else "seeds"
         ensemble = save_ensemble(folder, kind, list(networks), together.rule, together.images, together.groups)
         write_text(folder / README, usage(name, spec_of(folder), ensemble))
+    if MAIN not in networks:
+        for file, content in more.get(MAIN, {}).items():
+            write_bytes(folder / file, content)
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:

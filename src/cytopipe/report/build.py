@@ -13,6 +13,7 @@ from cytopipe.report.explained import PIXELS, REGIONS, method_name
 from cytopipe.report.external import external_views, externals_of, matrices
 from cytopipe.report.findings import WORDS
 from cytopipe.report.inline import page_data
+from cytopipe.report.patients import patient_rows
 from cytopipe.report.pictures import Album
 from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
@@ -89,6 +90,7 @@ def build_report(params: Params) -> Report:
         pixels=PIXELS,
         words=WORDS,
         method_name=method_name,
+        patient_rows=patient_rows,
         leading=of_task("classification")[0],
         ranked=ranked(),
         measured_metrics=measured_metrics(),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import Metric, calibration_metrics, find, measured_metrics, of_task
+from cytopipe.report.patients import patients_of_card
 from cytopipe.report.read import ExternalResults, weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent, signed
 from cytopipe.report.subgroups import subgroups_card
@@ -42,6 +43,7 @@ def model_card(view: ClassifierView, dataset: DatasetView, externals: Sequence[E
         subgroups=subgroups_card(one.name),
         elsewhere=_elsewhere(externals, ("accuracy", "balanced_accuracy", "log_loss")),
         limits=classifier_limits(view, dataset, bool(externals)),
+        patients=patients_of_card(one.patients, _table),
         weights=weight_hashes(one.files.model),
     )
 

@@ -20,6 +20,7 @@ from cytopipe.results.external import External, ExternalClassifier, ExternalSegm
 from cytopipe.results.guarantees import GuaranteeDetails
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
+from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
@@ -67,7 +68,7 @@ class DatasetResults:
 @dataclass(frozen=True)
 class ClassifierResults:
     """Results of a classifier, its explanations (None if the stage has not run), of images unlike its training images
-    (None for a model that does not know these), and its guarantees (None: none)."""
+    (None for a model that does not know these), its guarantees (None: none), and its answers for patients."""
 
     name: str
     config: Classifier
@@ -76,6 +77,7 @@ class ClassifierResults:
     explanations: ExplanationDetails | None
     unfamiliar: Unfamiliar | None = None
     guarantees: GuaranteeDetails | None = None
+    patients: PatientEvaluation | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -184,7 +186,8 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     unfamiliar = Unfamiliar.read(unlike) if unlike.is_file() else None
     promised = files.clinical / paths.GUARANTEES
     guarantees = GuaranteeDetails.read(promised) if promised.is_file() else None
-    return ClassifierResults(name, config, details, table, explanations, unfamiliar, guarantees)
+    patients = PatientEvaluation.of(files.clinical)
+    return ClassifierResults(name, config, details, table, explanations, unfamiliar, guarantees, patients)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
 from cytopipe.results.contract import Collection, Record
-from cytopipe.results.numbers import Estimates, Interval, Spread
+from cytopipe.results.numbers import Estimate, Estimates, Interval, Spread
+from cytopipe.results.patients import PatientEvaluation
 
 CHOSEN_BY_ITS_TEST = (
     "These predictions, each by a network that was not trained on the image, are also the test: the estimate of the "
@@ -28,6 +29,28 @@ class Difference(Record):
     resolved: bool
 
 
+class PatientNumbers(Record):
+    """Answers for whole groups of test images: AUC, and sensitivity and specificity at the threshold of validation.
+
+    `why` is the reason why there are no numbers; `rule` is in words.
+    """
+
+    rule: str
+    groups: int
+    abnormal: int
+    wanted_specificity: float
+    auc: Estimate | None
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    why: str = ""
+
+    @classmethod
+    def of(cls, found: PatientEvaluation) -> Self:
+        """Select the numbers of an evaluation."""
+        names = ("groups", "abnormal", "wanted_specificity", "auc", "sensitivity", "specificity", "why")
+        return cls(rule=found.rule.words, **{name: getattr(found, name) for name in names})
+
+
 class RankedClassifier(Record):
     """One row of a ranking; `seeds` is the spread of its accuracy over seeds, None for a single network.
 
@@ -45,6 +68,7 @@ class RankedClassifier(Record):
     metrics: Estimates
     seeds: Spread | None
     validation: float | None = None
+    patients: PatientNumbers | None = Field(None, exclude_if=lambda value: value is None)
     against_best: Difference | None
 
 

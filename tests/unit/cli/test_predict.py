@@ -275,3 +275,22 @@ def test_folds_predict_as_one_model_and_say_what_their_performance_is(
         assert float(row["p_bad"]) == pytest.approx(mean, abs=2e-6)
     assert "the mean of 3 networks (folds); its measured performance is cross-validated" in result.stderr
     assert fix_processor(None, folder) == 2  # the threads of their training
+
+
+def test_groups_of_images_have_a_second_table(model: Path, cells: Path, cytopipe: Cytopipe) -> None:
+    assert "train it again" in cytopipe("predict", "model", "cells", "--by", "folder", "--out", "p.csv").stderr
+    rule = {"rule": "mean", "label": "worst", "specificity": 0.9, "slope": 1.0, "intercept": 0.0, "threshold": -9.0}
+    (model / "patients.json").write_text(json.dumps(rule))
+    Path("who.csv").write_text("image,patient\n" + "".join(f"cells/{seed}.png,p{seed % 2}\n" for seed in range(5)))
+    result = cytopipe("predict", "model", "cells", "--by", "patient", "--table", "who.csv", "--out", "p.csv")
+    assert result.exit_code == 0 and "p.by.csv: 2 groups by the mean probability" in result.stderr
+    images = {row["image"]: float(row["abnormal"]) for row in rows_of(Path("p.csv").read_text())}
+    first, second = rows_of(Path("p.by.csv").read_text())
+    assert (first["group"], first["images"], first["decision"]) == ("p0", "3", "abnormal")
+    assert float(first["score"]) == pytest.approx(sum(images[f"cells/{seed}.png"] for seed in (0, 2, 4)) / 3, rel=1e-4)
+    assert set(second["telling"].split("|")) == {"cells/1.png", "cells/3.png"}
+
+
+def test_by_needs_a_file_and_table_needs_by(model: Path, cells: Path, cytopipe: Cytopipe) -> None:
+    assert "--by needs --out" in cytopipe("predict", "model", "cells", "--by", "folder").stderr
+    assert "--table needs --by" in cytopipe("predict", "model", "cells", "--table", "a.csv").stderr

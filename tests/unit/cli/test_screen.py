@@ -69,6 +69,23 @@ def test_what_cannot_be_read_is_output_and_the_rest_goes_on(cytopipe: Cytopipe, 
     assert (folder / "screened/field.csv").is_file() and not (folder / "screened/broken.csv").exists()
 
 
+def test_a_classifier_with_a_rule_for_patients_answers_for_each_field_or_slide(
+    cytopipe: Cytopipe, folder: Path
+) -> None:
+    rule = {"rule": "mean", "label": "worst", "specificity": 0.9, "slope": 1.0, "intercept": 0.0, "threshold": -9.0}
+    (folder / "model/patients.json").write_text(json.dumps(rule))
+    (folder / "a/broken.png").write_bytes(b"no image")
+    for by, groups in ((), ["broken", "a_field", "b_field"]), (("--by", "folder"), ["a", "b"]):
+        result = cytopipe("screen", "a", "b", "--model", "model", *DETECTOR, *by)
+        assert result.exit_code == 2 and "screened.by.csv" in result.stderr
+        lines = (folder / "screened/screened.by.csv").read_text().splitlines()[1:]
+        rows = {line.split(",")[0]: line.split(",") for line in lines}
+        assert set(rows) == set(groups)
+        name = "a" if by else "a_field"
+        assert rows[name][2:4] == ["abnormal", "3"] and rows[name][4] == ("1" if by else "0")
+        assert {one.partition("#")[0] for one in rows[name][5].split("|")} == {"a_field"}
+
+
 def test_cells_by_patches(cytopipe: Cytopipe, folder: Path, save_classifier: SaveClassifier) -> None:
     save_classifier(folder / "patches", "rgb", classes=("background", "cell"))
     result = cytopipe("screen", "a", "--patches", "patches", "--box", "40", "--threshold", "0", "--json")

@@ -31,6 +31,7 @@ from cytopipe.core.params.networks import (
     Segmenter,
     View,
 )
+from cytopipe.core.params.patients import AttentionPooling, Patients
 from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.section import Name, Section, describe
@@ -46,6 +47,7 @@ __all__ = [
     "Activation",
     "Alpha",
     "ArchiveSource",
+    "AttentionPooling",
     "Audit",
     "Augmentation",
     "Channels",
@@ -61,6 +63,7 @@ __all__ = [
     "Name",
     "Normalisation",
     "Params",
+    "Patients",
     "PhantomSource",
     "Picked",
     "Plateau",

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.guarantees import Guarantees
+from cytopipe.core.params.patients import Patients
 from cytopipe.core.params.section import Name, Section
 from cytopipe.core.params.training import Normalisation, Training
 
@@ -109,6 +110,11 @@ class Classifier(Network):
     guarantees: Guarantees | None = Field(
         Guarantees(), description="what is guaranteed for new groups, where there are enough of them; null: nothing"
     )
+    patients: Patients | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="one answer for each group of images (patient, slide); none: images only",
+    )
     training: Training
 
     @model_validator(mode="after")
@@ -118,6 +124,8 @@ class Classifier(Network):
                 "refit",
                 "refit leaves no validation images, which head: svm, early_stopping and scheduler: plateau need",
             )
+        if self.refit and self.patients and self.patients.rule == "abmil":
+            raise PydanticCustomError("patients", "refit leaves no validation images, which patients.rule: abmil needs")
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:

@@ -12,6 +12,7 @@ from cytopipe.core.io.tables import markdown
 from cytopipe.core.params import Classifier
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.comparison.choice import Candidate, choose
+from cytopipe.evaluation.comparison.patients import per_patient
 from cytopipe.metrics.comparison import ALPHA, holm, holm_levels, indistinguishable_groups, mcnemar
 from cytopipe.metrics.intervals import METHODS, too_few
 from cytopipe.metrics.paired import PairedDifference, paired_difference
@@ -24,10 +25,12 @@ from cytopipe.results.leaderboard import (
     Leaderboard,
     MaskEffect,
     Pair,
+    PatientNumbers,
     RankedClassifier,
     Ranking,
 )
 from cytopipe.results.numbers import Estimate, Interval
+from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.predictions import Predictions
 
 LEADING = of_task("classification")[0].key  # the metric by which classifiers are ranked
@@ -42,6 +45,7 @@ class Entry:
     details: ClassifierDetails
     predictions: Predictions
     validation: Predictions
+    patients: PatientEvaluation | None = None
 
     @classmethod
     def read(cls, name: str, config: Classifier) -> Entry:
@@ -52,8 +56,9 @@ class Entry:
         """
         files = paths.classifier(name)
         settings = config.model_dump(mode="json", exclude={"channels"})
-        tables = [Predictions.read(path) for path in (files.predictions, paths.validation(name))]
-        return cls(name, settings, ClassifierDetails.read(files.details), *tables)
+        predictions, validation = (Predictions.read(path) for path in (files.predictions, paths.validation(name)))
+        details, patients = ClassifierDetails.read(files.details), PatientEvaluation.of(files.clinical)
+        return cls(name, settings, details, predictions, validation, patients)
 
     @property
     def candidate(self) -> Candidate:
@@ -161,6 +166,7 @@ def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
         metrics=details.metrics,
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
         validation=entry.candidate.accuracy if entry.validation.rows and not entry.settings.get("folds") else None,
+        patients=PatientNumbers.of(entry.patients) if entry.patients else None,
         against_best=None if entry.name == best else _between(pairs, entry.name, best),
     )
 
@@ -183,6 +189,7 @@ def to_markdown(board: Leaderboard) -> str:
             f"{_intervals(ranking.test_groups)}\n"
         )
         parts.append(_ranking(ranking.classifiers))
+        parts += per_patient(ranking.classifiers)
         if ranking.pairs:
             parts.append(_resolution(ranking))
         if ranking.chosen:

@@ -45,6 +45,7 @@ class FilePredictor:
             bool(predictor.rule.abnormal),
             is_familiar=bool(predictor.familiar),
             has_sets=has_sets(predictor.spec),
+            attends=predictor.attention is not None,
         )
 
     def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:

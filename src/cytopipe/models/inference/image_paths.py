@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cytopipe.adapters.alike import alike
@@ -55,7 +55,7 @@ def _of(name: str, column: str | None) -> Iterator[str]:
     if path.is_dir():
         yield from _in_folder(path)
     elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        yield from _in_table(path, column)
+        yield from (image for image, _ in table_rows(path, column))
     elif os.path.lexists(path):
         yield str(path)
     elif glob.has_magic(name):
@@ -85,7 +85,12 @@ def _names_below(folder: Path) -> list[str]:
     return without_litter(sorted(names))
 
 
-def _in_table(table: Path, column: str | None) -> Iterator[str]:
+def table_rows(table: Path, column: str | None = None) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The images of a table with their rows, see `list_images`.
+
+    Raises:
+        CytopipeError: the table has no rows, lacks the column, or does not name an image.
+    """
     hint = "name the column of the images' paths: --column NAME"
     rows = list(read_table(table, (column,) if column else (), hint))
     if not rows:
@@ -106,6 +111,6 @@ def _in_table(table: Path, column: str | None) -> Iterator[str]:
                 names = ImageNames(filter(is_image_name, _names_below(table.parent)), table.parent)
             # A name that means no file is listed as it stands: it becomes a row with an error.
             path = table.parent / (names.find(value, f"{table}:{line}") or value)
-        yield str(path)
+        yield str(path), row
     if names is not None:
         names.log(table)

@@ -24,8 +24,16 @@ _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"
 
 
+ATTENTION = ("attention_energy", "attention_value")
+
+
 def columns_of(
-    classes: Sequence[str], has_abnormal: bool, *, is_familiar: bool = False, has_sets: bool = False
+    classes: Sequence[str],
+    has_abnormal: bool,
+    *,
+    is_familiar: bool = False,
+    has_sets: bool = False,
+    attends: bool = False,
 ) -> list[str]:
     """Columns of the table of a classifier.
 
@@ -40,9 +48,11 @@ def columns_of(
         has_abnormal: whether some classes are abnormal.
         is_familiar: whether the classifier knows its training images, so that it can tell what is unlike them.
         has_sets: whether the classifier guarantees sets of classes.
+        attends: whether the classifier answers for groups by attention pooling; `metrics.patients.attended` makes the
+            answer from the two numbers of each image.
     """
     abnormal = [*(["abnormal"] if has_abnormal else []), *(["class_set"] if has_sets else [])]
-    unlike = [UNLIKE, UNLIKE_SCORE] if is_familiar else []
+    unlike = [*([UNLIKE, UNLIKE_SCORE] if is_familiar else []), *(ATTENTION if attends else ())]
     probabilities = [f"p_{label}" for label in classes]
     return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, *unlike, *_FILE]
 
@@ -61,6 +71,7 @@ def predicted_row(
         UNLIKE: "" if found.unlike is None else _YES_NO[found.unlike],
         UNLIKE_SCORE: found.unlike_score,
         "class_set": "|".join(found.class_set or ()),
+        **(dict(zip(ATTENTION, found.attention, strict=True)) if found.attention else {}),
         "sha256": sha256,
         "model": model,
     }
@@ -91,7 +102,8 @@ def to_json(row: Row) -> str:
             return None
         if name in ("uncertain", UNLIKE):
             return text == _YES_NO[True]
-        return float(text) if name.startswith("p_") or name in ("confidence", "abnormal", UNLIKE_SCORE) else text
+        is_number = name.startswith("p_") or name in ("confidence", "abnormal", UNLIKE_SCORE, *ATTENTION)
+        return float(text) if is_number else text
 
     return json.dumps({name: value(name, text) for name, text in row.items()})
 

@@ -19,14 +19,18 @@ from cytopipe.core.params import STRETCH, Reading
 from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
+from cytopipe.models.attention_pooling import GatedAttention
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
 from cytopipe.models.ensemble import load_classifier, mean_of, members_of
 from cytopipe.models.familiarity import Familiar, mean_scores, read_familiars
 from cytopipe.models.guarantees import named_sets
 from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
+from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.inference.segment import Segmentation
+from cytopipe.models.patients import read_rule
 from cytopipe.results.model_spec import ModelSpec
+from cytopipe.results.patients import WEIGHTS, PatientRule
 
 Picture = np.ndarray | Measured  # an array is an image of unknown pixel size
 
@@ -48,6 +52,7 @@ class Prediction:
         placement: where the image lies in the item; None: it fills it.
         unlike: whether the image is unlike the training images; None: the model does not know them.
         unlike_score: how unlike it is: 0 is a typical image, more than 1 is unlike; None as above.
+        attention: energy and value, for a classifier that answers for groups by attention pooling; otherwise None.
     """
 
     predicted: str
@@ -61,6 +66,7 @@ class Prediction:
     unlike: bool | None = None
     unlike_score: float | None = None
     class_set: tuple[str, ...] | None = None
+    attention: tuple[float, float] | None = None
 
 
 class Predictor:
@@ -78,6 +84,7 @@ class Predictor:
 
     Attributes:
         reading: how image files must be read for it.
+        patients: the rule for groups of images; None if it was trained without one.
         cropped: number of images so far of which only the centre was seen, as they are larger than the square at the
             scale of the training.
     """
@@ -98,6 +105,8 @@ class Predictor:
         self.rule = rule_of(spec)
         self.transform = input_transform(spec, device)
         self.reading = spec.reading or Reading()
+        self.patients: PatientRule | None = None
+        self.attention: GatedAttention | None = None
 
     @classmethod
     def load(
@@ -118,7 +127,11 @@ class Predictor:
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
         familiar = read_familiars(folder)
-        return cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um, familiar=familiar)
+        found = cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um, familiar=familiar)
+        found.patients = read_rule(folder)
+        if found.patients and found.patients.rule == "abmil":
+            found.attention = GatedAttention.load(folder / WEIGHTS)
+        return found
 
     @property
     def classes(self) -> Sequence[str]:
@@ -182,6 +195,7 @@ class Predictor:
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
         sets = named_sets(self.spec, calibrated)
+        attention = self._attended(items)
         for row, one in enumerate(some):
             confidence, strange = float(calibrated[row].max()), None if unlike is None else float(unlike[row])
             yield Prediction(
@@ -196,6 +210,7 @@ class Predictor:
                 unlike=None if strange is None else strange > 1,
                 unlike_score=strange,
                 class_set=sets[row],
+                attention=None if attention is None else (float(attention[row, 0]), float(attention[row, 1])),
             )
 
     def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -210,6 +225,11 @@ class Predictor:
         features = [of_member for _, of_member in parts]
         scores = [one.scores(values, items) for one, values in zip(self.familiar, features, strict=True)]
         return found, mean_scores(scores)
+
+    def _attended(self, items: np.ndarray) -> np.ndarray | None:
+        if self.attention is None:
+            return None
+        return self.attention.attend(attention_inputs(self.model, self.transform, items, self.rule, self.classes))
 
 
 @dataclass(frozen=True)

@@ -294,8 +294,8 @@ def _leaderboard(folder: Path) -> Leaderboard:
     for name in settings:
         files = paths.classifier(name)
         details = ClassifierDetails.read(folder / files.details)
-        tables = [Predictions.read(folder / path) for path in (files.predictions, paths.validation(name))]
-        entries.append(Entry(name, settings[name], details, *tables))
+        test, validation = (Predictions.read(folder / path) for path in (files.predictions, paths.validation(name)))
+        entries.append(Entry(name, settings[name], details, test, validation))
     rankings = leaderboard(entries).root
     smear = rankings["smear"]
     resolved = {

@@ -174,6 +174,9 @@ def only(results: Results, classifier: str) -> Results:
         segmenters={name: one for name, one in results.segmenters.items() if name == segmenter},
         classifiers={classifier: results.classifiers[classifier]},
         screenings={name: one for name, one in results.screenings.items() if one.config.classifier == classifier},
+        externals={
+            name: one for name, one in results.externals.items() if one.details.model in (classifier, segmenter)
+        },
     )
 
 

@@ -111,21 +111,3 @@ def test_one_classifier_alone(here: Path) -> None:
     assert "blood" in subjects and not subjects & {"smear", "first", "unet"}
     with pytest.raises(CytopipeError, match="no classifier 'x'"):
         Project.read("x")
-
-
-def test_results_that_only_some_runs_have_fill_their_items(
-    here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import shutil
-
-    copy = Path(shutil.copytree(here, tmp_path / "copy"))
-    monkeypatch.chdir(copy)
-    before = items_of(fill(Project.read()))
-    assert before["claim-33"].status == "open" and "evaluations" in before["claim-33"].to_write
-    (copy / "results/external/elsewhere").mkdir(parents=True)
-    (copy / "results/external/elsewhere/details.json").write_text("{}")
-    (copy / "results/classifiers/first/clinical").mkdir(exist_ok=True)
-    (copy / "results/classifiers/first/clinical/subgroups.json").write_text("{}")
-    after = items_of(fill(Project.read()))
-    assert after["claim-33"].status == "run"
-    assert before["tripod-14"].status == "open" and after["tripod-14"].status == "part"

@@ -29,6 +29,7 @@ snakemake: $(READY) ## run the same DAG by Snakemake
 	@python workflow/next_steps.py
 
 ui: $(READY) ## MLflow's pages, on this machine only
+	@cytopipe sync
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(or $(PORT),5000)
 
 demo-page: $(READY) ## show what the trained models say of an image, on a page on this machine only
@@ -51,6 +52,7 @@ bench: $(READY) ## measure speed, memory and coverage of intervals: writes docs/
 	python benchmarks/run.py --rounds 3 --write
 	python docs/tools/bench_tables.py
 	python benchmarks/coverage.py
+	python benchmarks/guarantees.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh

@@ -63,7 +63,8 @@ for stage in dag.rules:
         threads: stage.meta["threads"]
         resources:
             gpu=stage.gpus,
-            mem_mb=stage.meta["mem_mb"],
-            runtime=stage.meta["runtime"],
+            # A job that a cluster ends, as it took more memory or time, is tried again with more (profile: retries).
+            mem_mb=lambda wildcards, attempt, base=stage.meta["mem_mb"]: base * attempt,
+            runtime=lambda wildcards, attempt, base=stage.meta["runtime"]: base * attempt,
         shell:
             "({params.command}) 2>&1 | tee {log}"

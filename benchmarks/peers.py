@@ -154,6 +154,7 @@ def project(folder: Path, dataset: str, archives: Path) -> Copy:
     params |= {
         "classifiers": {NETWORK: CLASSIFIER | {"dataset": dataset}},
         "screenings": {},
+        "evaluations": {},
         "tracking": {"enabled": False},
     }
     file.write_text(yaml.safe_dump(params, sort_keys=False))

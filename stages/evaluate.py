@@ -10,14 +10,18 @@ from cytopipe.core.pipeline.stage import Stage, main
 def run(stage: Stage) -> None:
     """Write results/classifiers/<name>/."""
     from cytopipe.evaluation.classifier.evaluate import evaluate
+    from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
     from cytopipe.evaluation.classifier.patients import write_patients
+    from cytopipe.evaluation.classifier.subgroups import write_subgroups
+    from cytopipe.evaluation.classifier.suspects import fold_suspects
+    from cytopipe.evaluation.classifier.unfamiliar import write_unfamiliar
     from cytopipe.models.determinism import prepare
 
     config = stage.params.classifiers[stage.item]
     target = paths.classifier(stage.item)
     tensors = paths.Tensors(config.dataset).folder
+    device = prepare(stage.params.runtime)
     with HashRecord(paths.HASHES) as record:
-        device = prepare(stage.params.runtime)
         result = evaluate(target.model, tensors, config.dataset, device, record.sha256)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     result.write_plots(plots, figures)
@@ -26,6 +30,12 @@ def run(stage: Stage) -> None:
     result.details.write(stage.output(target.details))
     result.headline.write(stage.output(target.metrics))
     clinical = stage.folder(target.clinical)
+    write_subgroups(result, clinical)
+    if suspects := fold_suspects(stage.item, result.rows, result.calibrated, result.part):
+        suspects.write(clinical)
+    write_unfamiliar(clinical, result, target.model, tensors, device)
+    if guarantees := evaluate_guarantees(result, target.model):
+        guarantees.write(clinical / paths.GUARANTEES)
     write_patients(clinical, result, target.model, tensors, device)
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")

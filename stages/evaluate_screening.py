@@ -11,10 +11,12 @@ def run(stage: Stage) -> None:
     from cytopipe.adapters.registry import adapter
     from cytopipe.data.manifest import read_manifest
     from cytopipe.models.determinism import prepare
+    from cytopipe.models.folds import Folds
     from cytopipe.models.inference.predictor import Predictor
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
     from cytopipe.screening.annotated import held_out_fields
+    from cytopipe.screening.held_out import HeldOutPredictors
     from cytopipe.screening.score import load_detector, screen_fields
 
     config = stage.params.screenings[stage.item]
@@ -27,7 +29,13 @@ def run(stage: Stage) -> None:
     detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
     sizes = {row.pixel_size_um for row in rows}
     size = sizes.pop() if len(sizes) == 1 else None  # cells and fields have the same; else a field says it
-    predictor = Predictor.load(paths.classifier(config.classifier).model, device, pixel_size_um=size)
+    classifier = paths.classifier(config.classifier).model
+    folds = Folds.read(classifier) if stage.params.classifiers[config.classifier].dataset == config.dataset else None
+    predictor = (
+        HeldOutPredictors(folds, rows, device, size)
+        if folds
+        else Predictor.load(classifier, device, pixel_size_um=size)
+    )
     result = screen_fields(stage.progress(fields, len(fields), "field"), detector, predictor, config.margin)
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     tables = {path.name: stage.output(path) for path in (target.detections, target.fields)}

@@ -20,4 +20,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main(run, __doc__)
+    main(run, __doc__, live=True)

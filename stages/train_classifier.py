@@ -8,12 +8,10 @@ from cytopipe.core.pipeline.stage import Stage, main
 
 def run(stage: Stage) -> None:
     """Write models/classifiers/<name>/, the history of its training and its predictions of the validation images."""
-    import numpy as np
-
-    from cytopipe.data.tensors import load_split
+    from cytopipe.data.tensors import load_all, load_split
     from cytopipe.deploy.mlflow.log import log_model
-    from cytopipe.models.bundle import example_images, save_classifier
-    from cytopipe.models.files import MAIN
+    from cytopipe.models.bundle import Together, example_images, save_classifier
+    from cytopipe.models.files import FAMILIAR
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
@@ -36,6 +34,7 @@ def run(stage: Stage) -> None:
             data_hash=stage.inputs[tensors.manifest.as_posix()],
             workspace=workspace,
             fit=fit,
+            leave_out=dataset.left_out,
         )
         trained = train_classifier(job)
         further = patient_files(job, trained)
@@ -49,13 +48,17 @@ def run(stage: Stage) -> None:
     networks = {
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
     }
-    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further)
+    for part, one in trained.networks.items():
+        if one.familiar:
+            further.setdefault(part, {})[FAMILIAR] = one.familiar.to_bytes()
+    judged = load_all(tensors.folder)[1] if trained.folds else rows
+    together = Together(trained.rule, len(judged), len({row.group for row in judged})) if trained.rule else None
+    save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further, together)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")
-    probabilities = None if trained.folds else trained.networks[MAIN].validation
-    images = [] if probabilities is None else [(row.id, row.group, row.label) for row in rows]
-    shares = np.zeros((0, len(dataset.classes))) if probabilities is None else probabilities
-    Predictions.of_images(dataset.classes, images, shares).write(history / paths.validation(stage.item).name)
+    images = [(row.id, row.group, row.label) for row in judged]
+    predicted = Predictions.of_images(dataset.classes, images, trained.judged)
+    predicted.write(history / paths.validation(stage.item).name)
 
     stage.tracker.log_dict(dataset.plain, "dataset.json")
     stage.tracker.log_figure(history / "curves.png")
@@ -64,4 +67,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main(run, __doc__)
+    main(run, __doc__, live=True)

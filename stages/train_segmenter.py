@@ -48,7 +48,7 @@ def run(stage: Stage) -> None:
     plots, figures = stage.folder(target.plots), stage.folder(target.figures)
     write_table(plots / "distribution.csv", distribution_rows(table), COLUMNS)
     distribution_figure(figures / "distribution.png", table)
-    predictions, details = stage.output(target.predictions), segmenter_details(config.dataset, table)
+    predictions, details = stage.output(target.predictions), segmenter_details(config.dataset, table, rows)
     SegmenterPredictions.of(table).write(predictions)
     details.write(stage.output(target.details))
     Headline.of("segmentation", details).write(stage.output(target.metrics))
@@ -63,4 +63,4 @@ def run(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    main(run, __doc__)
+    main(run, __doc__, live=True)

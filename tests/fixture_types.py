@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from cytopipe.audit.audit import AuditedDataset
+    from cytopipe.external.sides import Side
     from made_cells import Cell
+
+
+class MakeSide(Protocol):
+    """Writes an organized dataset of 8 groups into the working folder; groups are numbered, after a prefix."""
+
+    def __call__(self, name: str, classes: tuple[str, ...], seed: int, prefix: str = "") -> Side: ...
 
 
 class Cytopipe(Protocol):

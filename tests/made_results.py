@@ -15,6 +15,14 @@ from cytopipe.results.classifier import (
     Selective,
 )
 from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
+from cytopipe.results.guarantees import (
+    ClassCoverage,
+    GuaranteeDetails,
+    NaiveSets,
+    SensitivityDetails,
+    SetDetails,
+    SetScores,
+)
 from cytopipe.results.numbers import Estimate, Spread, Spreads
 from cytopipe.results.segmenter import SegmenterDetails
 
@@ -89,4 +97,44 @@ def dataset_summary(name: str, classes: Sequence[str], counts: Mapping[str, int]
         converted={},
         copies=(),
         refused=(),
+    )
+
+
+def guarantee_details(classes: Sequence[str], withheld: str = "") -> GuaranteeDetails:
+    """Guarantees of a classifier: sets that keep their promise and one threshold of two, or nothing and why."""
+    reached = Estimate(value=0.91, low=0.85, high=0.95)
+    scores = SetScores(
+        coverage=reached,
+        coverage_of_images=reached,
+        size=Estimate(value=1.4, low=1.2, high=1.7),
+        singletons=Estimate(value=0.6, low=0.5, high=0.7),
+        filled=0.01,
+        per_class={label: ClassCoverage(images=3, groups=1, coverage=UNDEFINED) for label in classes},
+        by_images=NaiveSets(coverage=Estimate(value=0.84, low=0.8, high=0.88), size=Estimate(value=1.2)),
+    )
+    average = SensitivityDetails(
+        wanted=0.95,
+        confidence=None,
+        calibration_positives=(20,),
+        thresholds=(0.3,),
+        positives=10,
+        negatives=8,
+        sensitivity=Estimate(value=0.9, low=0.6, high=0.98),
+        specificity=Estimate(value=None),
+    )
+    why = "a sensitivity of 95 % with 95 % confidence needs 59 abnormal groups to calibrate with, and there are 20"
+    changes = {"confidence": 0.95, "thresholds": (None,), "withheld": why, "sensitivity": None, "specificity": None}
+    return GuaranteeDetails(
+        calibrated_on="validation",
+        test_groups=18,
+        sets=SetDetails(
+            wanted=0.9,
+            groups=(20,),
+            images=(60,),
+            least=(None if withheld else 0.2,),
+            withheld=withheld or None,
+            scores=None if withheld else scores,
+        ),
+        group_score="max",
+        patients=() if withheld else (average.model_copy(update=changes), average),
     )

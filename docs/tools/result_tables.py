@@ -78,9 +78,7 @@ def real_results(stored: Sequence[Stored]) -> str:
         f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
     )
     made = [f"- {run.preset}: {run.made}" for run in stored]
-    return "\n".join(
-        [*parts, *notes, "\nIn parentheses: 95 % intervals, by a bootstrap over groups. Made by\n", *made, ""]
-    )
+    return "\n".join([*parts, *notes, "\nIn parentheses: 95 % intervals over groups. Made by\n", *made, ""])
 
 
 def _title(key: str) -> str:

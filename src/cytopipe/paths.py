@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-STATE = Path(
-    ".cytopipe"
-)  # locks, downloads, checkpoints, provenance, tracebacks, caches and known hashes: never an output
+STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
 LOCKS = STATE / "locks"
 DOWNLOADS = STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
@@ -20,22 +18,39 @@ HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"
 TRACEBACKS = STATE / "tracebacks"  # of errors that are not the user's, one file a stage
 RECORD = Path("workflow/record.json")
-PRESETS = Path("workflow/presets")
-PHANTOMS = Path("workflow/phantoms")
+PRESETS, PHANTOMS = Path("workflow/presets"), Path("workflow/phantoms")
 SCHEMA = Path("workflow/schemas/params.schema.json")
-LEADERBOARD_JSON = Path("results/leaderboard.json")
+LEADERBOARD_JSON, LEADERBOARD_MD = Path("results/leaderboard.json"), Path("results/leaderboard.md")
 SCREENINGS = Path("results/screenings/screenings.json")
-LEADERBOARD_MD = Path("results/leaderboard.md")
-REPORT = Path("results/report.html")
-CARDS = Path("results/cards")
-RECIPES = Path("workflow/sources")
+EVALUATIONS = Path("results/external/evaluations.json")
+REPORT, CARDS = Path("results/report.html"), Path("results/cards")
+RECIPES, CORRECTIONS = Path("workflow/sources"), Path("workflow/corrections")
 
-MANIFEST = "manifest.csv"
-PREDICTED = "predicted"
+SUBGROUPS, GUARANTEES = "subgroups.json", "guarantees.json"  # in the clinical folder of a classifier
+SUSPECTS, HOW_SUSPECTED = "suspects.csv", "suspects.json"  # in the folders of audits and of classifiers with folds
+MANIFEST, PREDICTED = "manifest.csv", "predicted"
+
+
+class _Folder:
+    """Results in a folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        raise NotImplementedError
+
+
+class _Listed(_Folder):
+    """Files with a table that lists them."""
+
+    @property
+    def manifest(self) -> Path:
+        """The list of the publisher's files with their hashes; later, the table of the images, a row an image."""
+        return self.folder / MANIFEST
 
 
 @dataclass(frozen=True)
-class Raw:
+class Raw(_Listed):
     """What a publisher distributes, unpacked and never changed."""
 
     dataset: str
@@ -51,18 +66,13 @@ class Raw:
         return self.folder / "files"
 
     @property
-    def manifest(self) -> Path:
-        """List of the files with their sizes and hashes."""
-        return self.folder / MANIFEST
-
-    @property
     def left_out(self) -> Path:
         """Numbers of files that the source has and `files` has not, by reason; only where there are some."""
         return self.folder / "left_out.json"
 
 
 @dataclass(frozen=True)
-class Organized:
+class Organized(_Listed):
     """An ImageFolder per split, ground-truth masks, manifest and summary."""
 
     dataset: str
@@ -78,18 +88,13 @@ class Organized:
         return self.folder / "masks"
 
     @property
-    def manifest(self) -> Path:
-        """The table that every later stage reads."""
-        return self.folder / MANIFEST
-
-    @property
     def summary(self) -> Path:
         """Counts, classes, groups, duplicates and refused images."""
         return self.folder / "summary.json"
 
 
 @dataclass(frozen=True)
-class Masks:
+class Masks(_Listed):
     """Predicted palette masks of every image of a dataset."""
 
     dataset: str
@@ -105,18 +110,13 @@ class Masks:
         return self.folder / PREDICTED
 
     @property
-    def manifest(self) -> Path:
-        """The organized manifest with the predicted masks in place of the true ones."""
-        return self.folder / MANIFEST
-
-    @property
     def segmenter(self) -> Path:
         """A copy of the model that masks images of no fold, for the folders of classifiers."""
         return self.folder / "segmenter"
 
 
 @dataclass(frozen=True)
-class Tensors:
+class Tensors(_Listed):
     """One uint8 array a split, N x H x W x 5, and the manifest in the same order."""
 
     dataset: str
@@ -129,11 +129,6 @@ class Tensors:
     def array(self, split: str) -> Path:
         """The array of one split."""
         return self.folder / f"{split}.npy"
-
-    @property
-    def manifest(self) -> Path:
-        """Index: the rows of a split, in id order, are the rows of its array."""
-        return self.folder / MANIFEST
 
     @property
     def summary(self) -> Path:
@@ -163,8 +158,36 @@ class Audit:
         return self.folder / "figures"
 
 
+class _Drawn(_Folder):
+    """A folder of results with figures, and with the tables that they are drawn from."""
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the plot tables."""
+        return self.folder / "plots"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.folder / "figures"
+
+
+class _Scored(_Drawn):
+    """A folder of results with numbers too."""
+
+    @property
+    def metrics(self) -> Path:
+        """The few flat numbers that `dvc metrics show` prints."""
+        return self.folder / "metrics.json"
+
+    @property
+    def details(self) -> Path:
+        """What was tested, how, and every number with its interval."""
+        return self.folder / "details.json"
+
+
 @dataclass(frozen=True)
-class Trained:
+class Trained(_Scored):
     """What a trained network leaves: a model folder and its results."""
 
     kind: str  # "segmenters" or "classifiers"
@@ -181,34 +204,19 @@ class Trained:
         return Path("results") / self.kind / self.name
 
     @property
+    def folder(self) -> Path:
+        """The same: folder that holds the results of this model."""
+        return self.results
+
+    @property
     def training(self) -> Path:
         """Folder of the loss and measures of every epoch, as tables and a figure."""
         return self.results / "training"
 
     @property
-    def metrics(self) -> Path:
-        """The few flat numbers that `dvc metrics show` prints."""
-        return self.results / "metrics.json"
-
-    @property
-    def details(self) -> Path:
-        """What was tested, how, and every number with its interval."""
-        return self.results / "details.json"
-
-    @property
     def predictions(self) -> Path:
         """One row a test image: classes of a classifier, overlaps of a segmenter."""
         return self.results / "predictions.csv"
-
-    @property
-    def plots(self) -> Path:
-        """Folder of the plot tables of the test."""
-        return self.results / "plots"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures of the test."""
-        return self.results / "figures"
 
     @property
     def clinical(self) -> Path:
@@ -217,7 +225,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Explained:
+class Explained(_Drawn):
     """What a classifier looks at."""
 
     classifier: str
@@ -237,19 +245,9 @@ class Explained:
         """Folder of the pictures, `<id>.png`."""
         return self.folder / "panels"
 
-    @property
-    def plots(self) -> Path:
-        """Folder of the plot tables."""
-        return self.folder / "plots"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures that are drawn from the tables."""
-        return self.folder / "figures"
-
 
 @dataclass(frozen=True)
-class Screened:
+class Screened(_Scored):
     """What was found in whole fields."""
 
     screening: str
@@ -258,16 +256,6 @@ class Screened:
     def folder(self) -> Path:
         """Folder that holds the outputs."""
         return SCREENINGS.parent / self.screening
-
-    @property
-    def metrics(self) -> Path:
-        """The few flat numbers that `dvc metrics show` prints."""
-        return self.folder / "metrics.json"
-
-    @property
-    def details(self) -> Path:
-        """How well cells are found, counted and named, with every interval."""
-        return self.folder / "details.json"
 
     @property
     def detections(self) -> Path:
@@ -279,15 +267,22 @@ class Screened:
         """One row a field."""
         return self.folder / "fields.csv"
 
-    @property
-    def plots(self) -> Path:
-        """Folder of the plot tables and figures."""
-        return self.folder / "plots"
+
+@dataclass(frozen=True)
+class External(_Scored):
+    """What a trained model gives on the images of another laboratory."""
+
+    evaluation: str
 
     @property
-    def figures(self) -> Path:
-        """Folder of the worst, the median and the best field, drawn, `<field>.png`."""
-        return self.folder / "figures"
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return EVALUATIONS.parent / self.evaluation
+
+    @property
+    def predictions(self) -> Path:
+        """One row an image: classes of a classifier, overlaps of a segmenter."""
+        return self.folder / "predictions.csv"
 
 
 def segmenter(name: str) -> Trained:
@@ -301,5 +296,5 @@ def classifier(name: str) -> Trained:
 
 
 def validation(classifier_name: str) -> Path:
-    """Predictions of the validation images, one row an image; empty for a cross-validation."""
+    """Predictions of the images that chose the decision rule: validation images, or with folds all, out of fold."""
     return classifier(classifier_name).training / "validation.csv"

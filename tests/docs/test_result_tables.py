@@ -54,7 +54,10 @@ def test_systems_with_the_same_metrics_share_a_table() -> None:
         ["rgb", "grouped", "1,234", "0.500"],
     ]
     assert "- cells, rgb: no masks" in text
-    assert "- wbc: `make repro`, 12.5 min on Some CPU, 2 cores, commit 0123456789ab\n" in text
+    assert (
+        "- wbc: `make repro`, 12.5 min on Some CPU, 2 cores, commit 0123456789ab; intervals by the percentile bootstrap"
+        in text
+    )
 
 
 def test_a_row_that_two_runs_share_is_shown_once_and_the_list_of_notes_is_closed() -> None:

@@ -45,6 +45,7 @@ def parameters(source: str, **more: object) -> str:
         "segmenters": {"threshold": OTSU},
         "classifiers": {"c": {**classifier, "channels": "rgb", "training": training}},
         "screenings": {},
+        "evaluations": {},
         **more,
     }
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -339,3 +339,13 @@ def test_nothing_at_the_path_and_nothing_in_it(tmp_path: Path) -> None:
         look(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     assert look(tmp_path / "empty").fit.unclear == ("there is no image that is read here",)
+
+
+def test_columns_that_may_be_attributes_are_offered(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = names({"images": 24})
+    root = tree(tmp_path / "cells", files)
+    rows = [(Path(n).name, TWO[i % 2], PEOPLE[i // 4], "AB"[i // 4 % 2]) for i, n in enumerate(files)]
+    table(root / "labels.csv", [("image", "label", "patient", "site"), *rows])
+    seen = check(root, tmp_path, caplog, 6)
+    assert "attributes" not in seen.fit.options
+    assert seen.fit.why["attributes"].endswith("site (A, B); results by each: attributes: [site]")

@@ -22,7 +22,11 @@ GATE = "src/cytopipe/gate/table.py"  # of a package that no stage depends on
 TEMPLATE = "src/cytopipe/report/templates/script.js"
 CURVES = ("confusion", "coverage", "decision", "pr", "reliability", "roc")
 WEIGHTS = "workflow/weights/none"  # what `pretrained` of every network names
-ADDED = {LIBRARY: "\n# a comment\n", GATE: "\n# a comment\n", TEMPLATE: "\n// a comment\n", WEIGHTS: "other weights\n"}
+CORRECTIONS = "workflow/corrections/README.md"  # in the folder of tables that organize watches
+ADDED = {
+    **{LIBRARY: "\n# a comment\n", GATE: "\n# a comment\n", TEMPLATE: "\n// a comment\n"},
+    **{WEIGHTS: "other weights\n", CORRECTIONS: "\nMore.\n"},
+}
 
 # edit: stages that it concerns themselves (DVC asks the others when these have run), and all that Snakemake foresees
 TRAINED = {f"train_classifier@{name}" for name in CLASSIFIERS}
@@ -53,6 +57,7 @@ EDITS = {
     LIBRARY: (None, {"compare"}, {"compare", "report"}),
     TEMPLATE: (None, {"report"}, {"report"}),
     WEIGHTS: (None, {"train_segmenter@unet", *TRAINED}, FROM_THE_SEGMENTER_ON),
+    CORRECTIONS: (None, {"organize@tiny"}, {"organize@tiny", *FROM_THE_SEGMENTER_ON}),
 }
 
 

@@ -16,7 +16,8 @@ LAYERS = (
     "sources", "data.imaging", "adapters", "data",     # from a publisher's files to tensors
     "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
     "models", "models.inference", "training",          # networks
-    "evaluation", "gate", "verify", "screening", "explain", "audit", "report",  # what people look at
+    "evaluation", "gate", "verify", "screening", "explain", "audit", "external",
+    "report", "dossier",                               # what people look at
     "deploy", "inspection", "presets", "app", "cli",                 # how it is used
 )  # fmt: skip
 

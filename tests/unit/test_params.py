@@ -307,7 +307,10 @@ def test_masks_by_a_segmenter_of_the_same_images_under_another_name_are_refused(
         ),
         ({"screenings__fields__margin": -0.1}, "screenings.fields.margin: Input should be greater than or equal to 0"),
         ({"screenings__fields__margins": 0.1}, "screenings.fields: unknown key 'margins'; did you mean: margin"),
-        ({"classifiers__resnet-rgb__folds": 2}, "screenings.fields: 'resnet-rgb' is cross-validated"),
+        (
+            {"screenings__fields__detector": "classifiers/resnet-rgb", "classifiers__resnet-rgb__folds": 2},
+            "screenings.fields: the detector 'resnet-rgb' is cross-validated",
+        ),
     ],
 )
 def test_screenings_refer_to_existing_models(changes: dict[str, Any], message: str) -> None:

@@ -12,16 +12,20 @@ from cytopipe.core.pipeline.description import read_description
 SEGMENTER, CLASSIFIER = paths.segmenter("x"), paths.classifier("x")
 PER_ENTRY = (
     *(kind("x") for kind in (paths.Raw, paths.Organized, paths.Masks, paths.Tensors, paths.Audit)),
-    *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x")),
+    *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x"), paths.External("x")),
 )
-OF_ALL = (paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS, paths.REPORT, paths.CARDS)
+OF_ALL = (
+    *(paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS, paths.EVALUATIONS),
+    *(paths.REPORT, paths.CARDS),
+)
 
 
 def named() -> Iterator[Path]:
     """Every path that cytopipe.paths gives to an entry called x, and those of no entry."""
     for entry in PER_ENTRY:
-        properties = [name for name, value in vars(type(entry)).items() if isinstance(value, property)]
-        yield from (getattr(entry, name) for name in properties)
+        properties = [name for name in dir(entry) if isinstance(getattr(type(entry), name, None), property)]
+        # Only classifiers have what a clinic asks for.
+        yield from (getattr(entry, name) for name in properties if (entry, name) != (SEGMENTER, "clinical"))
     yield from map(paths.Tensors("x").array, SPLITS)
     yield from OF_ALL
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cytopipe.adapters.alike import CLASS, nearest, same_text
 from cytopipe.adapters.ids import file_ids
+from cytopipe.adapters.layout import home_of
 from cytopipe.adapters.options import Options as Options
 from cytopipe.core.io.archive_formats import is_archive_name
 from cytopipe.core.io.folders import list_files
@@ -36,6 +37,7 @@ class Sample:
         mask: reads the true mask of an image of (height, width): H x W uint8 palette. A function at the top level of a
             module, or a `functools.partial` of one, because it is sent to other processes.
         pixel_size_um: side of a pixel in micrometres, where a table says it.
+        attributes: values by attribute (`options.attributes`), as they are written; empty where one is missing.
         beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
     """
 
@@ -47,6 +49,7 @@ class Sample:
     mask: MaskReader | None = None
     beside: tuple[Path, ...] = ()
     pixel_size_um: float | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def mask_files(self) -> tuple[Path, ...]:
@@ -176,7 +179,11 @@ class Adapter:
 
     def read_tables(self, raw: Path, options: dict[str, Any], key: str) -> list[Path]:
         """The tables that `read` reads."""
-        return list(self.tables(raw, self.parse(options, key))) if self.tables else []
+        parsed = self.parse(options, key)
+        tables = list(self.tables(raw, parsed)) if self.tables else []
+        if parsed.attributes_table:
+            tables.append(home_of(raw, [parsed.attributes_table]) / parsed.attributes_table)
+        return list(dict.fromkeys(tables))
 
     def read_fields(self, raw: Path) -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from cytopipe.adapters.alike import CLASS, alike, nearest, same_text
 from cytopipe.adapters.base import Adapter, Sample
 from cytopipe.adapters.class_levels import placed, read_class_levels
 from cytopipe.adapters.folder_masks import MaskFinder, refuse_unstated_masks, without_masks
 from cytopipe.adapters.layout import GroupPattern, group_by_pattern, home_of, images_of, list_paths, logger
-from cytopipe.adapters.levels import FolderLevels, meanings_of
+from cytopipe.adapters.levels import Levels, levels_with_attributes, meanings_of
 from cytopipe.adapters.listed import Found, TableOptions, listed_images
 from cytopipe.adapters.read_levels import read_levels
 from cytopipe.core.params import DEVELOPMENT
@@ -24,10 +24,10 @@ class FolderOptions(TableOptions):
     """How your folder is laid out. Without `csv`, sub-folders are the classes."""
 
     images: str = Field(".", description="folder below the source that holds the images")
-    folders: FolderLevels | None = Field(
+    folders: str | None = Field(
         None,
-        description="what the folders below `images` mean, from the top: split, class, group or any, as in "
-        "split/group/class; decided from the tree if it is not given",
+        description="what the folders below `images` mean, from the top: split, class, group, any or one of "
+        "attributes, as in split/group/class; decided from the tree if it is not given",
     )
     group_pattern: GroupPattern | None = Field(
         None, description="regular expression; its first parenthesis, in the path below `images`, is the group"
@@ -37,6 +37,20 @@ class FolderOptions(TableOptions):
     suffix: str | None = Field(
         None, description="take only images of this suffix, such as .bmp, where masks lie beside under the same name"
     )
+
+    @field_validator("folders")
+    @classmethod
+    def _as_written(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            plain, places = levels_with_attributes(value, info.data.get("attributes", ()))
+            named = {place: name for name, place in places.items()}
+            value = "/".join(named.get(place, word) for place, word in enumerate(plain.split("/")))
+        return value
+
+    @property
+    def levels(self) -> tuple[str | None, dict[str, int]]:
+        """What the folders mean, and the level of each attribute among them."""
+        return levels_with_attributes(self.folders, self.attributes) if self.folders else (None, {})
 
 
 def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
@@ -54,10 +68,13 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
         refuse_unstated_masks(files, options)
         rows = _with_folders(root, list(listed_images(home, root, files, options)), options)
     else:
-        levels, images = read_class_levels(root, paths, options.folders, masks=options.mask_suffix != "")
-        rows = [(image, str(at.label), at.group, at.split, None, None) for image, at in placed(root, images, levels)]
+        levels, images = read_class_levels(root, paths, options.levels[0], masks=options.mask_suffix != "")
+        rows = [
+            (image, str(at.label), at.group, at.split, None, None, _of_folders(path, levels, options))
+            for (image, at), path in zip(placed(root, images, levels), images, strict=True)
+        ]
         root = root / levels.top
-    for image, label, group, split, mask, pixel_size in _with_validation(rows):
+    for image, label, group, split, mask, pixel_size, attributes in _with_validation(rows):
         name = image.relative_to(root).with_suffix("").as_posix()
         if options.group_pattern and not options.group:
             group = group_by_pattern(name, options.group_pattern)
@@ -69,6 +86,7 @@ def _samples(raw: Path, options: FolderOptions) -> Iterator[Sample]:
             split,
             finder.reader(image, mask),
             pixel_size_um=pixel_size,
+            attributes=attributes,
         )
     finder.finish(len(rows))
 
@@ -105,7 +123,7 @@ def _home(raw: Path, options: FolderOptions) -> Path:
 
 def _with_folders(root: Path, rows: list[Found], options: FolderOptions) -> list[Found]:
     """Rows of a table with the group and the split that options.folders finds in the images' folders."""
-    stated = meanings_of(options.folders)
+    stated = meanings_of(options.levels[0])
     if not stated:
         return rows
     if "class" in stated:
@@ -117,7 +135,16 @@ def _with_folders(root: Path, rows: list[Found], options: FolderOptions) -> list
     images = [PurePosixPath(row[0].relative_to(root)) for row in rows]
     levels = read_levels(images, root, stated)
     places = [levels.place(image) for image in images]
-    return [(*row[:2], row[2] or at.group, row[3] or at.split, *row[4:]) for row, at in zip(rows, places, strict=True)]
+    return [
+        (*row[:2], row[2] or at.group, row[3] or at.split, *row[4:6], {**row[6], **_of_folders(image, levels, options)})
+        for row, at, image in zip(rows, places, images, strict=True)
+    ]
+
+
+def _of_folders(image: PurePosixPath, levels: Levels, options: FolderOptions) -> dict[str, str]:
+    """The attributes that options.folders finds in an image's folders; its path is below options.images."""
+    top = len(levels.top.parts)
+    return {name: image.parts[top + place] for name, place in options.levels[1].items()}
 
 
 def _with_validation(rows: list[Found]) -> list[Found]:

@@ -16,14 +16,11 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.adapters.base import MaskReader, Options
 from cytopipe.adapters.layout import list_images
+from cytopipe.adapters.mask_names import MASK_BEGINNING, MASK_ENDING
 from cytopipe.data.imaging.mask_files import Colour, MaskMeaning, Part, read_meaning
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
-# What people add to an image's name for its mask, before or after it.
-_WORDS = "mask|masks|segmentation|seg|label|labels|gt|groundtruth|annotation|cp_masks"
-_AFTER = re.compile(rf"[ _.-]+(?:{_WORDS})(?:[ _-]?\d+)?$", re.IGNORECASE)
-_BEFORE = re.compile(rf"^(?:{_WORDS})[ _.-]+", re.IGNORECASE)
 
 
 def _colours(given: object) -> object:
@@ -122,7 +119,7 @@ def refuse_unstated_masks(files: Sequence[Path], options: MaskOptions) -> None:
         return
     stems = {path.with_suffix("") for path in files}
     for path in files:
-        if (match := _AFTER.search(path.stem)) and path.with_name(path.stem[: match.start()]) in stems:
+        if (match := MASK_ENDING.search(path.stem)) and path.with_name(path.stem[: match.start()]) in stems:
             raise CytopipeError(
                 f"its name is that of an image and '{match[0]}': it looks like a mask, not like an image",
                 where=path,
@@ -162,7 +159,7 @@ class MaskFinder:
 
     def _add(self, path: Path, name: Path) -> None:
         stem = name.stem
-        for bare in dict.fromkeys((stem, _AFTER.sub("", stem), _BEFORE.sub("", stem))):
+        for bare in dict.fromkeys((stem, MASK_ENDING.sub("", stem), MASK_BEGINNING.sub("", stem))):
             self.by_key[name.with_name(bare).as_posix()].append(path)
 
     def reader(self, image: Path, listed: str | None) -> MaskReader | None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 Meaning = Literal["split", "class", "group", "any"]
 MEANINGS: tuple[Meaning, ...] = ("split", "class", "group", "any")
 
 
+def words_of_levels(value: str) -> list[str]:
+    """The word for each level, as `options.folders` writes them."""
+    return [word.strip().lower() for word in value.strip("/ ").split("/")]
+
+
 def _meanings(value: str) -> tuple[Meaning, ...]:
-    words = [word.strip().lower() for word in value.strip("/ ").split("/")]
+    words = words_of_levels(value)
     if unknown := [word for word in words if word not in MEANINGS]:
         raise PydanticCustomError(
             "levels", f"'{unknown[0]}' is none of {', '.join(MEANINGS)}; write one for each level, as split/class/group"
@@ -25,11 +29,17 @@ def _meanings(value: str) -> tuple[Meaning, ...]:
     return tuple(meaning for word in words for meaning in MEANINGS if meaning == word)
 
 
-def _as_written(value: str) -> str:
-    return "/".join(_meanings(value))
+def levels_with_attributes(value: str, attributes: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """The levels in the words of MEANINGS, and the place of each that is an attribute: those are `any`.
 
-
-FolderLevels = Annotated[str, AfterValidator(_as_written)]
+    Raises:
+        PydanticCustomError: a word is neither, or stands twice.
+    """
+    named = {name.strip().lower(): name for name in attributes}
+    words = words_of_levels(value)
+    places = {named[word]: place for place, word in enumerate(words) if word in named and word not in MEANINGS}
+    plain = "/".join("any" if place in places.values() else word for place, word in enumerate(words))
+    return "/".join(_meanings(plain)), places
 
 
 def meanings_of(stated: str | None) -> tuple[Meaning, ...]:

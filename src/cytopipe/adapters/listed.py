@@ -10,14 +10,16 @@ from pathlib import Path
 from pydantic import Field
 
 from cytopipe.adapters.alike import alike, nearest
+from cytopipe.adapters.attributes import refuse_unknown_columns
 from cytopipe.adapters.folder_masks import MaskOptions
 from cytopipe.adapters.layout import SPLIT_WORDS, list_images, split_of
+from cytopipe.adapters.levels import words_of_levels
 from cytopipe.adapters.names import ImageNames
-from cytopipe.adapters.tables import Row, read_table
+from cytopipe.adapters.tables import Row, columns_of, read_table
 from cytopipe.errors import CytopipeError
 
-# image, label, group, split, mask, micrometres a pixel
-Found = tuple[Path, str, str | None, str | None, str | None, float | None]
+# image, label, group, split, mask, micrometres a pixel, attributes
+Found = tuple[Path, str, str | None, str | None, str | None, float | None, dict[str, str]]
 
 
 class TableOptions(MaskOptions):
@@ -33,6 +35,7 @@ class TableOptions(MaskOptions):
     group: str | None = Field(None, description="column of the patient, slide or specimen")
     split: str | None = Field(None, description="column with train, val or test, for split.kind: published")
     pixel_size: str | None = Field(None, description="column of the side of a pixel, in micrometres")
+    folders: str | None = None
     unlisted: bool = Field(False, description="allow images that the table does not name (they are left out)")
 
 
@@ -50,7 +53,8 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
     """
     table = raw / str(options.csv)
     optional = [name for name in (options.group, options.split, options.mask, options.pixel_size) if name]
-    columns = (options.image, options.label, *optional)
+    attributes = _attributes(table, optional, options)
+    columns = (options.image, options.label, *optional, *attributes)
     rows = list(read_table(table, columns, encoding=options.csv_encoding, sheet=options.csv_sheet))
     everything = list_images(raw)
     folders = {part for path in everything for part in path.parent.parts} - {*root.relative_to(raw).parts}
@@ -70,7 +74,8 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
         masks.add(mask)
         split = _split(row[options.split], where) if options.split else None
         size = micrometres(row[options.pixel_size], where) if options.pixel_size else None
-        yield image, row[options.label], row[options.group] if options.group else None, split, mask, size
+        group = row[options.group] if options.group else None
+        yield image, row[options.label], group, split, mask, size, {name: row[name] for name in attributes}
     rest = [path for path in files if path not in seen and path.relative_to(raw).as_posix() not in masks]
     if rest and not options.unlisted:
         raise CytopipeError(
@@ -78,6 +83,25 @@ def listed_images(raw: Path, root: Path, files: list[Path], options: TableOption
             where=table,
             hint="add rows, or set options.unlisted: true to leave them out",
         )
+
+
+def _attributes(table: Path, others: list[str], options: TableOptions) -> list[str]:
+    """The attributes that this table holds."""
+    levels = {alike(word) for word in words_of_levels(options.folders or "")}
+    names = [name for name in options.attributes if alike(name) not in levels and not options.attributes_table]
+    for name in options.attributes:
+        if alike(name) in (alike(options.image), alike(options.label)) or name in others:
+            role = "label" if alike(name) == alike(options.label) else "image, group, split, mask or pixel size"
+            raise CytopipeError(
+                f"the attribute '{name}' is the column of the {role}",
+                where="options.attributes",
+                hint="an attribute is another column, such as the site, the scanner or the age; results by class and "
+                "over groups are given anyway",
+            )
+    if names:
+        header = columns_of(table, encoding=options.csv_encoding, sheet=options.csv_sheet)
+        refuse_unknown_columns(table, header, names, "options.attributes")
+    return names
 
 
 def _images(table: Path, root: Path, names: ImageNames, rows: list[Row], options: TableOptions) -> list[Path]:

@@ -24,9 +24,10 @@ _IMAGES = frozenset(
     {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "original", "originals", "raw", "rgb"}
     | {"bild", "bilder", "he", "tissue", "input", "inputs"}
 )
-_OF_FILES = re.compile(
-    r"[\s_.-]+(?:masks?|seg|segmentation|gt|ground[\W_]?truth|annotation|annot|labels?)(?:[\s_.-]*\d+)?$", re.IGNORECASE
-)
+# What people add to an image's name for its mask, after it or before it.
+_WORDS = r"(?:masks?|cp_masks|seg|segmentation|gt|ground[\W_]?truth|annotation|annot|labels?)"
+MASK_ENDING = re.compile(rf"[\s_.-]+{_WORDS}(?:[\s_.-]*\d+)?$", re.IGNORECASE)
+MASK_BEGINNING = re.compile(rf"^{_WORDS}[\s_.-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def is_mask_folder(name: str) -> bool:
 
 def stem_of_image(stem: str) -> str:
     """The stem of the image that a mask belongs to: `a_mask` -> `a`; another stem as it is."""
-    return _OF_FILES.sub("", stem) or stem
+    return MASK_ENDING.sub("", stem) or stem
 
 
 def find_masks(images: Sequence[PurePosixPath], where: Path, stated: bool = False) -> Masks:

@@ -10,10 +10,12 @@ from pathlib import PurePosixPath
 
 from cytopipe.adapters.alike import CLASS, nearest, same_text, sets_alike, shown
 from cytopipe.adapters.base import Options, Sample
+from cytopipe.core.params.attributes import UNKNOWN, number_of
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
 _EMPTY = frozenset({"nan", "none", "null", "na", "n/a", "nil", "-", "?", "."})  # how programs write an empty cell
+_MISSING = frozenset({"", "unknown", "nan", "null", "na", "n/a", "nil", "-", "?", "."})  # `none` may be a treatment
 _MOST_SETS = 5  # that a message lists
 _DIFFER = "differ only in case, spaces, dashes, width, Unicode form or leading zeros"
 
@@ -48,7 +50,7 @@ def settle(
     settled = [replace(sample, label=renamed.get(sample.label, sample.label)) for sample in samples]
     settled = _without(settled, excluded, renamed, f"{key}.exclude_classes")
     _warn_of_empty(key, "label", Counter(sample.label for sample in settled))
-    return _settle_groups(settled, options, key)
+    return settle_attributes(_settle_groups(settled, options, key), options, key)
 
 
 def _settle_groups(samples: Sequence[Sample], options: Options, key: str) -> list[Sample]:
@@ -71,6 +73,48 @@ def _settle_groups(samples: Sequence[Sample], options: Options, key: str) -> lis
     _log(key, "groups", renamed)
     _warn_of_empty(key, "group", groups)
     return [replace(sample, group=renamed.get(sample.group, sample.group)) for sample in samples]
+
+
+def settle_attributes(samples: Sequence[Sample], options: Options, key: str) -> list[Sample]:
+    """The samples with each value of an attribute under one spelling; what is missing is UNKNOWN.
+
+    Raises:
+        CytopipeError: for values that are alike where `attribute_spellings` does not say what to do.
+    """
+    for name in options.attributes:
+        values = [_known(sample.attributes.get(name, "")) for sample in samples]
+        count = Counter(values)
+        are_numbers = all(number_of(value) is not None for value in count if value != UNKNOWN)
+        sets = [] if are_numbers else sets_alike(count)
+        counted = {value: f"{images} images" for value, images in count.items()}
+        hint = "write them alike, or set options.attribute_spellings: merge (they are one), or keep"
+        where = f"{key}.options.attribute_spellings"
+        _refuse(f"values of the attribute '{name}'", sets, counted, options.attribute_spellings, where, hint)
+        renamed = _merged(sets, count, ()) if options.attribute_spellings == "merge" else {}
+        _log(key, f"the attribute '{name}'", renamed)
+        values = [renamed.get(value, value) for value in values]
+        samples = [
+            replace(sample, attributes={**sample.attributes, name: value})
+            for sample, value in zip(samples, values, strict=True)
+        ]
+        _warn_of_attribute(key, name, values, samples)
+    return list(samples)
+
+
+def _known(value: str) -> str:
+    """A value of an attribute; UNKNOWN for one that says that it is missing."""
+    return UNKNOWN if value.casefold() in _MISSING else value
+
+
+def _warn_of_attribute(key: str, name: str, values: Sequence[str], samples: Sequence[Sample]) -> None:
+    pairs = {(value, sample.label) for value, sample in zip(values, samples, strict=True)}
+    labels, held = {label for _, label in pairs}, {value for value, _ in pairs}
+    if len(held) == 1:
+        logger.warning("%s: every image has the value '%s' of the attribute '%s'", key, *held, name)
+    elif len(pairs) == len(labels) == len(held):
+        logger.warning(
+            "%s: the attribute '%s' says the same as the label: results by its values are results by class", key, name
+        )
 
 
 def _is_its_own(sample: Sample) -> bool:

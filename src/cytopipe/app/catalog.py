@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import FOLDS, examples_of, fold_part
-from cytopipe.results.model_spec import SPEC, ModelSpec
+from cytopipe.models.files import examples_of
+from cytopipe.models.members import is_model, spec_of
+from cytopipe.results.ensemble import Ensemble
+from cytopipe.results.model_spec import ModelSpec
 
 logger = logging.getLogger("cytopipe")
 NO_MODELS = "run the demo first: `make repro`; or name a folder: --models DIR"
@@ -21,13 +23,15 @@ class CatalogEntry:
 
     Attributes:
         name: display name.
-        folder: folder of a single network.
-        spec: contents of model.json, not yet verified; `Predictor.load` verifies the whole folder.
+        folder: its model folder.
+        spec: its description, not yet verified; `Predictor.load` verifies the whole folder.
+        ensemble: of which networks it is the mean; None for a single one.
     """
 
     name: str
     folder: Path
     spec: ModelSpec
+    ensemble: Ensemble | None = None
 
     @property
     def examples(self) -> list[tuple[Path, str]]:
@@ -39,8 +43,8 @@ class CatalogEntry:
 def classifiers(folder: Path) -> list[CatalogEntry]:
     """The classifiers in a folder, sorted by name; just one if the folder is itself a model folder.
 
-    A cross-validated classifier is represented by the network of fold 0. A model whose model.json cannot be read is
-    skipped with a warning.
+    Several networks (folds or seeds) are offered as the one model that they are together. A model whose description
+    cannot be read, or which holds networks of folds without a rule for their mean, is skipped with a warning.
 
     Raises:
         CytopipeError: the folder holds no classifier, or is itself a damaged model or a segmenter.
@@ -63,11 +67,6 @@ def segmenters(folder: Path) -> list[CatalogEntry]:
     return [one for one in _readable(folder) if one.spec.task == "segmentation"] if folder.is_dir() else []
 
 
-def is_model(folder: Path) -> bool:
-    """Whether this is a model folder, of a single network or of one network per fold."""
-    return (folder / SPEC).is_file() or (folder / FOLDS).is_file()
-
-
 def _readable(folder: Path) -> Iterator[CatalogEntry]:
     for below in sorted(path for path in folder.iterdir() if is_model(path)):
         try:
@@ -77,7 +76,6 @@ def _readable(folder: Path) -> Iterator[CatalogEntry]:
 
 
 def _read_entry(folder: Path) -> CatalogEntry:
-    folds = not (folder / SPEC).is_file()
-    network = folder / fold_part(0) if folds else folder
-    name = folder.resolve().name
-    return CatalogEntry(f"{name} (fold 0)" if folds else name, network, ModelSpec.read(network / SPEC))
+    ensemble, name = Ensemble.read(folder), folder.resolve().name
+    shown = f"{name} (mean of {len(ensemble.members)} {ensemble.kind})" if ensemble else name
+    return CatalogEntry(shown, folder, spec_of(folder), ensemble)

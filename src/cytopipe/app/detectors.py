@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from cytopipe.app.catalog import CatalogEntry, is_model, segmenters
+from cytopipe.app.catalog import CatalogEntry, segmenters
 from cytopipe.app.project import Project
 from cytopipe.models.files import SEGMENTER, model_id
+from cytopipe.models.members import is_model
 from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.patch_detector import CELL, PatchDetector
 from cytopipe.screening.segmenter_detector import SegmenterDetector

@@ -56,7 +56,8 @@ def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folde
             shutil.rmtree(old)
     target, name = folder / secrets.token_urlsafe(16), file.stem
     with open_field(file, field_reading(detector, predictor)) as field:
-        tally = write_field(target, name, field, screen(field, detector, predictor), list(predictor.classes))
+        cells, familiar = screen(field, detector, predictor), bool(predictor.familiar)
+        tally = write_field(target, name, field, cells, list(predictor.classes), familiar)
         size = field.height, field.width
     return FieldResult(
         tally=tally,

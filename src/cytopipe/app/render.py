@@ -103,7 +103,7 @@ def footer() -> str:
 
 def about(model: CatalogEntry) -> str:
     """One-line description of a classifier."""
-    return _environment.get_template("about.html").render(spec=model.spec)
+    return _environment.get_template("about.html").render(spec=model.spec, ensemble=model.ensemble)
 
 
 def samples(tab: str, title: str, pictures: Sequence[tuple[np.ndarray, str]], wide: bool = False) -> str:

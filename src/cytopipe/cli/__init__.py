@@ -10,7 +10,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cytopipe.cli import accept, datasets, demo, export, gate, inspect, models, predict, preset, results, screen, verify
+from cytopipe.cli import (
+    accept,
+    datasets,
+    demo,
+    dossier,
+    export,
+    gate,
+    inspect,
+    models,
+    predict,
+    preset,
+    results,
+    screen,
+    sync,
+    verify,
+)
 from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
 from cytopipe.core.pipeline import surroundings
 
@@ -62,6 +77,8 @@ for _name, _module in {
     "verify": verify,
     "gate": gate,
     "accept": accept,
+    "sync": sync,
+    "dossier": dossier,
     "predict": predict,
     "screen": screen,
     "export": export,

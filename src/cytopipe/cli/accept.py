@@ -10,7 +10,13 @@ import typer
 from cytopipe.cli.common import Debug, clear_errors
 from cytopipe.errors import CytopipeError
 
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Dataset of the classifier, as in params.yaml.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="Dataset of the classifier, as in params.yaml, or the title of a ranking ('herlev, 5 folds').",
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; MLflow keeps it as a tag of the version.")]
 
 
@@ -41,13 +47,22 @@ def accept(dataset: str, reason: str) -> str:
     from cytopipe.results.classifier import ClassifierDetails
     from cytopipe.results.leaderboard import Leaderboard
 
-    ranking = Leaderboard.read(paths.LEADERBOARD_JSON).root.get(dataset)
+    rankings = Leaderboard.read(paths.LEADERBOARD_JSON).root
+    # A dataset whose classifiers are all cross-validated has one ranking, with the folds in its title.
+    titles = [dataset] if dataset in rankings else [title for title in rankings if title.startswith(f"{dataset}, ")]
+    if len(titles) > 1:
+        named = ", ".join(f"'{title}'" for title in titles)
+        raise CytopipeError(
+            f"'{dataset}' has several rankings", where=paths.LEADERBOARD_JSON, hint=f"name one: {named}"
+        )
+    ranking = rankings[titles[0]] if titles else None
     if ranking is None or ranking.chosen is None:
         raise CytopipeError(
             f"nothing was chosen for '{dataset}'", where=paths.LEADERBOARD_JSON, hint="dvc repro compare"
         )
     name, chosen = ranking.chosen.name, paths.classifier(ranking.chosen.name)
-    identity = ClassifierDetails.read(chosen.details).model or ""
+    details = ClassifierDetails.read(chosen.details)
+    identity, dataset = details.model or "", details.dataset
     experiment = load_params(paths.PARAMS).tracking.experiment
     folder = project_folder(Path())
     client = open_store(tracking_uri(folder), experiment, folder).client

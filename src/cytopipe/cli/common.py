@@ -99,7 +99,7 @@ def fix_processor(threads: int | None, folder: Path | None = None) -> int:
     from cytopipe.core.pipeline.processor import fix
 
     model = _recorded(folder) if folder else None
-    models = [model] if model or not folder else [_recorded(file.parent) for file in folder.glob("*/model.json")]
+    models = [model] if model or not folder else [_recorded(below) for below in folder.glob("*/") if below.is_dir()]
     count = threads or (model and model.num_threads) or usable_cores()
     fix(count, "portable" if any(one and one.cpu == "portable" for one in models) else "native")
     return count
@@ -149,10 +149,10 @@ def usable_cores() -> int:
 
 def _recorded(folder: Path) -> ModelSpec | None:
     """The description of a model; None without a valid one. Errors are left to the loading of the model."""
-    from cytopipe.results.model_spec import SPEC, ModelSpec
+    from cytopipe.models.members import spec_of
 
     try:
-        return ModelSpec.read(folder / SPEC)
+        return spec_of(folder)
     except CytopipeError:
         return None
 
@@ -171,6 +171,19 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
             for name, cell, width in zip(header, row, widths, strict=True)
         )
         print("  ".join(cells).rstrip())
+
+
+def say_networks(folder: Path) -> None:
+    """Say on standard error of how many networks a classifier is the mean, and what its performance estimates."""
+    from cytopipe.results.ensemble import Ensemble
+
+    ensemble = Ensemble.read(folder)
+    if ensemble:
+        print(
+            f"{folder}: the mean of {len(ensemble.members)} networks ({ensemble.kind}); its measured performance is "
+            f"{ensemble.performance}",
+            file=sys.stderr,
+        )
 
 
 def say_cropped(predictor: Predictor, things: str) -> None:

@@ -73,7 +73,9 @@ def command(
       cytopipe export models/classifiers/masks
       cytopipe export models/classifiers/masks --out masks.onnx --images cells/ --time
       cytopipe export models/segmenters/unet --images 'cells/*.bmp' --json
-      cytopipe export models/classifiers/crossvalidated/folds/0
+      cytopipe export models/classifiers/crossvalidated
+
+    Several networks that are one classifier (folds, seeds) become one file, which averages their probabilities.
     """
     with clear_errors(debug):
         require_packages()

@@ -27,6 +27,7 @@ from cytopipe.cli.common import (
     print_json,
     print_table,
     say_cropped,
+    say_networks,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -94,9 +95,10 @@ def command(
 
     Each image gets one row, printed as soon as it is computed, in the order of the arguments: the class, the
     probability of every class (p_..., as in the stage evaluate), the calibrated confidence, whether it is below the
-    confidence threshold (uncertain), the probability of all abnormal classes together, the file's sha256 and the
-    model's identity. An image that cannot be read gets a row with an error. The output is CSV, or JSON Lines with
-    --json.
+    confidence threshold or the image unlike the training images (uncertain), the probability of all abnormal classes
+    together, the classes of which the model guarantees that the true one is among them (class_set), whether and how
+    much the image is unlike the training images (above 1), the file's sha256 and the model's identity. An image that
+    cannot be read gets a row with an error. The output is CSV, or JSON Lines with --json.
 
     --out writes the rows to FILE.part and renames it at the end. After an interruption, the same command resumes the
     run and writes the same bytes as an uninterrupted one. Results depend slightly on batch composition: the
@@ -145,6 +147,7 @@ def command(
         predictor = Predictor.load(model, where, segmenter, pixel_size_um)
         if segmenter is not None and predictor.segmentation is None:
             raise CytopipeError("this classifier uses no masks", where=model, hint="omit --segmenter")
+        say_networks(model)
         rule = None if groups is None else needed_rule(predictor.patients, model)
         predictor.reading = with_range(predictor.reading, value_range)
         # Rows of another range or size of pixels are those of another model: none is kept when a run is resumed.
@@ -182,26 +185,35 @@ class _Tally:
 
     def __init__(self, classes: Iterable[str]) -> None:
         self.classes = dict.fromkeys(classes, 0)
-        self.images = self.uncertain = self.unreadable = self.kept = 0
+        self.images = self.uncertain = self.unlike = self.unreadable = self.kept = 0
 
     def add(self, rows: list[Row], is_new: bool) -> None:
         self.images += len(rows)
         self.kept += 0 if is_new else len(rows)
         self.unreadable += sum(row["error"] != "" for row in rows)
         self.uncertain += sum(row["uncertain"] == "true" for row in rows)
+        self.unlike += sum(row.get("unlike_training") == "true" for row in rows)
         for label, number in Counter(row["predicted"] for row in rows if not row["error"]).items():
             self.classes[label] += number
 
     def show(self, as_json: bool) -> None:
-        others = {"uncertain": self.uncertain, "unreadable": self.unreadable}
+        unlike = {"unlike_training": self.unlike} if self.unlike else {}
+        others = {"uncertain": self.uncertain, **unlike, "unreadable": self.unreadable}
         if as_json:
             print_json({"images": self.images, "classes": self.classes, **others})
         else:
-            rows = [*self.classes.items(), ("(uncertain, of these)", self.uncertain), ("(unreadable)", self.unreadable)]
+            rows = [*self.classes.items(), ("(uncertain, of these)", self.uncertain)]
+            rows += [("(unlike the training images)", self.unlike)] if self.unlike else []
+            rows += [("(unreadable)", self.unreadable)]
             print_table(("class", "images"), [(name, f"{number:,}") for name, number in rows], right=("images",))
 
     def __str__(self) -> str:
-        parts = {"uncertain": self.uncertain, "unreadable": self.unreadable, "kept from an earlier run": self.kept}
+        parts = {
+            "uncertain": self.uncertain,
+            "unlike the training images": self.unlike,
+            "unreadable": self.unreadable,
+            "kept from an earlier run": self.kept,
+        }
         notes = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
         return f"{self.images:,} images{f' ({notes})' if notes else ''}"
 

@@ -96,6 +96,7 @@ def store(preset: str, command: str | None, minutes: float | None, machine: str 
         commit=git_commit(root, IGNORED_CHANGES) or "unknown",
         machine=machine or describe_machine(),
         minutes=minutes,
+        intervals=stored_results.JACKKNIFE,
         results=tuple(stored_results.collect(root, params, partial)),
     )
     file = stored_results.FOLDER / f"{preset}.json"

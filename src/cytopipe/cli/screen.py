@@ -24,6 +24,7 @@ from cytopipe.cli.common import (
     print_json,
     print_table,
     say_cropped,
+    say_networks,
     with_range,
 )
 from cytopipe.errors import CytopipeError
@@ -162,7 +163,8 @@ def command(
         if model is not None and rule is not None and rule.rule is not None and target is not None:
             answers = screening.evidence.answers(rule, [groups[name] for name in named], model_id(model))
             print(f"{write_groups(target / FOLDER.name, answers)}: {rule.words}", file=sys.stderr)
-        if screening.predictor is not None:
+        if screening.predictor is not None and model is not None:
+            say_networks(model)
             say_cropped(screening.predictor, "cells")
         _show(results, total, as_json, count)
         if any("error" in result for result in results):
@@ -207,6 +209,7 @@ class _Screening:
         self.reading = field_reading(detector, predictor)
         self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
         self.classes = list(predictor.classes) if predictor else []
+        self.is_familiar = predictor is not None and bool(predictor.familiar)
         self.evidence = FieldEvidence()
 
     def run(self, paths: list[Path], out: Path | None) -> tuple[list[dict[str, Any]], Tally]:
@@ -218,7 +221,7 @@ class _Screening:
         from cytopipe.core.io.locks import StageLock
         from cytopipe.screening.outputs import Tally, output_names
 
-        results, total = [], Tally.of(self.classes)
+        results, total = [], Tally.of(self.classes, self.is_familiar)
         with StageLock(out / ".screen.lock", wait=1) if out else nullcontext():
             bar = tqdm(list(zip(paths, output_names(paths), strict=True)), unit=" field", file=sys.stderr)
             for path, name in bar:
@@ -242,9 +245,9 @@ class _Screening:
         with open_field(path, self.reading) as field:
             cells = self.evidence.watch(name, self._cells(field))
             if out is not None:
-                tally = write_field(out, name, field, cells, self.classes)
+                tally = write_field(out, name, field, cells, self.classes, self.is_familiar)
             else:
-                tally = Tally.of(self.classes)
+                tally = Tally.of(self.classes, self.is_familiar)
                 for cell in cells:
                     tally.add(cell)
             return tally, {"width": field.width, "height": field.height}
@@ -257,7 +260,9 @@ class _Screening:
 
 def summary(tally: Tally) -> dict[str, Any]:
     """Counts in JSON types."""
-    return {"cells": tally.cells, "classes": dict(tally.classes), "uncertain": tally.uncertain, "cut": tally.cut}
+    unlike = {} if tally.unlike is None else {"unlike_training": tally.unlike}
+    counts = {"uncertain": tally.uncertain, **unlike, "cut": tally.cut}
+    return {"cells": tally.cells, "classes": dict(tally.classes), **counts}
 
 
 def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: bool) -> None:
@@ -274,5 +279,7 @@ def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: boo
         print_table(header, rows, right=header[1:])
         print()
     rows = [[name, f"{number:,}"] for name, number in total.classes.items()]
-    rows += [["(uncertain, of these)", f"{total.uncertain:,}"], ["(cut by an edge)", f"{total.cut:,}"]]
+    rows += [["(uncertain, of these)", f"{total.uncertain:,}"]]
+    rows += [] if total.unlike is None else [["(unlike the training images)", f"{total.unlike:,}"]]
+    rows += [["(cut by an edge)", f"{total.cut:,}"]]
     print_table(("class", "cells"), [*rows, ["(unreadable fields)", f"{unreadable:,}"]], right=("cells",))

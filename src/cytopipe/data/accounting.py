@@ -21,6 +21,7 @@ logger = logging.getLogger("cytopipe")
 
 EXCLUDED = "images of excluded classes (exclude_classes)"
 REFUSED = "images that cannot be used (bad_images: skip)"
+CORRECTED = "images that corrections leave out"
 THEIR_MASKS = "masks of images that are left out"
 _TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".xml", ".dat")
 
@@ -68,6 +69,7 @@ def account(
     kept: Sequence[Sample],
     tables: Iterable[Path],
     left_behind: LeftOut | None = None,
+    corrected: Sequence[Sample] = (),
 ) -> Files:
     """Say of every file below `raw` what became of it.
 
@@ -78,6 +80,7 @@ def account(
         kept: those of them that became images.
         tables: the tables that the adapter read.
         left_behind: files of the source that `download` left out of `raw`.
+        corrected: samples that corrections leave out.
     """
     names = list_files(raw)
     left_out = LeftOut()
@@ -86,12 +89,13 @@ def account(
     read = _names(raw, tables) - images - masks
     refused, excluded = _names(raw, (s.image for s in wanted)), _names(raw, (s.image for s in samples))
     others = _names(raw, (path for sample in samples for path in sample.mask_files))
+    by_hand = _names(raw, (sample.image for sample in corrected))
     litter = find_litter(names)
     for name in names:
         if name in images or name in masks or name in read:
             continue
         if name in refused or name in excluded:
-            left_out.add(REFUSED if name in refused else EXCLUDED, name)
+            left_out.add(CORRECTED if name in by_hand else REFUSED if name in refused else EXCLUDED, name)
         elif name in others:
             left_out.add(THEIR_MASKS, name)
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 
 from cytopipe.core.params import SPLITS
@@ -20,6 +21,8 @@ class Row:
     `source` is the publisher's file, a POSIX path below data/raw/<dataset>/files.
     `width` and `height` are pixels of the stored image (of the tensor, in the tensors' manifest).
     `pixel_size_um` is the side of a pixel of the stored image in micrometres; None, an empty field, if unknown.
+    `attributes` are values by the names in `options.attributes`, numbers as the names of their bins; each is a further
+    column, `a_` and its name.
     """
 
     id: str
@@ -35,9 +38,11 @@ class Row:
     mask_sha256: str = ""
     source: str = ""
     pixel_size_um: float | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(one.name for one in fields(Row) if one.name != "attributes")
+ATTRIBUTE = "a_"  # begins the name of a column with an attribute
 _NUMBERS = ("class_index", "width", "height", "pixel_size_um")
 
 
@@ -48,13 +53,17 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
         CytopipeError: when two rows have the same id, or they are not in id order.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
+        coming = iter(rows)
+        first = next(coming, None)
+        attributes = tuple(first.attributes) if first else ()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *(ATTRIBUTE + name for name in attributes)])
         last = ""
-        for row in rows:
+        for row in chain([first] if first else [], coming):
             if row.id <= last:
                 raise CytopipeError(f"the id '{row.id}' follows '{last}': ids must be unique and sorted", where=path)
-            writer.writerow(asdict(row))
+            values = [getattr(row, name) for name in COLUMNS]
+            writer.writerow([*values, *(row.attributes[name] for name in attributes)])
             last = row.id
 
 
@@ -94,6 +103,9 @@ def _parse(values: dict[str, str], where: str) -> Row:
     try:
         row = Row(
             **{name: values[name] for name in COLUMNS if name not in _NUMBERS},
+            attributes={
+                name.removeprefix(ATTRIBUTE): value for name, value in values.items() if name.startswith(ATTRIBUTE)
+            },
             class_index=int(values["class_index"]),
             width=int(values["width"]),
             height=int(values["height"]),

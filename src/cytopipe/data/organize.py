@@ -3,68 +3,31 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cytopipe.adapters.base import Sample
+from cytopipe.adapters.attributes import with_attributes
 from cytopipe.adapters.registry import adapter
 from cytopipe.adapters.spellings import settle
-from cytopipe.core.io.hashing import sha256_bytes
 from cytopipe.core.io.left_out import LeftOut
-from cytopipe.core.io.workers import ordered_map
-from cytopipe.core.params import SPLITS, Dataset, Reading, Split
+from cytopipe.core.params import SPLITS, Dataset, Split
 from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
+from cytopipe.data.attributes import with_given_bins, with_quartiles
+from cytopipe.data.check_images import Checked, Checks, Progress, check_images
 from cytopipe.data.class_names import check_several_classes, checked_names
-from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
-from cytopipe.data.imaging.masks import encode_mask
+from cytopipe.data.corrections import Corrections
+from cytopipe.data.leave_out import leave_out, sites_of
 from cytopipe.data.manifest import Row
-from cytopipe.data.mask_checks import look_at, misfit, say_masks
-from cytopipe.data.splits import assign_splits, join_copies, torn
+from cytopipe.data.splits import assign_splits, check_splits, join_copies, torn
 from cytopipe.data.value_range import dataset_reading, reading_summary
-from cytopipe.errors import CytopipeError, OptionError
+from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
-CHUNK = 16  # images that a process takes at a time
-
-
-@dataclass
-class Stored:
-    """What was stored of a sample that decodes: its PNG's hash and size, its mask's hash, and how it was converted.
-
-    `mask_look` says what of the mask should be checked by a person ("empty", ...); `pixel_size_um` is that of the file.
-    """
-
-    sha256: str
-    width: int
-    height: int
-    mask_sha256: str
-    conversion: str | None
-    mask_look: tuple[str, ...] = ()
-    pixel_size_um: float | None = None
-
-
-@dataclass
-class Checked:
-    """A sample that decodes."""
-
-    sample: Sample
-    stored: Stored
-
-
-@dataclass
-class Checks:
-    """Result of decoding every image of a dataset: those kept, those refused and the conversions."""
-
-    kept: list[Checked] = field(default_factory=list)
-    refused: list[dict[str, str]] = field(default_factory=list)
-    converted: Counter[str] = field(default_factory=Counter)
 
 
 def organize(
@@ -99,15 +62,21 @@ def organize(
     found = source.read(raw, dataset.options, f"{key}.options")
     warn_of_conflicts(key, found)
     options = source.parse(dataset.options, f"{key}.options")
+    found = with_attributes(found, raw, source, options, f"{key}.options")
     named = source.class_order(dataset.options, f"{key}.options") or getattr(options, "normal", ())
     samples = settle(found, options, named, dataset.exclude_classes, key)
+    samples = with_given_bins(samples, options.attribute_bins, f"{key}.options")
     check_several_classes([sample.label for sample in samples], key)
+    wanted = {sample.id for sample in samples}
+    excluded = [sample for sample in found if sample.id not in wanted]
+    corrections = Corrections.read(options.corrections, samples, excluded, raw, f"{key}.options.corrections")
     paths = [sample.image for sample in samples]
     reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
     staging = folders["train"] / ".staging"
     staging.mkdir()
     skip = dataset.bad_images == "skip"
-    checks = check_images(samples, staging, folders["masks"], skip, progress, workers, reading)
+    unused = corrections.left_out
+    checks = check_images(samples, staging, folders["masks"], skip, progress, workers, reading, unused)
     if not checks.kept:
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
@@ -115,72 +84,51 @@ def organize(
     order = source.class_order(dataset.options, f"{key}.options") or sorted(present)
     classes = [label for label in checked_names(order) if label in present]
     check_several_classes(labels, key)
-    copies = find_copies(checks.kept)
-    _warn(key, copies, dataset.split)
     units = independent_units(checks.kept, dataset.split.kind == "random")
-    splits = assign_splits(labels, units, [item.sample.split for item in checks.kept], dataset.split, f"{key}.split")
-    placed = zip(checks.kept, splits, strict=True)
+    published = [item.sample.split for item in checks.kept]
+    if dataset.split.leave_out is None:
+        splits, left_out = assign_splits(labels, units, published, dataset.split, f"{key}.split"), None
+    else:
+        sites = sites_of([item.sample for item in checks.kept], dataset.split.leave_out, key)
+        splits, left_out = leave_out(labels, units, sites, dataset.split, f"{key}.split")
+    placed = correct(checks.kept, splits, corrections, f"{key}.options.corrections")
+    copies = find_copies([item for item, _ in placed])
+    _warn(key, copies, dataset.split)
     rows = [_place(item, split, classes, raw, staging, folders, options.pixel_size_um) for item, split in placed]
-    staging.rmdir()
+    shutil.rmtree(staging)  # with the images that corrections leave out
+    for identity in unused:
+        (folders["masks"] / f"{identity}.png").unlink(missing_ok=True)
+    rows, attributes = with_quartiles(rows, options.attribute_bins, f"{key}.options")
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
     tables = source.read_tables(raw, dataset.options, f"{key}.options")
-    files = account(raw, found, samples, [item.sample for item in checks.kept], tables, left_behind)
+    used = [item.sample for item, _ in placed]
+    files = account(raw, found, samples, used, tables, left_behind, [s for s in samples if s.id in unused])
     files.log(key)
+    corrections.log(key, samples)
     summary = summarize(name, dataset, classes, normal, rows, checks, copies)
-    return rows, summary | {"files": files.plain} | reading_summary(reading)
+    further = {name: value for name, value in (("attributes", attributes), ("left_out", left_out)) if value}
+    further |= corrections.summary(samples)
+    return rows, summary | {"files": files.plain} | reading_summary(reading) | further
 
 
-def check_images(
-    samples: Sequence[Sample],
-    staging: Path,
-    masks: Path,
-    skip: bool,
-    progress: Progress,
-    workers: int = 1,
-    reading: Reading = AS_FULL,
-) -> Checks:
-    """Decode every image and mask and store them as `<id>.png`; `skip` records a fault instead of raising it."""
-    checks = Checks()
-    store = partial(_try_to_store, staging, masks, reading)
-    with closing(ordered_map(store, samples, workers, CHUNK)) as results:
-        for sample, stored in progress(zip(samples, results, strict=True), len(samples)):
-            if isinstance(stored, Stored):
-                checks.kept.append(Checked(sample, stored))
-            elif skip and not isinstance(stored, OptionError):
-                logger.warning("left out: %s", stored)
-                checks.refused.append({"id": sample.id, "reason": stored.what})
-            else:
-                raise stored
-    checks.converted.update(item.stored.conversion for item in checks.kept if item.stored.conversion)
-    for conversion, count in sorted(checks.converted.items()):
-        logger.info("%d images converted: %s", count, conversion)
-    say_masks({item.sample.id: item.stored.mask_look for item in checks.kept if item.stored.mask_sha256}, len(samples))
-    return checks
+def correct(
+    items: Sequence[Checked], splits: Sequence[str], corrections: Corrections, where: str
+) -> list[tuple[Checked, str]]:
+    """The images that are used, with corrected labels, and their splits.
 
-
-def _try_to_store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored | CytopipeError:
-    try:
-        return _store(staging, masks, reading, sample)
-    except CytopipeError as error:
-        return error
-
-
-def _store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored:
-    decoded = read_image(sample.image, reading)
-    height, width = decoded.rgb.shape[:2]
-    mask_png = b""
-    look: tuple[str, ...] = ()
-    if sample.mask is not None:
-        mask = sample.mask((height, width))
-        if mask.shape != (height, width):
-            raise misfit(mask.shape, (height, width), decoded.turned, sample.image)
-        look = look_at(mask, decoded.turned)
-        mask_png = encode_mask(mask)
-        (masks / f"{sample.id}.png").write_bytes(mask_png)
-    png = encode_png(decoded.rgb, prepared=reading.range is not None or reading.channels is not None)
-    (staging / f"{sample.id}.png").write_bytes(png)
-    mask_sha256 = sha256_bytes(mask_png) if mask_png else ""
-    return Stored(sha256_bytes(png), width, height, mask_sha256, decoded.note, look, decoded.pixel_size_um)
+    Raises:
+        CytopipeError: for a correction of a test image, or if a split then lacks a class; `where` is the key.
+    """
+    corrections.check([item.sample for item in items], splits)
+    placed = [
+        (replace(item, sample=replace(item.sample, label=corrections.label(item.sample))), split)
+        for item, split in zip(items, splits, strict=True)
+        if item.sample.id not in corrections.left_out
+    ]
+    if corrections.by_id:
+        labels, ids = [item.sample.label for item, _ in placed], [item.sample.id for item, _ in placed]
+        check_splits(labels, ids, [split for _, split in placed], where, "keep an image of that class there")
+    return placed
 
 
 def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
@@ -235,6 +183,7 @@ def _place(
         mask_sha256=stored.mask_sha256,
         source=sample.image.relative_to(raw).as_posix(),
         pixel_size_um=sample.pixel_size_um or pixel_size or stored.pixel_size_um,
+        attributes=sample.attributes,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cytopipe.core.params import DEVELOPMENT, SPLITS, Split
+from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -193,6 +194,21 @@ def join_copies(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
         if one != other:
             joined[max(one, other)] = min(one, other)
     return [unit(group) for group in groups]
+
+
+def beside_test(rows: Sequence[Row]) -> tuple[list[int], int]:
+    """The images whose labels may be questioned: those of training and validation of which no group has test images.
+
+    Args:
+        rows: a manifest.
+
+    Returns:
+        Their positions, and the number of further images of training and validation, whose group has test images.
+    """
+    tested = {row.group for row in rows if row.split == "test"}
+    seen = [index for index, row in enumerate(rows) if row.split != "test"]
+    free = [index for index in seen if rows[index].group not in tested]
+    return free, len(seen) - len(free)
 
 
 def check_splits(

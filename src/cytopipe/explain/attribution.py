@@ -112,6 +112,11 @@ class Attribution:
         Returns:
             N absolute differences for each method of integrated gradients; 0 is exact.
         """
+        changes = self.changes(images, targets)
+        return {method: np.abs(maps[method].sum(axis=(1, 2)) - change) for method, change in changes.items()}
+
+    def changes(self, images: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        """Change of the target class's probability from each baseline of integrated gradients, N float64."""
         with torch.inference_mode():
             black, random = self._probability(self.black)[0], self._probability(self.random).mean(dim=0)
         ends = {
@@ -120,7 +125,7 @@ class Attribution:
             BLURRED: self.probability_of(blurred(images), targets),
         }
         here = self.probability_of(images, targets)
-        return {method: np.abs(maps[method].sum(axis=(1, 2)) - (here - end)) for method, end in ends.items()}
+        return {method: here - end for method, end in ends.items()}
 
     def at_once(self, images: Tensor) -> int:
         """Number of images of this size per pass."""

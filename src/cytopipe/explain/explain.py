@@ -14,10 +14,11 @@ from cytopipe.core.params import Explain
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.explain import perturbation, sanity
 from cytopipe.explain.attribution import Attribution, Maps
+from cytopipe.explain.mean import MeanAttribution
 from cytopipe.explain.outputs import Explanations, ShownImage, region_shares, settings
 from cytopipe.explain.regions import areas, palette, summarise, with_interval
 from cytopipe.explain.selection import MEASURED, predictions_of, select_measured, select_shown, spread
-from cytopipe.models.folder import load_model
+from cytopipe.models.ensemble import load_classifier
 from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import input_transform
 from cytopipe.models.transforms import COLOURS, InputTransform
@@ -92,12 +93,12 @@ def _explain_part(
     found: _Results,
 ) -> None:
     """Explain the images of one network and add the results to `found`."""
-    model, spec = load_model(folder, device)
+    model, spec = load_classifier(folder, device)
     transform = input_transform(spec, device)
     black, white = (transform(torch.full((1, *items.shape[1:]), value, dtype=torch.uint8)) for value in (0, 255))
     if spec.channels == "rgb+masks":
         white[:, COLOURS:] = black[:, COLOURS:]  # random colours make an image, but random masks would make no mask
-    attribution = Attribution(model, black, white, options.baselines)
+    attribution = MeanAttribution(model, black, white, options.baselines)
     found.methods, found.skipped = attribution.methods, attribution.skipped
 
     def seen(places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 import torch
 
-from cytopipe.explain.attribution import BLACK, GRAD_CAM, Attribution, Maps
+from cytopipe.explain.attribution import BLACK, GRAD_CAM, Maps
+from cytopipe.explain.mean import MeanAttribution
 from cytopipe.models.inference.predictor import Prediction, Predictor
 
 WANTED = (BLACK, GRAD_CAM)  # exact and cheap; the stage `explain` compares them with the other methods
@@ -15,6 +16,8 @@ STEPS = 100  # of integrated gradients
 
 class Explainer:
     """Computes integrated gradients from a black image and, if the network allows it, Grad-CAM.
+
+    The maps of several networks are averaged.
 
     Args:
         predictor: the classifier.
@@ -30,7 +33,7 @@ class Explainer:
         self.predictor, self.device = predictor, device
         size = predictor.spec.input_size
         black = predictor.transform(torch.zeros((1, size, size, 5), dtype=torch.uint8))
-        self._attribution = Attribution(predictor.model, black, black, baselines=1, wanted=wanted)
+        self._attribution = MeanAttribution(predictor.model, black, black, baselines=1, wanted=wanted)
         self.methods, self.skipped = self._attribution.methods, self._attribution.skipped
 
     def __call__(self, prediction: Prediction) -> Maps:

@@ -69,6 +69,8 @@ def _head(draw: ImageDraw.ImageDraw, prediction: Prediction, classes: Sequence[s
     label = fitted(prediction.predicted, 17, True, room - taken)
     draw.text((left, EDGE - 2), f"{label}  {percent}", INK, font(17, True))
     verdict, ink = ("uncertain: a person should look", WARNING) if prediction.uncertain else ("confident", FAINT)
+    if prediction.unlike:
+        verdict = "unlike the training images: a person should look"
     draw.text((left, EDGE + 20), fitted(verdict, 12, False, room), ink, font(12, False))
     shown = "".join(letter if letter.isprintable() else " " for letter in name)
     draw.text((left, EDGE + 37), fitted(shown, 12, False, room), FAINT, font(12, False))

@@ -9,11 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from cytopipe.adapters.layout import split_of, words_of
 from cytopipe.adapters.tables import read_table
+from cytopipe.core.params.attributes import number_of
 from cytopipe.errors import CytopipeError
 from cytopipe.inspection.seen import Column, Table
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx")
 MOST_CLASSES = 50
+_MOST_ATTRIBUTES = 12  # values of a column that nothing but their number makes an attribute
 _EXAMPLES = 4
 # Words of columns' names, the surest first.
 _LABEL = (
@@ -25,6 +27,11 @@ _GROUP = (
     "sample", "slide", "smear", "wsi", "accession", "group", "field", "fov",
 )  # fmt: skip
 _SPLIT = ("split", "set", "subset", "partition", "usage", "phase", "dataset", "fold", "train")
+_ATTRIBUTE = (
+    "site", "hospital", "clinic", "centre", "center", "laboratory", "lab", "institution", "institute", "country",
+    "region", "scanner", "device", "microscope", "camera", "vendor", "manufacturer", "instrument", "stain", "staining",
+    "batch", "magnification", "sex", "gender", "age", "ethnicity", "race", "operator", "technician", "cohort", "source",
+)  # fmt: skip
 _MASK = ("mask", "segmentation", "seg", "maske")
 
 
@@ -153,7 +160,22 @@ def _other_roles(values: Mapping[str, Sequence[str]], images: Sequence[PurePosix
         labels = [name for name in values if name not in roles and _is_label(values[name]) and _named(name, _GROUP) < 0]
         labels = labels if len(labels) == 1 else []
     give("label", next(iter(labels), None))
+    if "label" in roles.values():
+        for name in values:
+            if name not in roles and _is_attribute(name, values[name]):
+                roles[name] = "attribute"
     return roles
+
+
+def _is_attribute(name: str, values: Sequence[str]) -> bool:
+    """Whether a column may be an attribute: few values which come again and again, or a known name."""
+    known = [value for value in values if value]
+    distinct = len(set(known))
+    if distinct < 2 or len(known) * 2 < len(values):
+        return False
+    if _named(name, _ATTRIBUTE) >= 0:
+        return distinct <= MOST_CLASSES or all(number_of(value) is not None for value in known)
+    return distinct <= min(_MOST_ATTRIBUTES, len(known) // 4)
 
 
 def _is_label(values: Sequence[str]) -> bool:

@@ -127,6 +127,10 @@ def _from_table(draft: _Draft, raw: Path, table: Table, images: Sequence[PurePos
         if option == "group":
             draft.has_groups = True
             draft.groups.append(Group("group", column, seen.distinct, seen.examples))
+    if attributes := [one for one in table.columns if one.role == "attribute"]:
+        shown = ", ".join(f"{one.name} ({', '.join(one.examples[:3])})" for one in attributes)
+        names = ", ".join(one.name for one in attributes)
+        draft.why["attributes"] = f"columns that may be attributes: {shown}; results by each: attributes: [{names}]"
     below = [image for image in images if image.is_relative_to(table.images)]
     _with_folders_of_table(draft, table, below)
     if len(below) > table.named:

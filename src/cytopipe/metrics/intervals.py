@@ -52,9 +52,9 @@ def measured(left: LeftOut, scale: Scale = "share") -> Measured:
     """
     if left.value is None:
         return Measured(None)
-    if why := _why_not(left, scale):
+    if why := why_withheld(left, scale):
         return Measured(left.value, withheld=why)
-    low, high = _limits(left, scale)
+    low, high = limits(left, scale)
     return Measured(left.value, low, high)
 
 
@@ -66,7 +66,8 @@ def too_few(groups: int) -> str:
     return f"{count}: under {LEAST_GROUPS}, no interval is claimed"
 
 
-def _why_not(left: LeftOut, scale: Scale) -> str:
+def why_withheld(left: LeftOut, scale: Scale) -> str:
+    """The reason why a number that is defined has no interval on this scale; empty if it has one."""
     value = left.value
     assert value is not None
     if why := too_few(len(left.sizes)):
@@ -89,22 +90,30 @@ def _constant(left: LeftOut) -> bool:
     return bool(np.abs(left.known - value).max() <= _SAME * max(abs(value), _SAME))
 
 
-def _limits(left: LeftOut, scale: Scale) -> tuple[float, float]:
+def limits(left: LeftOut, scale: Scale, quantile: float | None = None) -> tuple[float, float]:
+    """The 95 % limits of a number for which `why_withheld` is empty.
+
+    Args:
+        left: the number, and its values without each group.
+        scale: see `measured`.
+        quantile: standard errors to each side on the scale; None: that of Student's t with G - 1 degrees of freedom.
+    """
     value = left.value
     assert value is not None
+    errors = quantile or t_quantile(len(left.known))
     if scale == "share":
-        return _of_share(value, left.known, left.sizes)
+        return _of_share(value, left.known, left.sizes, errors)
     if scale == "signed":
-        low, high = _of_share((value + 1) / 2, (left.known + 1) / 2, left.sizes)
+        low, high = _of_share((value + 1) / 2, (left.known + 1) / 2, left.sizes, errors)
         return 2 * low - 1, 2 * high - 1
-    reach = t_quantile(len(left.known)) * jackknife_error(left.known)
+    reach = errors * jackknife_error(left.known)
     if scale == "positive":
         factor = float(np.exp(reach / value))
         return value / factor, value * factor
     return value - reach, value + reach
 
 
-def _of_share(value: float, without: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+def _of_share(value: float, without: np.ndarray, sizes: np.ndarray, errors: float) -> tuple[float, float]:
     """The logit interval; values without a group that are exactly 0 or 1 count as half an image away from it."""
     images = float(sizes.sum())
     if value in (0, 1):
@@ -115,7 +124,7 @@ def _of_share(value: float, without: np.ndarray, sizes: np.ndarray) -> tuple[flo
     else:
         edge = min(0.5 / images, value, 1 - value)
         error = jackknife_error(_logit(np.clip(without, edge, 1 - edge)))
-    reach = t_quantile(len(without)) * float(error)
+    reach = errors * float(error)
     centre = float(_logit(np.array(value)))
     return _expit(centre - reach), _expit(centre + reach)
 

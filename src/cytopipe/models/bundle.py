@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,23 @@ from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import EXAMPLE, MAIN, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
-from cytopipe.models.folder import save_model
+from cytopipe.models.ensemble import save_ensemble
+from cytopipe.models.files import EXAMPLE, FOLDS, MAIN, SEGMENTER, SUMS, WEIGHTS, place_of_segmenter
+from cytopipe.models.folder import list_file, save_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.members import spec_of
 from cytopipe.models.usage import README, usage
-from cytopipe.results.model_spec import SPEC, ModelSpec
+from cytopipe.results.ensemble import Kind
+from cytopipe.results.model_spec import SPEC, DecisionRule, ModelSpec
+
+
+@dataclass(frozen=True)
+class Together:
+    """The decision rule of several networks as one classifier, and how many images of how many groups chose it."""
+
+    rule: DecisionRule
+    images: int
+    groups: int
 
 
 def save_classifier(
@@ -30,6 +43,7 @@ def save_classifier(
     examples: Mapping[str, bytes],
     segmenter: Path | None,
     further: Mapping[str, Mapping[str, bytes]] | None = None,
+    together: Together | None = None,
 ) -> None:
     """Write everything that a classifier needs into an existing folder.
 
@@ -41,6 +55,7 @@ def save_classifier(
         examples: PNG files by name, as returned by `example_images`.
         segmenter: model folder to copy, for a classifier that takes masks; otherwise None.
         further: further files by subfolder and name, such as the rule for patients.
+        together: what several networks decide as one classifier; without it, each network stands alone.
     """
     more = further or {}
     for part, (model, spec) in networks.items():
@@ -50,6 +65,11 @@ def save_classifier(
         copy_segmenter(segmenter, folder / SEGMENTER)
     if folds:
         Folds(folds, folder).write()
+        list_file(folder, FOLDS, (folder / FOLDS).read_bytes())
+    if together:
+        kind: Kind = "folds" if folds else "seeds"
+        ensemble = save_ensemble(folder, kind, list(networks), together.rule, together.images, together.groups)
+        write_text(folder / README, usage(name, spec_of(folder), ensemble))
     if MAIN not in networks:
         for file, content in more.get(MAIN, {}).items():
             write_bytes(folder / file, content)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cytopipe.errors import CytopipeError
+from cytopipe.metrics.risk_control import group_scores
 from cytopipe.metrics.temperature import apply_temperature
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 
@@ -44,3 +45,17 @@ def abnormality(probabilities: np.ndarray, classes: Sequence[str], abnormal: Seq
     """Abnormality score of each image, N float64: the total probability of the abnormal classes."""
     share: np.ndarray = probabilities[:, [label in abnormal for label in classes]].sum(axis=1)
     return share
+
+
+def abnormal_groups(
+    truth: np.ndarray, groups: Sequence[str], classes: Sequence[str], abnormal: Sequence[str]
+) -> np.ndarray:
+    """Whether any image of a group is abnormal, G booleans in the order of the sorted groups.
+
+    Args:
+        truth: N class indices.
+        groups: N groups.
+        classes: names of the classes.
+        abnormal: names of the abnormal classes.
+    """
+    return group_scores(np.isin(np.asarray(classes)[truth], abnormal).astype(float), groups) > 0

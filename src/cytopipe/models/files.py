@@ -11,14 +11,19 @@ from cytopipe.results.model_spec import RESTORE
 WEIGHTS, SUMS = "weights.safetensors", "SHA256SUMS"
 SEGMENTER = "segmenter"  # subfolder of a classifier that takes masks
 EXAMPLE = "example_{}.png"  # one image per class
+FAMILIAR = "familiar.safetensors"  # where the training images lie, in a classifier's folder
 FOLDS = "folds.json"  # the fold of each image, in a folder with one network per fold
 MAIN = ""  # the part that is the folder itself, as opposed to a subfolder
 PARTS = ("folds", "seeds")  # subfolders with further networks
 
 
 def examples_of(folder: Path) -> list[Path]:
-    """The example images of a model folder, in the order of their classes; an empty list if there are none."""
-    return sorted(folder.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
+    """The example images of a model folder, in the order of their classes; an empty list if there are none.
+
+    Those of a folder with folds are in each of them; the first has them.
+    """
+    place = folder / fold_part(0) if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file() else folder
+    return sorted(place.glob(EXAMPLE.format("*")), key=lambda path: int(path.stem.rpartition("_")[2]))
 
 
 def whole_folder(folder: Path) -> Path:

@@ -6,7 +6,7 @@ Equal models give equal bytes. Every file is verified against its checksum befor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from stat import S_ISREG
 
@@ -60,7 +60,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
         CytopipeError: a file is missing, changed or invalid, or the weights do not fit the architecture (the message
             names the first key).
     """
-    files = _verified_files(folder)
+    files = verified_files(folder, (SPEC, WEIGHTS))
     spec = ModelSpec.parse(files[SPEC], folder / SPEC)
     weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
     with torch.random.fork_rng(devices=[]):
@@ -72,8 +72,24 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
     return model.to(device).eval(), spec
 
 
-def _verified_files(folder: Path) -> dict[str, bytes]:
-    """Contents of every file listed in SHA256SUMS, each read once and checked against its checksum."""
+def list_file(folder: Path, name: str, data: bytes) -> None:
+    """Write one more file into a model folder and list it in SHA256SUMS, which is created if necessary."""
+    (folder / name).write_bytes(data)
+    sums = folder / SUMS
+    before = sums.read_text() if sums.is_file() else ""
+    sums.write_text(f"{before}{hashlib.sha256(data).hexdigest()}  {name}\n")
+
+
+def verified_files(folder: Path, needed: Sequence[str]) -> dict[str, bytes]:
+    """Contents of every file listed in SHA256SUMS, each read once and checked against its checksum.
+
+    Args:
+        folder: the model folder.
+        needed: names that must be listed.
+
+    Raises:
+        CytopipeError: a file is missing, unreadable or changed, or is needed and not listed.
+    """
     if not folder.is_dir():
         raise CytopipeError("there is no such model folder", where=folder, hint="train the model first")
     files = {}
@@ -88,7 +104,7 @@ def _verified_files(folder: Path) -> dict[str, bytes]:
                 where=folder / name,
                 hint=RESTORE,
             )
-    for name in (SPEC, WEIGHTS):
+    for name in needed:
         if name not in files:
             raise CytopipeError(f"{name} is not listed", where=folder / SUMS, hint=RESTORE)
     return files

@@ -10,6 +10,7 @@ from cytopipe.core.params import SPLITS, Params
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task, ranked, shown
 from cytopipe.report.cards import dataset_card, model_card, segmenter_card
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
+from cytopipe.report.external import external_views, externals_of, matrices
 from cytopipe.report.findings import WORDS
 from cytopipe.report.inline import page_data
 from cytopipe.report.patients import patient_rows
@@ -18,8 +19,12 @@ from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
 from cytopipe.report.screened import screening_view
+from cytopipe.report.subgroups import METRICS as SUBGROUP_METRICS
+from cytopipe.report.subgroups import subgroups_of
+from cytopipe.report.suspects import suspect_views
 from cytopipe.report.views import classifier_views, dataset_view, ranking_views, segmenter_view
 from cytopipe.results.details import estimate_of
+from cytopipe.results.leaderboard import CHOSEN_BY_ITS_TEST
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,18 @@ def build_report(params: Params) -> Report:
     screenings = [screening_view(one) for one in results.screenings.values()]
     cards = {
         **{f"datasets/{name}.md": dataset_card(view) for name, view in datasets.items()},
-        **{f"segmenters/{view.results.name}.md": segmenter_card(view) for view in segmenters},
         **{
-            f"models/{view.results.name}.md": model_card(view, datasets[view.results.config.dataset])
+            f"segmenters/{view.results.name}.md": segmenter_card(
+                view, externals_of(results, "segmenters", view.results.name)
+            )
+            for view in segmenters
+        },
+        **{
+            f"models/{view.results.name}.md": model_card(
+                view,
+                datasets[view.results.config.dataset],
+                externals_of(results, "classifiers", view.results.name),
+            )
             for view in classifiers
         },
     }
@@ -61,6 +75,9 @@ def build_report(params: Params) -> Report:
         classifiers=classifiers,
         segmenters=segmenters,
         screenings=screenings,
+        suspects=suspect_views(results, album),
+        externals=external_views(results),
+        matrices=matrices(results),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
         data=page_data(list(datasets.values()), classifiers, album),
@@ -77,7 +94,10 @@ def build_report(params: Params) -> Report:
         leading=of_task("classification")[0],
         ranked=ranked(),
         measured_metrics=measured_metrics(),
+        chosen_by_its_test=CHOSEN_BY_ITS_TEST,
         calibration_metrics=calibration_metrics(),
+        subgroups=subgroups_of,
+        subgroup_metrics=SUBGROUP_METRICS,
         segmentation_metrics=shown("segmentation"),
         screening_metrics=shown("screening"),
         estimate_of=estimate_of,
@@ -88,7 +108,7 @@ def build_report(params: Params) -> Report:
 def _sections(results: Results) -> dict[str, str]:
     """Parameters as YAML, one text per entry; those that do not belong to one dataset or model come first."""
     values = parameters(results.params)
-    sections = ("datasets", "segmenters", "classifiers", "screenings")
+    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations")
     general = {name: value for name, value in values.items() if name not in sections}
     entries = {f"{section}.{name}": as_yaml(value) for section in sections for name, value in values[section].items()}
     return {"runtime, audit, explain": as_yaml(general), **entries}

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
-from cytopipe.metrics.registry import Metric, calibration_metrics, measured_metrics, of_task
+from cytopipe.metrics.registry import Metric, calibration_metrics, find, measured_metrics, of_task
 from cytopipe.report.patients import patients_of_card
-from cytopipe.report.read import weight_hashes
-from cytopipe.report.render import card, interval, limits, markdown_name, number, percent
+from cytopipe.report.read import ExternalResults, weight_hashes
+from cytopipe.report.render import card, interval, limits, markdown_name, number, percent, signed
+from cytopipe.report.subgroups import subgroups_card
 from cytopipe.report.views import ClassifierView, DatasetView, SegmenterView
 from cytopipe.results.classifier import Calibration, ClassScores, OperatingPoint
 from cytopipe.results.numbers import Estimate
+from cytopipe.results.segmenter import SegmenterDetails
 
 FEW_GROUPS = 20  # with fewer groups, an interval over groups is itself uncertain
 
 
-def model_card(view: ClassifierView, dataset: DatasetView) -> str:
-    """The model card of a classifier, as Markdown."""
+def model_card(view: ClassifierView, dataset: DatasetView, externals: Sequence[ExternalResults] = ()) -> str:
+    """The model card of a classifier, as Markdown, with its evaluations in other laboratories."""
     one = view.results
     details = one.details
     rows = [
@@ -38,14 +40,16 @@ def model_card(view: ClassifierView, dataset: DatasetView) -> str:
         classes=_table(("class", "precision", "recall", "F1", "test images"), _classes(details.per_class)),
         calibration=_calibration(details.calibration),
         operating=_operating(details.operating_points),
+        subgroups=subgroups_card(one.name),
+        elsewhere=_elsewhere(externals, ("accuracy", "balanced_accuracy", "log_loss")),
+        limits=classifier_limits(view, dataset, bool(externals)),
         patients=patients_of_card(one.patients, _table),
-        limits=classifier_limits(view, dataset),
         weights=weight_hashes(one.files.model),
     )
 
 
-def segmenter_card(view: SegmenterView) -> str:
-    """The model card of a segmenter, as Markdown."""
+def segmenter_card(view: SegmenterView, externals: Sequence[ExternalResults] = ()) -> str:
+    """The model card of a segmenter, as Markdown, with its evaluations in other laboratories."""
     one = view.results
     rows = [
         (
@@ -62,8 +66,25 @@ def segmenter_card(view: SegmenterView) -> str:
         metrics=_table(("metric", "mean", "95 % interval"), rows) + _definitions(of_task("segmentation"))
         if rows
         else "",
+        subgroups=_segmenter_subgroups(one.details),
+        elsewhere=_elsewhere(externals, ("dice_cell", "dice_nucleus")),
         weights=weight_hashes(one.files.model),
     )
+
+
+def _segmenter_subgroups(details: SegmenterDetails) -> str:
+    leading = of_task("segmentation")[0]
+    rows = [
+        (
+            markdown_name(f"{part.attribute}: {part.value}"),
+            number(part.metrics[leading.key].value),
+            interval(part.metrics[leading.key]),
+            str(part.images),
+            str(part.groups),
+        )
+        for part in details.subgroups
+    ]
+    return _table(("subgroup", leading.title, "95 % interval", "test images", "groups"), rows) if rows else ""
 
 
 def dataset_card(view: DatasetView) -> str:
@@ -83,7 +104,7 @@ def dataset_card(view: DatasetView) -> str:
     )
 
 
-def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
+def classifier_limits(view: ClassifierView, dataset: DatasetView, elsewhere: bool = False) -> list[str]:
     """Limits and warnings that a reader should know before trusting the numbers, one sentence each."""
     details, found = view.results.details, []
     if isinstance(dataset.results.config.source, PhantomSource):
@@ -91,9 +112,15 @@ def classifier_limits(view: ClassifierView, dataset: DatasetView) -> list[str]:
     groups = details.groups
     if groups < FEW_GROUPS:
         found.append(f"The test images come from {groups} groups only: the intervals are rough.")
-    else:
+    elif not elsewhere:
         found.append(
             f"The test images come from {groups} groups of one source: images of other laboratories were not tested."
+        )
+    corrected = dataset.results.summary.corrections
+    if corrected and details.folds and (corrected.relabelled or corrected.left_out):
+        found.append(
+            f"A cross-validation tests every image, and {corrected.relabelled} labels were corrected and "
+            f"{corrected.left_out} images left out: its numbers are not comparable with those before."
         )
     never = [label for label in details.per_class if not _predicted(view, label)]
     if never:
@@ -151,6 +178,19 @@ def _operating(points: Sequence[OperatingPoint]) -> str:
         for point in points
     ]
     return _table(("specificity wanted on validation", "sensitivity, test", "specificity, test"), rows) if rows else ""
+
+
+def _elsewhere(externals: Sequence[ExternalResults], keys: Sequence[str]) -> str:
+    """A table of the evaluations in other laboratories, a row for each and metric; empty without any."""
+    rows = []
+    for one in externals:
+        for key in keys:
+            metric, drop = find(key), one.details.metrics[key]
+            there = f"{number(drop.there.value)} ({interval(drop.there)})"
+            fall = f"{signed(drop.drop.value)} ({interval(drop.drop)})"
+            where = f"{markdown_name(one.details.dataset)}, {one.details.images} images"
+            rows.append((where, metric.title if metric else key, number(drop.home.value), there, fall))
+    return _table(("dataset", "metric", "internal test", "there", "drop"), rows) if rows else ""
 
 
 def _definitions(metrics: Sequence[Metric]) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cytopipe import paths
-from cytopipe.core.params import Classifier, Dataset, Params, Screening, Segmenter
+from cytopipe.core.params import Classifier, Dataset, ExternalEvaluation, Params, Screening, Segmenter
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import SUMS
@@ -16,6 +16,8 @@ from cytopipe.results.audit import AuditReport
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.explanations import ExplanationDetails
+from cytopipe.results.external import External, ExternalClassifier, ExternalSegmenter
+from cytopipe.results.guarantees import GuaranteeDetails
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.patients import PatientEvaluation
@@ -23,6 +25,7 @@ from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
 from cytopipe.results.tables import Line, Table
+from cytopipe.results.unfamiliar import UNFAMILIAR, Unfamiliar
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,16 @@ class DatasetResults:
 
 @dataclass(frozen=True)
 class ClassifierResults:
-    """Results of a classifier, its explanations (None if the stage has not run), and its answers for patients."""
+    """Results of a classifier, its explanations (None if the stage has not run), of images unlike its training images
+    (None for a model that does not know these), its guarantees (None: none), and its answers for patients."""
 
     name: str
     config: Classifier
     details: ClassifierDetails
     table: Predictions
     explanations: ExplanationDetails | None
+    unfamiliar: Unfamiliar | None = None
+    guarantees: GuaranteeDetails | None = None
     patients: PatientEvaluation | None = None
 
     @property
@@ -120,6 +126,15 @@ class ScreeningResults:
 
 
 @dataclass(frozen=True)
+class ExternalResults:
+    """Results of an evaluation elsewhere."""
+
+    name: str
+    config: ExternalEvaluation
+    details: External
+
+
+@dataclass(frozen=True)
 class Results:
     """All of them, in the order of params.yaml."""
 
@@ -128,6 +143,7 @@ class Results:
     segmenters: Mapping[str, SegmenterResults]
     classifiers: Mapping[str, ClassifierResults]
     screenings: Mapping[str, ScreeningResults]
+    externals: Mapping[str, ExternalResults]
     leaderboard: Leaderboard
 
 
@@ -143,6 +159,7 @@ def read_results(params: Params) -> Results:
         {name: _segmenter(name, config) for name, config in params.segmenters.items()},
         {name: _classifier(name, config) for name, config in params.classifiers.items()},
         {name: _screening(name, config) for name, config in params.screenings.items()},
+        {name: _external(name, config) for name, config in params.evaluations.items()},
         Leaderboard.read(paths.LEADERBOARD_JSON),
     )
 
@@ -165,12 +182,22 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
     files, explained = paths.classifier(name), paths.Explained(name).summary
     explanations = ExplanationDetails.read(explained) if explained.is_file() else None
     details, table = ClassifierDetails.read(files.details), Predictions.read(files.predictions)
-    return ClassifierResults(name, config, details, table, explanations, PatientEvaluation.of(files.clinical))
+    unlike = files.clinical / UNFAMILIAR
+    unfamiliar = Unfamiliar.read(unlike) if unlike.is_file() else None
+    promised = files.clinical / paths.GUARANTEES
+    guarantees = GuaranteeDetails.read(promised) if promised.is_file() else None
+    patients = PatientEvaluation.of(files.clinical)
+    return ClassifierResults(name, config, details, table, explanations, unfamiliar, guarantees, patients)
 
 
 def _screening(name: str, config: Screening) -> ScreeningResults:
     files = paths.Screened(name)
     return ScreeningResults(name, config, ScreeningDetails.read(files.details), FieldScores.read(files.fields).rows)
+
+
+def _external(name: str, config: ExternalEvaluation) -> ExternalResults:
+    kind = ExternalSegmenter if config.classifier is None else ExternalClassifier
+    return ExternalResults(name, config, kind.read(paths.External(name).details))
 
 
 def plot_table(path: Path) -> list[Line]:

@@ -16,6 +16,8 @@ from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
+BOOTSTRAP = "percentile bootstrap over groups"  # of what was stored before intervals were by the jackknife
+JACKKNIFE = "group jackknife"
 
 
 def start_of(pretrained: Path) -> str | None:
@@ -62,7 +64,11 @@ class Result(BaseModel):
 
 
 class Stored(BaseModel):
-    """The results of one run of a preset, with its command, commit and machine."""
+    """The results of one run of a preset, with its command, commit and machine.
+
+    `intervals` is how the intervals were made. Only numbers are stored, no predictions, so that those of earlier runs
+    cannot be computed anew from their files: they keep the method of their time until the run is stored again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -71,12 +77,13 @@ class Stored(BaseModel):
     commit: str
     machine: str
     minutes: float = Field(gt=0)
+    intervals: str = BOOTSTRAP
     results: tuple[Result, ...] = Field(min_length=1)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One flat record for each result."""
-        run = {"minutes": self.minutes, "machine": self.machine, "commit": self.commit, "command": self.command}
+        run = {name: getattr(self, name) for name in ("minutes", "machine", "commit", "command", "intervals")}
         spread = {"folds", "fold_mean", "fold_sd"}
         return [
             {**one.model_dump(exclude={"note", *spread}), **run, **one.model_dump(include=spread)}
@@ -87,7 +94,8 @@ class Stored(BaseModel):
     def made(self) -> str:
         """Command, duration, machine and commit of the run as text."""
         dirty = "-dirty" if self.commit.endswith("-dirty") else ""
-        return f"`{self.command}`, {self.minutes:g} min on {self.machine}, commit {self.commit[:12]}{dirty}"
+        how = f"`{self.command}`, {self.minutes:g} min on {self.machine}, commit {self.commit[:12]}{dirty}"
+        return f"{how}; intervals by the {self.intervals}"
 
 
 def read_results(folder: Path) -> list[Stored]:
@@ -164,6 +172,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
     for name, classifier in params.classifiers.items():
         trained = paths.classifier(name)
         details = ClassifierDetails.read(root / trained.details)
+        kind = params.datasets[classifier.dataset].split.kind
         made_of = (details.dataset, details.architecture, details.channels)
         if made_of != (classifier.dataset, classifier.architecture, classifier.channels):
             raise CytopipeError(
@@ -176,7 +185,7 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
-                    split="grouped" if classifier.folds else params.datasets[classifier.dataset].split.kind,
+                    split="grouped" if classifier.folds and kind != "leave_out" else kind,
                     metric=metric.key,
                     value=found.value,
                     low=found.low,

@@ -26,9 +26,11 @@ from cytopipe.report.curves import (
 )
 from cytopipe.report.explained import Explained, explained
 from cytopipe.report.findings import Audited, audited
+from cytopipe.report.guarantees import GuaranteesView, guarantees_view
 from cytopipe.report.masks import Gallery, gallery
 from cytopipe.report.pictures import Album, Picture
 from cytopipe.report.read import ClassifierResults, DatasetResults, Results, SegmenterResults
+from cytopipe.report.unfamiliar import UnfamiliarView, unfamiliar_view
 from cytopipe.results.leaderboard import RankedClassifier, Ranking
 from cytopipe.results.predictions import Prediction
 from cytopipe.sources.recipe import load_recipe
@@ -99,6 +101,8 @@ class ClassifierView:
     shown: Mapping[tuple[str, str], Sequence[Prediction]]
     explained: Explained
     perturbation: Sequence[Curve]
+    unfamiliar: UnfamiliarView | None
+    guarantees: GuaranteesView | None
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,8 @@ def _classifier_view(one: ClassifierResults, first: bool) -> ClassifierView:
         chosen_images(one.predictions),
         explained(one),
         perturbation_curves(one),
+        unfamiliar_view(one),
+        guarantees_view(one.guarantees),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.numbers import Estimate, Estimates, Spreads
 
@@ -54,14 +56,18 @@ class ClassifierDetails(Contract):
 
     Attributes:
         dataset: name of the dataset of the test images.
-        model: identity of the model folder; None for a cross-validation, which tests one network per fold.
+        model: identity of the model folder, of all its networks together; None for folds that are no model together.
         test_sha256: of the test array; for a cross-validation, of the array of every split.
         images, groups: numbers of tested images and groups.
         intervals: how intervals were computed.
         metrics: by key of the registry.
         operating_points: empty if the dataset has no normal classes, or validation has no normal images.
-        seeds, folds: spread over networks; None for a single network.
+        seeds: spread over networks that differ in their seed, whose mean the other numbers are of; None without.
+        folds: spread over the networks of a cross-validation. Where it is there, every number is cross-validated: each
+            image was tested by the network of its fold. The mean of these networks, which the model folder predicts
+            with, was not tested itself.
         undefined: the reason why each undefined number is not defined.
+        performance: of several networks, what the numbers are an estimate of, in words; absent for a single one.
     """
 
     dataset: str
@@ -81,3 +87,10 @@ class ClassifierDetails(Contract):
     seeds: Spreads | None
     folds: Spreads | None
     undefined: dict[str, str]
+    performance: str | None = None
+
+    @property
+    def plain(self) -> Any:
+        """As of every contract, without `performance` where it is absent."""
+        values = super().plain
+        return values if self.performance else {key: value for key, value in values.items() if key != "performance"}

@@ -60,6 +60,50 @@ class Files(Record):
     left_out: dict[str, Unused]
 
 
+class Attribute(Record):
+    """An attribute such as site or age: its images by value, and the limits of its bins where it holds numbers."""
+
+    values: dict[str, int]
+    limits: tuple[float, ...] | None = None
+    limits_from: str | None = None
+
+
+class LeftOutSite(Record):
+    """The attribute, or group, that split.kind: leave_out divides by, its values, and those of the test images."""
+
+    attribute: str
+    values: tuple[str, ...]
+    tested: tuple[str, ...]
+
+
+class CorrectedImage(Record):
+    """An image that a person looked at: its class in the source, its class now (None: left out), and why."""
+
+    id: str
+    was: str
+    now: str | None = None
+    reason: str
+
+
+class Corrected(Record):
+    """A table of corrections, by its hash, and what it changed.
+
+    Attributes:
+        file, sha256: the table.
+        relabelled, left_out, confirmed: numbers of images with another label, not used, and with the label they had.
+        changes: number of images by change of the label.
+        images: all of them, sorted by id.
+    """
+
+    file: str
+    sha256: str
+    relabelled: int
+    left_out: int
+    confirmed: int
+    changes: dict[str, int]
+    images: tuple[CorrectedImage, ...]
+
+
 class DatasetSummary(Contract):
     """An organized dataset.
 
@@ -74,6 +118,9 @@ class DatasetSummary(Contract):
         range: values of deep images (more than 8 bits) that became 0 and 255 in all of them; None, and absent from the
             file, if all images have 8 bits.
         alpha, channels, page: how the files were read, as in `Reading`; absent where the plainest way.
+        attributes: by name; None, and absent from the file, if none are named.
+        left_out: whose images are the test images, with split.kind: leave_out; else absent.
+        corrections: what a table of corrections changed; None, and absent from the file, without one.
         files: what became of every file of the source; None of a dataset that was organized by an earlier version.
     """
 
@@ -93,10 +140,13 @@ class DatasetSummary(Contract):
     copies: tuple[Copies, ...]
     refused: tuple[Refused, ...]
     files: Files | None = None
+    corrections: Corrected | None = None
     range: tuple[float, float] | None = None
     alpha: Alpha | None = None
     channels: tuple[int, ...] | None = None
     page: int | None = None
+    attributes: dict[str, Attribute] | None = None
+    left_out: LeftOutSite | None = None
 
     @property
     def reading(self) -> Reading | None:

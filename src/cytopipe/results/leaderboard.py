@@ -11,6 +11,11 @@ from cytopipe.results.contract import Collection, Record
 from cytopipe.results.numbers import Estimate, Estimates, Interval, Spread
 from cytopipe.results.patients import PatientEvaluation
 
+CHOSEN_BY_ITS_TEST = (
+    "These predictions, each by a network that was not trained on the image, are also the test: the estimate of the "
+    "chosen one is slightly optimistic where there were several."
+)
+
 
 class Difference(Record):
     """Accuracy of one classifier minus that of another on the same images, and the only verdict on it.
@@ -90,7 +95,10 @@ class MaskEffect(Difference):
 
 
 class Choice(Record):
-    """The classifier for the registry, chosen on so many validation images of so many groups, and the reason."""
+    """The classifier for the registry, chosen on so many images of so many groups, and the reason.
+
+    They are validation images; for cross-validated classifiers all images, by their out-of-fold predictions.
+    """
 
     name: str
     reason: str
@@ -101,7 +109,8 @@ class Choice(Record):
 class Ranking(Record):
     """The classifiers of one dataset, best test accuracy first; `equals` are groups without a significant difference.
 
-    `chosen` was chosen on validation images, so that the test chooses nothing; None for cross-validated classifiers.
+    `chosen` was chosen on validation images, so that the test chooses nothing. Cross-validated classifiers, which have
+    no others, are chosen by their out-of-fold predictions, and the leaderboard says so.
     """
 
     test_images: int
@@ -111,6 +120,11 @@ class Ranking(Record):
     equals: tuple[tuple[str, ...], ...]
     masks: tuple[MaskEffect, ...]
     chosen: Choice | None = None
+
+    @property
+    def crossvalidated(self) -> bool:
+        """Whether each image was tested by the network of its fold."""
+        return any(row.settings.get("folds") for row in self.classifiers)
 
     @property
     def best(self) -> RankedClassifier:

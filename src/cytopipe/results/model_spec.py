@@ -22,6 +22,7 @@ from pydantic import (
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import Activation, Channels, Cpu, Fit, Head, Reading, View
 from cytopipe.errors import CytopipeError
+from cytopipe.results.guarantees import GuaranteeRule
 
 SPEC = "model.json"
 RESTORE = "restore the folder (dvc checkout) or train the model again"
@@ -92,6 +93,26 @@ class SvmChoice(Part):
     temperature: FiniteFloat
 
 
+class Familiarity(Part):
+    """When an image counts as unlike the training images; see `models.familiarity`.
+
+    Attributes:
+        threshold: deviation beyond which it does, in robust standard deviations of validation images.
+        wanted: share of images like the training images that may be beyond it.
+        expected: share that is expected there if images are independent, 1 / (images + 1) or more; above `wanted` where
+            there are too few images.
+        at_most: the same if all images of a group are alike, so that groups count in place of images.
+        images, groups: numbers of the validation images that chose it, and of their groups.
+    """
+
+    threshold: Positive
+    wanted: FiniteFloat
+    expected: FiniteFloat
+    at_most: FiniteFloat
+    images: PositiveInt
+    groups: PositiveInt
+
+
 class ModelSpec(Part):
     """The content of model.json.
 
@@ -118,6 +139,8 @@ class ModelSpec(Part):
         view: scale and size at which a segmenter sees an image; only segmenters have one.
         typical_sizes: median sizes in a segmenter's training images.
         decision_rule: decision rule of a trained classifier.
+        familiarity: when an image counts as unlike the training images; None: the folder has no familiar.safetensors.
+        guarantees: thresholds of a classifier with a guarantee for new groups; None: it has none.
         svm: settings that were chosen for `head: svm`.
         reading: how image files were read (range of deep values, alpha, channels, page); None: 8-bit images, in the
             plainest way.
@@ -144,6 +167,8 @@ class ModelSpec(Part):
     view: View | None = None
     typical_sizes: TypicalSizes | None = None
     decision_rule: DecisionRule | None = None
+    familiarity: Familiarity | None = None
+    guarantees: GuaranteeRule | None = None
     svm: SvmChoice | None = None
     reading: Reading | None = None
 

@@ -1,6 +1,7 @@
 """Predictions of a classifier: true class, predicted class and probabilities of every image.
 
-predictions.csv holds the test images, training/validation.csv the validation images.
+predictions.csv holds the test images, training/validation.csv the images that chose the decision rule: the validation
+images, or in a cross-validation all of them, each predicted by the network of its fold.
 """
 
 from __future__ import annotations

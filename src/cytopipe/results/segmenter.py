@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from cytopipe.core.io.tables import write_table
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.numbers import Estimates
 from cytopipe.results.tables import Table
+
+
+class SegmenterSubgroup(Record):
+    """The means over the test images with one value of an attribute, such as the site, by key of the registry."""
+
+    attribute: str
+    value: str
+    images: int
+    groups: int
+    metrics: Estimates
 
 
 class SegmenterDetails(Contract):
@@ -24,6 +35,7 @@ class SegmenterDetails(Contract):
         metrics: means over images, by key of the registry.
         distribution: quantiles of each metric by share of images; None if it is defined for no image.
         undefined: number of images for which a metric is not defined, by metric.
+        subgroups: of images with attributes; absent from the file of others.
     """
 
     dataset: str
@@ -32,6 +44,7 @@ class SegmenterDetails(Contract):
     metrics: Estimates
     distribution: dict[str, dict[str, float] | None]
     undefined: dict[str, int]
+    subgroups: tuple[SegmenterSubgroup, ...] = Field((), exclude_if=lambda value: not value)
 
 
 class MaskScores(Record):

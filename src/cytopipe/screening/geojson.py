@@ -57,6 +57,8 @@ class GeoJsonWriter:
             colour = ImageColor.getrgb(self._colours[prediction.predicted])
             properties["classification"] = {"name": prediction.predicted, "color": list(colour[:3])}
             measurements |= {"Confidence": prediction.confidence, "Uncertain": int(prediction.uncertain)}
+            if prediction.unlike is not None:
+                measurements["Unlike the training images"] = int(prediction.unlike)
             measurements |= {
                 f"Probability: {name}": float(value)
                 for name, value in zip(classes, prediction.probabilities, strict=True)

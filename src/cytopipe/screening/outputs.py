@@ -20,6 +20,7 @@ from cytopipe.screening.screen import ScreenedCell
 SUFFIXES = (".csv", ".geojson", ".png")
 _PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
 _CLASS = ("class", "confidence", "uncertain")
+_UNLIKE = ("unlike_training", "unlike_score")  # where the classifier knows its training images
 _OUTLINES = ("contour", "nucleus")
 
 
@@ -31,16 +32,19 @@ class Tally:
         classes: number of cells of each class; without a classifier, all are `UNCLASSIFIED`.
         uncertain: number of cells whose class is uncertain.
         cut: number of cells that the edge of the field cuts.
+        unlike: number of cells that are unlike the classifier's training images, all of them uncertain; None: it does
+            not know these.
     """
 
     classes: Counter[str] = field(default_factory=Counter)
     uncertain: int = 0
     cut: int = 0
+    unlike: int | None = None
 
     @classmethod
-    def of(cls, classes: Sequence[str]) -> Tally:
-        """A tally of no cells with these classes."""
-        return cls(Counter(dict.fromkeys(classes or [UNCLASSIFIED], 0)))
+    def of(cls, classes: Sequence[str], is_familiar: bool = False) -> Tally:
+        """A tally of no cells with these classes; `is_familiar`: the classifier knows its training images."""
+        return cls(Counter(dict.fromkeys(classes or [UNCLASSIFIED], 0)), unlike=0 if is_familiar else None)
 
     @property
     def cells(self) -> int:
@@ -53,12 +57,16 @@ class Tally:
         self.classes[prediction.predicted if prediction else UNCLASSIFIED] += 1
         self.uncertain += bool(prediction and prediction.uncertain)
         self.cut += screened.cell.cut
+        if self.unlike is not None:
+            self.unlike += bool(prediction and prediction.unlike)
 
     def include(self, other: Tally) -> None:
         """Count the cells of another field."""
         self.classes.update(other.classes)
         self.uncertain += other.uncertain
         self.cut += other.cut
+        if self.unlike is not None:
+            self.unlike += other.unlike or 0
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
@@ -87,7 +95,12 @@ def _repeated(names: Sequence[str]) -> list[int]:
 
 
 def write_field(
-    folder: Path, name: str, field: Field, screened: Iterable[ScreenedCell], classes: Sequence[str]
+    folder: Path,
+    name: str,
+    field: Field,
+    screened: Iterable[ScreenedCell],
+    classes: Sequence[str],
+    is_familiar: bool = False,
 ) -> Tally:
     """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 in the order of arrival.
 
@@ -97,6 +110,7 @@ def write_field(
         field: the field, for the picture.
         screened: its cells; they are not kept in memory.
         classes: the classes in the classifier's order; empty without a classifier.
+        is_familiar: whether the classifier knows its training images, which gives two more columns.
 
     Returns:
         The counts of the cells.
@@ -105,7 +119,7 @@ def write_field(
         CytopipeError: the detector or classifier fails, or a file cannot be written; then none of the three changes.
     """
     colours = class_colours(tuple(classes) or (UNCLASSIFIED,))
-    tally = Tally.of(classes)
+    tally = Tally.of(classes, is_familiar)
     picture = Picture(field, colours)
     try:
         with AtomicOutputs() as outputs:
@@ -114,7 +128,7 @@ def write_field(
                 table_path.open("w", newline="", encoding="utf-8") as table,
                 json_path.open("w", encoding="utf-8") as features,
             ):
-                rows = csv.DictWriter(table, columns_of(classes), lineterminator="\n")
+                rows = csv.DictWriter(table, columns_of(classes, is_familiar), lineterminator="\n")
                 rows.writeheader()
                 geojson = GeoJsonWriter(features, name, colours)
                 for number, one in enumerate(screened, start=1):
@@ -129,9 +143,10 @@ def write_field(
     return tally
 
 
-def columns_of(classes: Sequence[str]) -> list[str]:
+def columns_of(classes: Sequence[str], is_familiar: bool = False) -> list[str]:
     """Columns of the table."""
-    return [*_PLACE, *((*_CLASS, *(f"p_{name}" for name in classes)) if classes else ()), *_OUTLINES]
+    of_class = (*_CLASS, *(f"p_{name}" for name in classes)) if classes else ()
+    return [*_PLACE, *of_class, *(_UNLIKE if is_familiar else ()), *_OUTLINES]
 
 
 def row_of(number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[str, object]:
@@ -147,6 +162,8 @@ def row_of(number: int, screened: ScreenedCell, classes: Sequence[str]) -> dict[
             "uncertain": _yes(prediction.uncertain),
         }
         row |= {f"p_{name}": f"{value:.6g}" for name, value in zip(classes, prediction.probabilities, strict=True)}
+        if prediction.unlike is not None and prediction.unlike_score is not None:
+            row |= dict(zip(_UNLIKE, (_yes(prediction.unlike), f"{prediction.unlike_score:.6g}"), strict=True))
     row["contour"] = well_known_text(ring(cell.contour))
     row["nucleus"] = "" if cell.nucleus is None else well_known_text(ring(cell.nucleus))
     return row

@@ -19,7 +19,7 @@ from scipy import ndimage
 from cytopipe.core.params import Fit, Reading, Scale
 from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.errors import CytopipeError
-from cytopipe.models.folder import load_model
+from cytopipe.models.ensemble import load_classifier
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
 from cytopipe.screening.fields import Field
@@ -66,7 +66,7 @@ class PatchDetector:
         dark: bool | None = None,
         box: int | None = None,
     ) -> None:
-        self._model, spec = load_model(folder, device)
+        self._model, spec = load_classifier(folder, device)
         if spec.task != "classification" or CELL not in spec.classes or spec.channels != "rgb":
             raise CytopipeError(
                 f"this model is no classifier of RGB patches with a class '{CELL}'",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,36 +41,40 @@ def load_detector(model: paths.Trained, device: torch.device, arguments: dict[st
 
 
 def screen_fields(
-    fields: Iterable[AnnotatedField], detector: CellDetector, predictor: Predictor, margin: float
+    fields: Iterable[AnnotatedField],
+    detector: CellDetector,
+    predictor: Predictor | Callable[[AnnotatedField], Predictor],
+    margin: float,
 ) -> ScreeningResult:
     """Find and classify the cells of annotated fields, in order.
 
     Args:
         fields: the fields, at least one.
         detector: finds their cells.
-        predictor: classifies them.
+        predictor: classifies them; or a function that gives the predictor of a field, all of the same classes.
         margin: margin around a found cell's box, as a share of its longer side.
 
     Raises:
         CytopipeError: the classifier lacks a class of the annotated cells, or an image cannot be decoded.
     """
-    reading = field_reading(detector, predictor)
     screened: list[ScreenedField] = []
     images: list[Path] = []
     for field in fields:
-        if unknown := sorted({cell.label for cell in field.cells}.difference(predictor.classes)):
+        own = predictor if isinstance(predictor, Predictor) else predictor(field)
+        reading, classes = field_reading(detector, own), own.classes
+        if unknown := sorted({cell.label for cell in field.cells}.difference(classes)):
             raise CytopipeError(
                 f"the classifier has no class '{unknown[0]}', which the fields show",
                 where=field.image,
-                hint=f"take one that was trained on it; this knows {', '.join(predictor.classes)}",
+                hint=f"take one that was trained on it; this knows {', '.join(classes)}",
             )
         true = [TrueCell(cell.id, cell.label, cell.cytoplasm) for cell in field.cells]
         with open_field(field.image, reading) as opened:
             found = [
                 Detection(one.cell.box, one.cell.contour, one.cell.score, one.prediction.predicted)
-                for one in screen(opened, detector, predictor, margin)
+                for one in screen(opened, detector, own, margin)
                 if one.prediction is not None
             ]
             screened.append(ScreenedField(field.id, field.group, opened.height, opened.width, true, found))
         images.append(field.image)
-    return ScreeningResult(screened, images, predictor.classes, reading)
+    return ScreeningResult(screened, images, classes, reading)

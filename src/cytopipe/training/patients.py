@@ -82,7 +82,7 @@ def _of_one(config: Patients, job: ClassifierJob, trained: TrainedClassifier) ->
 def _of_folds(config: Patients, job: ClassifierJob, trained: TrainedClassifier) -> dict[str, Files]:
     items, rows = load_all(job.tensors)
     everything = _Images(items, rows)
-    folds = draw_folds(rows, job.config.folds, job.config.training.seed, "classifiers.*.folds")
+    folds = draw_folds(rows, job.config.folds, job.config.training.seed, "classifiers.*.folds", job.leave_out)
     tested_by = np.zeros(len(rows), int)
     scores, seen = np.zeros(len(rows)), np.zeros((len(rows), 2))
     attentions: list[GatedAttention | None] = []

@@ -12,15 +12,20 @@ import torch
 from cytopipe.core.params import STRETCH, Classifier, Fit
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import join, load_all, load_split
+from cytopipe.models.ensemble import mean_of
 from cytopipe.models.files import fold_part, seed_part
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
+from cytopipe.results.dataset import LeftOutSite
+from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
 from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.familiarity import learn_again, learn_familiar
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.folds import draw_folds
+from cytopipe.training.guarantees import choose_guarantees
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
 from cytopipe.training.mixing import Mixer
@@ -41,6 +46,7 @@ class ClassifierJob:
         data_hash: SHA-256 of the training data, for the model folders.
         workspace: device, folders and progress reports.
         fit: how the images became the squares of the tensors.
+        leave_out: how the dataset is divided, with split.kind: leave_out; the folds follow it.
     """
 
     config: Classifier
@@ -50,25 +56,43 @@ class ClassifierJob:
     data_hash: str
     workspace: Workspace
     fit: Fit = STRETCH
+    leave_out: LeftOutSite | None = None
 
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One network to train: its part of the model folder, its seed, its images, and the ids of its test images."""
+    """One network to train: its part of the model folder, its seed, its images, and in a fold its test images.
+
+    `groups` are those of the validation images, `held_out` the test images of the fold and `tested` their ids. No step
+    of the training sees them.
+    """
 
     part: str
     seed: int
     train: Labelled
     validation: Labelled
+    groups: Sequence[str]
     tested: Sequence[str] = ()
+    held_out: Labelled | None = None
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """Networks by part of the model folder, and the fold in which each image is tested (empty without folds)."""
+    """Networks by part of the model folder, and what is decided by all of them together.
+
+    Attributes:
+        networks: the networks by part of the model folder.
+        folds: the fold in which each image is tested, by image id; empty without folds.
+        judged: probabilities of the images that choose the decision rule, N x classes float64: with folds of all
+            images in the order of `folds`, each by the network of its fold; else of the validation images, by the mean
+            of the networks.
+        rule: decision rule of the mean of several networks; None for a single one, whose specification has it.
+    """
 
     networks: Mapping[str, Trained]
     folds: Mapping[str, int]
+    judged: np.ndarray
+    rule: DecisionRule | None = None
 
     @property
     def history(self) -> Sequence[Epoch]:
@@ -79,31 +103,48 @@ class TrainedClassifier:
 def train_classifier(job: ClassifierJob) -> TrainedClassifier:
     """Train every network of a classifier.
 
-    Only validation images choose the epoch and the decision rule; no network sees the images that it is tested on.
+    Only validation images choose the epoch and the decision rule; no network sees the images that it is tested on. The
+    rule of several networks together is chosen on out-of-fold predictions, or on the mean of those of the validation
+    images where the networks differ in their seed.
 
     Raises:
         CytopipeError: there are too few groups, a fold lacks a class, or a loss is not finite.
     """
     networks, folds = dict[str, Trained](), dict[str, int]()
+    outside = dict[str, tuple[int, np.ndarray]]()  # class index and probabilities, by image id
     for number, network in enumerate(network_jobs(job)):
-        networks[network.part] = train_network(job, network)
+        trained = networks[network.part] = train_network(job, network)
         folds |= dict.fromkeys(network.tested, number)
-    return TrainedClassifier(networks, dict(sorted(folds.items())))
+        if network.held_out is not None:
+            found = validated(trained, network.held_out, job)
+            outside |= dict(zip(network.tested, zip(network.held_out.labels, found, strict=True), strict=True))
+    if outside:
+        folds = dict(sorted(folds.items()))
+        truth, judged = np.array([outside[id_][0] for id_ in folds]), np.stack([outside[id_][1] for id_ in folds])
+    else:
+        truth = network.validation.labels
+        judged = mean_of([one.validation for one in networks.values() if one.validation is not None])
+    rule = choose_rule(truth, judged, job.classes, job.normal) if len(networks) > 1 else None
+    return TrainedClassifier(networks, folds, judged, rule)
 
 
 def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:
-    """The networks to train: one, one per seed (the first is always the one in use), or one per fold."""
+    """The networks to train: one, one per seed (the first is the one without further seeds), or one per fold."""
     seed = job.config.training.seed
     if not job.config.folds:
         train, validation = labelled(job.tensors, "train"), labelled(job.tensors, "val")
+        groups = [row.group for row in load_split(job.tensors, "val")[1]]
         for number in range(job.config.seeds):
-            yield NetworkJob(seed_part(number), seed + number, train, validation)
+            yield NetworkJob(seed_part(number), seed + number, train, validation, groups)
         return
     items, rows = load_all(job.tensors)
     labels = np.array([row.class_index for row in rows])
-    for number, fold in enumerate(draw_folds(rows, job.config.folds, seed, "classifiers.*.folds")):
-        train, validation = (Labelled(items.take(part), labels[part]) for part in (fold.train, fold.validation))
-        yield NetworkJob(fold_part(number), seed, train, validation, [rows[index].id for index in fold.test])
+    folds = draw_folds(rows, job.config.folds, seed, "classifiers.*.folds", job.leave_out)
+    for number, fold in enumerate(folds):
+        parts = (fold.train, fold.validation, fold.test)
+        train, validation, test = (Labelled(items.take(part), labels[part]) for part in parts)
+        groups, tested = [rows[index].group for index in fold.validation], [rows[index].id for index in fold.test]
+        yield NetworkJob(fold_part(number), seed, train, validation, groups, tested, test)
 
 
 def labelled(tensors: Path, split: str) -> Labelled:
@@ -113,31 +154,39 @@ def labelled(tensors: Path, split: str) -> Labelled:
 
 
 def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
-    """Train one network and choose its decision rule; with `refit`, train it again on the validation images too.
+    """Train one network, choose its decision rule and measure what is familiar to it; with `refit`, train it again on
+    the validation images too.
 
-    The refitted network keeps the rule of the first one, because it has seen the images that choose the rule.
+    The refitted network keeps the rules of the first one, because it has seen the images that choose them.
     """
     recipe = job.config.training.model_copy(update={"seed": network.seed})
     config = job.config.model_copy(update={"training": recipe})
-    job = replace(job, config=config, workspace=job.workspace.of(network.part))
+    job, device = replace(job, config=config, workspace=job.workspace.of(network.part)), job.workspace.device
     trained = fit_classifier(job, network.train, network.validation)
     probabilities = validated(trained, network.validation, job)
-    rule = choose_rule(network.validation.labels, probabilities, job.classes, job.normal)
+    truth = network.validation.labels
+    rule = choose_rule(truth, probabilities, job.classes, job.normal)
+    promised = choose_guarantees(
+        config.guarantees, truth, probabilities, network.groups, job.classes, rule, config.refit
+    )
     used = {"num_threads": torch.get_num_threads(), "cpu": job.workspace.cpu}
-    spec = trained.spec.model_copy(update={"decision_rule": rule, **used})
+    spec = trained.spec.model_copy(update={"decision_rule": rule, "guarantees": promised, **used})
     model = trained.model
+    known = learn_familiar(model, spec, network.train, network.validation, network.groups, device)
+    familiar, spec = known.familiar, spec.model_copy(update={"familiarity": known.rule})
     if config.refit:
         images = join(network.train.items, network.validation.items)
         both = Labelled(images, np.concatenate([network.train.labels, network.validation.labels]))
         again = replace(job, workspace=job.workspace.of("refit"))
         model = fit_classifier(again, both, network.validation, last_epoch=True).model
-    return Trained(model, spec, trained.history, probabilities)
+        familiar = learn_again(known, model, spec, both, device)
+    return Trained(model, spec, trained.history, probabilities, familiar)
 
 
-def validated(trained: Trained, validation: Labelled, job: ClassifierJob) -> np.ndarray:
-    """Probabilities of the validation images, N x classes."""
+def validated(trained: Trained, images: Labelled, job: ClassifierJob) -> np.ndarray:
+    """Probabilities of images that the network was not trained on, N x classes."""
     transform = input_transform(trained.spec, job.workspace.device)
-    return class_probabilities(trained.model, transform, validation.items, tta=trained.spec.tta)
+    return class_probabilities(trained.model, transform, images.items, tta=trained.spec.tta)
 
 
 def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, last_epoch: bool = False) -> Trained:

@@ -11,6 +11,7 @@ from torch import nn
 
 from cytopipe.core.io.tables import write_table
 from cytopipe.metrics.plotting.figures import curves
+from cytopipe.models.familiarity import Familiar
 from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch
@@ -20,13 +21,15 @@ from cytopipe.training.loop import Epoch
 class Trained:
     """A network, its specification, and the history of its training, which is empty if it needs no training.
 
-    `validation` are a classifier's probabilities of its validation images, N x classes, from before any refit on them.
+    `validation` are a classifier's probabilities of its validation images, N x classes, from before any refit on them;
+    `familiar` is what it knows of its training images.
     """
 
     model: nn.Module
     spec: ModelSpec
     history: Sequence[Epoch]
     validation: np.ndarray | None = None
+    familiar: Familiar | None = None
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:

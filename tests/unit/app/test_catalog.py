@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cytopipe.app.catalog import classifiers, segmenters
+from cytopipe.app.render import about
 from cytopipe.errors import CytopipeError
+from made_ensemble import RULE, make_ensemble
 from made_models import CLASSES, make_models
 
 
@@ -31,11 +33,16 @@ def test_examples_come_with_their_true_class(models: Path) -> None:
     ]
 
 
-def test_of_a_network_a_fold_the_first_is_offered(models: Path) -> None:
+def test_folds_are_offered_as_the_one_model_that_they_are(models: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = models / "classifiers/folded"
-    shutil.copytree(models / "classifiers/colours", whole / "folds/0")
-    (whole / "folds.json").write_text("{}")
-    assert {one.name: one.folder for one in classifiers(models / "classifiers")}["folded (fold 0)"] == whole / "folds/0"
+    make_ensemble(whole, lambda folder, _: shutil.copytree(models / "classifiers/colours", folder), count=2)
+    found = {one.name: one for one in classifiers(models / "classifiers")}["folded (mean of 2 folds)"]
+    assert (found.folder, found.spec.decision_rule) == (whole, RULE)
+    assert [path.parent for path, _ in found.examples] == [whole / "folds/0"] * len(CLASSES)
+    assert "Mean of 2 networks; its measured performance is cross-validated" in about(found)
+    (whole / "ensemble.json").unlink()
+    assert "folded" not in "".join(one.name for one in classifiers(models / "classifiers"))
+    assert "skipped" in caplog.text and "train it again" in caplog.text
 
 
 def test_a_damaged_model_is_skipped_with_a_warning(models: Path, caplog: pytest.LogCaptureFixture) -> None:

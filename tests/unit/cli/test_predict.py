@@ -17,7 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.cli.common import fix_processor
+from cytopipe.models.files import model_id
 from fixture_types import Cytopipe, SaveClassifier, SaveImage
+from made_ensemble import make_ensemble
 
 BATCH = 64
 
@@ -257,6 +260,21 @@ def test_a_closed_pipe_ends_it_quietly(model: Path, many: Path, here: Path) -> N
     stderr = process.stderr.read()
     assert process.wait(timeout=120) == 1
     assert "Traceback" not in stderr
+
+
+def test_folds_predict_as_one_model_and_say_what_their_performance_is(
+    here: Path, cells: Path, cytopipe: Cytopipe, save_classifier: SaveClassifier
+) -> None:
+    folder = make_ensemble(here / "folded", lambda place, seed: save_classifier(place, "rgb", seed, num_threads=2))
+    result = cytopipe("predict", "folded", "cells")
+    assert result.exit_code == 0, result.output
+    each = [rows_of(cytopipe("predict", f"folded/folds/{fold}", "cells").stdout) for fold in range(3)]
+    for number, row in enumerate(rows_of(result.stdout)):
+        assert row["model"] == model_id(folder)
+        mean = sum(float(one[number]["p_bad"]) for one in each) / 3
+        assert float(row["p_bad"]) == pytest.approx(mean, abs=2e-6)
+    assert "the mean of 3 networks (folds); its measured performance is cross-validated" in result.stderr
+    assert fix_processor(None, folder) == 2  # the threads of their training
 
 
 def test_groups_of_images_have_a_second_table(model: Path, cells: Path, cytopipe: Cytopipe) -> None:

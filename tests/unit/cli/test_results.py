@@ -58,7 +58,7 @@ def test_a_finished_run_is_stored_and_shown(finished: Path, cytopipe: Cytopipe) 
         "dataset": "tiny", "system": "resnet-masked", "split": "grouped", "metric": "accuracy",
         "value": 0.75, "low": 0.5, "high": 1.0, "n": 1,
         "minutes": 1.5, "machine": "Some CPU", "commit": "unknown", "command": "make repro",
-        "folds": None, "fold_mean": None, "fold_sd": None,
+        "intervals": "group jackknife", "folds": None, "fold_mean": None, "fold_sd": None,
     }  # fmt: skip
     table = cytopipe("results").stdout
     assert "0.750 (0.500 to 1.000)" in table and "tiny: `make repro`, 1.5 min on Some CPU" in table

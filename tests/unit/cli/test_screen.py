@@ -11,6 +11,7 @@ import pytest
 
 from cytopipe.data.imaging.decode import encode_png
 from fixture_types import Cytopipe, SaveClassifier
+from made_ensemble import make_ensemble
 
 
 @pytest.fixture
@@ -114,3 +115,11 @@ def test_what_is_wrong_is_said(cytopipe: Cytopipe, folder: Path, arguments: list
     assert message in result.stderr and "Traceback" not in result.stderr
     assert result.stdout == ""
     assert not (folder / "screened").exists()
+
+
+def test_folds_name_cells_as_one_model(cytopipe: Cytopipe, folder: Path, save_classifier: SaveClassifier) -> None:
+    make_ensemble(folder / "folded", lambda place, seed: save_classifier(place, "rgb", seed))
+    result = cytopipe("screen", "a", "--model", "folded", *DETECTOR)
+    assert result.exit_code == 0, result.output
+    assert "the mean of 3 networks (folds)" in result.stderr
+    assert len((folder / "screened/field.csv").read_text().splitlines()) == 4

@@ -79,3 +79,12 @@ def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_note_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("Cells, of 2019.\nTaken by A.\n")
     assert tables_of(tmp_path, [PurePosixPath("README.txt")], []) == []
+
+
+def test_columns_that_may_be_attributes(tmp_path: Path) -> None:
+    images = [f"c{number}.png" for number in range(24)]
+    rows = [f"{name},{'ab'[i % 2]},P{i // 2},S{i % 3},{40 + i},{i * 7},{'xy'[i % 2]}" for i, name in enumerate(images)]
+    table = read(tmp_path, "image,label,patient,Hospital,age at smear,cell number,note", rows, images)
+    found = roles(table)
+    assert [name for name, role in found.items() if role == "attribute"] == ["Hospital", "age at smear", "note"]
+    assert found["cell number"] is None

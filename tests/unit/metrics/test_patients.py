@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -23,13 +25,14 @@ def test_groups_are_sorted_and_know_their_images() -> None:
 
 
 def test_every_rule_is_what_its_name_says() -> None:
-    for rule, expected in (
+    rules: tuple[tuple[str, Callable[[np.ndarray], float]], ...] = (
         ("mean", lambda own: own.mean()),
         ("max", lambda own: own.max()),
         ("quantile", lambda own: np.quantile(own, 0.7)),
         ("noisy_or", lambda own: 1 - np.prod(1 - own)),
         ("count", lambda own: 1 - np.prod(1 - own)),  # at least one
-    ):
+    )
+    for rule, expected in rules:
         odds = pooled(rule, SCORES, GROUPS, quantile=0.7)  # type: ignore[arg-type]
         assert expit(odds) == pytest.approx([expected(by_hand(group)) for group in GROUPS.names]), rule
 

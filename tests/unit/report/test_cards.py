@@ -19,8 +19,8 @@ def test_a_model_card_has_every_section(report: Report) -> None:
     text = report.cards["models/first.md"]
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings == [
-        *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Limits and warnings"),
-        *("Parameters", "Weights", "How to use"),
+        *("Intended use", "Data", "Metrics", "Calibration", "Operating points", "Guarantees"),
+        *("Limits and warnings", "Parameters", "Weights", "How to use"),
     ]
     assert re.search(r"\| accuracy +\| +0\.667 \| +0\.567 to 0\.767 \|", text)
     assert "- Brier score: squared error of the probabilities, summed over classes; runs from 0 to 2.\n" in text
@@ -49,7 +49,8 @@ def test_a_card_copes_with_undefined_numbers(report: Report) -> None:
     assert "Never predicted: never." in text
     assert "None: the dataset defines no normal classes" in text
     assert "The dataset was not audited." in text
-    assert 'Path("models/classifiers/folded/folds/0")' in text
+    assert 'Path("models/classifiers/folded")' in text
+    assert "These numbers are cross-validated: each image was tested by the network of its fold." in text
     assert not re.search(r"\bNone\b(?!:)|\bnan\b", text)
 
 

@@ -123,11 +123,12 @@ def test_a_faulty_file_is_refused_by_key(tmp_path: Path, change: dict[str, Any],
 
 def test_a_row_has_its_keys_in_a_fixed_order() -> None:
     measured = ["dataset", "system", "split", "metric", "value", "low", "high", "n"]
-    made = ["minutes", "machine", "commit", "command"]
+    made = ["minutes", "machine", "commit", "command", "intervals"]
     assert [list(row) for row in stored().rows] == [[*measured, *made, "folds", "fold_mean", "fold_sd"]]
 
 
 def test_results_of_a_changed_tree_say_so() -> None:
+    assert stored().made.endswith("; intervals by the percentile bootstrap over groups")
     assert "commit 0123456789ab-dirty" in stored().model_copy(update={"commit": f"{RUN['commit']}-dirty"}).made
 
 

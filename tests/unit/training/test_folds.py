@@ -7,6 +7,7 @@ import pytest
 
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
+from cytopipe.results.dataset import LeftOutSite
 from cytopipe.training.folds import assign_folds, draw_folds
 
 Organized = tuple[Path, list[Row]]
@@ -44,6 +45,42 @@ def test_a_class_that_is_missing_in_a_fold_is_an_error() -> None:
     with pytest.raises(CytopipeError, match="class 'b' has no image to") as error:
         draw_folds(images, 3, 0, "classifiers.c.folds")
     assert "classifiers.c.folds, fold" in str(error.value.where)
+
+
+def of_sites(images: list[Row], sites: int) -> list[Row]:
+    """The same images, of groups that lie at so many sites."""
+    return [replace(row, attributes={"site": f"S{int(row.group[1:]) % sites}"}) for row in images]
+
+
+def left_out(sites: int) -> LeftOutSite:
+    return LeftOutSite(attribute="site", values=tuple(f"S{number}" for number in range(sites)), tested=("S0",))
+
+
+def test_each_fold_tests_one_site() -> None:
+    images = of_sites(rows(24), 4)
+    folds = draw_folds(images, 4, 0, "classifiers.*.folds", left_out(4))
+    tested = [{images[index].attributes["site"] for index in fold.test} for fold in folds]
+    assert sorted(map(tuple, tested)) == [("S0",), ("S1",), ("S2",), ("S3",)]
+    for fold, sites in zip(folds, tested, strict=True):
+        others = [*fold.train, *fold.validation]
+        assert not sites & {images[index].attributes["site"] for index in others}
+        assert not {images[index].group for index in fold.train} & {images[index].group for index in fold.validation}
+
+
+def test_folds_of_sites_are_refused_where_they_cannot_be() -> None:
+    with pytest.raises(CytopipeError, match=r"5 folds, but there are 3 values of site.*\n.*write folds: 3"):
+        draw_folds(of_sites(rows(24), 3), 5, 0, "x", left_out(3))
+    images = [replace(row, label="a" if row.attributes["site"] == "S0" else row.label) for row in of_sites(rows(24), 3)]
+    with pytest.raises(CytopipeError, match="class 'b' has no image to test"):
+        draw_folds(images, 3, 0, "x", left_out(3))
+
+
+def test_fewer_folds_than_sites_test_whole_sites(caplog: pytest.LogCaptureFixture) -> None:
+    images = of_sites(rows(24), 4)
+    folds = draw_folds(images, 2, 0, "x", left_out(4))
+    sites = [{images[index].attributes["site"] for index in fold.test} for fold in folds]
+    assert not sites[0] & sites[1] and sum(map(len, sites)) == 4
+    assert "2 folds test 4 values of site" in caplog.text
 
 
 def test_too_few_groups_are_an_error() -> None:

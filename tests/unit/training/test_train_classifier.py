@@ -15,12 +15,22 @@ from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.data.tensors import load_all
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.classifier.evaluate import evaluate
+from cytopipe.evaluation.classifier.guarantees import evaluate_guarantees
+from cytopipe.models.bundle import Together, example_images, save_classifier
 from cytopipe.models.decision_rule import rule_of
+from cytopipe.models.ensemble import save_ensemble
+from cytopipe.models.files import model_id
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import class_probabilities, input_transform
+from cytopipe.models.inference.predictor import Predictor
+from cytopipe.results.ensemble import PERFORMANCE
+from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training import train_classifier as module
+from cytopipe.training.classification import make_classifier
 from cytopipe.training.data import Labelled
+from cytopipe.training.decision_rule import choose_rule
+from cytopipe.training.guarantees import REFITTED
 from cytopipe.training.loop import Epoch
 from cytopipe.training.train_classifier import (
     ClassifierJob,
@@ -110,7 +120,7 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     folder = save(trained, tmp_path / "model")
     Folds(trained.folds, folder).write()
     found = evaluate(folder, grouped, "d", CPU)
-    assert found.details.model is None  # no network alone is the classifier
+    assert found.details.model is None  # without a rule for all of them, the networks are no model
     assert [row.id for row in found.rows] == list(trained.folds)
     items = load_all(grouped)[0]
     for index in (0, 17, 35):
@@ -127,6 +137,74 @@ def test_every_image_is_predicted_by_the_network_of_its_fold(
     assert all(one.validation is not None and one.validation.shape[1] == 2 for one in trained.networks.values())
     chosen = [rule_of(one.spec).temperature for one in trained.networks.values()]
     assert list(details.calibration.temperature) == chosen
+
+    promised = evaluate_guarantees(found, folder)
+    assert promised is not None and promised.calibrated_on == "validation"
+    for one, images, groups in zip(trained.networks.values(), promised.sets.images, promised.sets.groups, strict=True):
+        assert one.validation is not None and images == len(one.validation) == 3 * groups
+    assert promised.sets.withheld is not None and "needs 9 groups" in promised.sets.withheld
+
+
+class Memory(nn.Module):
+    """Sure of class a for images that it was trained or validated on, and of class b for all others."""
+
+    def __init__(self, known: set[int]) -> None:
+        super().__init__()
+        self.known = known
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        numbers = images[:, 0, 0, 0].round().int().tolist()
+        return torch.tensor([[4.0, 0.0] if number in self.known else [0.0, 4.0] for number in numbers])
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_rule_of_all_folds_uses_no_prediction_of_a_network_that_was_trained_on_the_image(
+    refit: bool, grouped: Path, config: Classifier, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remember(one: ClassifierJob, train: Labelled, val: Labelled, last_epoch: bool = False) -> Trained:
+        _, spec = make_classifier(one.config, one.classes, 32, one.data_hash)
+        # As the identity on pixels, so that the network sees which image it is.
+        spec = spec.model_copy(update={"mean": (0.0,) * 3, "std": (1 / 255,) * 3})
+        return Trained(Memory(shown(train) | shown(val)), spec, [{"epoch": 1}])
+
+    judged: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def watched(truth: np.ndarray, probabilities: np.ndarray, *names: Sequence[str]) -> DecisionRule:
+        judged.append((truth, probabilities))
+        return choose_rule(truth, probabilities, *names)
+
+    monkeypatch.setattr(module, "fit_classifier", remember)
+    monkeypatch.setattr(module, "choose_rule", watched)
+    trained = train_classifier(job(config.model_copy(update={"refit": refit}), grouped, workspace))
+    *of_folds, (truth, probabilities) = judged
+    assert len(of_folds) == 3 and all((found.argmax(axis=1) == 0).all() for _, found in of_folds)  # they know theirs
+    assert (probabilities.argmax(axis=1) == 1).all() and len(probabilities) == COUNT
+    assert truth.tolist() == [index % 2 for index in range(COUNT)]
+    assert np.array_equal(trained.judged, probabilities) and trained.rule is not None
+
+
+def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_validated(
+    grouped: Path, config: Classifier, workspace: Workspace, tmp_path: Path
+) -> None:
+    trained = train_classifier(job(config, grouped, workspace))
+    assert trained.rule is not None
+    folder = tmp_path / "model"
+    networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
+    examples = example_images(*labelled(grouped, "val"))
+    save_classifier(folder, "m", networks, trained.folds, examples, None, together=Together(trained.rule, COUNT, 12))
+    predictor = Predictor.load(folder, CPU)
+    assert predictor.rule == trained.rule
+    about = (folder / "README.md").read_text()
+    assert "mean of the probabilities of 3 networks" in about and "performance is cross-validated" in about
+    assert "(36 images of 12 groups)" in about and "cytopipe predict . folds/0/example_0.png" in about
+
+    found = evaluate(folder, grouped, "d", CPU)
+    assert found.details.model == model_id(folder)
+    assert found.details.performance == PERFORMANCE["folds"]
+    # Not the mean, which has seen the images: the very predictions that chose the rule.
+    assert np.allclose(found.probabilities, trained.judged, rtol=0, atol=1e-6)
+    mean = class_probabilities(predictor.model, predictor.transform, load_all(grouped)[0].take(np.arange(COUNT)))
+    assert not np.allclose(found.probabilities, mean, rtol=0, atol=1e-6)
 
 
 def test_folds_of_other_images_are_an_error(
@@ -162,12 +240,30 @@ def test_each_seed_is_a_training_of_its_own_and_the_first_is_the_one_without_see
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2]) and not torch.equal(weights[2], weights[3])
 
-    details = evaluate(save(trained, tmp_path / "model"), grouped, "d", CPU).details
-    assert details.seeds is not None and details.seeds.count == 3
+    folder = save(trained, tmp_path / "model")
+    alone_first = evaluate(folder, grouped, "d", CPU).details
+    assert alone_first.seeds is not None and alone_first.seeds.count == 3
+    assert alone_first.seeds.metrics["accuracy"].values[0] == alone_first.metrics["accuracy"].value
+
+    assert trained.rule is not None
+    found = [network.validation for network in trained.networks.values() if network.validation is not None]
+    assert np.array_equal(trained.judged, (found[0] + found[1] + found[2]) / 3)
+    truth = labelled(grouped, "val").labels
+    assert trained.rule == choose_rule(truth, trained.judged, ("a", "b"), ())
+    save_ensemble(folder, "seeds", list(trained.networks), trained.rule, 12, 4)
+    result = evaluate(folder, grouped, "d", CPU)
+    details = result.details
+    predictor = Predictor.load(folder, CPU)
+    mean = class_probabilities(predictor.model, predictor.transform, labelled(grouped, "test").items)
+    assert np.array_equal(result.probabilities, mean) and result.decisions == [trained.rule]
+    assert details.parameters == alone_first.parameters and details.model == model_id(folder)
+    assert details.seeds == alone_first.seeds
+    assert alone_first.performance is None and "performance" not in alone_first.plain
+    assert details.plain["performance"] == PERFORMANCE["seeds"]
+    assert details.seeds is not None
     accuracy = details.seeds.metrics["accuracy"]
     accuracies = [value for value in accuracy.values if value is not None]
-    assert len(accuracies) == 3 and accuracies[0] == details.metrics["accuracy"].value
-    assert accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))
+    assert len(accuracies) == 3 and accuracy.sd == pytest.approx(np.std(accuracies, ddof=1))
 
 
 @pytest.mark.parametrize("folds", [0, 3])
@@ -197,6 +293,7 @@ def test_a_refit_sees_training_and_validation_images_and_keeps_what_validation_d
     assert all(torch.equal(one, two) for one, two in zip(kept, trained[1::2], strict=True))
     specs = [one.spec for one in result.networks.values()]
     assert all(spec.decision_rule and (spec.num_threads, spec.cpu) == (1, "native") for spec in specs)
+    assert all(spec.guarantees and spec.guarantees.sets.withheld == REFITTED for spec in specs)
     if folds:
         for number, (train, _, _) in enumerate(seen[1::2]):
             assert not train & {int(name) for name, fold in result.folds.items() if fold == number}

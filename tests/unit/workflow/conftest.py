@@ -60,4 +60,8 @@ def several(tiny: dict[str, Any]) -> dict[str, Any]:
             "by-masks": {"dataset": "smear", "detector": "segmenters/fine", "classifier": "big"},
             "by-patches": {"dataset": "blood", "detector": "classifiers/blood-small", "classifier": "blood-big"},
         },
+        "evaluations": {
+            "big-on-blood": {"classifier": "big", "dataset": "blood"},
+            "fine-on-blood": {"segmenter": "fine", "dataset": "blood"},
+        },
     }

@@ -55,6 +55,7 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
         *(f"train_segmenter@{name}" for name in ("fine", "coarse")),
         *(f"{stage}@{name}" for stage in per_classifier for name in several["classifiers"]),
         *(f"evaluate_screening@{name}" for name in several["screenings"]),
+        *(f"evaluate_external@{name}" for name in several["evaluations"]),
         "compare",
         "report",
     }
@@ -67,6 +68,10 @@ def test_every_entry_becomes_a_stage_of_its_own(project: Make, several: dict[str
         rules["evaluate_screening@by-patches"].inputs
     )
     assert "results/screenings/by-masks/metrics.json" in rules["report"].inputs
+    assert {"data/organized/blood", "models/classifiers/big", "results/classifiers/big/predictions.csv"} < set(
+        rules["evaluate_external@big-on-blood"].inputs
+    )
+    assert "results/external/fine-on-blood/metrics.json" in rules["report"].inputs
 
 
 def test_nothing_to_screen_leaves_no_stage_of_it_and_a_report_all_the_same(project: Make, tiny: dict[str, Any]) -> None:
@@ -76,6 +81,18 @@ def test_nothing_to_screen_leaves_no_stage_of_it_and_a_report_all_the_same(proje
     assert [path for path in rules["report"].inputs if path.startswith("results/screenings")] == [
         "results/screenings/screenings.json"
     ]
+
+
+def test_nothing_to_test_elsewhere_leaves_no_stage_of_it(project: Make, tiny: dict[str, Any]) -> None:
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    assert not [name for name in rules if name.startswith("evaluate_external")]
+    assert "results/external/evaluations.json" in rules["report"].inputs
+
+
+def test_engines_say_what_to_write_for_a_file_without_evaluations(project: Make, tiny: dict[str, Any]) -> None:
+    without = {key: value for key, value in tiny.items() if key != "evaluations"}
+    with pytest.raises(CytopipeError, match=r"evaluations: must be given: \{\} for no model"):
+        Dag(str(project(without)))
 
 
 def test_every_output_is_a_target(project: Make, tiny: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import patients
+from cytopipe.core.params.patients import AttentionPooling
 
 SMALL = 20_000  # patients of the Bayes AUC; its standard error is .003 or less
 
@@ -24,7 +25,7 @@ def test_the_count_reaches_the_best_possible_auc(case: patients.Case) -> None:
 def test_attention_beats_the_mean_where_one_cell_in_fifty_is_abnormal(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     train, validation, test = (patients.draw(patients.CASES[0], count, rng) for count in (150, 80, 300))
-    quick = patients.AttentionPooling(epochs=5, restarts=1, hidden=16)
+    quick = AttentionPooling(epochs=5, restarts=1, hidden=16)
     monkeypatch.setattr(patients, "AttentionPooling", lambda seed: quick.model_copy(update={"seed": seed}))
     attention = patients.try_attention(train, validation, test)
     assert attention.value > patients.try_rule("mean", validation, test).value + 0.03

@@ -10,14 +10,17 @@ from cytopipe.core.params.datasets import (
     SPLITS,
     ArchiveSource,
     Dataset,
+    LeaveOut,
     PhantomSource,
     RecipeSource,
     Source,
     Split,
 )
+from cytopipe.core.params.evaluations import ExternalEvaluation, learnt_from
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
 from cytopipe.core.params.former import refuse_former_values
+from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
     RANDOM_WEIGHTS,
@@ -52,8 +55,11 @@ __all__ = [
     "Cpu",
     "Dataset",
     "Explain",
+    "ExternalEvaluation",
     "Fit",
+    "Guarantees",
     "Head",
+    "LeaveOut",
     "Name",
     "Normalisation",
     "Params",
@@ -75,6 +81,7 @@ __all__ = [
     "View",
     "check_range",
     "describe",
+    "learnt_from",
     "load_params",
     "parse_params",
     "plain_fit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.encodings import Encoding
@@ -51,16 +51,59 @@ class RecipeSource(Section):
 Source = Annotated[PhantomSource | ArchiveSource | RecipeSource, Field(discriminator="kind")]
 
 
-class Split(Section):
-    """How images are split. `grouped` keeps every group in one split; `published` uses the publisher's split."""
+def _texts(value: Any) -> Any:
+    """Values as texts, which YAML may have read as numbers; one value is a list of one."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(one) if isinstance(one, int | float) and not isinstance(one, bool) else one for one in values)
 
-    kind: Literal["grouped", "random", "published"] = "grouped"
+
+class LeaveOut(Section):
+    """The test images: those of one site, or of other values of an attribute."""
+
+    attribute: str = Field(description="one of options.attributes, such as site; or group")
+    values: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        (), description="whose images are the test images; by default the smallest value that has every class"
+    )
+
+
+class Split(Section):
+    """How images are split.
+
+    `grouped` keeps every group in one split; `published` uses the publisher's split; `leave_out` tests on the images of
+    one site, scanner or the like, and a cross-validation on each of them in turn. It may be written shortly:
+    `split: {kind: {leave_out: site}}`.
+    """
+
+    kind: Literal["grouped", "random", "published", "leave_out"] = "grouped"
+    leave_out: LeaveOut | None = Field(
+        None,
+        description="with kind: leave_out, an attribute such as site, or {attribute: site, values: [B]}",
+        exclude_if=lambda value: value is None,
+    )
     val: float = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     torn_groups: Literal["error", "report"] = Field(
         "error", description="with kind: published, what to do if the split divides a group or identical images"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            if isinstance(data.get("kind"), dict) and list(data["kind"]) == ["leave_out"]:
+                data = {**data, "kind": "leave_out", "leave_out": data["kind"]["leave_out"]}
+            if isinstance(data.get("leave_out"), str):
+                data = {**data, "leave_out": {"attribute": data["leave_out"]}}
+        return data
+
+    @model_validator(mode="after")
+    def _leave_out_is_of_its_kind(self) -> Split:
+        if self.kind == "leave_out" and self.leave_out is None:
+            raise PydanticCustomError("leave_out", "kind: leave_out needs leave_out, an attribute such as site")
+        if self.kind != "leave_out" and self.leave_out is not None:
+            raise PydanticCustomError("leave_out", "leave_out needs kind: leave_out")
+        return self
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Split:

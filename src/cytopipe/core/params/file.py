@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.datasets import Dataset
+from cytopipe.core.params.evaluations import ExternalEvaluation, refuse_images_of_the_training
 from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.section import Name, Section, describe
@@ -68,8 +69,11 @@ class Explain(Section):
 class Params(Section):
     """All parameters.
 
-    `audit`, `explain` and `screenings` are required, because dvc.yaml names them as parameters of stages.
+    `audit`, `explain`, `screenings` and `evaluations` are required where an engine runs, because dvc.yaml names them as
+    parameters of stages; stage scripts alone take a file without `evaluations`.
     """
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].append("evaluations"))
 
     runtime: Runtime
     tracking: Tracking = Tracking()
@@ -79,6 +83,9 @@ class Params(Section):
     segmenters: dict[Name, Segmenter] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
     screenings: dict[Name, Screening] = Field(description="screenings of whole fields; {} for none")
+    evaluations: dict[Name, ExternalEvaluation] = Field(
+        default_factory=dict, description="trained models on datasets of other laboratories; must be given: {} for none"
+    )
 
     @model_validator(mode="after")
     def _portable_compiles_nothing(self) -> Params:
@@ -109,6 +116,11 @@ class Params(Section):
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
         refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers)
+        for name, evaluation in self.evaluations.items():
+            _known(f"evaluations.{name}.dataset", evaluation.dataset, self.datasets)
+            key = f"evaluations.{name}.{evaluation.section.removesuffix('s')}"
+            _known(key, evaluation.model, getattr(self, evaluation.section))
+            refuse_images_of_the_training(name, evaluation, self.datasets, self.segmenters, self.classifiers)
         return self
 
     def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:

@@ -1,6 +1,6 @@
 """Values of params.yaml as earlier versions wrote them: stage scripts take them, DVC and Snakemake do not.
 
-dvc.yaml names `runtime.cpu` and `fit` as parameters, and what `pretrained` names as a dependency.
+dvc.yaml names `runtime.cpu`, `fit` and `evaluations` as parameters, and what `pretrained` names as a dependency.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def refuse_former_values(path: Path) -> None:
 def _former(params: dict[str, Any]) -> Iterator[str]:
     if "cpu" not in params.get("runtime", {}):
         yield "runtime.cpu: is now written cpu: native (all that the processor has), or portable"
+    if "evaluations" not in params:
+        yield "evaluations: must be given: {} for no model that is tested on the images of another laboratory"
     for name, dataset in params.get("datasets", {}).items():
         if "fit" not in dataset:
             yield f"datasets.{name}.fit: must be given: stretch, which is how images became squares before"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.patients import Patients
 from cytopipe.core.params.section import Name, Section
 from cytopipe.core.params.training import Normalisation, Training
@@ -101,10 +102,13 @@ class Classifier(Network):
     tta: Literal[1, 8] = Field(1, description="8: test-time augmentation with the eight rotations and reflections")
     folds: int = Field(0, ge=0, le=50, description="grouped cross-validation over all images; 0: the dataset's split")
     seeds: int = Field(
-        1, ge=1, le=50, description="number of trainings with different seeds; their mean and spread are reported"
+        1, ge=1, le=50, description="number of trainings with different seeds; the model is the mean of their networks"
     )
     refit: bool = Field(
         False, description="then train again on training and validation images, for all epochs; for small datasets"
+    )
+    guarantees: Guarantees | None = Field(
+        Guarantees(), description="what is guaranteed for new groups, where there are enough of them; null: nothing"
     )
     patients: Patients | None = Field(
         None,

@@ -12,6 +12,8 @@ from cytopipe.core.params.datasets import Dataset, PhantomSource, Source
 from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.section import Name, Section
 
+DETECTOR = "the detector"
+
 
 class Screening(Section):
     """Detect and classify the cells of whole fields, and evaluate both against the annotated cells."""
@@ -49,22 +51,25 @@ def refuse_models_trained_on_the_fields(
 ) -> None:
     """Refuse networks that were trained on the screened images as part of another dataset with another split.
 
-    A network trained on the screened dataset itself is fine, because only test fields are screened.
+    A network trained on the screened dataset itself is fine, because only test fields are screened; of a classifier
+    that is cross-validated, the network of the fold that tests the field names its cells. Of a detector that is
+    cross-validated, most networks have seen the field.
 
     Raises:
-        PydanticCustomError: there is such a network, or the classifier is cross-validated.
+        PydanticCustomError: there is such a network.
     """
     source = datasets[screening.dataset].source
     for role, model, config in _networks(screening, datasets, segmenters, classifiers):
-        if isinstance(config, Classifier) and config.folds:
+        known = config.dataset == screening.dataset
+        if role == DETECTOR and isinstance(config, Classifier) and config.folds and known:
             raise PydanticCustomError(
                 "screening_folds",
-                "screenings.{name}: '{model}' is cross-validated, and most of its networks were trained on the "
-                "screened images; use one without folds",
+                "screenings.{name}: the detector '{model}' is cross-validated, and most of its networks were trained "
+                "on the screened images; use one without folds",
                 {"name": name, "model": model},
             )
         same = same_images(datasets[config.dataset].source, source)
-        if config.training and config.dataset != screening.dataset and same:
+        if config.training and not known and same:
             raise PydanticCustomError(
                 "screening_twin",
                 "screenings.{name}: {role} '{model}' was trained on '{other}', the images of '{dataset}' "
@@ -81,7 +86,7 @@ def _networks(
 ) -> Iterator[tuple[str, str, Segmenter | Classifier]]:
     """The networks of a screening: role, name and parameters of each."""
     found = segmenters[screening.model] if screening.section == "segmenters" else classifiers[screening.model]
-    yield "the detector", screening.model, found
+    yield DETECTOR, screening.model, found
     classifier = classifiers[screening.classifier]
     yield "the classifier", screening.classifier, classifier
     if classifier.channels != "rgb":

@@ -26,12 +26,21 @@ def refuse_unfit_starts(
     networks |= {f"models/classifiers/{name}": one for name, one in classifiers.items()}
     for folder, network in networks.items():
         key = f"{folder.removeprefix('models/').replace('/', '.')}.pretrained"
-        for donor, config in _predecessors(key, folder, networks):
+        for donor, config in predecessors(key, folder, networks):
             _refuse_test_images(key, network, donor, config, datasets)
 
 
-def _predecessors(key: str, folder: str, networks: Networks) -> Iterator[tuple[str, Network]]:
-    """The network that one starts from, the network that this one starts from, and so on."""
+def predecessors(key: str, folder: str, networks: Networks) -> Iterator[tuple[str, Network]]:
+    """The network that one starts from, the network that this one starts from, and so on: folder and parameters.
+
+    Args:
+        key: key of params.yaml, for messages.
+        folder: model folder of the first network.
+        networks: all networks by model folder.
+
+    Raises:
+        PydanticCustomError: there is no such network, or one starts from itself.
+    """
     seen = [folder]
     while (donor := networks[seen[-1]].pretrained.as_posix()).startswith(("models/segmenters/", "models/classifiers/")):
         if donor not in networks:

@@ -34,6 +34,7 @@ class StageDescription:
         deps: dependencies, both data and code.
         params: names of the parameters it depends on.
         outs: outputs, including metrics and plots.
+        gpu: whether it computes on a GPU where there is one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class StageDescription:
     deps: Sequence[str]
     params: Sequence[str]
     outs: Sequence[str]
+    gpu: bool = False
 
     @property
     def kind(self) -> str:
@@ -128,6 +130,7 @@ def _describe(name: str, stage: Mapping[str, Any]) -> StageDescription:
         deps=tuple(body.get("deps", ())),
         params=tuple(body.get("params", ())),
         outs=tuple(next(iter(entry)) if isinstance(entry, dict) else entry for entry in outs),
+        gpu=bool(body.get("meta", {}).get("gpu")),
     )
 
 

@@ -9,7 +9,7 @@ from cytopipe.core.io.hash_record import HashRecord
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.pipeline.project import missing_source
 from cytopipe.errors import CytopipeError
-from cytopipe.paths import HASHES, MANIFEST
+from cytopipe.paths import CORRECTIONS, HASHES, MANIFEST
 
 
 def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], label: str) -> dict[str, str]:
@@ -39,6 +39,8 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
 def _hash_part(part: str, outputs: Collection[str], label: str, record: HashRecord) -> dict[str, str]:
     path = Path(part)
     if not path.exists():
+        if path == CORRECTIONS:
+            return {}  # a folder of tables that nobody needs; git would not keep it empty
         stage, _, item = label.partition("@")
         if stage == "download":
             raise missing_source(path, f"datasets.{item}.source.path")

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -29,6 +29,7 @@ from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
+from cytopipe.core.pipeline.devices import own_gpu
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import hash_inputs
@@ -142,12 +143,13 @@ def _interval() -> float:
 Run = Callable[[Stage], None]
 
 
-def main(run: Run, doc: str | None) -> None:
+def main(run: Run, doc: str | None, *, live: bool = False) -> None:
     """Run the command line of a stage script, `stages/NAME.py`; dvc.yaml next to `stages/` describes the stage NAME.
 
     Args:
         run: does the work of the stage.
         doc: help text.
+        live: send to MLflow while the stage runs, and what waits of the stages before it; see `Tracker`.
     """
     script = Path(sys.argv[0]).absolute()
     with messages(script.stem, debug="--debug" in sys.argv):
@@ -159,12 +161,12 @@ def main(run: Run, doc: str | None) -> None:
 
         @app.command(help=doc)
         def with_item(item: str = which, params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(description, script.stem, item, params, run, debug)
+            _guard(description, script.stem, item, params, run, debug, live)
     else:
 
         @app.command(help=doc)
         def without_item(params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(description, script.stem, "", params, run, debug)
+            _guard(description, script.stem, "", params, run, debug, live)
 
     gc.set_threshold(100_000)  # rare collections save 0.7 s: most objects come from imports and stay
     try:
@@ -173,7 +175,7 @@ def main(run: Run, doc: str | None) -> None:
         gc.freeze()  # skips the collection at exit, which would take a second
 
 
-def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool) -> None:
+def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool, live: bool) -> None:
     """Run the stage; every error becomes a message and exit status 1."""
     label = f"{name}@{item}" if item else name
     section = description.stages[name].section
@@ -182,7 +184,7 @@ def _guard(description: Description, name: str, item: str, file: Path, run: Run,
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with messages(label, debug, f"{section}.{item}" if item else ""):
-            _execute(description, name, item, file, run)
+            _execute(description, name, item, file, run, live)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
         raise SystemExit(130) from None
@@ -192,7 +194,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _execute(description: Description, name: str, item: str, file: Path, run: Run) -> None:
+def _execute(description: Description, name: str, item: str, file: Path, run: Run, live: bool) -> None:
     params = load_params(file)
     section = description.stages[name].section
     if section and item not in getattr(params, section):
@@ -205,13 +207,16 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     values = params.model_dump(mode="json")
     settings = _settings(description, name, item, values)
     start = time.monotonic()
-    with StageLock(paths.LOCKS / f"{label}.lock"):
+    on_gpu = description.stages[name].gpu and params.runtime.device != "cpu"
+    own_device = own_gpu(paths.LOCKS, label) if on_gpu else nullcontext()
+    with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
         inputs = hash_inputs(description.inputs(name, item, values), description.outputs(values), label)
         tracker = Tracker(
             stage=name,
             item=item or None,
             experiment=params.tracking.experiment,
             enabled=params.tracking.enabled,
+            live=live,
             params=settings,
             inputs=inputs,
             root=Path.cwd(),

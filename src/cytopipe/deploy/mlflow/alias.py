@@ -38,6 +38,7 @@ def gain(client: Any, before: Any, now: Predictions) -> tuple[bool, str]:
     """Whether a model is better than the version that it would replace, and the reason in words.
 
     Both are compared on the validation images, by the cluster t-test over groups: the test chooses no model.
+    Cross-validated ones are compared with each other only, on their out-of-fold predictions of all images.
 
     Args:
         client: MLflow's client.

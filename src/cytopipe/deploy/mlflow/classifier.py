@@ -20,6 +20,7 @@ from cytopipe.data.imaging.decode import read_image
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
+from cytopipe.models.guarantees import has_sets
 
 if TYPE_CHECKING:
     from cytopipe.models.inference.predictor import Prediction, Predictor
@@ -47,7 +48,8 @@ class CellClassifier:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.columns = list(columns(predictor.classes, bool(predictor.rule.abnormal)))
+        self.sets = has_sets(predictor.spec)
+        self.columns = list(columns(predictor.classes, bool(predictor.rule.abnormal), self.sets))
         self.num_threads = predictor.spec.num_threads
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +61,8 @@ class CellClassifier:
                 files of its host for a client.
 
         Returns:
-            N rows: predicted, p_<class>, confidence, uncertain, abnormal (if some classes are abnormal), error. For an
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (if some classes are abnormal), class_set
+            (if the model guarantees sets), error. For an
             image that cannot be read, only `error` is set.
         """
         with _as_trained(self.num_threads):
@@ -96,6 +99,7 @@ class CellClassifier:
             "confidence": prediction.confidence,
             "uncertain": bool(prediction.uncertain),
             "abnormal": prediction.abnormal,
+            **({"class_set": "|".join(prediction.class_set or ())} if self.sets else {}),
             "error": None,
         }
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 IMAGE = "image"
 
 
-def columns(classes: Sequence[str], has_abnormal: bool) -> dict[str, str]:
+def columns(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) -> dict[str, str]:
     """MLflow type of every output column by name, in the order of `cytopipe predict`."""
     return {
         "predicted": "string",
@@ -19,16 +19,17 @@ def columns(classes: Sequence[str], has_abnormal: bool) -> dict[str, str]:
         "confidence": "double",
         "uncertain": "boolean",
         **({"abnormal": "double"} if has_abnormal else {}),
+        **({"class_set": "string"} if has_sets else {}),
         "error": "string",
     }
 
 
-def signature(classes: Sequence[str], has_abnormal: bool) -> ModelSignature:
+def signature(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) -> ModelSignature:
     """Signature of the model; every output is optional, because it is missing for an image that cannot be read."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
     outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal).items()
+        ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal, has_sets).items()
     ]
     return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(outputs))

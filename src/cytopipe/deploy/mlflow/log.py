@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cytopipe import paths
+from cytopipe.core.pipeline.tracking.names import MAX_TAG, shorten
+from cytopipe.core.pipeline.tracking.sending import Run
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.deploy.mlflow.package import write_package
 from cytopipe.models.files import model_id
-from cytopipe.results.model_spec import SPEC
+from cytopipe.models.members import is_usable
+from cytopipe.results.ensemble import Ensemble
 
+logger = logging.getLogger("cytopipe")
+
+PERFORMANCE = "performance"  # tag, of several networks: what their measured performance is an estimate of
 IDENTITY = "identity"  # tag: `model_id` of the folder
 _SLOWEST = 1_000_000  # lowest upload speed to wait for, bytes per second
 
@@ -20,8 +28,8 @@ _SLOWEST = 1_000_000  # lowest upload speed to wait for, bytes per second
 def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]) -> None:
     """Log a model folder with signature and input example in the tracker's run; equal models are stored only once.
 
-    If MLflow fails, a single warning is logged. The result of a cross-validation is not logged, because none of its
-    networks is the classifier.
+    If MLflow fails, a single warning is logged, and `cytopipe sync` logs the model later. Several networks (folds or
+    seeds) are one model, whose tag says what its measured performance is an estimate of.
 
     Args:
         tracker: tracker of the stage.
@@ -29,16 +37,31 @@ def log_model(tracker: Tracker, folder: Path, name: str, tags: Mapping[str, str]
         name: name of the logged model.
         tags: tags in addition to the identity and the commit.
     """
-    if (folder / SPEC).is_file():
-        tracker.attempt(lambda run: _log(run, folder, name, tags))
+    if is_usable(folder) and not tracker.attempt(lambda run: _log(run, folder, name, tags)):
+        tracker.remember_model(name=name, tags=dict(tags), identity=model_id(folder))
 
 
-def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+def log_remembered(run: Run, model: Mapping[str, Any]) -> None:
+    """Log a model that `log_model` could not log, provided that its folder still holds it; else say so.
+
+    Raises:
+        Exception: any exception of MLflow.
+    """
+    folder = paths.classifier(model["name"]).model
+    if is_usable(folder) and model_id(folder) == model["identity"]:
+        _log(run, folder, model["name"], model["tags"])
+    else:
+        logger.warning("%s holds another model by now: that of the run is not logged", folder)
+
+
+def _log(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> bool:
+    """Log the model and return True; known ones are named only."""
     known = find_logged(run, model_id(folder))
     if known:
         _name_as_output(run, known[0])
     else:
         send(run, folder, name, tags)
+    return True
 
 
 def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
@@ -53,12 +76,14 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
     client = run.client
     params = bounded(lambda: client.get_run(run.run_id).data.params, CALL_S)
     commit = {"commit": run.tags["commit"]} if "commit" in run.tags else {}
+    ensemble = Ensemble.read(folder)
+    about = {PERFORMANCE: shorten(ensemble.performance, MAX_TAG)} if ensemble else {}
     logged = bounded(
         lambda: client.create_logged_model(
             run.experiment_id,
             name,
             source_run_id=run.run_id,
-            tags={IDENTITY: model_id(folder), **tags, **commit},
+            tags={IDENTITY: model_id(folder), **about, **tags, **commit},
             params=params,
             model_type="classifier",
         ),
@@ -68,8 +93,9 @@ def send(run: Run, folder: Path, name: str, tags: Mapping[str, str]) -> Any:
     try:
         with tempfile.TemporaryDirectory() as temporary:
             package = Path(temporary) / "model"
-            about = Model(artifact_path=logged.artifact_location, run_id=run.run_id, model_uuid=number, model_id=number)
-            write_package(folder, package, about)
+            place = logged.artifact_location
+            described = Model(artifact_path=place, run_id=run.run_id, model_uuid=number, model_id=number)
+            write_package(folder, package, described)
             size = sum(file.stat().st_size for file in package.rglob("*"))
             bounded(lambda: client.log_model_artifacts(number, str(package)), CALL_S + size / _SLOWEST)
         _name_as_output(run, logged)

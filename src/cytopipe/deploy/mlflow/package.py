@@ -12,7 +12,9 @@ from cytopipe import __version__
 from cytopipe.deploy.mlflow.columns import IMAGE, signature
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import PARTS, examples_of
-from cytopipe.results.model_spec import SPEC, ModelSpec
+from cytopipe.models.guarantees import has_sets
+from cytopipe.models.members import spec_of
+from cytopipe.results.ensemble import ENSEMBLE
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -47,7 +49,8 @@ def requirements() -> list[str]:
 def write_package(model: Path, target: Path, about: Model) -> None:
     """Write a classifier as an MLflow model folder.
 
-    It contains one copy of the weights; networks of further seeds are left out. Everything is passed to MLflow, so that
+    It contains each network that the classifier predicts with once; networks of further seeds beside one that stands
+    alone are left out. Everything is passed to MLflow, so that
     it neither loads the model nor queries a package index to infer it.
 
     Args:
@@ -56,22 +59,23 @@ def write_package(model: Path, target: Path, about: Model) -> None:
         about: MLflow's description of the model, which becomes the file MLmodel.
 
     Raises:
-        CytopipeError: model.json is damaged or has no decision rule.
+        CytopipeError: model.json or ensemble.json is damaged, or there is no decision rule.
     """
     import mlflow.pyfunc
     import pandas as pd
 
-    spec = ModelSpec.read(model / SPEC)
+    spec = spec_of(model)
+    unused = () if (model / ENSEMBLE).is_file() else PARTS
     examples = pd.DataFrame({IMAGE: [path.read_bytes() for path in examples_of(model)]})
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "model"
-        shutil.copytree(model, alone, ignore=shutil.ignore_patterns(*PARTS), copy_function=_link)
+        shutil.copytree(model, alone, ignore=shutil.ignore_patterns(*unused), copy_function=_link)
         mlflow.pyfunc.save_model(
             path=str(target),
             loader_module=LOADER,
             data_path=str(alone),
             model_config={"device": "auto"},
-            signature=signature(spec.classes, bool(rule_of(spec).abnormal)),
+            signature=signature(spec.classes, bool(rule_of(spec).abnormal), has_sets(spec)),
             input_example=examples if len(examples) else None,
             pip_requirements=requirements(),
             mlflow_model=about,

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cytopipe.core.pipeline.tracking.names import MAX_TAG, shorten
+from cytopipe.core.pipeline.tracking.sending import Run
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
-from cytopipe.core.pipeline.tracking.tracker import Run, Tracker
+from cytopipe.core.pipeline.tracking.tracker import Tracker
 from cytopipe.deploy.mlflow import alias
 from cytopipe.deploy.mlflow.log import IDENTITY, find_logged, send
 from cytopipe.errors import CytopipeError
@@ -32,13 +33,13 @@ class Winner:
     """The chosen classifier of a dataset.
 
     Attributes:
-        dataset: name of the dataset whose validation images chose it.
+        dataset: name of the dataset whose validation images (or out-of-fold predictions) chose it.
         classifier: name of the classifier.
         identity: `model_id` of the tested model folder.
         folder: path of this folder; it may have changed since the test.
         tags: results of the test, as tags of the version.
         choice: the reason of the choice.
-        validation: its predictions of the validation images.
+        validation: its predictions of the validation images; of a cross-validation, its out-of-fold predictions.
     """
 
     dataset: str

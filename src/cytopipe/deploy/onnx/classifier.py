@@ -15,6 +15,7 @@ from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.onnx.source import PROBABILITIES, Checked, common_metadata, described
 from cytopipe.metrics.temperature import SMALLEST
 from cytopipe.models.decision_rule import calibrate
+from cytopipe.models.ensemble import mean_of, members_of
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.inference.tta import ORIENTED, turn
@@ -31,14 +32,14 @@ class ClassifierGraph(nn.Module):
     """The computation from stored images to probabilities, in single precision (`evaluate` uses a float64 softmax).
 
     Args:
-        model: returns N x classes logits.
+        model: returns N x classes logits; of several networks, the file holds each and averages their probabilities.
         spec: specification of the model.
         temperature: temperature of the calibrated probabilities.
     """
 
     def __init__(self, model: nn.Module, spec: ModelSpec, temperature: float) -> None:
         super().__init__()
-        self.model, self.temperature, self.tta = model, temperature, spec.tta
+        self.members, self.temperature, self.tta = nn.ModuleList(members_of(model)), temperature, spec.tta
         self.transform = input_transform(spec, CPU)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,7 +49,8 @@ class ClassifierGraph(nn.Module):
         """
         # One large batch instead of one pass per orientation, so that the file contains the network once.
         turned = torch.cat([turn(images, *by) for by in ORIENTED[self.tta]])
-        seen = torch.softmax(self.model(self.transform(turned)).float(), dim=1)
+        shown = self.transform(turned)
+        seen = mean_of([torch.softmax(member(shown).float(), dim=1) for member in self.members])
         probabilities = seen.unflatten(0, (self.tta, -1)).mean(dim=0)
         logits = torch.log(probabilities.clamp(SMALLEST, 1.0))
         return probabilities, torch.softmax(logits / self.temperature, dim=1)
@@ -73,6 +75,9 @@ class ClassifierSource:
         self.channels = COLOURS if spec.channels == "rgb" else COLOURS + MASKS
         self.graph: nn.Module = ClassifierGraph(predictor.model, spec, self.rule.temperature).eval()
         self.metadata = {**common_metadata(spec), **metadata(spec, self.rule)}
+        count = len(members_of(predictor.model))
+        if count > 1:
+            self.metadata["networks"] = json.dumps(count)
         seen = "RGB" if spec.channels == "rgb" else "RGB, mask of the cell, mask of the nucleus (0 or 255)"
         self.description = (
             f"images: N x {spec.input_size} x {spec.input_size} x {self.channels} uint8, {seen}. "
@@ -80,6 +85,7 @@ class ClassifierSource:
             "that of the largest probability, certain if its calibrated one reaches confidence_threshold (null: "
             "never). An image is called abnormal where the calibrated probabilities of the classes in abnormal add up "
             "to at least the score of a threshold, each of which was chosen for its specificity on validation images."
+            + (f" The probabilities are the mean of those of {count} networks." if count > 1 else "")
         ) + described(spec)
 
     def of_images(self, images: Iterable[np.ndarray]) -> Iterator[Checked]:
@@ -126,6 +132,8 @@ def metadata(spec: ModelSpec, rule: DecisionRule) -> dict[str, str]:
         "abnormal": rule.abnormal,
         "thresholds": [one.model_dump() for one in rule.thresholds],
     }
+    if spec.guarantees and spec.guarantees.sets.least is not None:  # least calibrated probability of a class in the set
+        values["class_set"] = {"coverage": spec.guarantees.sets.coverage, "least": spec.guarantees.sets.least}
     if spec.fit:  # how an image becomes such a square, if not by stretching
         values["fit"] = plain_fit(spec.fit)
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -19,8 +19,8 @@ from cytopipe.deploy.onnx.runtime import Session, Timing, time_both
 from cytopipe.deploy.onnx.segmenter import SegmenterSource
 from cytopipe.deploy.onnx.source import Source
 from cytopipe.errors import CytopipeError
-from cytopipe.models.files import FOLDS, SEGMENTER, WEIGHTS, examples_of, fold_part, model_id, whole_folder
-from cytopipe.models.folder import load_model
+from cytopipe.models.ensemble import load_classifier
+from cytopipe.models.files import SEGMENTER, examples_of, model_id, whole_folder
 from cytopipe.models.inference.predictor import Predictor
 
 NOISE = 5  # number of random images; odd, so that the last pair is incomplete
@@ -50,19 +50,13 @@ def open_source(folder: Path, segmenter: Path | None = None) -> Source:
     """Open a model folder for export.
 
     Args:
-        folder: model folder of a classifier or segmenter.
+        folder: model folder of a classifier or segmenter; several networks of a classifier become one file.
         segmenter: segmenter to use for the check of a classifier, instead of the one in its folder.
 
     Raises:
-        CytopipeError: the folder is damaged, holds only one network per fold, or has no network.
+        CytopipeError: the folder is damaged, has no network, or has networks of folds without a rule for their mean.
     """
-    if (folder / FOLDS).is_file() and not (folder / WEIGHTS).is_file():
-        parts = sorted((folder / fold_part(0)).parent.glob("*/"), key=lambda part: (len(part.name), part.name))
-        named = ", ".join(part.as_posix() for part in parts)
-        raise CytopipeError(
-            "this holds a network for each fold, and a file holds one", where=folder, hint=f"name one of {named}"
-        )
-    model, spec = load_model(folder, torch.device("cpu"))
+    model, spec = load_classifier(folder, torch.device("cpu"))
     if spec.task == "segmentation":
         return SegmenterSource(model, spec)
     return ClassifierSource(Predictor.load(folder, torch.device("cpu"), segmenter))

@@ -67,7 +67,7 @@ def evaluate_decision_rule(
             after=_errors(truth, calibrated, groups),
         ),
         "selective": _selective(truth, calibrated, np.array(sure)[part], groups),
-        "operating_points": _operating_points(truth, calibrated, classes, decisions, part, groups),
+        "operating_points": operating_points(truth, calibrated, classes, decisions, part, groups),
     }
 
 
@@ -89,7 +89,7 @@ def _selective(truth: np.ndarray, calibrated: np.ndarray, threshold: np.ndarray,
     )
 
 
-def _operating_points(
+def operating_points(
     truth: np.ndarray,
     calibrated: np.ndarray,
     classes: Sequence[str],
@@ -97,6 +97,7 @@ def _operating_points(
     part: np.ndarray,
     groups: Sequence[str],
 ) -> tuple[OperatingPoint, ...]:
+    """Sensitivity and specificity at the chosen thresholds; arguments as for `evaluate_decision_rule`, calibrated."""
     abnormal = decisions[0].abnormal
     scores = abnormality(calibrated, classes, abnormal)
     is_abnormal = np.isin(np.asarray(classes)[truth], abnormal)

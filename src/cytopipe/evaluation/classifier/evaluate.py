@@ -24,13 +24,15 @@ from cytopipe.metrics.clusters import LEAST_GROUPS, LEVEL
 from cytopipe.metrics.plotting import curve_figures, figures
 from cytopipe.metrics.registry import methods
 from cytopipe.models.decision_rule import WANTED_ERROR, abnormality, confidence_threshold, rule_of
-from cytopipe.models.files import model_id, seed_part
+from cytopipe.models.ensemble import load_classifier, mean_of, members_of
+from cytopipe.models.files import SUMS, model_id, seed_part
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.registry import count_parameters
 from cytopipe.results.classifier import ClassifierDetails, ClassScores, IntervalMethod
 from cytopipe.results.contract import Record
+from cytopipe.results.ensemble import PERFORMANCE
 from cytopipe.results.headline import Headline
 from cytopipe.results.model_spec import DecisionRule, ModelSpec
 from cytopipe.results.numbers import Estimate, Spreads
@@ -165,8 +167,9 @@ def evaluate(
 ) -> Evaluation:
     """Predict the test images and evaluate the predictions.
 
-    The test images are those of the test split; in a cross-validation all images, each predicted by the network of the
-    fold that tests it.
+    The test images are those of the test split, and networks of several seeds predict them by their mean. In a
+    cross-validation they are all images, each predicted by the network of the fold that tests it, with the decision
+    rule of this network; the mean of all networks has seen every image and is not tested.
 
     Args:
         model_folder: folder of a network, or of one network per fold.
@@ -184,26 +187,29 @@ def evaluate(
     tested_by = np.array([folds.of(row.id) for row in rows])
     probabilities, decisions = np.zeros(0), list[DecisionRule]()
     for number, part in enumerate(folds.parts()):
-        model, spec = load_model(model_folder / part, device)
+        model, spec = load_classifier(model_folder / part, device)
         _check(spec, items, rows, model_folder, tensors)
         chosen = np.flatnonzero(tested_by == number)
         mine = items.take(chosen) if isinstance(items, Stack) else items
-        predicted = class_probabilities(model, input_transform(spec, device), mine, tta=spec.tta)
+        transform = input_transform(spec, device)
+        each = [class_probabilities(one, transform, mine, tta=spec.tta) for one in members_of(model)]
+        predicted = mean_of(each)
         if number == 0:
             probabilities = np.zeros((len(rows), len(spec.classes)))
         probabilities[chosen] = predicted
         decisions.append(rule_of(spec))
     truth = np.array([row.class_index for row in rows])
-    further = _further_seeds(model_folder, items, device)
+    seeds = [] if folds else each if len(each) > 1 else _seeds(model_folder, probabilities, items, device)
     details = ClassifierDetails(
         dataset=dataset,
-        model=None if folds else model_id(model_folder),
+        model=model_id(model_folder) if (model_folder / SUMS).is_file() else None,
         architecture=spec.architecture,
         channels=spec.channels,
-        parameters=count_parameters(model),
+        parameters=count_parameters(members_of(model)[0]),
         test_sha256=_tested(tensors, bool(folds), sha256),
-        seeds=Spreads.model_validate(spread_of_seeds(truth, [probabilities, *further])) if further else None,
+        seeds=Spreads.model_validate(spread_of_seeds(truth, seeds)) if len(seeds) > 1 else None,
         folds=Spreads.model_validate(fold_metrics(truth, probabilities, tested_by)) if folds else None,
+        performance=PERFORMANCE["folds"] if folds else PERFORMANCE["seeds"] if len(each) > 1 else None,
         **measure(truth, probabilities, [row.group for row in rows], spec.classes, decisions, tested_by),
     )
     return Evaluation(spec.classes, rows, truth, probabilities, decisions, tested_by, details)
@@ -255,10 +261,10 @@ def _tested(tensors: Path, all_splits: bool, sha256: Callable[[Path], str]) -> s
     return sha256(tensors / "test.npy")
 
 
-def _further_seeds(model_folder: Path, items: Items, device: torch.device) -> list[np.ndarray]:
-    """Probabilities by the networks of further seeds, N x classes each."""
-    found = list[np.ndarray]()
-    while (part := model_folder / seed_part(len(found) + 1)).is_dir():
+def _seeds(model_folder: Path, first: np.ndarray, items: Items, device: torch.device) -> list[np.ndarray]:
+    """Probabilities by the first network and those of further seeds beside it, which an older folder does not join."""
+    found = [first]
+    while (part := model_folder / seed_part(len(found))).is_dir():
         model, spec = load_model(part, device)
         found.append(class_probabilities(model, input_transform(spec, device), items, tta=spec.tta))
     return found

@@ -1,4 +1,7 @@
-"""The choice of a classifier for the registry, on validation images: the test only stands beside it."""
+"""The choice of a classifier for the registry, on validation images: the test only stands beside it.
+
+Cross-validated classifiers have no images beside those that test them: out-of-fold predictions choose among them.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,19 @@ ROUNDED = 3  # decimals to which accuracies are equal where there are too few gr
 
 @dataclass(frozen=True)
 class Candidate:
-    """A classifier with its predictions of the validation images, made before any refit on them."""
+    """A classifier with its predictions of the validation images, made before any refit on them.
+
+    Where it is `crossvalidated`, they are its out-of-fold predictions of all images.
+    """
 
     name: str
     parameters: int
     validation: Predictions
+    crossvalidated: bool = False
 
     @property
     def accuracy(self) -> float:
-        """Share of validation images that it names rightly."""
+        """Share of these images that it names rightly."""
         return float(self.validation.correct.mean())
 
 
@@ -35,7 +42,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice | None:
     be tested, different to three decimals.
 
     Returns:
-        The choice and its reason; None if no candidate has validation images, as in a cross-validation.
+        The choice and its reason; None if no candidate has such predictions.
 
     Raises:
         CytopipeError: if two candidates have other validation images.
@@ -75,8 +82,9 @@ def _told_apart(best: Candidate, other: Candidate, p: float | None) -> bool:
 
 
 def _reason(chosen: Candidate, best: Candidate, equals: int) -> str:
-    text = f"validation accuracy {chosen.accuracy:.3f}"
+    text = f"{'cross-validated' if chosen.crossvalidated else 'validation'} accuracy {chosen.accuracy:.3f}"
+    images = "out-of-fold predictions" if chosen.crossvalidated else "validation images"
     if not equals:
         return f"{text}, the highest"
-    text += f", fewest parameters ({chosen.parameters:,}) of {equals + 1} that the validation images do not tell apart"
+    text += f", fewest parameters ({chosen.parameters:,}) of {equals + 1} that the {images} do not tell apart"
     return text if chosen is best else f"{text} (the highest is {best.accuracy:.3f}, of {best.name})"

@@ -19,6 +19,7 @@ from cytopipe.metrics.paired import PairedDifference, paired_difference
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.leaderboard import (
+    CHOSEN_BY_ITS_TEST,
     Choice,
     Difference,
     Leaderboard,
@@ -62,7 +63,7 @@ class Entry:
     @property
     def candidate(self) -> Candidate:
         """What chooses among classifiers."""
-        return Candidate(self.name, self.details.parameters, self.validation)
+        return Candidate(self.name, self.details.parameters, self.validation, bool(self.settings.get("folds")))
 
     @property
     def title(self) -> str:
@@ -164,7 +165,7 @@ def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
         parameters=details.parameters,
         metrics=details.metrics,
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
-        validation=entry.candidate.accuracy if entry.validation.rows else None,
+        validation=entry.candidate.accuracy if entry.validation.rows and not entry.settings.get("folds") else None,
         patients=PatientNumbers.of(entry.patients) if entry.patients else None,
         against_best=None if entry.name == best else _between(pairs, entry.name, best),
     )
@@ -192,7 +193,7 @@ def to_markdown(board: Leaderboard) -> str:
         if ranking.pairs:
             parts.append(_resolution(ranking))
         if ranking.chosen:
-            parts.append(_choice(ranking.chosen))
+            parts.append(_choice(ranking.chosen, ranking.crossvalidated))
         if ranking.masks:
             parts.append("Do masks help?\n")
             parts += [_verdict(effect) for effect in ranking.masks]
@@ -246,11 +247,10 @@ def _resolution(ranking: Ranking) -> str:
     )
 
 
-def _choice(chosen: Choice) -> str:
-    return (
-        f"For the registry: `{chosen.name}`, chosen on {chosen.images} validation images of {chosen.groups} groups: "
-        f"{chosen.reason}.\n"
-    )
+def _choice(chosen: Choice, crossvalidated: bool) -> str:
+    images = f"{chosen.images} {'images' if crossvalidated else 'validation images'} of {chosen.groups} groups"
+    text = f"For the registry: `{chosen.name}`, chosen on {images}: {chosen.reason}.\n"
+    return f"{text}{CHOSEN_BY_ITS_TEST}\n" if crossvalidated else text
 
 
 def _range(limits: Estimate | Interval | None, form: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,24 @@ def evaluate_segmenter(
         One row per test image with a true mask: `id`, `group` and every metric.
     """
     test = [row for row in rows if row.split == "test" and row.mask_path]
-    masks = Segmentation.of(model, spec, device).masks(read_png(organized / row.path) for row in test)
+    return overlaps(Segmentation.of(model, spec, device), organized, test)
+
+
+def overlaps(segmentation: Segmentation, organized: Path, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Compute overlap and boundary distance of each part on images with true masks, at their original size.
+
+    Args:
+        segmentation: the segmenter.
+        organized: folder of the organized dataset.
+        rows: rows of its manifest, all with a mask.
+
+    Returns:
+        One row per image: `id`, `group` and every metric.
+    """
+    seen, waiting = tee(rows)
+    masks = segmentation.masks(read_png(organized / row.path) for row in seen)
     table: list[dict[str, Any]] = []
-    for row, mask in zip(test, masks, strict=True):
+    for row, mask in zip(waiting, masks, strict=True):
         truth = read_mask(organized / row.mask_path)
         measured = {**overlap_of_parts(truth, mask), **distances_of_parts(truth, mask)}
         table.append({"id": row.id, "group": row.group, **measured})

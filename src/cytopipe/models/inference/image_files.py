@@ -9,6 +9,7 @@ from cytopipe.core.io.hashing import sha256_file
 from cytopipe.data.imaging.decode import read_image
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.errors import CytopipeError
+from cytopipe.models.guarantees import has_sets
 from cytopipe.models.inference.prediction_table import Row, columns_of, failed_row, predicted_row
 from cytopipe.models.inference.predictor import Prediction, Predictor
 
@@ -39,7 +40,13 @@ class FilePredictor:
     ) -> None:
         self.predictor, self.model, self.done = predictor, model, done or {}
         self.complete, self.on_predicted = complete or (lambda image, sha256: True), on_predicted
-        self.columns = columns_of(predictor.classes, bool(predictor.rule.abnormal), predictor.attention is not None)
+        self.columns = columns_of(
+            predictor.classes,
+            bool(predictor.rule.abnormal),
+            is_familiar=bool(predictor.familiar),
+            has_sets=has_sets(predictor.spec),
+            attends=predictor.attention is not None,
+        )
 
     def __call__(self, images: Sequence[str]) -> Iterator[tuple[list[Row], bool]]:
         """Yield the rows of each batch, in order, and whether they were computed now."""

@@ -18,6 +18,8 @@ from cytopipe.models.inference.predictor import Prediction
 
 Row = dict[str, str]  # value by column; an empty string for a missing value
 
+UNLIKE, UNLIKE_SCORE = "unlike_training", "unlike_score"
+_FILE = ("sha256", "model", "error")
 _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"
 
@@ -25,22 +27,34 @@ _ANOTHER = "name another --out, or add --force to overwrite it"
 ATTENTION = ("attention_energy", "attention_value")
 
 
-def columns_of(classes: Sequence[str], has_abnormal: bool, attends: bool = False) -> list[str]:
+def columns_of(
+    classes: Sequence[str],
+    has_abnormal: bool,
+    *,
+    is_familiar: bool = False,
+    has_sets: bool = False,
+    attends: bool = False,
+) -> list[str]:
     """Columns of the table of a classifier.
 
     `p_<class>` are the probabilities as `evaluate` writes them; `confidence` is the calibrated probability of the
-    predicted class; `uncertain` is true if it is below the confidence threshold, so that a person should review the
-    image; `abnormal` is the calibrated probability of the abnormal classes together.
+    predicted class; `uncertain` is true if it is below the confidence threshold, or the image unlike the training
+    images, so that a person should review it; `abnormal` is the calibrated probability of the abnormal classes
+    together; `class_set` are the classes that contain the true one as often as the model guarantees, joined by `|`, the
+    most probable first; `unlike_training` is true if `unlike_score` is above 1.
 
     Args:
         classes: names of the classes in the order of the probabilities.
         has_abnormal: whether some classes are abnormal.
+        is_familiar: whether the classifier knows its training images, so that it can tell what is unlike them.
+        has_sets: whether the classifier guarantees sets of classes.
         attends: whether the classifier answers for groups by attention pooling; `metrics.patients.attended` makes the
             answer from the two numbers of each image.
     """
-    abnormal = [*(["abnormal"] if has_abnormal else []), *(ATTENTION if attends else ())]
+    abnormal = [*(["abnormal"] if has_abnormal else []), *(["class_set"] if has_sets else [])]
+    unlike = [*([UNLIKE, UNLIKE_SCORE] if is_familiar else []), *(ATTENTION if attends else ())]
     probabilities = [f"p_{label}" for label in classes]
-    return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, "sha256", "model", "error"]
+    return ["image", "predicted", *probabilities, "confidence", "uncertain", *abnormal, *unlike, *_FILE]
 
 
 def predicted_row(
@@ -54,6 +68,9 @@ def predicted_row(
         "confidence": found.confidence,
         "uncertain": _YES_NO[found.uncertain],
         "abnormal": found.abnormal,
+        UNLIKE: "" if found.unlike is None else _YES_NO[found.unlike],
+        UNLIKE_SCORE: found.unlike_score,
+        "class_set": "|".join(found.class_set or ()),
         **(dict(zip(ATTENTION, found.attention, strict=True)) if found.attention else {}),
         "sha256": sha256,
         "model": model,
@@ -83,9 +100,10 @@ def to_json(row: Row) -> str:
     def value(name: str, text: str) -> object:
         if text == "":
             return None
-        if name == "uncertain":
+        if name in ("uncertain", UNLIKE):
             return text == _YES_NO[True]
-        return float(text) if name.startswith("p_") or name in ("confidence", "abnormal", *ATTENTION) else text
+        is_number = name.startswith("p_") or name in ("confidence", "abnormal", UNLIKE_SCORE, *ATTENTION)
+        return float(text) if is_number else text
 
     return json.dumps({name: value(name, text) for name, text in row.items()})
 

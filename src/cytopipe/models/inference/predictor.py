@@ -22,10 +22,10 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.attention_pooling import GatedAttention
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
-from cytopipe.models.files import fold_part
-from cytopipe.models.folder import load_model
-from cytopipe.models.folds import Folds
-from cytopipe.models.inference.classify import BATCH, class_probabilities, input_transform
+from cytopipe.models.ensemble import load_classifier, mean_of, members_of
+from cytopipe.models.familiarity import Familiar, mean_scores, read_familiars
+from cytopipe.models.guarantees import named_sets
+from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
 from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.models.patients import read_rule
@@ -43,11 +43,15 @@ class Prediction:
         predicted: the most probable class.
         probabilities: probabilities of all classes in the model's order, float64, as `evaluate` writes them.
         confidence: calibrated probability of the predicted class.
-        uncertain: whether the confidence is below the confidence threshold, so that a person should review the image.
+        uncertain: whether the confidence is below the confidence threshold, or the image is unlike the training images,
+            so that a person should review it.
         abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
+        class_set: classes that contain the true one as often as the model guarantees; None if it does not.
         item: S x S x 5 uint8, the stored image with its masks.
         mask: H x W uint8 palette mask in the image's own size; None if the classifier takes no masks.
         placement: where the image lies in the item; None: it fills it.
+        unlike: whether the image is unlike the training images; None: the model does not know them.
+        unlike_score: how unlike it is: 0 is a typical image, more than 1 is unlike; None as above.
         attention: energy and value, for a classifier that answers for groups by attention pooling; otherwise None.
     """
 
@@ -59,6 +63,9 @@ class Prediction:
     item: np.ndarray
     mask: np.ndarray | None
     placement: Placement | None = None
+    unlike: bool | None = None
+    unlike_score: float | None = None
+    class_set: tuple[str, ...] | None = None
     attention: tuple[float, float] | None = None
 
 
@@ -66,12 +73,14 @@ class Predictor:
     """A classifier with its segmenter.
 
     Args:
-        model: returns N x classes logits.
+        model: returns N x classes logits; may be the mean of several networks.
         spec: specification of the model.
         segmentation: segmenter; required if the classifier takes masks.
         device: device of the model.
         batch_size: images per forward pass.
         pixel_size_um: micrometres of a pixel of the images; None: as each image says.
+        familiar: what each of its networks knows of its training images; empty: nothing, in a folder of an older
+            version.
 
     Attributes:
         reading: how image files must be read for it.
@@ -88,7 +97,9 @@ class Predictor:
         device: torch.device,
         batch_size: int = BATCH,
         pixel_size_um: float | None = None,
+        familiar: Sequence[Familiar] = (),
     ) -> None:
+        self.familiar = familiar
         self.pixel_size_um, self.cropped = pixel_size_um, 0
         self.model, self.spec, self.segmentation, self.batch_size = model, spec, segmentation, batch_size
         self.rule = rule_of(spec)
@@ -103,20 +114,20 @@ class Predictor:
     ) -> Predictor:
         """Load a classifier's model folder, with the segmenter in it unless another is given.
 
+        A folder of several networks (folds or seeds) predicts with the mean of their probabilities.
+
         Raises:
-            CytopipeError: a folder is damaged, is not a classifier, holds one network per fold, or lacks a segmenter.
+            CytopipeError: a folder is damaged, is not a classifier, lacks a segmenter, or holds networks of folds
+                without a decision rule for their mean, as those of earlier versions do.
         """
-        if Folds.read(folder):
-            raise CytopipeError(
-                "this holds a network for each fold", where=folder, hint=f"name one: {folder / fold_part(0)}"
-            )
-        model, spec = load_model(folder, device)
+        model, spec = load_classifier(folder, device)
         if spec.task != "classification":
             raise CytopipeError("this model is a segmenter, not a classifier", where=folder)
         segmentation = None
         if spec.channels != "rgb":
             segmentation = Segmentation.load(segmenter or segmenter_of(folder), device)
-        found = cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um)
+        familiar = read_familiars(folder)
+        found = cls(model, spec, segmentation, device, pixel_size_um=pixel_size_um, familiar=familiar)
         found.patients = read_rule(folder)
         if found.patients and found.patients.rule == "abmil":
             found.attention = GatedAttention.load(folder / WEIGHTS)
@@ -179,24 +190,41 @@ class Predictor:
 
     def _predict(self, some: Sequence[_Item]) -> Iterator[Prediction]:
         items = np.stack([one.pixels for one in some])
-        found = class_probabilities(self.model, self.transform, items, self.batch_size, tta=self.spec.tta)
+        found, unlike = self._classify(items)
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
+        sets = named_sets(self.spec, calibrated)
         attention = self._attended(items)
         for row, one in enumerate(some):
-            confidence = float(calibrated[row].max())
+            confidence, strange = float(calibrated[row].max()), None if unlike is None else float(unlike[row])
             yield Prediction(
                 predicted=self.classes[int(found[row].argmax())],
                 probabilities=found[row],
                 confidence=confidence,
-                uncertain=confidence < threshold,
+                uncertain=confidence < threshold or (strange or 0) > 1,
                 abnormal=float(scores[row]) if abnormal else None,
                 item=items[row],
                 mask=one.mask,
                 placement=one.placement,
+                unlike=None if strange is None else strange > 1,
+                unlike_score=strange,
+                class_set=sets[row],
                 attention=None if attention is None else (float(attention[row, 0]), float(attention[row, 1])),
             )
+
+    def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probabilities of stored items, N x classes, and their scores of unlikeness, N."""
+        parts = [
+            probabilities_and_features(member, self.transform, items, self.batch_size, tta=self.spec.tta)
+            for member in members_of(self.model)
+        ]
+        found = mean_of([probabilities for probabilities, _ in parts])
+        if not self.familiar:
+            return found, None
+        features = [of_member for _, of_member in parts]
+        scores = [one.scores(values, items) for one, values in zip(self.familiar, features, strict=True)]
+        return found, mean_scores(scores)
 
     def _attended(self, items: np.ndarray) -> np.ndarray | None:
         if self.attention is None:

@@ -77,3 +77,11 @@ def test_a_file_that_did_not_change_is_not_read_again(project: Path, monkeypatch
     assert hashes(DATA, "model", "mine") == before and not reads
     Path(DATA, "train.npy").write_text("changed")
     assert hashes(DATA, "model", "mine") != before and reads == [Path(DATA, "train.npy")]
+
+
+def test_a_folder_of_corrections_may_be_missing() -> None:
+    folder = "workflow/corrections"
+    assert hashes(folder) == {}
+    Path(folder).mkdir(parents=True)
+    Path(folder, "mine.csv").write_text("image,label,reason\n")
+    assert list(hashes(folder)) == [folder]

@@ -241,7 +241,8 @@ def test_a_kill_while_the_database_is_created_does_not_spoil_it(tmp_path: Path) 
     assert fresh.exists() and not (tmp_path / "mlflow.db").exists()
     with _tracker(tmp_path):
         pass
-    assert [run.info.status for run in _runs(tmp_path / "mlflow.db")] == ["FINISHED"]
+    # The journal of the killed run is sent as well.
+    assert [run.info.status for run in _runs(tmp_path / "mlflow.db")] == ["KILLED", "FINISHED"]
     assert not fresh.exists()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 import socket
@@ -10,12 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 
 from cytopipe.deploy.mlflow.log import log_model
 from cytopipe.models.files import model_id
+from cytopipe.models.inference.predictor import Predictor
 from fixture_types import SaveClassifier, Track
+from made_ensemble import make_ensemble
 
 TAGS = {"dataset": "cells", "classifier": "first"}
 
@@ -77,7 +83,24 @@ def test_equal_models_are_logged_once(track: Track, client: Any, model: Path, ma
     assert len(logged_models(client)) == 2
 
 
-def test_a_folder_of_cross_validation_is_not_logged(track: Track, client: Any, model: Path, tmp_path: Path) -> None:
+def test_folds_are_logged_as_the_one_model_that_they_are(
+    track: Track, client: Any, make_model: SaveClassifier, files: list[bytes], tmp_path: Path
+) -> None:
+    import mlflow
+
+    folder = make_ensemble(tmp_path / "crossed", lambda place, seed: make_model(place, "rgb", seed))
+    with track() as tracker:
+        log_model(tracker, folder, "first", TAGS)
+    (logged,) = logged_models(client)
+    assert logged.tags["identity"] == model_id(folder) and logged.tags["performance"].startswith("cross-validated")
+    loaded = mlflow.pyfunc.load_model(logged.artifact_location)
+    images = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
+    expected = [one.probabilities for one in Predictor.load(folder, torch.device("cpu"))(images)]
+    found = loaded.predict(pd.DataFrame({"image": files}))
+    assert np.array_equal(found[["p_bad", "p_good"]].to_numpy(float), expected)
+
+
+def test_folds_of_an_earlier_version_are_not_logged(track: Track, client: Any, model: Path, tmp_path: Path) -> None:
     (tmp_path / "crossed/folds").mkdir(parents=True)
     model.rename(tmp_path / "crossed/folds/0")
     with track() as tracker:

@@ -14,6 +14,7 @@ import yaml
 from cytopipe.deploy.mlflow.package import LOADER, RUNTIME, requirements, write_package
 from cytopipe.models.files import SEGMENTER
 from fixture_types import SaveClassifier
+from made_ensemble import make_ensemble
 
 
 @pytest.fixture
@@ -59,7 +60,17 @@ def test_the_input_example_is_the_examples_of_the_model(package: Path, model: Pa
     assert example["image"].tolist() == [(model / f"example_{number}.png").read_bytes() for number in (0, 1)]
 
 
-def test_networks_of_further_seeds_are_left_out(model: Path, make_model: SaveClassifier, tmp_path: Path) -> None:
+def test_seeds_that_are_one_model_are_all_packaged(make_model: SaveClassifier, tmp_path: Path) -> None:
+    from mlflow.models import Model
+
+    whole = make_ensemble(tmp_path / "seeds", lambda folder, seed: make_model(folder, "rgb", seed), "seeds")
+    write_package(whole, tmp_path / "package", Model())
+    assert len(list((tmp_path / "package").rglob("weights.safetensors"))) == 3
+
+
+def test_seeds_beside_a_network_that_stands_alone_are_left_out(
+    model: Path, make_model: SaveClassifier, tmp_path: Path
+) -> None:
     from mlflow.models import Model
 
     make_model(model / "seeds/1", seed=1, channels="rgb")

@@ -17,6 +17,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.files import model_id
 from cytopipe.results.predictions import Predictions
 from fixture_types import SaveClassifier, Track
+from made_ensemble import make_ensemble
 
 NAME = "cells-smear"
 TAGS = {"accuracy": "0.9", "accuracy_low": "0.8", "test_images": "40"}
@@ -115,6 +116,17 @@ def test_a_loss_does_not_move_the_alias_back(track: Track, client: Any, model: P
     compare(track, model, right=58)
     compare(track, second, right=10)
     assert the_best(client)[0] == "1"
+
+
+def test_folds_are_registered_and_found_again(
+    track: Track, client: Any, make_model: SaveClassifier, tmp_path: Path
+) -> None:
+    folder = make_ensemble(tmp_path / "models/classifiers/folded", lambda place, seed: make_model(place, "rgb", seed))
+    train(track, folder)
+    compare(track, folder, performance="cross-validated")
+    (one,) = versions(client)
+    assert (one.tags["identity"], one.tags["performance"]) == (model_id(folder), "cross-validated")
+    assert client.get_model_version_by_alias(NAME, "best").version == one.version
 
 
 def test_acceptance_moves_the_alias_and_is_kept(track: Track, client: Any, model: Path, second: Path) -> None:

@@ -21,8 +21,11 @@ from cytopipe.deploy.onnx import PACKAGES, convert, require_packages
 from cytopipe.deploy.onnx.export import Exported, example_paths, open_source, time_export, to_checked_onnx
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import model_id
+from cytopipe.models.folder import load_model, save_model
 from cytopipe.models.inference.predictor import Predictor
+from cytopipe.results.ensemble import Kind
 from fixture_types import SaveModel
+from made_ensemble import RULE, make_ensemble
 
 PATCH = ("cell_background", {"width": 4, "hidden": 8}, 20)
 UNET = ("attention_unet", {"encoder": "test_convnext", "decoder_widths": [8, 8, 4]}, 32)
@@ -145,13 +148,37 @@ def test_an_unreadable_image_is_named(model: Path, images: list[Path]) -> None:
         export(model, images)
 
 
-def test_a_folder_with_one_network_per_fold_is_an_error_that_names_them(make_model: SaveModel, tmp_path: Path) -> None:
-    for number in (10, 2):
-        shutil.copytree(make_model(*PATCH), tmp_path / f"folded/folds/{number}")
-    (tmp_path / "folded/folds.json").write_text("{}")
-    with pytest.raises(CytopipeError, match=r"a network for each fold.*\n.*folds/2, \S*folds/10"):
+@pytest.mark.parametrize(("kind", "tta"), [("folds", 1), ("seeds", 8)])
+def test_several_networks_become_one_file_that_averages_them(
+    kind: Kind, tta: int, make_model: SaveModel, images: list[Path], tmp_path: Path
+) -> None:
+    def save(folder: Path, number: int) -> None:
+        # Weights far apart, so that the mean is none of them.
+        made = make_model(*PATCH, name=f"m{number}", strength=0.1 + 0.2 * number, tta=tta)
+        save_model(folder, *load_model(made))
+
+    folder = make_ensemble(tmp_path / "whole", save, kind)
+    exported = export(folder, images)
+    assert exported.real.difference < 1e-6 and exported.noise.difference < 1e-6 and exported.real.agreement == 1
+    about = session_of(exported).get_modelmeta()
+    rule = {"temperature": "1.5", "confidence_threshold": repr(RULE.confidence_threshold), "networks": "3"}
+    assert rule.items() | {("model", model_id(folder))} <= about.custom_metadata_map.items()
+    assert "the mean of those of 3 networks" in about.description
+    alone = session_of(export(tmp_path / "m0", images))
+    for one in Predictor.load(folder, torch.device("cpu"))(read_rgb(path)[0] for path in images):
+        items = {"images": one.item[None, ..., :3]}
+        probabilities, calibrated = session_of(exported).run(None, items)
+        assert np.allclose(probabilities[0], one.probabilities, atol=1e-6)
+        assert calibrated.max() == pytest.approx(one.confidence, abs=1e-6)
+        assert not np.allclose(probabilities, alone.run(None, items)[0], atol=1e-3)
+
+
+def test_folds_of_an_earlier_version_are_an_error_and_each_is_exported(make_model: SaveModel, tmp_path: Path) -> None:
+    shutil.copytree(make_model(*PATCH), tmp_path / "folded/folds/0")
+    (tmp_path / "folded/folds.json").write_text('{"a": 0}')
+    with pytest.raises(CytopipeError, match=r"a network for each fold.*\n.*folds/0"):
         open_source(tmp_path / "folded")
-    assert open_source(tmp_path / "folded/folds/10").metadata["task"] == "classification"
+    assert open_source(tmp_path / "folded/folds/0").metadata["task"] == "classification"
 
 
 def test_the_main_network_of_a_segmenter_with_folds_is_exported(make_model: SaveModel) -> None:

@@ -191,7 +191,17 @@ def test_cross_validated_classifiers_are_ranked_apart() -> None:
     folded = entry("b", 30, settings={"folds": 5}, ids=IDS[:20], groups=GROUPS[:20], validated=False)
     found = leaderboard([entry("a", 40), folded]).root
     assert list(found) == ["d", "d, 5 folds"]
-    assert found["d"].chosen is not None and found["d, 5 folds"].chosen is None
+    assert found["d"].chosen is not None and found["d, 5 folds"].chosen is None  # an earlier version trained it
+
+
+def test_out_of_fold_predictions_choose_among_cross_validated_classifiers_and_it_is_said() -> None:
+    found = leaderboard([entry("a", 40), entry("b", 30, settings={"folds": 5}), entry("c", 4, settings={"folds": 5})])
+    chosen = found.root["d, 5 folds"].chosen
+    assert chosen is not None and (chosen.name, chosen.reason) == ("b", "cross-validated accuracy 0.750, the highest")
+    assert [row.validation for row in found.root["d, 5 folds"].classifiers] == [None, None]
+    one, folded = to_markdown(found).split("## d, 5 folds")
+    assert "are also the test: the estimate of the chosen one is slightly optimistic" in folded
+    assert "chosen on 40 images of 10 groups: " in folded and "chosen on 40 validation images" in one
 
 
 def test_a_difference_is_resolved_only_if_enough_groups_show_it() -> None:

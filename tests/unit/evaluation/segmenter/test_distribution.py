@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cytopipe.data.manifest import Row
 from cytopipe.evaluation.segmenter.distribution import (
     COLUMNS,
     POINTS,
@@ -93,3 +94,17 @@ def test_figures_have_the_same_bytes_every_time_and_say_when_there_is_nothing(tm
     distribution_figure(tmp_path / "none.png", [])
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert (tmp_path / "none.png").read_bytes() != (tmp_path / "one.png").read_bytes()
+
+
+def test_subgroups_have_their_own_means() -> None:
+    scores = table(*(0.9 - 0.02 * number for number in range(16)))
+    rows = [
+        Row(row["id"], "", "a", 0, "test", "", 8, 8, "", attributes={"site": "A" if number < 12 else "B"})
+        for number, row in enumerate(scores)
+    ]
+    assert segmenter_details("d", scores).subgroups == ()
+    assert "subgroups" not in segmenter_details("d", scores).plain
+    one, other = segmenter_details("d", scores, rows).subgroups
+    assert (one.value, one.images, one.groups, other.value, other.groups) == ("A", 12, 6, "B", 2)
+    assert one.metrics["dice_cell"].value == pytest.approx(0.79) and one.metrics["dice_cell"].low is not None
+    assert other.metrics["dice_cell"].withheld == "2 groups count: under 5, no interval is claimed"

@@ -132,13 +132,13 @@ def test_a_fold_uses_the_segmenter_of_the_whole_folder(tmp_path: Path, images: l
     assert len(list(Predictor.load(tmp_path / "m/folds/0", CPU)(images))) == len(images)
 
 
-def test_folders_with_one_network_per_fold_and_segmenters_are_rejected(tmp_path: Path) -> None:
+def test_segmenters_and_folds_without_a_rule_of_their_mean_are_rejected(tmp_path: Path) -> None:
     segmenter = write_segmenter(tmp_path / "s")
     with pytest.raises(CytopipeError, match="is a segmenter, not a classifier"):
         Predictor.load(segmenter, CPU)
     (tmp_path / "m").mkdir()
     (tmp_path / "m/folds.json").write_text('{"a": 0}')
-    with pytest.raises(CytopipeError, match=r"a network for each fold\n.*folds/0"):
+    with pytest.raises(CytopipeError, match=r"a network for each fold.*\n.*train it again.*folds/0"):
         Predictor.load(tmp_path / "m", CPU)
 
 

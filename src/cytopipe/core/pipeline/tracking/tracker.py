@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from cytopipe.core.pipeline.tracking.leftovers import PROCESS, end_leftovers, this_process
+import yaml
+
+from cytopipe.core.pipeline.tracking.journal import PROCESS, End, Journal, Start
 from cytopipe.core.pipeline.tracking.names import MAX_TAG, flatten, safe_name, shorten
+from cytopipe.core.pipeline.tracking.process import this_process
 from cytopipe.core.pipeline.tracking.provenance import run_tags
-from cytopipe.core.pipeline.tracking.store import (
-    CALL_S,
-    bounded,
-    open_store,
-    project_folder,
-    tracking_uri,
-    without_credentials,
+from cytopipe.core.pipeline.tracking.sending import (
+    FILE,
+    METRICS,
+    MODEL,
+    NOTE,
+    TAG,
+    Run,
+    create_run,
+    end_run,
+    send_call,
+    send_waiting,
 )
+from cytopipe.core.pipeline.tracking.store import open_store, project_folder, tracking_uri, without_credentials
 
 log = logging.getLogger("cytopipe")
 
@@ -30,26 +39,19 @@ _given_up: set[str] = set()
 T = TypeVar("T")
 
 
-class Run(NamedTuple):
-    """An open run: the `MlflowClient`, the ids of the experiment and of the run, and the tags."""
-
-    client: Any
-    experiment_id: str
-    run_id: str
-    tags: Mapping[str, str]
-
-
 class Tracker:
     """The MLflow run of an execution of a stage, as a context manager. It never raises because of MLflow.
 
-    The first failure logs a warning and ends tracking in this process, so that a server that is down cannot slow down
-    training.
+    All that is logged goes into a journal in the project. A live run, such as a training, sends it to MLflow at once,
+    and sends the journals of the stages before it, which are over in seconds and wait for no database. A failure of
+    MLflow is one warning; the journal stays, and a later live run or `cytopipe sync` sends it.
 
     Args:
         stage: name of the stage; the run is named `stage` or `stage@item`, such as `train_classifier@hep2-alexnet`.
         item: dataset, segmenter, classifier or screening that the stage runs for.
         experiment: name of the MLflow experiment; it is created if necessary.
-        enabled: if False, nothing is tracked and MLflow is not imported.
+        enabled: if False, nothing is tracked.
+        live: send to MLflow while the stage runs; else MLflow is imported only if the stage fails.
         params: parameters of the stage, nested.
         inputs: SHA-256 of every input, by path.
         root: root of the project, to which relative paths of stores refer.
@@ -62,68 +64,78 @@ class Tracker:
         item: str | None,
         experiment: str,
         enabled: bool = True,
+        live: bool = True,
         params: Mapping[str, object],
         inputs: Mapping[str, str],
         root: Path,
     ) -> None:
-        self._stage, self._item, self._experiment, self._enabled = stage, item, experiment, enabled
+        self._stage, self._item, self._experiment, self._enabled, self._live = stage, item, experiment, enabled, live
         self._params, self._inputs, self._root = params, inputs, root
-        self._folder = project_folder(root)
-        self._uri = tracking_uri(self._folder)
+        self._project = project_folder(root)
+        self._uri = tracking_uri(self._project)
+        self._journal: Journal | None = None
         self._run: Run | None = None
 
     def __enter__(self) -> Self:
-        if self._enabled and self._uri not in _given_up:
-            self._safely(self._start)
+        if self._enabled:
+            self._journal = self._begin()
+            if self._live:
+                self._safely(self._open_run)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the run as FINISHED, FAILED or KILLED; an error becomes the description of the run."""
-        status = _status(error)
-        if status != "FINISHED":
-            self.tag("mlflow.note.content", f"{type(error).__name__}: {error}")
-        self._call(lambda run: run.client.set_terminated(run.run_id, status))
-        self._run = None
+        end = End(_status(error), _now())
+        if end.status != "FINISHED":
+            self.tag(NOTE, f"{type(error).__name__}: {error}")
+        if self._journal:
+            self._keep(lambda journal: journal.close(end))
+        run, journal = self._open, self._journal
+        if run and journal:
+            self._safely(lambda: _finish(run, journal, end))
+        if journal and (self._live or end.status != "FINISHED"):
+            self._safely(lambda: send_waiting(self._uri, self._project, wait=True))
+        self._run = self._journal = None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics, of epoch `step` if given; values that are not finite are dropped with a warning."""
-        if self._open is None:
+        if self._journal is None:
             return
         values = {safe_name(name): _number(value) for name, value in metrics.items()}
         dropped = [name for name, value in values.items() if not math.isfinite(value)]
         if dropped:
             log.warning("not finite, so not sent to MLflow: %s (step %s)", ", ".join(dropped), step)
-
-        def send(run: Run) -> None:
-            from mlflow.entities import Metric
-
-            now = int(time.time() * 1000)
-            kept = [Metric(name, value, now, step or 0) for name, value in values.items() if math.isfinite(value)]
-            run.client.log_batch(run.run_id, metrics=kept, synchronous=True)
-
-        self._call(send)
+        kept = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._add({"call": METRICS, "values": kept, "step": step or 0, "time_ms": _now()})
 
     def log_figure(self, path: Path, folder: str = "figures") -> None:
         """Store an image file as an artifact."""
-        self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
+        self._add_file(f"{folder}/{path.name}", path)
 
     def log_table(self, path: Path, folder: str = "tables") -> None:
         """Store a table file as an artifact."""
-        self._call(lambda run: run.client.log_artifact(run.run_id, str(path), folder))
+        self._add_file(f"{folder}/{path.name}", path)
 
     def log_dict(self, value: Mapping[str, object], name: str) -> None:
         """Store a mapping as an artifact, in JSON or YAML according to the suffix of `name`."""
-        self._call(lambda run: run.client.log_dict(run.run_id, dict(value), name))
+        if self._journal:
+            as_yaml = name.endswith((".yaml", ".yml"))
+            text = yaml.safe_dump(dict(value), sort_keys=False) if as_yaml else json.dumps(value, indent=2, default=str)
+            self.log_text(text, name)
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text as an artifact with this file name."""
-        self._call(lambda run: run.client.log_text(run.run_id, text, name))
+        self._add_file(name, text.encode())
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag of the run."""
-        self._call(lambda run: run.client.set_tag(run.run_id, safe_name(name), shorten(value, MAX_TAG)))
+        self._add({"call": TAG, "name": safe_name(name), "value": shorten(value, MAX_TAG)})
+
+    def remember_model(self, **model: object) -> None:
+        """Note a model that could not be logged, for `cytopipe sync`."""
+        self._add({"call": MODEL, **model})
 
     @property
     def enabled(self) -> bool:
@@ -131,7 +143,7 @@ class Tracker:
         return self._enabled
 
     def attempt(self, work: Callable[[Run], T]) -> T | None:
-        """Call `work` with the open run and return its result; None if nothing is tracked or MLflow fails.
+        """Call `work` with the live run and return its result; None if there is none or MLflow fails.
 
         `work` is called once. It should wrap each call of the client in `bounded`, so that only a call that finds
         SQLite locked is retried.
@@ -143,25 +155,48 @@ class Tracker:
     def _open(self) -> Run | None:
         return None if self._uri in _given_up else self._run
 
-    def _start(self) -> None:
-        client, experiment_id = open_store(self._uri, self._experiment, self._folder)
+    def _begin(self) -> Journal | None:
         name = self._stage if self._item is None else f"{self._stage}@{self._item}"
         tags = {**run_tags(self._stage, self._item, self._inputs, self._root), PROCESS: this_process()}
-        if self._uri.startswith("sqlite"):  # a server may hold the runs of many machines, and be far away
-            bounded(lambda: end_leftovers(client, experiment_id, tags), CALL_S)
-        run = bounded(lambda: client.create_run(experiment_id, tags=tags, run_name=name), CALL_S)
-        self._run = Run(client, experiment_id, run.info.run_id, tags)
+        start = Start(self._experiment, name, tags, flatten(self._params), _now())
+        try:
+            return Journal.begin(self._project, start)
+        except OSError as error:
+            log.warning("%s cannot be written (%s): MLflow gets nothing of this run", self._project, error.strerror)
+            return None
 
-        from mlflow.entities import Param
+    def _open_run(self) -> None:
+        if self._journal is None:
+            return
+        client, experiment_id = open_store(self._uri, self._experiment, self._project)
+        send_waiting(self._uri, self._project, wait=False)
+        self._run = create_run(client, experiment_id, self._journal)
 
-        params = [Param(key, value) for key, value in flatten(self._params).items()]
-        bounded(lambda: client.log_batch(run.info.run_id, params=params, synchronous=True), CALL_S)
+    def _add_file(self, name: str, content: Path | bytes) -> None:
+        name = safe_name(name)
+        self._keep(lambda journal: journal.keep(name, content))
+        self._add({"call": FILE, "name": name})
 
-    def _call(self, call: Callable[[Run], object]) -> None:
-        self.attempt(lambda run: bounded(lambda: call(run), CALL_S))
+    def _add(self, call: Mapping[str, Any]) -> None:
+        self._keep(lambda journal: journal.add(call))
+        journal = self._journal
+        if journal:
+            self.attempt(lambda run: send_call(run, journal, call))
+
+    def _keep(self, write: Callable[[Journal], object]) -> None:
+        """Write to the journal; where that fails, as on a full disk, warn once and track no further."""
+        if self._journal is None:
+            return
+        try:
+            write(self._journal)
+        except OSError as error:
+            log.warning("%s cannot be written (%s): this run is tracked no further", self._journal.folder, error)
+            self._journal = None
 
     def _safely(self, call: Callable[[], T]) -> T | None:
         """The result of the call; if it fails, warn once, stop using the store and return None."""
+        if self._uri in _given_up:
+            return None
         try:
             return call()
         # Broad on purpose: this is the boundary to MLflow, SQLAlchemy, requests and the artifact stores, whose failures
@@ -170,11 +205,23 @@ class Tracker:
             _given_up.add(self._uri)
             fault = without_credentials(f"{type(error).__name__}: {error}").splitlines()[0]
             log.warning(
-                "MLflow at %s failed (%s). This process tracks no further; its metrics stay in the outputs.",
+                "MLflow at %s failed (%s). The stage goes on, its metrics stay in the outputs, and what it logs waits "
+                "in .cytopipe/journal: `cytopipe sync` sends it.",
                 without_credentials(self._uri),
                 shorten(fault, 400),
             )
             return None
+
+
+def _finish(run: Run, journal: Journal, end: End) -> None:
+    end_run(run, end)
+    if not any(call["call"] == MODEL for call in journal.calls):
+        journal.remove()
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)
 
 
 def _status(error: BaseException | None) -> str:

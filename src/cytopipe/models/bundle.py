@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from torch import nn
 
-from cytopipe.core.io.atomic import write_bytes, write_text
+from cytopipe.core.io.atomic import write_text
 from cytopipe.core.params import STRETCH, Fit, Scale
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.tensors import Items
@@ -72,7 +72,7 @@ def save_classifier(
         write_text(folder / README, usage(name, spec_of(folder), ensemble))
     if MAIN not in networks:
         for file, content in more.get(MAIN, {}).items():
-            write_bytes(folder / file, content)
+            list_file(folder, file, content)
 
 
 def copy_segmenter(segmenter: Path, target: Path) -> None:

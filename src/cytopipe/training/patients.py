@@ -16,9 +16,10 @@ from cytopipe.metrics.patients import UNKNOWN, Groups, group_labels
 from cytopipe.models.attention_pooling import GatedAttention
 from cytopipe.models.decision_rule import abnormality, calibrate, rule_of
 from cytopipe.models.files import MAIN, fold_part
-from cytopipe.models.inference.classify import class_probabilities, input_transform
+from cytopipe.models.inference.classify import input_transform
 from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.patients import Evidence
+from cytopipe.results.model_spec import DecisionRule
 from cytopipe.results.patients import RULE, WEIGHTS, PatientRule
 from cytopipe.training.attention_pooling import Bags, fit_attention
 from cytopipe.training.folds import draw_folds
@@ -66,9 +67,9 @@ def patient_files(job: ClassifierJob, trained: TrainedClassifier) -> dict[str, F
 
 def _of_one(config: Patients, job: ClassifierJob, trained: TrainedClassifier) -> dict[str, Files]:
     network = trained.networks[MAIN]
+    decision = trained.rule or rule_of(network.spec)  # several seeds answer by their mean, with a rule of its own
     train, validation = (_Images(*load_split(job.tensors, split)) for split in ("train", "val"))
-    assert network.validation is not None, "a classifier has predictions of its validation images"
-    scores = _abnormality(network, network.validation)
+    scores = _abnormality(decision, job, trained.judged)
     attention, why = _attention(config, job, network, train, validation)
     if why:
         return {MAIN: {RULE: _json(_none(config, why))}}
@@ -93,7 +94,7 @@ def _of_folds(config: Patients, job: ClassifierJob, trained: TrainedClassifier) 
             for part in (fold.train, fold.validation, fold.test)
         )
         tested_by[fold.test] = number
-        scores[fold.test] = _abnormality(network, _predicted(job, network, test.items))
+        scores[fold.test] = _abnormality(rule_of(network.spec), job, trained.judged[fold.test])
         attention, why = _attention(config, job, network, train, validation)
         if why:
             nothing = {RULE: _json(_none(config, why))}
@@ -101,18 +102,25 @@ def _of_folds(config: Patients, job: ClassifierJob, trained: TrainedClassifier) 
         attentions.append(attention)
         if attention is not None:
             seen[fold.test] = _attended(attention, job, network, test)
-    evidence = Evidence(scores, seen if config.rule == "abmil" else None)
+    attended = seen if config.rule == "abmil" else None
     abnormal = everything.abnormal(job.normal)
 
-    def fitted(chosen: np.ndarray) -> PatientRule:
+    def fitted(chosen: np.ndarray, scores: np.ndarray) -> PatientRule:
         groups = Groups.of([rows[index].group for index in np.flatnonzero(chosen)])
         labels = group_labels(abnormal[chosen], groups, config.label)
-        return fit_rule(config, Held(groups, labels, abnormal[chosen], evidence.of(chosen), "out-of-fold"))
+        return fit_rule(
+            config, Held(groups, labels, abnormal[chosen], Evidence(scores, attended).of(chosen), "out-of-fold")
+        )
 
     files = {
-        fold_part(number): _files(fitted(tested_by != number), attention) for number, attention in enumerate(attentions)
+        fold_part(number): _files(fitted(tested_by != number, scores), attention)
+        for number, attention in enumerate(attentions)
     }
-    ensemble = _none(config, NO_ENSEMBLE) if config.rule == "abmil" else fitted(np.ones(len(rows), bool))
+    if config.rule == "abmil":
+        ensemble = _none(config, NO_ENSEMBLE)
+    else:  # the mean of the networks is calibrated by a decision rule of its own
+        assert trained.rule is not None, "several networks have a decision rule together"
+        ensemble = fitted(np.ones(len(rows), bool), _abnormality(trained.rule, job, trained.judged))
     return {MAIN: {RULE: _json(ensemble)}, **files}
 
 
@@ -142,14 +150,8 @@ def _features(job: ClassifierJob, network: Trained, items: Items) -> np.ndarray:
     return attention_inputs(network.model, transform, items, rule_of(network.spec), network.spec.classes)
 
 
-def _predicted(job: ClassifierJob, network: Trained, items: Items) -> np.ndarray:
-    transform = input_transform(network.spec, job.workspace.device)
-    return class_probabilities(network.model, transform, items, tta=network.spec.tta)
-
-
-def _abnormality(network: Trained, probabilities: np.ndarray) -> np.ndarray:
-    rule = rule_of(network.spec)
-    return abnormality(calibrate(rule, probabilities), network.spec.classes, rule.abnormal)
+def _abnormality(rule: DecisionRule, job: ClassifierJob, probabilities: np.ndarray) -> np.ndarray:
+    return abnormality(calibrate(rule, probabilities), job.classes, rule.abnormal)
 
 
 def _none(config: Patients, why: str) -> PatientRule:

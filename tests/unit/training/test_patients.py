@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from cytopipe.core.params import SPLITS, Classifier, Patients
 from cytopipe.data.manifest import Row, write_manifest
+from cytopipe.data.tensors import load_split
 from cytopipe.evaluation.classifier.evaluate import evaluate
 from cytopipe.evaluation.classifier.patients import write_patients
-from cytopipe.models.bundle import save_classifier
+from cytopipe.metrics.patients import Groups, group_labels
+from cytopipe.models.bundle import Together, save_classifier
+from cytopipe.models.decision_rule import abnormality, calibrate
+from cytopipe.models.familiarity import FAMILIAR
 from cytopipe.models.inference.predictor import Predictor
-from cytopipe.models.patients import read_rule
+from cytopipe.models.patients import Evidence, read_rule
 from cytopipe.results.patients import PatientAnswers, PatientEvaluation
+from cytopipe.training.group_rules import Held, fit_rule
 from cytopipe.training.patients import NO_ENSEMBLE, NO_NORMAL, patient_files
 from cytopipe.training.train_classifier import ClassifierJob, TrainedClassifier, train_classifier
 from cytopipe.training.workspace import Workspace
@@ -74,7 +80,12 @@ def saved(
     model = folder / "model"
     model.mkdir()
     parts = {part: (one.model, one.spec) for part, one in networks.networks.items()}
-    save_classifier(model, "some", parts, networks.folds, {}, None, patient_files(job, networks))
+    further = patient_files(job, networks)
+    for part, one in networks.networks.items():
+        if one.familiar:
+            further.setdefault(part, {})[FAMILIAR] = one.familiar.to_bytes()
+    together = Together(networks.rule, len(networks.judged), 12) if networks.rule else None
+    save_classifier(model, "some", parts, networks.folds, {}, None, further, together)
     return model
 
 
@@ -121,6 +132,29 @@ def test_each_fold_has_a_rule_from_the_other_folds_and_the_ensemble_one_from_all
     assert counts[0] == GROUPS and counts[1] + counts[2] == GROUPS
     found = PatientEvaluation.read(evaluated(model, grouped, tmp_path / "clinical") / "patients.json")
     assert len(found.rules) == 2 and found.groups == GROUPS
+    assert Predictor.load(model, CPU).patients == rules[0]
+    assert "patients.json" in (model / "SHA256SUMS").read_text()
+
+
+def test_networks_of_several_seeds_have_a_rule_of_their_mean(grouped: Path, tmp_path: Path) -> None:
+    job = job_of(grouped, tmp_path, epochs=2, seeds=2)
+    networks = train_classifier(job)
+    model = saved((job, networks), tmp_path, {"rule": "mean"})
+    assert networks.rule is not None
+    rows = load_split(grouped, "val")[1]
+    scores = abnormality(calibrate(networks.rule, networks.judged), CLASSES, networks.rule.abnormal)
+    ill = np.array([row.label == "ill" for row in rows])
+    groups = Groups.of([row.group for row in rows])
+    expected = fit_rule(Patients(rule="mean"), Held(groups, group_labels(ill, groups, "worst"), ill, Evidence(scores)))
+    rule = Predictor.load(model, CPU).patients
+    assert rule is not None and (rule.slope, rule.intercept) == (expected.slope, expected.intercept)
+    found = PatientEvaluation.read(evaluated(model, grouped, tmp_path / "clinical") / "patients.json")
+    assert found.groups == 12 and found.rule == rule
+
+
+def test_attention_pooling_needs_one_network(grouped: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="leave seeds at 1"):
+        job_of(grouped, tmp_path, epochs=1, seeds=2, patients={"rule": "abmil"})
 
 
 def test_without_a_normal_class_there_is_no_rule_and_the_reason_is_said(

@@ -74,7 +74,10 @@ def saved(
     model = folder / "model"
     model.mkdir()
     parts = {part: (one.model, one.spec) for part, one in networks.networks.items()}
-    save_classifier(model, "some", parts, networks.folds, {}, None, patient_files(job, networks))
+    further = patient_files(job, networks)
+    for part, one in networks.networks.items():
+        further.setdefault(part, {}).update(one.files)
+    save_classifier(model, "some", parts, networks.folds, {}, None, further)
     return model
 
 

@@ -10,7 +10,6 @@ from cytopipe import paths
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.pipeline.stage import Stage, main
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.external import Evaluations
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.screening import Screenings
 
@@ -62,6 +61,7 @@ def run(stage: Stage) -> None:
     """Write the leaderboard and what is screened and evaluated; register each dataset's chosen classifier in MLflow."""
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
+    from cytopipe.results.external import Evaluations
 
     board = leaderboard([Entry.read(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)

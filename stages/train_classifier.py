@@ -11,7 +11,6 @@ def run(stage: Stage) -> None:
     from cytopipe.data.tensors import load_all, load_split
     from cytopipe.deploy.mlflow.log import log_model
     from cytopipe.models.bundle import Together, example_images, save_classifier
-    from cytopipe.models.files import FAMILIAR
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.predictions import Predictions
     from cytopipe.results.tensors import TensorsSummary
@@ -49,8 +48,7 @@ def run(stage: Stage) -> None:
         part: (one.model, one.spec.model_copy(update={"reading": reading})) for part, one in trained.networks.items()
     }
     for part, one in trained.networks.items():
-        if one.familiar:
-            further.setdefault(part, {})[FAMILIAR] = one.familiar.to_bytes()
+        further.setdefault(part, {}).update(one.files)
     judged = load_all(tensors.folder)[1] if trained.folds else rows
     together = Together(trained.rule, len(judged), len({row.group for row in judged})) if trained.rule else None
     save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further, together)

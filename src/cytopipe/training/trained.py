@@ -12,6 +12,7 @@ from torch import nn
 from cytopipe.core.io.tables import write_table
 from cytopipe.metrics.plotting.figures import curves
 from cytopipe.models.familiarity import Familiar
+from cytopipe.models.files import FAMILIAR
 from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch
@@ -30,6 +31,11 @@ class Trained:
     history: Sequence[Epoch]
     validation: np.ndarray | None = None
     familiar: Familiar | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Files that its model folder needs beside weights and specification, by name."""
+        return {FAMILIAR: self.familiar.to_bytes()} if self.familiar else {}
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:

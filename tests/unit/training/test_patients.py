@@ -20,7 +20,6 @@ from cytopipe.evaluation.classifier.patients import write_patients
 from cytopipe.metrics.patients import Groups, group_labels
 from cytopipe.models.bundle import Together, save_classifier
 from cytopipe.models.decision_rule import abnormality, calibrate
-from cytopipe.models.familiarity import FAMILIAR
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.patients import Evidence, read_rule
 from cytopipe.results.patients import PatientAnswers, PatientEvaluation
@@ -82,8 +81,7 @@ def saved(
     parts = {part: (one.model, one.spec) for part, one in networks.networks.items()}
     further = patient_files(job, networks)
     for part, one in networks.networks.items():
-        if one.familiar:
-            further.setdefault(part, {})[FAMILIAR] = one.familiar.to_bytes()
+        further.setdefault(part, {}).update(one.files)
     together = Together(networks.rule, len(networks.judged), 12) if networks.rule else None
     save_classifier(model, "some", parts, networks.folds, {}, None, further, together)
     return model

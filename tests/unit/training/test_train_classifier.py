@@ -83,7 +83,7 @@ def job(config: Classifier, tensors: Path, workspace: Workspace) -> ClassifierJo
 
 def save(trained: TrainedClassifier, folder: Path) -> Path:
     for part, network in trained.networks.items():
-        save_model(folder / part, network.model, network.spec)
+        save_model(folder / part, network.model, network.spec, network.files)
     return folder
 
 
@@ -190,8 +190,9 @@ def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_va
     assert trained.rule is not None
     folder = tmp_path / "model"
     networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
+    further = {part: one.files for part, one in trained.networks.items()}
     examples = example_images(*labelled(grouped, "val"))
-    save_classifier(folder, "m", networks, trained.folds, examples, None, together=Together(trained.rule, COUNT, 12))
+    save_classifier(folder, "m", networks, trained.folds, examples, None, further, Together(trained.rule, COUNT, 12))
     predictor = Predictor.load(folder, CPU)
     assert predictor.rule == trained.rule
     about = (folder / "README.md").read_text()

@@ -137,7 +137,15 @@ def waiting(project: Path) -> list[Journal]:
     """Journals of runs that ended and that MLflow does not have whole, oldest first."""
     folder = project / FOLDER
     found = [Journal(path) for path in sorted(folder.iterdir()) if (path / _START).is_file()] if folder.is_dir() else []
-    return [journal for journal in found if journal.end]
+    return [journal for journal in found if _has_ended(journal)]
+
+
+def _has_ended(journal: Journal) -> bool:
+    """Whether its run has ended; False if its process removes the journal at this moment."""
+    try:
+        return journal.end is not None
+    except FileNotFoundError:
+        return False
 
 
 def _modified(file: Path) -> float:

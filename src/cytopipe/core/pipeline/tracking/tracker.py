@@ -90,11 +90,10 @@ class Tracker:
         end = End(_status(error), _now())
         if end.status != "FINISHED":
             self.tag(NOTE, f"{type(error).__name__}: {error}")
-        if self._journal:
-            self._keep(lambda journal: journal.close(end))
         run, journal = self._open, self._journal
-        if run and journal:
-            self._safely(lambda: _finish(run, journal, end))
+        # It is closed only if it stays: other processes send what is closed.
+        if not (run and journal and self._safely(lambda: _finish(run, journal, end))):
+            self._keep(lambda journal: journal.close(end))
         if journal and (self._live or end.status != "FINISHED"):
             self._safely(lambda: send_waiting(self._uri, self._project, wait=True))
         self._run = self._journal = None
@@ -213,10 +212,13 @@ class Tracker:
             return None
 
 
-def _finish(run: Run, journal: Journal, end: End) -> None:
+def _finish(run: Run, journal: Journal, end: End) -> bool:
+    """End a run in MLflow; the journal goes, unless a model is still to be sent. Returns whether it went."""
     end_run(run, end)
-    if not any(call["call"] == MODEL for call in journal.calls):
-        journal.remove()
+    if any(call["call"] == MODEL for call in journal.calls):
+        return False
+    journal.remove()
+    return True
 
 
 def _now() -> int:

@@ -25,7 +25,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def runs(project: Project) -> list[str]:
-    """The runs in the project's MLflow database."""
+    """The runs in the project's MLflow database, with those that waited for it."""
+    project.run("cytopipe", "sync")
     with sqlite3.connect(project.folder / "mlflow.db") as database:
         return sorted(f"{name} {status}" for name, status in database.execute("select name, status from runs"))
 

@@ -22,9 +22,10 @@ import numpy as np
 import typer
 
 from cytopipe.core.params.patients import AttentionPooling, Patients, PoolingRule
-from cytopipe.metrics.patient_scores import group_auc, measure_groups
+from cytopipe.metrics.patient_scores import measure_groups
 from cytopipe.metrics.patients import Groups, expit, log_odds
 from cytopipe.metrics.poisson_binomial import at_least
+from cytopipe.metrics.scores import binary_auc
 from cytopipe.models.patients import Evidence, answer
 from cytopipe.training.attention_pooling import Bags, fit_attention
 from cytopipe.training.group_rules import Held, fit_rule
@@ -90,7 +91,7 @@ def bayes_auc(case: Case, patients: int, seed: int = 0) -> float:
         odds = case.separation * seen - case.separation**2 / 2
         found.append(at_least(expit(odds + shift), [case.least])[:, 0])
         truth.append(cells.sum(axis=1) >= case.least)
-    area = group_auc(np.concatenate(found), np.concatenate(truth))
+    area = binary_auc(np.concatenate(found), np.concatenate(truth))
     assert area is not None
     return area
 

@@ -5,13 +5,13 @@ dvc.yaml names the same paths, or the folders that hold them, as outputs; a test
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
 STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
-LOCKS = STATE / "locks"
-DOWNLOADS = STATE / "downloads"
+LOCKS, DOWNLOADS = STATE / "locks", STATE / "downloads"
 CHECKPOINTS = STATE / "checkpoints"
 CACHES = STATE / "caches"  # of libraries
 HASHES = STATE / "hashes.sqlite"
@@ -31,13 +31,13 @@ SUSPECTS, HOW_SUSPECTED = "suspects.csv", "suspects.json"  # in the folders of a
 MANIFEST, PREDICTED = "manifest.csv", "predicted"
 
 
-class _Folder:
+class _Folder(ABC):
     """Results in a folder."""
 
     @property
+    @abstractmethod
     def folder(self) -> Path:
         """Folder that holds the outputs."""
-        raise NotImplementedError
 
 
 class _Listed(_Folder):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +55,22 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
 def project(snakemake_copy: Project, slurm: Mapping[str, str]) -> OnSlurm:
     """A finished project in which one training is to be done again."""
     snakemake_copy.edit_params("classifiers.masks.training.epochs", 2)
+    log_of(snakemake_copy).unlink()  # of the run that was finished
     return OnSlurm(snakemake_copy.folder, slurm)
+
+
+def log_of(project: Project) -> Path:
+    """The log of the training."""
+    return project.folder / "logs/train_classifier@masks.log"
+
+
+def await_text(project: Project, text: str) -> str:
+    """The log of the training, as soon as it holds a text."""
+    file, deadline = log_of(project), time.monotonic() + 10 * MINUTES
+    while not (file.exists() and text in file.read_text()):
+        assert time.monotonic() < deadline, f"no '{text}' in {project.log.read_text()}"
+        time.sleep(0.1)
+    return file.read_text()
 
 
 def test_jobs_write_the_same_bytes(finished: Finished, slurm: Mapping[str, str], tmp_path: Path) -> None:
@@ -64,6 +81,26 @@ def test_jobs_write_the_same_bytes(finished: Finished, slurm: Mapping[str, str],
     assert "has been submitted with SLURM jobid" in output
     assert project.sums() == finished.snakemake.sums()
     assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_a_job_that_is_cancelled_says_so_and_goes_on_after_its_last_epoch(project: OnSlurm) -> None:
+    project.edit_params("classifiers.masks.training.epochs", 2000)  # longer than it takes to cancel it
+    training = ("--retries", "0", "train_classifier@masks")
+    running = project.submit(*training)
+    await_text(project, "epoch 3:")
+    project.run("scancel", "--user", getpass.getuser())
+    assert running.wait(10 * MINUTES) == 1
+    said = project.log.read_text()
+    assert "SLURM status is: 'CANCELLED" in said
+    assert "logs/train_classifier@masks.log" in said  # where the stage's own words are
+    assert not (project.folder / "models/classifiers/masks").exists()
+
+    log_of(project).unlink()
+    again = project.submit(*training)
+    text = await_text(project, "epoch")
+    project.run("scancel", "--user", getpass.getuser())
+    assert again.wait(10 * MINUTES) == 1
+    assert "epoch 1:" not in text
 
 
 def test_a_job_that_needs_more_memory_gets_it(project: OnSlurm) -> None:

@@ -8,7 +8,7 @@ from cytopipe.metrics.clusters import LEAST_GROUPS, ratio
 from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.metrics.operating_points import wilson
 from cytopipe.metrics.patients import expit
-from cytopipe.metrics.scores import macro_auc
+from cytopipe.metrics.scores import binary_auc
 
 METHODS = {
     "auc": "Newcombe 2006, method 5",
@@ -17,11 +17,6 @@ METHODS = {
     "accuracy": "Wilson",
     "brier": "jackknife over groups on the logarithm, t with G - 1 degrees of freedom",
 }
-
-
-def group_auc(odds: np.ndarray, abnormal: np.ndarray) -> float | None:
-    """Area under the ROC curve of G log odds; None if all groups are of one class."""
-    return macro_auc(abnormal.astype(int), np.stack([-odds, odds], axis=1))
 
 
 def measure_groups(odds: np.ndarray, abnormal: np.ndarray, called: np.ndarray | None) -> dict[str, Measured]:
@@ -56,7 +51,7 @@ def area_with_limits(odds: np.ndarray, abnormal: np.ndarray) -> Measured:
     1.96 of away (Newcombe 2006, method 5, doi:10.1002/sim.2324). A jackknife sees next to no variation where a few
     groups are in the wrong order, and none at an area of 1.
     """
-    area = group_auc(odds, abnormal)
+    area = binary_auc(odds, abnormal)
     if area is None:
         return Measured(None)
     positive, negative = int(abnormal.sum()), int((~abnormal).sum())

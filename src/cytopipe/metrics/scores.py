@@ -48,6 +48,11 @@ def macro_auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
     return float(np.mean((positive - actual * (actual + 1) / 2) / (actual * (len(truth) - actual))))
 
 
+def binary_auc(scores: np.ndarray, positive: np.ndarray) -> float | None:
+    """Area under the ROC curve of N scores, higher for the N positive ones (booleans); None without both kinds."""
+    return macro_auc(positive.astype(int), np.stack([-scores, scores], axis=1))
+
+
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Confusion matrix: counts by true class (rows) and predicted class (columns)."""
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)

@@ -8,6 +8,7 @@ interrupted run nor a group of any size needs the features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,36 @@ from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.metrics.patients import EDGE, log_odds
+from cytopipe.models.decision_rule import abnormality, calibrate
 from cytopipe.models.pretrained import check_fit, read_tensors
-from cytopipe.results.model_spec import RESTORE
+from cytopipe.results.model_spec import RESTORE, DecisionRule
+
+
+def attention_inputs(
+    probabilities: np.ndarray, features: np.ndarray | None, rule: DecisionRule, classes: Sequence[str]
+) -> np.ndarray:
+    """What attention pooling sees of each image: its penultimate features and the log odds of being abnormal.
+
+    Args:
+        probabilities: N x classes float64, uncalibrated.
+        features: N x D float64, of the same pass; see `probabilities_and_features`.
+        rule: decision rule of the classifier.
+        classes: its classes.
+
+    Returns:
+        N x (D + 1) float32.
+
+    Raises:
+        CytopipeError: the classifier has no single head, hence no such features.
+    """
+    if features is None:
+        raise CytopipeError(
+            "this network has no single head, whose features attention pooling needs", hint="patients: {rule: auto}"
+        )
+    scores = abnormality(calibrate(rule, probabilities), classes, rule.abnormal)
+    odds = log_odds(np.clip(scores, EDGE, 1 - EDGE))
+    return np.concatenate([features, odds[:, None]], axis=1).astype(np.float32)
 
 
 class GatedAttention(nn.Module):

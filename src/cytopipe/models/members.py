@@ -41,6 +41,17 @@ def spec_of(folder: Path) -> ModelSpec:
     return ModelSpec.read(folder / SPEC)
 
 
+def knows_training_images(folder: Path) -> bool:
+    """Whether each network of a model folder can tell what is unlike its training images.
+
+    Raises:
+        CytopipeError: a file is missing or invalid.
+    """
+    ensemble = Ensemble.read(folder)
+    parts = ensemble.members if ensemble else (".",)
+    return all(ModelSpec.read(folder / part / SPEC).familiarity is not None for part in parts)
+
+
 def of_ensemble(first: ModelSpec, ensemble: Ensemble) -> ModelSpec:
     """The description of several networks, given that of the first: what was chosen for a single one is left out."""
     kept = {key: getattr(first, key) for key in (*SHARED, *_MADE, *_MADE_WITH)}

@@ -49,7 +49,9 @@ def _calibrated(details: GuaranteeDetails) -> str:
     groups = ", ".join(map(str, details.sets.groups))
     if details.calibrated_on == "out-of-fold":
         return f"{groups} groups, each predicted by networks that did not train on it, which guarantees less"
-    return f"the {groups} validation groups{' of the folds' if len(details.sets.groups) > 1 else ''}"
+    if len(details.sets.groups) > 1:
+        return f"the {groups} validation groups of the folds, and of each network alone: their mean guarantees nothing"
+    return f"the {groups} validation groups"
 
 
 def _promise(one: SensitivityDetails) -> str:

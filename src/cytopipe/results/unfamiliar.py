@@ -6,6 +6,7 @@ from cytopipe.results.contract import Contract, Record
 from cytopipe.results.model_spec import Familiarity
 from cytopipe.results.numbers import Estimate
 
+UNLIKE, UNLIKE_SCORE = "unlike_training", "unlike_score"  # columns of every table of predictions
 UNFAMILIAR = "unfamiliar.json"  # in results/classifiers/NAME/clinical
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.errors import CytopipeError
+from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
 from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
@@ -20,7 +21,7 @@ from cytopipe.screening.screen import ScreenedCell
 SUFFIXES = (".csv", ".geojson", ".png")
 _PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
 _CLASS = ("class", "confidence", "uncertain")
-_UNLIKE = ("unlike_training", "unlike_score")  # where the classifier knows its training images
+_UNLIKE = (UNLIKE, UNLIKE_SCORE)  # where the classifier knows its training images
 _OUTLINES = ("contour", "nucleus")
 
 

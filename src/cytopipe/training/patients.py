@@ -13,11 +13,10 @@ from cytopipe.core.params.patients import Patients
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import Items, load_all, load_split
 from cytopipe.metrics.patients import UNKNOWN, Groups, group_labels
-from cytopipe.models.attention_pooling import GatedAttention
+from cytopipe.models.attention_pooling import GatedAttention, attention_inputs
 from cytopipe.models.decision_rule import abnormality, calibrate, rule_of
 from cytopipe.models.files import MAIN, fold_part
-from cytopipe.models.inference.classify import input_transform
-from cytopipe.models.inference.features import attention_inputs
+from cytopipe.models.inference.classify import input_transform, probabilities_and_features
 from cytopipe.models.patients import Evidence
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.results.patients import RULE, WEIGHTS, PatientRule
@@ -146,8 +145,10 @@ def _attended(attention: GatedAttention, job: ClassifierJob, network: Trained, i
 
 
 def _features(job: ClassifierJob, network: Trained, items: Items) -> np.ndarray:
-    transform = input_transform(network.spec, job.workspace.device)
-    return attention_inputs(network.model, transform, items, rule_of(network.spec), network.spec.classes)
+    spec = network.spec
+    transform = input_transform(spec, job.workspace.device)
+    seen = probabilities_and_features(network.model, transform, items, tta=spec.tta)
+    return attention_inputs(*seen, rule_of(spec), spec.classes)
 
 
 def _abnormality(rule: DecisionRule, job: ClassifierJob, probabilities: np.ndarray) -> np.ndarray:

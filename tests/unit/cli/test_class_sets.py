@@ -65,7 +65,7 @@ def test_mlflow_and_the_page_give_the_same_set(promised: Path, image: Path) -> N
     ((row,), _) = next(FilePredictor(predictor, "m")([str(image)]))
     served = CellClassifier(predictor).predict(pd.DataFrame({"image": [image.read_bytes()]})).iloc[0]
     assert served["class_set"] == row["class_set"] and row["class_set"]
-    assert list(served.index) == list(columns(("bad", "good"), True, True))
+    assert list(served.index) == list(columns(("bad", "good"), True, has_sets=True))
     html = " ".join(render.cell(cell.classify_cell(predictor, image, None), "cell.png", None).split())
     names = ", ".join(row["class_set"].split("|"))
     assert f"by a guarantee of 90 % for images of new groups like those of the training: {names}." in html

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from cytopipe.metrics.intervals import Measured
 from cytopipe.metrics.operating_points import wilson
 from cytopipe.metrics.patient_scores import area_with_limits, measure_groups
+from cytopipe.metrics.scores import binary_auc
 
 
 def test_numbers_and_intervals_of_independent_groups() -> None:
@@ -47,3 +48,12 @@ def test_intervals_of_areas_hold_the_truth(abnormal: int, normal: int, area: flo
         assert found.low is not None and found.high is not None
         held += found.low <= area <= found.high
     assert held >= 0.94 * 300
+
+
+def test_area_is_that_of_all_pairs() -> None:
+    known, others = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 4.0])
+    pairs = others[:, None] - known
+    kinds = np.repeat([False, True], [len(known), len(others)])
+    assert binary_auc(np.concatenate([known, others]), kinds) == pytest.approx(
+        ((pairs > 0) + 0.5 * (pairs == 0)).mean()
+    )

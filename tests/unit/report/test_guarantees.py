@@ -33,7 +33,10 @@ def test_what_calibrated_the_thresholds_is_named() -> None:
     folds = details.model_copy(update={"sets": details.sets.model_copy(update={"groups": (9, 11)})})
     outside = details.model_copy(update={"calibrated_on": "out-of-fold"})
     texts = [view.calibrated for one in (details, folds, outside) if (view := guarantees_view(one))]
-    assert texts[:2] == ["the 20 validation groups", "the 9, 11 validation groups of the folds"]
+    assert texts[:2] == [
+        "the 20 validation groups",
+        "the 9, 11 validation groups of the folds, and of each network alone: their mean guarantees nothing",
+    ]
     assert "which guarantees less" in texts[2]
     assert guarantees_view(None) is None
 

@@ -21,6 +21,7 @@ from cytopipe.data.imaging.fit import Measured
 from cytopipe.deploy.mlflow.columns import IMAGE, columns
 from cytopipe.errors import CytopipeError
 from cytopipe.models.guarantees import has_sets
+from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
 
 if TYPE_CHECKING:
     from cytopipe.models.inference.predictor import Prediction, Predictor
@@ -49,7 +50,10 @@ class CellClassifier:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.sets = has_sets(predictor.spec)
-        self.columns = list(columns(predictor.classes, bool(predictor.rule.abnormal), self.sets))
+        self.familiar = bool(predictor.familiar)
+        self.columns = list(
+            columns(predictor.classes, bool(predictor.rule.abnormal), has_sets=self.sets, is_familiar=self.familiar)
+        )
         self.num_threads = predictor.spec.num_threads
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
@@ -61,9 +65,9 @@ class CellClassifier:
                 files of its host for a client.
 
         Returns:
-            N rows: predicted, p_<class>, confidence, uncertain, abnormal (if some classes are abnormal), class_set
-            (if the model guarantees sets), error. For an
-            image that cannot be read, only `error` is set.
+            N rows: predicted, p_<class>, confidence, uncertain, abnormal (if some classes are abnormal), class_set (if
+            the model guarantees sets), unlike_training and unlike_score (if it knows its training images), error. For
+            an image that cannot be read, only `error` is set.
         """
         with _as_trained(self.num_threads):
             images, size = model_input[IMAGE].tolist(), self.predictor.batch_size
@@ -100,6 +104,7 @@ class CellClassifier:
             "uncertain": bool(prediction.uncertain),
             "abnormal": prediction.abnormal,
             **({"class_set": "|".join(prediction.class_set or ())} if self.sets else {}),
+            **({UNLIKE: prediction.unlike, UNLIKE_SCORE: prediction.unlike_score} if self.familiar else {}),
             "error": None,
         }
 

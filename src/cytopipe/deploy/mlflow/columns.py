@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -11,7 +13,9 @@ if TYPE_CHECKING:
 IMAGE = "image"
 
 
-def columns(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) -> dict[str, str]:
+def columns(
+    classes: Sequence[str], has_abnormal: bool, *, has_sets: bool = False, is_familiar: bool = False
+) -> dict[str, str]:
     """MLflow type of every output column by name, in the order of `cytopipe predict`."""
     return {
         "predicted": "string",
@@ -20,16 +24,15 @@ def columns(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) 
         "uncertain": "boolean",
         **({"abnormal": "double"} if has_abnormal else {}),
         **({"class_set": "string"} if has_sets else {}),
+        **({UNLIKE: "boolean", UNLIKE_SCORE: "double"} if is_familiar else {}),
         "error": "string",
     }
 
 
-def signature(classes: Sequence[str], has_abnormal: bool, has_sets: bool = False) -> ModelSignature:
-    """Signature of the model; every output is optional, because it is missing for an image that cannot be read."""
+def signature(outputs: Mapping[str, str]) -> ModelSignature:
+    """Signature of a model with these output `columns`, all optional: an image that cannot be read has only `error`."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
-    outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(kind, name, required=False) for name, kind in columns(classes, has_abnormal, has_sets).items()
-    ]
-    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(outputs))
+    found: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in outputs.items()]
+    return ModelSignature(inputs=Schema([ColSpec("binary", IMAGE)]), outputs=Schema(found))

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cytopipe import __version__
-from cytopipe.deploy.mlflow.columns import IMAGE, signature
+from cytopipe.deploy.mlflow.columns import IMAGE, columns, signature
 from cytopipe.models.decision_rule import rule_of
 from cytopipe.models.files import PARTS, examples_of
 from cytopipe.models.guarantees import has_sets
-from cytopipe.models.members import spec_of
+from cytopipe.models.members import knows_training_images, spec_of
 from cytopipe.results.ensemble import ENSEMBLE
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ def write_package(model: Path, target: Path, about: Model) -> None:
     import pandas as pd
 
     spec = spec_of(model)
+    outputs = columns(
+        spec.classes,
+        bool(rule_of(spec).abnormal),
+        has_sets=has_sets(spec),
+        is_familiar=knows_training_images(model),
+    )
     unused = () if (model / ENSEMBLE).is_file() else PARTS
     examples = pd.DataFrame({IMAGE: [path.read_bytes() for path in examples_of(model)]})
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +81,7 @@ def write_package(model: Path, target: Path, about: Model) -> None:
             loader_module=LOADER,
             data_path=str(alone),
             model_config={"device": "auto"},
-            signature=signature(spec.classes, bool(rule_of(spec).abnormal), has_sets(spec)),
+            signature=signature(outputs),
             input_example=examples if len(examples) else None,
             pip_requirements=requirements(),
             mlflow_model=about,

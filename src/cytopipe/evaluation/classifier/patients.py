@@ -12,12 +12,11 @@ from cytopipe.evaluation.classifier.evaluate import Evaluation
 from cytopipe.metrics.patient_scores import measure_groups
 from cytopipe.metrics.patients import UNKNOWN, Groups, group_labels
 from cytopipe.metrics.plotting.patient_figures import patient_figure
-from cytopipe.models.attention_pooling import GatedAttention
+from cytopipe.models.attention_pooling import GatedAttention, attention_inputs
 from cytopipe.models.decision_rule import abnormality, rule_of
 from cytopipe.models.folder import load_model
 from cytopipe.models.folds import Folds
-from cytopipe.models.inference.classify import input_transform
-from cytopipe.models.inference.features import attention_inputs
+from cytopipe.models.inference.classify import input_transform, probabilities_and_features
 from cytopipe.models.patients import Evidence, answer, read_rule
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.patients import (
@@ -147,6 +146,7 @@ def _attention(
         model, spec = load_model(model_folder / part, device)
         mine = np.flatnonzero(one.part == number)
         seen = load_split(tensors, "test")[0] if items is None else items.take(mine)
-        inputs = attention_inputs(model, input_transform(spec, device), seen, rule_of(spec), spec.classes)
+        predicted = probabilities_and_features(model, input_transform(spec, device), seen, tta=spec.tta)
+        inputs = attention_inputs(*predicted, rule_of(spec), spec.classes)
         found[mine] = GatedAttention.load(model_folder / part / WEIGHTS).attend(inputs)
     return found

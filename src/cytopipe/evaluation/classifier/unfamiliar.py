@@ -15,6 +15,7 @@ from cytopipe.evaluation.classifier.altered import ALTERATIONS
 from cytopipe.evaluation.classifier.evaluate import Evaluation
 from cytopipe.metrics.clusters import each_left_out, ratio
 from cytopipe.metrics.intervals import measured
+from cytopipe.metrics.scores import binary_auc
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import calibrate, confidence_threshold, rule_of
 from cytopipe.models.familiarity import Familiar, read_familiar
@@ -132,7 +133,12 @@ def _altered(network: Network, items: Items, places: np.ndarray) -> Mapping[str,
 
 def _compare(known: np.ndarray, altered: Judged, groups: Sequence[str]) -> AlteredImages:
     """Compare the scores of images with those of the same images altered, N each."""
-    left = each_left_out(lambda rows: {"": area(known[rows], altered.scores[rows])}, groups)[""]
+
+    def area(rows: np.ndarray) -> dict[str, float | None]:
+        kinds = np.repeat([False, True], len(rows))
+        return {"auroc": binary_auc(np.concatenate([known[rows], altered.scores[rows]]), kinds)}
+
+    left = each_left_out(area, groups)["auroc"]
     unlike = altered.scores > 1
     return AlteredImages(
         auroc=Estimate.of(measured(left)),
@@ -140,13 +146,6 @@ def _compare(known: np.ndarray, altered: Judged, groups: Sequence[str]) -> Alter
         confident=float(altered.certain.mean()),
         passed=float((altered.certain & ~unlike).mean()),
     )
-
-
-def area(known: np.ndarray, others: np.ndarray) -> float:
-    """The area under the ROC curve: the probability that one of the others has the higher score; ties count half."""
-    ordered = np.sort(known)
-    below, most = np.searchsorted(ordered, others, "left"), np.searchsorted(ordered, others, "right")
-    return float((below + most).mean() / (2 * len(known)))
 
 
 def _share(hit: np.ndarray, groups: Sequence[str]) -> Estimate:

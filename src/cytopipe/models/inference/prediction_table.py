@@ -15,10 +15,10 @@ from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.io.tables import plain
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Prediction
+from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
 
 Row = dict[str, str]  # value by column; an empty string for a missing value
 
-UNLIKE, UNLIKE_SCORE = "unlike_training", "unlike_score"
 _FILE = ("sha256", "model", "error")
 _YES_NO = {True: "true", False: "false"}
 _ANOTHER = "name another --out, or add --force to overwrite it"

@@ -19,14 +19,13 @@ from cytopipe.core.params import STRETCH, Reading
 from cytopipe.data.imaging.fit import Measured, Placement, place
 from cytopipe.data.tensors import make_item
 from cytopipe.errors import CytopipeError
-from cytopipe.models.attention_pooling import GatedAttention
+from cytopipe.models.attention_pooling import GatedAttention, attention_inputs
 from cytopipe.models.bundle import segmenter_of
 from cytopipe.models.decision_rule import abnormality, calibrate, confidence_threshold, rule_of
 from cytopipe.models.ensemble import load_classifier, mean_of, members_of
 from cytopipe.models.familiarity import Familiar, mean_scores, read_familiars
 from cytopipe.models.guarantees import named_sets
 from cytopipe.models.inference.classify import BATCH, input_transform, probabilities_and_features
-from cytopipe.models.inference.features import attention_inputs
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.models.patients import read_rule
 from cytopipe.results.model_spec import ModelSpec
@@ -190,12 +189,11 @@ class Predictor:
 
     def _predict(self, some: Sequence[_Item]) -> Iterator[Prediction]:
         items = np.stack([one.pixels for one in some])
-        found, unlike = self._classify(items)
+        found, unlike, attention = self._classify(items)
         calibrated = calibrate(self.rule, found)
         threshold, abnormal = confidence_threshold(self.rule), self.rule.abnormal
         scores = abnormality(calibrated, self.classes, abnormal)
         sets = named_sets(self.spec, calibrated)
-        attention = self._attended(items)
         for row, one in enumerate(some):
             confidence, strange = float(calibrated[row].max()), None if unlike is None else float(unlike[row])
             yield Prediction(
@@ -213,23 +211,21 @@ class Predictor:
                 attention=None if attention is None else (float(attention[row, 0]), float(attention[row, 1])),
             )
 
-    def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Probabilities of stored items, N x classes, and their scores of unlikeness, N."""
+    def _classify(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Probabilities of stored items, N x classes, scores of unlikeness, N, and energies and values, N x 2."""
         parts = [
             probabilities_and_features(member, self.transform, items, self.batch_size, tta=self.spec.tta)
             for member in members_of(self.model)
         ]
         found = mean_of([probabilities for probabilities, _ in parts])
-        if not self.familiar:
-            return found, None
         features = [of_member for _, of_member in parts]
-        scores = [one.scores(values, items) for one, values in zip(self.familiar, features, strict=True)]
-        return found, mean_scores(scores)
-
-    def _attended(self, items: np.ndarray) -> np.ndarray | None:
-        if self.attention is None:
-            return None
-        return self.attention.attend(attention_inputs(self.model, self.transform, items, self.rule, self.classes))
+        unlike = attention = None
+        if self.familiar:
+            scores = [one.scores(values, items) for one, values in zip(self.familiar, features, strict=True)]
+            unlike = mean_scores(scores)
+        if self.attention:  # of a single network only
+            attention = self.attention.attend(attention_inputs(found, features[0], self.rule, self.classes))
+        return found, unlike, attention
 
 
 @dataclass(frozen=True)

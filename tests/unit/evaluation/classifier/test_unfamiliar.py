@@ -11,7 +11,7 @@ import torch
 from cytopipe.data.manifest import Row, write_manifest
 from cytopipe.evaluation.classifier.altered import ALTERATIONS
 from cytopipe.evaluation.classifier.evaluate import evaluate
-from cytopipe.evaluation.classifier.unfamiliar import area, write_unfamiliar
+from cytopipe.evaluation.classifier.unfamiliar import write_unfamiliar
 from cytopipe.models.bundle import save_classifier
 from cytopipe.models.files import FAMILIAR, fold_part
 from cytopipe.models.registry import build
@@ -124,9 +124,3 @@ def test_shuffling_keeps_the_pixels() -> None:
     mixed = ALTERATIONS["shuffled tiles"](images, np.random.default_rng(0))
     assert (np.sort(mixed[:, :24, :24], axis=None) == np.sort(images[:, :24, :24], axis=None)).all()
     assert (mixed[:, 24:] == images[:, 24:]).all()
-
-
-def test_area_is_that_of_all_pairs() -> None:
-    known, others = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 4.0])
-    pairs = others[:, None] - known
-    assert area(known, others) == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())

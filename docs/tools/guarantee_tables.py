@@ -107,7 +107,7 @@ def _bars(axes: Any, stored: Mapping[str, Any]) -> None:
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95])
-    title = f"Cohorts that reach {stored['promise']['sensitivity']:g} sensitivity"
+    title = f"Cohorts at {stored['promise']['sensitivity']:g} sensitivity"
     axes.set(title=title, ylabel="share", xlabel="abnormal patients to calibrate with")
     axes.legend(fontsize=7, loc="upper left")
 

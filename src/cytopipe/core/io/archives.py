@@ -7,6 +7,7 @@ through them (CVE-2025-4330, CVE-2025-4517).
 
 from __future__ import annotations
 
+import errno
 import io
 import posixpath
 import stat
@@ -75,7 +76,8 @@ def extract_archive(
     except Exception as fault:
         # All, because broken headers make the three readers raise IndexError, struct.error and many others.
         clash = isinstance(fault, FileExistsError | IsADirectoryError | NotADirectoryError)
-        if isinstance(fault, OSError) and fault.errno is not None and not clash:
+        outside = isinstance(fault, OSError) and fault.errno == errno.EINVAL  # a header names a place before the file
+        if isinstance(fault, OSError) and fault.errno is not None and not (clash or outside):
             raise  # the disk's fault, not the archive's
         if is_part(archive):
             raise a_part(archive) from fault

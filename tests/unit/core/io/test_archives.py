@@ -140,3 +140,14 @@ def test_a_compressed_file_that_is_no_tar_is_no_archive(tmp_path: Path) -> None:
 def test_a_missing_archive_is_named(target: Path) -> None:
     with pytest.raises(CytopipeError, match=r"nothing\.zip: no such file"):
         extract_archive(target.with_name("nothing.zip"), target)
+
+
+def test_a_header_that_names_a_place_before_the_file_is_the_archives_fault(folder: Path, target: Path) -> None:
+    archive = target.with_name("a.zip")
+    pack_zip(folder, archive)
+    content = bytearray(archive.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 16 : end + 20] = (2**32 - 2).to_bytes(4, "little")  # where the list of members begins
+    archive.write_bytes(content)
+    with pytest.raises(CytopipeError, match="truncated, corrupt or of an unknown kind"):
+        extract_archive(archive, target)

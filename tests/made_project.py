@@ -27,13 +27,14 @@ from cytopipe.explain.outputs import Explanations
 from cytopipe.metrics.registry import of_task
 from cytopipe.results.audit import Example
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.dataset import DatasetSummary, Size, Sizes, Torn
+from cytopipe.results.dataset import DatasetSummary, Files, Size, Sizes, Torn, Unused
 from cytopipe.results.explanations import Area, ExplainedImage, Randomisation, RandomOrder, Share
 from cytopipe.results.headline import Headline
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
+from cytopipe.results.tensors import Some, TensorsSummary
 from cytopipe.screening.annotated import ScreeningResult
 from made_fields import field, found, true
 from made_results import classifier_details, guarantee_details
@@ -44,6 +45,8 @@ HOSTILE_ID = 'x"><img src=x onerror=alert(2)>'
 CLASSES = {"smear": ("normal", "odd & old", SCRIPT), "blood": ("red", "white", "never")}
 SPLITS = ("train", "train", "val", "test", "test", "test")  # of the images of a class
 SIDE = 24
+NONE = Some(count=0, first=None)
+FILES = Files(images=18, masks=18, tables=1, left_out={"<i>no</i> image": Unused(count=2, first="a/notes.doc")})
 
 
 def make_project(folder: Path) -> None:
@@ -98,6 +101,11 @@ def _organize(folder: Path, name: str) -> list[Row]:
         (folder / manifest).parent.mkdir(parents=True, exist_ok=True)
         write_manifest(folder / manifest, rows)
     _summary(name, rows).write(folder / organized.summary)
+    padded = Some(count=3, first=rows[0].id) if name == "smear" else NONE
+    squares = TensorsSummary(
+        dataset=name, images=len(rows), image_size=SIDE, fit="stretch", padded=padded, cropped=NONE
+    )
+    squares.write(folder / paths.Tensors(name).summary)
     return rows
 
 
@@ -131,6 +139,7 @@ def _summary(name: str, rows: Sequence[Row]) -> DatasetSummary:
         converted={},
         copies=(),
         refused=(),
+        files=FILES if name == "smear" else None,
     )
 
 

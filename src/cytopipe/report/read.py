@@ -25,16 +25,18 @@ from cytopipe.results.predictions import Prediction, Predictions
 from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
 from cytopipe.results.tables import Line, Table
+from cytopipe.results.tensors import TensorsSummary
 from cytopipe.results.unfamiliar import UNFAMILIAR, Unfamiliar
 
 
 @dataclass(frozen=True)
 class DatasetResults:
-    """An organized dataset and its audit (None if it was not audited)."""
+    """An organized dataset, how its images became squares, and its audit (None if it was not audited)."""
 
     name: str
     config: Dataset
     summary: DatasetSummary
+    tensors: TensorsSummary
     rows: Sequence[Row]
     audit: AuditReport | None
 
@@ -167,9 +169,8 @@ def read_results(params: Params) -> Results:
 def _dataset(name: str, config: Dataset) -> DatasetResults:
     organized, findings = paths.Organized(name), paths.Audit(name).findings
     audit = AuditReport.read(findings) if findings.is_file() else None
-    return DatasetResults(
-        name, config, DatasetSummary.read(organized.summary), read_manifest(organized.manifest), audit
-    )
+    summary, tensors = DatasetSummary.read(organized.summary), TensorsSummary.read(paths.Tensors(name).summary)
+    return DatasetResults(name, config, summary, tensors, read_manifest(organized.manifest), audit)
 
 
 def _segmenter(name: str, config: Segmenter) -> SegmenterResults:

@@ -162,6 +162,13 @@ def test_a_failed_audit_is_stated_in_words(report: Report) -> None:
     assert report.html.index("Background alone tells the class") < report.html.index("No image stands twice")
 
 
+def test_files_left_out_and_images_padded_are_counted(report: Report) -> None:
+    text = " ".join(report.html.split())
+    assert "<dt>Files left out</dt><dd>2</dd>" in text
+    assert "2: &lt;i&gt;no&lt;/i&gt; image (<code>a/notes.doc</code>)" in text
+    assert "<dt>Padded / cropped to a square</dt><dd>3 / 0</dd>" in text
+
+
 def test_an_undefined_number_is_a_dash_with_a_reason(report: Report) -> None:
     assert "This dataset was not audited" in report.html
     assert "The test images of blood have no true masks." in report.html

@@ -66,6 +66,7 @@ def test_a_data_card_has_source_counts_and_audit(report: Report) -> None:
     text = report.cards["datasets/smear.md"]
     assert re.search(r"\| normal +\| +2 \| +1 \| +3 \|", text)
     assert "Level quick, verdict: **failed**." in text
+    assert "3 images padded, 0 cropped" in text
     assert "[first](../models/first.md)" in text
     assert "Not audited." in report.cards["datasets/blood.md"]
     assert "not known here" in report.cards["datasets/blood.md"]

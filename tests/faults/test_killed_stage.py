@@ -108,7 +108,7 @@ def start(project: Path, *, by_dvc: bool = False, inherited_threads: int = 1) ->
 
 def finish(process: subprocess.Popen[str]) -> str:
     """Wait for a process, which must succeed; returns its log."""
-    _, log = process.communicate(timeout=300)
+    _, log = process.communicate(timeout=500)
     assert process.returncode == 0, log
     return log
 
@@ -212,7 +212,7 @@ def test_a_second_run_at_the_same_time_is_refused(project: Path, undisturbed: Ha
         os.kill(first.pid, signal.SIGSTOP)  # so that it does not finish while the second run waits for it
         try:
             second = start(project)
-            _, log = second.communicate(timeout=300)
+            _, log = second.communicate(timeout=500)
         finally:
             os.kill(first.pid, signal.SIGCONT)
         assert second.returncode == 1

@@ -177,7 +177,7 @@ def test_a_copy_of_the_folder_alone_works_from_anywhere(
     shutil.copytree(model, far / "alone")
     shutil.rmtree(model)
     process = start(far, "alone", str(cells))
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=500)
     assert process.returncode == 0, stderr
     assert [row["p_bad"] for row in rows_of(stdout)] == expected
 
@@ -223,14 +223,14 @@ def wait_for_rows(process: subprocess.Popen[str], part: Path, count: int) -> Non
 def test_an_interrupted_run_goes_on_to_the_same_bytes(model: Path, many: Path, here: Path) -> None:
     asked = ("model", "many", "--out", "p.csv")
     process = start(here, "model", "many", "--out", "whole.csv")
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=500)
     assert process.returncode == 2 and stdout == "", stderr
     part = here / "p.csv.part"
 
     process = start(here, *asked)
     wait_for_rows(process, part, BATCH)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=500)
     assert process.returncode == 130, stderr
     assert "their rows are in p.csv.part, and the same command resumes the run" in stderr and "Traceback" not in stderr
     kept = part.read_bytes()
@@ -238,14 +238,14 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(model: Path, many: Path, h
     process = start(here, *asked)
     wait_for_rows(process, part, kept.count(b"\n") + BATCH)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=500)
     assert not (here / "p.csv").exists()
     torn = part.read_bytes()
     assert torn.startswith(kept)
     part.write_bytes(torn[:-30])  # as a kill in the middle of a write leaves it
 
     process = start(here, *asked)
-    _, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=500)
     assert process.returncode == 2, stderr
     assert "kept from an earlier run" in stderr
     assert (here / "p.csv").read_bytes() == (here / "whole.csv").read_bytes()
@@ -258,7 +258,7 @@ def test_a_closed_pipe_ends_it_quietly(model: Path, many: Path, here: Path) -> N
     assert process.stdout.readline().startswith("image,predicted")
     process.stdout.close()
     stderr = process.stderr.read()
-    assert process.wait(timeout=120) == 1
+    assert process.wait(timeout=500) == 1
     assert "Traceback" not in stderr
 
 

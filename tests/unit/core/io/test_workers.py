@@ -188,7 +188,7 @@ def test_no_process_outlives_its_parent(tmp_path: Path, number: int) -> None:
         os.killpg(parent.pid, number)
     else:
         parent.send_signal(number)
-    _, complaint = parent.communicate(timeout=60)
+    _, complaint = parent.communicate(timeout=500)
     _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
     assert complaint.count("Traceback") == (number == signal.SIGINT)  # of the parent alone

@@ -206,7 +206,7 @@ def test_a_signal_ends_a_stage_with_130_and_leaves_the_old_outputs(project: Path
         assert process.stdout is not None and process.stdout.readline() == "here\n"
         assert "data/.folder.partial/half.txt" in outputs(project)
         process.send_signal(number)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=500)
     assert process.returncode == 130
     assert error == "organize: interrupted; nothing half-written is left, finished epochs are kept\n"
     assert outputs(project) == OLD

@@ -220,14 +220,14 @@ with Tracker(stage="train", item=sys.argv[1], experiment="cells", params={}, inp
 def test_parallel_first_runs_do_not_lose_each_other(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", RUN, f"net{i}"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        for i in range(4)
+        for i in range(3)
     ]
     (tmp_path / "go").touch()
     # Migrations and other chatter of MLflow do not reach the console either.
-    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 4
+    assert [process.communicate()[1] for process in processes] == [""] * 3
     runs = _runs(tmp_path / "mlflow.db")
-    assert sorted(run.data.tags["item"] for run in runs) == ["net0", "net1", "net2", "net3"]
-    assert [(run.info.status, run.data.metrics) for run in runs] == [("FINISHED", {"loss": 1.0, "f1": 0.5})] * 4
+    assert sorted(run.data.tags["item"] for run in runs) == ["net0", "net1", "net2"]
+    assert [(run.info.status, run.data.metrics) for run in runs] == [("FINISHED", {"loss": 1.0, "f1": 0.5})] * 3
 
 
 def test_a_kill_while_the_database_is_created_does_not_spoil_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params import Section
 from cytopipe.core.params.encodings import Encoding
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
 
 
@@ -75,7 +76,7 @@ def load_recipe(path: Path) -> UrlRecipe | GitRecipe:
         CytopipeError: when the file is missing, is not YAML, or a key is unknown, missing or malformed.
     """
     try:
-        data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data: Any = load_yaml(Path(path).read_text(encoding="utf-8"))
         return _RECIPE.validate_python(data)
     except FileNotFoundError:
         raise CytopipeError("no such recipe", where=path, hint="recipes lie in workflow/sources/") from None

@@ -155,7 +155,7 @@ def _unpack_members(stream: TarStream, unpacker: Unpacker, names: str | None) ->
     # Read as UTF-8 where no encoding is named; the Unpacker refuses what is not.
     with tarfile.open(fileobj=stream, mode="r:", encoding=names or "utf-8") as opened:
         while (member := opened.next()) is not None:
-            opened.members.clear()  # tarfile keeps all of them
+            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all of them
             unpacker.check_stream(opened.offset)  # that of the next header, so that nothing is unpacked to be skipped
             stream.content()
             _unpack_member(opened, member, unpacker)

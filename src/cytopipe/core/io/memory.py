@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
 MIB = 1 << 20
 GIB = 1 << 30
 PER_PROCESSOR = 64 * MIB  # stacks and arenas of threads that start meanwhile

@@ -90,29 +90,35 @@ def open_tar_stream(path: Path) -> Iterator[TarStream]:
 
 
 def count_zip_members(path: Path, most: int) -> int:
+    """Count the members of a zip as `count_entries` does."""
+    with path.open("rb") as file:
+        return count_entries(file, most)
+
+
+def count_entries(file: IO[bytes], most: int) -> int:
     """Count the entries in a zip's directory, in little memory and at most up to `most` + 1.
 
     `zipfile` makes an object of about a kilobyte of each before it says how many there are. What a zip declares is not
     believed: `zipfile` does not believe it either.
 
     Returns:
-        The number; where the directory is broken, that up to there, and `zipfile` says what is wrong.
+        The number, or where the directory is short enough, the most that it can hold; where it is broken, the number
+        up to there, and `zipfile` says what is wrong.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, io.SEEK_END)
-        begin, length = _directory(file, size)
-        if length // (_ENTRY_SIZE + 1) <= most:
-            return length // (_ENTRY_SIZE + 1)  # at most
-        file.seek(begin)
-        found, left = 0, length
-        while found <= most and left >= _ENTRY_SIZE:
-            entry = file.read(_ENTRY_SIZE)
-            if len(entry) < _ENTRY_SIZE or not entry.startswith(_ENTRY):
-                break
-            rest = sum(struct.unpack_from("<3H", entry, 28))  # name, extra field, comment
-            file.seek(rest, io.SEEK_CUR)
-            found, left = found + 1, left - _ENTRY_SIZE - rest
-        return found
+    size = file.seek(0, io.SEEK_END)
+    begin, length = _directory(file, size)
+    if length // (_ENTRY_SIZE + 1) <= most:
+        return length // (_ENTRY_SIZE + 1)
+    file.seek(begin)
+    found, left = 0, length
+    while found <= most and left >= _ENTRY_SIZE:
+        entry = file.read(_ENTRY_SIZE)
+        if len(entry) < _ENTRY_SIZE or not entry.startswith(_ENTRY):
+            break
+        rest = sum(struct.unpack_from("<3H", entry, 28))  # name, extra field, comment
+        file.seek(rest, io.SEEK_CUR)
+        found, left = found + 1, left - _ENTRY_SIZE - rest
+    return found
 
 
 def _directory(file: IO[bytes], size: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from cytopipe.core.io.archive_streams import count_entries
 from cytopipe.core.io.memory import GIB, MIB, bounded_memory
@@ -27,10 +28,13 @@ def read_table_file(path: Path) -> bytes:
     """Contents of a table.
 
     Raises:
-        CytopipeError: it is larger than TABLE_BYTES.
+        CytopipeError: it is no file, or larger than TABLE_BYTES.
         OSError: it cannot be read.
     """
-    size = path.stat().st_size
+    found = path.stat()
+    if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # a pipe may never end
+        raise CytopipeError("this is no file", where=path, hint="name a table: CSV or .xlsx")
+    size = found.st_size
     if size > TABLE_BYTES:
         raise CytopipeError(f"the table has {size:,} bytes; at most {TABLE_BYTES:,} are read", where=path)
     return path.read_bytes()

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from cytopipe.core.io.memory import MIB
 
-HEADER_BYTES = 4 * MIB  # of one member of a tar: its long name, its extended header, its map of holes
+HEADER_BYTES = MIB  # of one member of a tar: its long name, its extended header, its map of holes
 _PACKERS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,

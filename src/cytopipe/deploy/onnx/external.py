@@ -23,7 +23,7 @@ def refuse_external_data(data: bytes, where: str = "the ONNX file") -> None:
         CytopipeError: it is no ONNX file, or a tensor is in another file.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load_from_string(data)  # from bytes no other file is read

@@ -12,7 +12,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
 LOCKS, DOWNLOADS = STATE / "locks", STATE / "downloads"
-CHECKPOINTS = STATE / "checkpoints"
+CHECKPOINTS, TIMES, LOGS = STATE / "checkpoints", STATE / "times", Path("logs")  # TIMES: of the last runs of stages
 CACHES = STATE / "caches"  # of libraries
 HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cytopipe.adapters.alike import alike, nearest
+from cytopipe.adapters.table_bounds import bounded_workbook, check_parts, read_table_file
 from cytopipe.adapters.table_excel import Sheet, sheets
 from cytopipe.adapters.table_text import Record, decode, records
 from cytopipe.errors import CytopipeError
@@ -97,7 +98,7 @@ def read_records(
         CytopipeError: for a missing file and for another kind of file.
     """
     try:
-        data = path.read_bytes()
+        data = read_table_file(path)
     except OSError:
         kind = "CSV" if path.suffix.lower() == ".csv" else "table"
         raise CytopipeError(f"no such {kind}", where=path, hint=hint or _tables_beside(path)) from None
@@ -130,6 +131,7 @@ def _refuse_others(path: Path, data: bytes) -> None:
 
 
 def _from_workbook(path: Path, data: bytes, columns: Sequence[str], wanted: str | None) -> list[Record]:
+    check_parts(data, path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = set(archive.namelist())
@@ -143,7 +145,8 @@ def _from_workbook(path: Path, data: bytes, columns: Sequence[str], wanted: str 
         raise CytopipeError(f"this is {kind}, not a table of text or an .xlsx workbook", where=path, hint=_SAVE)
     if path.suffix.lower() not in (".xlsx", ".xlsm"):
         logger.info("%s: is an Excel workbook, whatever its name, and read as such", path)
-    filled = sheets(data, path)
+    with bounded_workbook(data, path):
+        filled = sheets(data, path)
     if not filled:
         return []
     chosen = _chosen(path, filled, columns, wanted)

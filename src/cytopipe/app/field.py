@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.fields import open_field
@@ -15,6 +16,7 @@ from cytopipe.screening.outputs import Tally, write_field
 from cytopipe.screening.picture import class_colours
 from cytopipe.screening.screen import field_reading, screen
 
+MOST_PIXELS = 1_000_000_000  # of a field: some minutes; 100 MB of a PNG can hold a hundred times as many
 TABLE, GEOJSON, PICTURE = ".csv", ".geojson", ".png"
 
 
@@ -48,7 +50,7 @@ def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folde
         keep: age in seconds at which a subfolder is old.
 
     Raises:
-        CytopipeError: the file cannot be read.
+        CytopipeError: the file cannot be read, or has more than MOST_PIXELS.
     """
     start = time.perf_counter()
     for old in folder.glob("*/"):
@@ -56,6 +58,12 @@ def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folde
             shutil.rmtree(old)
     target, name = folder / secrets.token_urlsafe(16), file.stem
     with open_field(file, field_reading(detector, predictor)) as field:
+        if field.height * field.width > MOST_PIXELS:
+            raise CytopipeError(
+                f"the field has {field.width:,} x {field.height:,} pixels; this page takes {MOST_PIXELS:,}",
+                where=file.name,
+                hint="screen it by `cytopipe screen`, which takes fields of any size",
+            )
         cells, familiar = screen(field, detector, predictor), bool(predictor.familiar)
         tally = write_field(target, name, field, cells, list(predictor.classes), familiar)
         size = field.height, field.width

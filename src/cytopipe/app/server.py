@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from cytopipe.app.limits import UPLOAD_BYTES, UploadLimits
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 7860, 100
-MAX_UPLOAD_MEGABYTES = 100
 STYLE = Path(__file__).parent / "templates/app.css"
 SCRIPT = Path(__file__).parent / "templates/app.js"
 # The browser blocks every request to another host. gradio needs inline scripts and eval for its templates.
@@ -92,7 +92,7 @@ def serve(
         blocks = Interface(catalog, worker, detectors, project).build()
         blocks.queue(default_concurrency_limit=1, max_size=32)
         try:
-            _launch(blocks, port)
+            _launch(blocks, port, Path(folder))
             print(f"the app is running at {blocks.local_url} (stop it with Ctrl-C)", flush=True)
             if open_browser and _has_display():
                 webbrowser.open(str(blocks.local_url))
@@ -112,7 +112,7 @@ def _set_switches(folder: Path) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def _launch(blocks: Any, port: int | None) -> None:
+def _launch(blocks: Any, port: int | None, folder: Path) -> None:
     try:
         blocks.launch(
             server_name=HOST,
@@ -129,11 +129,11 @@ def _launch(blocks: Any, port: int | None) -> None:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            max_file_size=f"{MAX_UPLOAD_MEGABYTES}mb",
+            max_file_size=UPLOAD_BYTES,
             theme=_theme(),
             css=STYLE.read_text(encoding="utf-8"),
             js=SCRIPT.read_text(encoding="utf-8"),
-            app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None, "middleware": _middleware()},
+            app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None, "middleware": _middleware(folder)},
         )
     except OSError:
         tried = f"port {port} is" if port else f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
@@ -173,11 +173,15 @@ def _theme() -> Any:
     )
 
 
-def _middleware() -> list[Any]:
+def _middleware(folder: Path) -> list[Any]:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(_ContentSecurityPolicy)]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+        Middleware(_ContentSecurityPolicy),
+        Middleware(UploadLimits, folder=folder),
+    ]
 
 
 class _ContentSecurityPolicy:

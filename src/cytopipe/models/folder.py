@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from stat import S_ISREG
 
 import torch
 from safetensors import torch as safetensors
 from torch import nn
 
 from cytopipe.errors import CytopipeError
+from cytopipe.models.bounds import MOST_FILES, bounded_network, read_bounded
 from cytopipe.models.files import SUMS, WEIGHTS
 from cytopipe.models.heads import build_classifier
 from cytopipe.models.pretrained import check_fit, read_tensors
@@ -63,7 +63,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Mod
     files = verified_files(folder, (SPEC, WEIGHTS))
     spec = ModelSpec.parse(files[SPEC], folder / SPEC)
     weights = read_tensors(folder / WEIGHTS, files[WEIGHTS])
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), bounded_network(folder, len(files[WEIGHTS])):
         model = build_classifier(
             spec.architecture, spec.arguments, head=spec.head, activation=spec.activation, freeze=spec.freeze
         )
@@ -92,12 +92,14 @@ def verified_files(folder: Path, needed: Sequence[str]) -> dict[str, bytes]:
     """
     if not folder.is_dir():
         raise CytopipeError("there is no such model folder", where=folder, hint="train the model first")
-    files = {}
-    for number, line in enumerate(_read(folder / SUMS).decode(errors="replace").splitlines(), start=1):
+    files: dict[str, bytes] = {}
+    for number, line in enumerate(read_bounded(folder / SUMS).decode(errors="replace").splitlines(), start=1):
+        if number > MOST_FILES:
+            raise CytopipeError(f"lists more than {MOST_FILES:,} files", where=folder / SUMS, hint=RESTORE)
         digest, _, name = line.partition("  ")
         if name in ("", ".", "..") or "/" in name or "\\" in name:
             raise CytopipeError(f"'{name}' is not a plain file name", where=f"{folder / SUMS}:{number}", hint=RESTORE)
-        files[name] = _read(folder / name)
+        files[name] = read_bounded(folder / name)
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise CytopipeError(
                 "does not match its checksum: the file is damaged or was changed",
@@ -108,14 +110,3 @@ def verified_files(folder: Path, needed: Sequence[str]) -> dict[str, bytes]:
         if name not in files:
             raise CytopipeError(f"{name} is not listed", where=folder / SUMS, hint=RESTORE)
     return files
-
-
-def _read(path: Path) -> bytes:
-    """Contents of a regular file. Links are followed, because DVC may link to its cache."""
-    try:
-        if not S_ISREG(path.stat().st_mode):
-            raise CytopipeError("this is no file", where=path, hint=RESTORE)  # a pipe or device may never end
-        return path.read_bytes()
-    except (OSError, ValueError, MemoryError) as error:  # ValueError: a null byte in the name
-        reason = getattr(error, "strerror", None) or error or "it does not fit into memory"
-        raise CytopipeError(f"cannot be read ({reason})", where=path, hint=RESTORE) from None

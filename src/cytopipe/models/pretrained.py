@@ -87,7 +87,7 @@ def read_tensors(source: Path, data: bytes | None = None) -> State:
         raise CytopipeError(f"cannot be read ({error.strerror})", where=source, hint="check the path") from None
     try:
         return safetensors.load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:  # KeyError: a number format that torch does not have
         # A zip (torch.save) or a pickle; checked only now, because a valid file can begin with these bytes too.
         if data.startswith((b"PK", b"\x80")):
             raise CytopipeError(

@@ -13,6 +13,7 @@ from cytopipe.errors import CytopipeError
 
 MISSING = "run the stages that come before: dvc repro"
 BROKEN = "run the stage that writes it again: dvc repro"
+LARGEST = 1 << 30  # bytes
 Content = TypeVar("Content")
 
 
@@ -75,6 +76,8 @@ def read_bytes(path: Path) -> bytes:
         CytopipeError: if it is missing or unreadable.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise CytopipeError(f"the file has more than {LARGEST:,} bytes", where=path, hint=BROKEN)
         return path.read_bytes()
     except FileNotFoundError:
         raise CytopipeError("this result is missing", where=path, hint=MISSING) from None

@@ -25,6 +25,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.results.guarantees import GuaranteeRule
 
 SPEC = "model.json"
+LARGEST = 16 << 20  # bytes; those of real models take some kilobytes
 RESTORE = "restore the folder (dvc checkout) or train the model again"
 OTHER_VERSION = "the model is of another version of cytopipe: install that one, or train the model again"
 
@@ -210,6 +211,8 @@ class ModelSpec(Part):
             CytopipeError: if the file cannot be read, or its content is invalid; see `parse`.
         """
         try:
+            if file.stat().st_size > LARGEST:
+                raise CytopipeError(f"the file has more than {LARGEST:,} bytes", where=file, hint=RESTORE)
             content = file.read_bytes()
         except OSError as error:
             raise CytopipeError(f"cannot be read ({error.strerror})", where=file, hint=RESTORE) from None

@@ -16,11 +16,17 @@ from cytopipe.sources.recipe import GitRecipe, automatic_recipe, use_archive
 
 log = logging.getLogger(__name__)
 
+SUBMODULE = "160000 "  # its mode in a listing
+# The protocols that git may use, whatever it is redirected to; users rewrite https to ssh (url.insteadOf).
+PROTOCOLS = {"https": "https:ssh", "ssh": "https:ssh", "file": "file", "http": "http"}
+
 # Bytes as committed, whatever the user's settings; a stalled transfer ends after a minute.
 SETTINGS = {
     "core.autocrlf": "false",
     "core.hooksPath": os.devnull,
     "core.symlinks": "true",
+    "fetch.recurseSubmodules": "false",
+    "submodule.recurse": "false",
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "60",
 }
@@ -74,8 +80,17 @@ class _Clone:
         """Write the recipe's paths; their content is fetched now, in one go."""
         commit = self.recipe.commit
         for name in self.recipe.paths:
-            if not self._must("ls-tree", commit, "--", name).strip():
+            listed = self._must("ls-tree", "-r", commit, "--", name).splitlines()
+            if not listed:
                 raise CytopipeError(f"commit {commit} has no path {name!r}", where=self.where)
+            for inner in (line.partition("\t")[2] for line in listed if line.startswith(SUBMODULE)):
+                if len(listed) == 1:
+                    raise CytopipeError(
+                        f"the path {inner!r} is a submodule, which is not fetched",
+                        where=self.where,
+                        hint="write a recipe for its repository, which .gitmodules names",
+                    )
+                log.warning("%s: %s is a submodule, which is not fetched", self.recipe.url, inner)
         patterns = ["/" + re.sub(r"([\\*?\[\]])", r"\\\1", name) for name in self.recipe.paths]
         self._must("sparse-checkout", "set", "--no-cone", "--stdin", text="\n".join(patterns) + "\n")
         self._must("checkout", "--quiet", "--detach", commit)
@@ -103,7 +118,11 @@ class _Clone:
             key: value
             for key, value in os.environ.items()
             if key not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
-        } | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        } | {
+            "GIT_ALLOW_PROTOCOL": PROTOCOLS[self.recipe.url.partition(":")[0]],
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+        }
         try:
             return subprocess.run(
                 ["git", *settings, *arguments],

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params import Section
 from cytopipe.core.params.encodings import Encoding
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
+
+# Without encryption anybody on the way reads along and answers; no way leads out of this machine.
+_ENCRYPTED = r"https://\S+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?/\S*"
+_SSH_OR_HERE = r"(?:ssh|file)://[^\s-]\S*"  # a host that begins with - would be an option of ssh
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether a URL is https, or http on this machine itself."""
+    return bool(re.fullmatch(_ENCRYPTED, url))
 
 
 class _Recipe(Section):
@@ -34,7 +52,7 @@ class UrlRecipe(_Recipe):
     """One file behind a URL, fixed by its SHA-256."""
 
     kind: Literal["url"]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")] | None = None
+    url: Annotated[str, StringConstraints(pattern=f"^(?:{_ENCRYPTED})$")] | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     filename: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")] | None = None
     names: Encoding | None = Field(None, description="encoding of the file names in a zip that does not say it")
@@ -50,7 +68,7 @@ class GitRecipe(_Recipe):
     """Some paths of one commit of a git repository."""
 
     kind: Literal["git"]
-    url: Annotated[str, StringConstraints(pattern=r"^(https?|ssh|file)://[^\s]+$")]
+    url: Annotated[str, StringConstraints(pattern=f"^(?:{_ENCRYPTED}|{_SSH_OR_HERE})$")]
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
     paths: tuple[str, ...] = Field(min_length=1, description="files and folders, from the repository's root")
 
@@ -75,8 +93,14 @@ def load_recipe(path: Path) -> UrlRecipe | GitRecipe:
         CytopipeError: when the file is missing, is not YAML, or a key is unknown, missing or malformed.
     """
     try:
-        data: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data: Any = load_yaml(Path(path).read_text(encoding="utf-8-sig"))
         return _RECIPE.validate_python(data)
+    except UnicodeDecodeError:
+        raise CytopipeError("a recipe is UTF-8 text", where=path, hint="save it as UTF-8") from None
+    except IsADirectoryError:
+        raise CytopipeError(
+            "this is a folder, no recipe", where=path, hint="recipes lie in workflow/sources/"
+        ) from None
     except FileNotFoundError:
         raise CytopipeError("no such recipe", where=path, hint="recipes lie in workflow/sources/") from None
     except yaml.YAMLError as error:

@@ -9,16 +9,26 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
 from cytopipe import __version__
 from cytopipe.core.io.archive_formats import archive_format
 from cytopipe.core.io.folders import Progress, copy_file
 from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.locks import StageLock
+from cytopipe.core.io.unpacker import MAX_BYTES
 from cytopipe.errors import CytopipeError
 from cytopipe.sources.archive import fetch_archive
-from cytopipe.sources.recipe import UrlRecipe, automatic_recipe, use_archive
+from cytopipe.sources.recipe import UrlRecipe, automatic_recipe, is_encrypted, use_archive
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +98,29 @@ def download(url: str, sha256: str, name: str, cache: Path, progress: Progress |
                 log.warning("%s: the parts do not fit together; starting over", name)
 
 
+class RedirectRefusedError(Exception):
+    """A server redirects to a URL that is not followed."""
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects to https only; those on this machine itself may stay on it."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        plain = req.full_url.startswith("http://")
+        if not newurl.startswith("https://") and not (plain and is_encrypted(newurl)):
+            raise RedirectRefusedError(f"{req.full_url} redirects to {newurl}, and only https is followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> OpenerDirector:
+    """An opener without the handlers of file:, ftp: and data:, which `urlopen` has."""
+    opener = OpenerDirector()
+    handlers = ProxyHandler, HTTPHandler, HTTPSHandler, HTTPDefaultErrorHandler, HTTPErrorProcessor, _Redirects
+    for handler in handlers:
+        opener.add_handler(handler())  # type: ignore[abstract,unused-ignore]
+    return opener
+
+
 class _Resuming:
     """Downloader for pooch that continues `part`; tries again as long as the server brings something new."""
 
@@ -102,6 +135,8 @@ class _Resuming:
             try:
                 self._get(url)
                 break
+            except RedirectRefusedError as refused:
+                raise CytopipeError(str(refused), hint="name the URL of the file itself") from None
             except NETWORK_FAULTS as fault:
                 failures = 0 if self._size() > most else failures + 1
                 most = max(most, self._size())
@@ -120,7 +155,7 @@ class _Resuming:
         have = self._size()
         headers = {"User-Agent": f"cytopipe/{__version__}"} | ({"Range": f"bytes={have}-"} if have else {})
         try:
-            response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
+            response = _opener().open(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
         except HTTPError as fault:
             if fault.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
@@ -139,11 +174,13 @@ class _Resuming:
 
     def _append(self, response: http.client.HTTPResponse, begins: int) -> None:
         length = response.headers.get("Content-Length")
-        done, total = begins, begins + int(length) if length else None
+        done, total = begins, begins + int(length) if length and length.isdecimal() else None
         with self.part.open("ab" if begins else "wb") as file:
             while block := response.read1(BLOCK):
                 file.write(block)
                 done += len(block)
+                if done > MAX_BYTES:
+                    raise CytopipeError(f"the file is larger than {MAX_BYTES:,} bytes", hint="see the publisher's page")
                 if self.progress is not None:
                     self.progress(done, total)
         if total is not None and done < total:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cytopipe.core.params import Training
+from cytopipe.core.pipeline.epochs import DataClock, TimedEpoch
 from cytopipe.models.determinism import autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
 from cytopipe.results.model_spec import Precision
@@ -67,7 +68,7 @@ def fit(
         CytopipeError: a loss or a gradient was not finite; neither that step nor a later one was taken. The device
             finds this at once, and the host at the end of the epoch.
     """
-    feed = Feeder(recipe, device)
+    feed, clock = Feeder(recipe, device), DataClock()
     optimizer = make_optimizer(model.parameters(), recipe)
     schedule = Schedule(optimizer, recipe)
     history: list[Epoch] = []
@@ -92,9 +93,9 @@ def fit(
             break
         seed_epoch(recipe.seed, epoch)
         learning_rate = optimizer.param_groups[0]["lr"]
-        trained = train_epoch(
-            model, task, feed(loader.epoch(epoch)), optimizer, recipe, precision, Tally(epoch + 1, device)
-        )
+        batches = clock.timed(feed(loader.epoch(epoch)))
+        trained = train_epoch(model, task, batches, optimizer, recipe, precision, Tally(epoch + 1, device))
+        waited = clock.share
         validated = _validate(model, task, precision, device)
         if not math.isfinite(validated["loss"]):
             raise not_finite("validation loss", validated["loss"], f"epoch {epoch + 1}")
@@ -124,7 +125,7 @@ def fit(
                 "precision": precision,
             }
         )
-        on_epoch(history[-1])
+        on_epoch(TimedEpoch(history[-1], waited))
     model.load_state_dict(best)
     model.eval()
     return _mark_best(history, best_epoch), precision

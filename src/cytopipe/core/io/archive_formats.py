@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import zlib
 from pathlib import Path
 from typing import IO, Any
 
+from cytopipe.core.io.archive_streams import HeaderTooLargeError, TarStream, open_tar_stream
 from cytopipe.errors import CytopipeError
 
 MAGIC = {
@@ -35,10 +37,21 @@ def archive_format(path: Path) -> str | None:
     try:
         if head.startswith(ZSTD):
             with open_zstd(Path(path)) as stream:
-                return "tar.zst" if tarfile.is_tarfile(stream) else None
-        return "tar" if tarfile.is_tarfile(path) else None
-    except (EOFError, OSError, zlib.error, ValueError, zstd_error()):
+                return "tar.zst" if _begins_as_tar(TarStream(stream)) else None
+        with open_tar_stream(Path(path)) as opened:
+            return "tar" if _begins_as_tar(opened) else None
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, MemoryError, ValueError, zstd_error()):
         return None  # compressed, and broken before the first tar header ends
+
+
+def _begins_as_tar(stream: TarStream) -> bool:
+    try:
+        tarfile.open(fileobj=stream, mode="r:").close()
+    except HeaderTooLargeError:
+        return True  # whoever unpacks it says what is wrong
+    except tarfile.TarError:
+        return False
+    return True
 
 
 def is_archive_name(name: str) -> bool:

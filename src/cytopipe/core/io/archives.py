@@ -18,14 +18,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from cytopipe.core.io.archive_formats import UNPACK, a_part, archive_format, is_part, not_read, open_zstd
+from cytopipe.core.io.archive_streams import HeaderTooLargeError, TarStream, count_zip_members, open_tar_stream
 from cytopipe.core.io.folders import Progress
 from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.litter import is_junk
+from cytopipe.core.io.memory import GIB, bounded_memory
 from cytopipe.core.io.unpacker import BLOCK, MAX_BYTES, MAX_FILES, Unpacker
 from cytopipe.core.io.zip_members import METHODS, READ, UnknownEncodingError, member_name, open_member
 from cytopipe.errors import CytopipeError
 
 TAR_BLOCK = 512
+MOST_MEMORY = 4 * GIB  # for two million members, or the largest dictionaries that packers offer
 UNLOCK = "unpack it with its password and name the folder instead"
 
 
@@ -56,7 +59,8 @@ def extract_archive(
 
     Raises:
         CytopipeError: when the archive is missing, truncated, corrupt, encrypted or of no known format; when
-            it is larger than the limits or grows more than 500-fold to over 1 GiB; when a member would be
+            it is larger than the limits, in bytes, members, headers or the memory that it needs, or grows more than
+            500-fold to over 1 GiB; when a member would be
             written outside of `target` or is a device, a pipe, or a link to no file of the archive; when the encoding
             of a name is not known.
         OSError: when the disk is full or `target` cannot be written.
@@ -69,10 +73,14 @@ def extract_archive(
         raise not_read(archive)
     unpacker = Unpacker(archive, target, max_bytes, max_files, progress)
     try:
-        unpack(archive, unpacker, names)
-        unpacker.copy_links()
+        with bounded_memory(MOST_MEMORY):
+            unpack(archive, unpacker, names)
+            unpacker.copy_links()
     except CytopipeError:
         raise
+    except (MemoryError, HeaderTooLargeError) as fault:
+        large = str(fault) or f"its headers or its compression need more than {MOST_MEMORY >> 30} GiB of memory"
+        raise unpacker.refuse(large) from None
     except Exception as fault:
         # All, because broken headers make the three readers raise IndexError, struct.error and many others.
         clash = isinstance(fault, FileExistsError | IsADirectoryError | NotADirectoryError)
@@ -90,6 +98,7 @@ def extract_archive(
 
 
 def _unpack_zip(archive: Path, unpacker: Unpacker, names: str | None) -> None:
+    unpacker.declare_members(count_zip_members(archive, unpacker.max_files))
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         unpacker.declare(sum(member.file_size for member in members))
@@ -133,38 +142,46 @@ def _zip_name(member: zipfile.ZipInfo, names: str | None, unpacker: Unpacker) ->
 
 
 def _unpack_tar(archive: Path, unpacker: Unpacker, names: str | None) -> None:
-    # Read as UTF-8 where no encoding is named; the Unpacker refuses what is not.
-    with tarfile.open(archive, encoding=names or "utf-8") as opened:
-        _unpack_members(opened, unpacker)
+    with open_tar_stream(archive) as stream:
+        _unpack_members(stream, unpacker, names)
 
 
 def _unpack_tar_zst(archive: Path, unpacker: Unpacker, names: str | None) -> None:
-    with open_zstd(archive) as stream, tarfile.open(fileobj=stream, encoding=names or "utf-8") as opened:
-        _unpack_members(opened, unpacker)
+    with open_zstd(archive) as stream:
+        _unpack_members(TarStream(stream), unpacker, names)
 
 
-def _unpack_members(opened: tarfile.TarFile, unpacker: Unpacker) -> None:
-    for member in opened:
-        path = unpacker.admit(member.name, member.isdir())
-        if path is None or member.isdir():
-            continue
-        if member.issym():
-            unpacker.link(path, posixpath.join(path.parent, member.linkname))
-        elif member.islnk():
-            unpacker.link(path, member.linkname)
-        elif source := opened.extractfile(member) if member.isreg() else None:
-            with source:
-                unpacker.copy(path, source)
-        else:
-            raise unpacker.refuse(f"the member {member.name!r} is a special file")
-    stream = opened.fileobj
-    assert stream is not None
-    # tarfile takes a broken header for the end. The real end is a block of zeros.
-    stream.seek(opened.offset)
-    if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
-        raise EOFError("the tar ends without its end mark")
-    while stream.read(BLOCK):  # gzip, bzip2 and xz compare their checksums at the very end
-        pass
+def _unpack_members(stream: TarStream, unpacker: Unpacker, names: str | None) -> None:
+    # Read as UTF-8 where no encoding is named; the Unpacker refuses what is not.
+    with tarfile.open(fileobj=stream, mode="r:", encoding=names or "utf-8") as opened:
+        while (member := opened.next()) is not None:
+            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all of them
+            unpacker.check_stream(opened.offset)  # that of the next header, so that nothing is unpacked to be skipped
+            stream.content()
+            _unpack_member(opened, member, unpacker)
+            stream.next_header()
+        stream.content()
+        # tarfile takes a broken header for the end. The real end is a block of zeros.
+        stream.seek(opened.offset)
+        if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
+            raise EOFError("the tar ends without its end mark")
+        while stream.read(BLOCK):  # gzip, bzip2 and xz compare their checksums at the very end
+            unpacker.check_stream(stream.tell())
+
+
+def _unpack_member(opened: tarfile.TarFile, member: tarfile.TarInfo, unpacker: Unpacker) -> None:
+    path = unpacker.admit(member.name, member.isdir())
+    if path is None or member.isdir():
+        return
+    if member.issym():
+        unpacker.link(path, posixpath.join(path.parent, member.linkname))
+    elif member.islnk():
+        unpacker.link(path, member.linkname)
+    elif source := opened.extractfile(member) if member.isreg() else None:
+        with source:
+            unpacker.copy(path, source)
+    else:
+        raise unpacker.refuse(f"the member {member.name!r} is a special file")
 
 
 def _unpack_7z(archive: Path, unpacker: Unpacker, names: str | None) -> None:

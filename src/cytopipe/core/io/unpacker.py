@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from cytopipe.core.io.folders import Progress
 from cytopipe.core.io.left_out import LeftOut
 from cytopipe.core.io.litter import litter_reason
+from cytopipe.core.io.memory import GIB
 from cytopipe.errors import CytopipeError
 
-GIB = 1 << 30
 MAX_BYTES = 50 * GIB
 MAX_FILES = 2_000_000
 # Images grow by a factor below 20, flat masks in BMP by some hundreds; deflate reaches 1,032, xz 7,000.
 MAX_RATIO = 500
 RATIO_FROM_BYTES = GIB
 BLOCK = 1 << 20
+HEADERS_OF_A_MEMBER = 8 << 10  # of a tar: extended header, long name and padding, most of it zeros
 LONGEST_NAME = 255  # bytes, of all common file systems
 
 
@@ -33,6 +35,7 @@ class Unpacker:
         self.declared: int | None = None
         self.bytes = self.members = 0
         self.left_out = LeftOut()
+        self._written: set[str] = set()  # a later member of a tar replaces an earlier one of the same name
         self._links: dict[PurePosixPath, PurePosixPath] = {}
 
     def refuse(self, what: str, hint: str = "use an archive of a source that you trust") -> CytopipeError:
@@ -44,14 +47,22 @@ class Unpacker:
         self.declared = size
         self._check_size(size)
 
+    def declare_members(self, number: int) -> None:
+        """Check how many members the archive lists, before they are read."""
+        if number > self.max_files:
+            raise self.refuse(f"the archive has more than {self.max_files:,} members")
+
+    def check_stream(self, position: int) -> None:
+        """Check how far the bytes of an unpacked stream have come, whether or not they are written."""
+        self._check_size(position - HEADERS_OF_A_MEMBER * self.members)
+
     def admit(self, name: str, is_folder: bool = False) -> PurePosixPath | None:
         """Check one member's name and count it; None stands for litter, of which files are counted by their reason."""
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
             raise self.refuse(f"the member {name!r} would be written outside of the target folder")
         self.members += 1
-        if self.members > self.max_files:
-            raise self.refuse(f"the archive has more than {self.max_files:,} members")
+        self.declare_members(self.members)
         if reason := litter_reason(path):
             if not is_folder:
                 self.left_out.add(reason, str(path))
@@ -78,7 +89,20 @@ class Unpacker:
         """Open an admitted member for writing."""
         file = self.target / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb")
+        if str(path) not in self._written and file.is_file():
+            self._refuse_alike(path)
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._written.add(str(path))
+        return os.fdopen(opened, "wb")
+
+    def _refuse_alike(self, path: PurePosixPath) -> None:
+        """Refuse a name for which the disk holds the file of another member."""
+        other = next((name for name in self._written if _folded(name) == _folded(str(path))), None)
+        if other is not None:
+            raise self.refuse(
+                f"the names '{other}' and '{path}' are the same file to this disk, which does not tell a from A",
+                "unpack it on a disk that tells them apart, rename one of them, and name the folder instead",
+            )
 
     def write(self, file: BinaryIO, block: bytes) -> None:
         """Write a block of an opened member, unless it brings the whole above a limit."""
@@ -119,3 +143,8 @@ class Unpacker:
             raise self.refuse(f"the archive unpacks to more than {self.max_bytes:,} bytes")
         if size > RATIO_FROM_BYTES and size > MAX_RATIO * self.packed_bytes:
             raise self.refuse(f"the archive grows more than {MAX_RATIO}-fold: it may be a decompression bomb")
+
+
+def _folded(name: str) -> str:
+    """A name as disks compare it that do not tell a from A, nor a letter with an accent from the two apart."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key.value}' stands twice, in lines {lines[key.value]} and {line}", key.start_mark
-                )
-            lines[key.value if isinstance(key.value, str) else repr(key.value)] = line
-        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -34,7 +19,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = yaml.load(text, _Loader)
+        data = load_yaml(text)
     except FileNotFoundError:
         raise CytopipeError(
             "no parameters here", where=path, hint="run in the project's root, or create it with `cytopipe preset demo`"

@@ -31,8 +31,11 @@ from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.devices import own_gpu
 from cytopipe.core.pipeline.engine import die_with, engine
+from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import hash_inputs
+from cytopipe.core.pipeline.last_runs import note
+from cytopipe.core.pipeline.logfile import kept_log
 from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.processor import fix
 from cytopipe.core.pipeline.tracking.tracker import Tracker
@@ -68,6 +71,7 @@ class Stage:
     ) -> None:
         self.name, self.item, self.params, self.settings = name, item, params, settings
         self.inputs, self.tracker, self._outputs, self._bars = inputs, tracker, outputs, bars
+        self._lines: dict[str, EpochLine] = {}  # by network
 
     def output(self, path: Path) -> Path:
         """Temporary path to write an output to; all outputs move to their own paths when the stage succeeds."""
@@ -100,7 +104,10 @@ class Stage:
         shown = "  ".join(
             f"{name} {value:.4f}" for name, value in measures.items() if name.startswith(("train", "val"))
         )
-        logger.info("%s epoch %d: %s", " ".join(filter(None, (self.label, part))), measures["epoch"], shown)
+        line = self._lines.setdefault(part, EpochLine(_epochs(self.settings)))
+        name = " ".join(filter(None, (self.label, part)))
+        told = "  ".join(filter(None, (shown, line.describe(measures))))
+        logger.info("%s epoch %d: %s", name, measures["epoch"], told)
         prefix = f"{part}/" if part else ""
         self.tracker.log_metrics(
             {f"{prefix}{name}": value for name, value in measures.items() if name != "epoch"},
@@ -179,15 +186,20 @@ def _guard(description: Description, name: str, item: str, file: Path, run: Run,
     """Run the stage; every error becomes a message and exit status 1."""
     label = f"{name}@{item}" if item else name
     section = description.stages[name].section
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logger.setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with messages(label, debug, f"{section}.{item}" if item else ""):
-            _execute(description, name, item, file, run, live)
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
-        raise SystemExit(130) from None
+    with kept_log(label, engine().name):
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+        logger.setLevel(logging.INFO)
+        try:
+            with messages(label, debug, f"{section}.{item}" if item else ""):
+                _execute(description, name, item, file, run, live)
+        except KeyboardInterrupt:
+            note(label, None, failed=True)
+            print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
+            raise SystemExit(130) from None
+        except BaseException:
+            note(label, None, failed=True)
+            raise
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -225,7 +237,15 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
         Machine.here(params).leave(label)
-    logger.info("%s: done in %.1f s", label, time.monotonic() - start)
+    note(label, seconds := time.monotonic() - start, failed=False)
+    logger.info("%s: done in %.1f s", label, seconds)
+
+
+def _epochs(settings: Mapping[str, Any]) -> int | None:
+    """Epochs of the training of the stage's entry; None without one."""
+    entries = (entry for name, entry in settings.items() if name in ("classifier", "segmenter"))
+    training = next((entry.get("training") for entry in entries if isinstance(entry, Mapping)), None)
+    return training.get("epochs") if training else None
 
 
 def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:

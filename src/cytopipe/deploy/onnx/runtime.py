@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cytopipe.deploy.onnx.external import refuse_external_data
 from cytopipe.deploy.onnx.source import INPUT
 
 ROUNDS = 21  # timed calls of each side
@@ -25,11 +26,15 @@ class Session:
 
     Attributes:
         inputs, outputs: shapes by name.
+
+    Raises:
+        CytopipeError: the file keeps tensors in other files.
     """
 
     def __init__(self, data: bytes, threads: int) -> None:
         import onnxruntime
 
+        refuse_external_data(data)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # errors

@@ -1,0 +1,49 @@
+"""A bound on the memory that this process takes while it reads what a stranger wrote.
+
+Readers of archives, workbooks and networks allocate what a file says of itself: a header of a few bytes can ask for
+more than any machine has. Beyond the bound an allocation fails, which is caught, instead of the machine's memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MIB = 1 << 20
+GIB = 1 << 30
+PER_PROCESSOR = 64 * MIB  # stacks and arenas of threads that start meanwhile
+_STATUS = Path("/proc/self/status")
+
+
+@contextmanager
+def bounded_memory(more: int) -> Iterator[None]:
+    """Let this process take at most `more` bytes beyond what it has now, and a margin for threads.
+
+    An allocation beyond it raises MemoryError (in numpy and Python) or RuntimeError (in torch). The bound is
+    RLIMIT_DATA, which counts private memory only, not mapped files; on systems other than Linux nothing is bounded.
+    """
+    held = _data_bytes()
+    if held is None:
+        yield
+        return
+    import resource
+
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = held + more + PER_PROCESSOR * (os.cpu_count() or 1)
+    limits = [bound, *(limit for limit in (before, hard) if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def _data_bytes() -> int | None:
+    """Private memory of this process; None where the system does not say."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:")), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cytopipe.evaluation.planning.groups import Plan
     from cytopipe.evaluation.planning.pilot import Pilot
 
-MetricName = Literal["accuracy", "sensitivity", "specificity", "auc", "dice_cell", "dice_nucleus", "dice_cytoplasm"]
+METRICS = ("accuracy", "sensitivity", "specificity", "auc", "dice_cell", "dice_nucleus", "dice_cytoplasm")
 Model = Annotated[
     str | None,
     typer.Argument(
@@ -23,7 +23,10 @@ Model = Annotated[
 ]
 Width = Annotated[float, typer.Option("--width", min=0.0001, max=0.9999, help="Wanted width of the 95 % interval.")]
 Metric = Annotated[
-    list[MetricName] | None, typer.Option("--metric", help="Number to plan for; by default all that the pilot has.")
+    list[str] | None,
+    typer.Option(
+        "--metric", metavar="NAME", help=f"Number to plan for, by default all that the pilot has: {', '.join(METRICS)}."
+    ),
 ]
 Images = Annotated[
     list[int] | None,
@@ -75,6 +78,8 @@ def command(
     from cytopipe.evaluation.planning.groups import plan
 
     with clear_errors(debug):
+        if unknown := [name for name in metric or () if name not in METRICS]:
+            raise CytopipeError(f"'{unknown[0]}' cannot be planned for", where="--metric", hint=", ".join(METRICS))
         found = (
             _given(metric, images, value, icc, deviation, prevalence) if model is None else _of(model, metric, value)
         )
@@ -85,7 +90,7 @@ def command(
             show(plans, model)
 
 
-def _of(model: str, wanted: list[MetricName] | None, value: float | None) -> dict[str, Pilot]:
+def _of(model: str, wanted: list[str] | None, value: float | None) -> dict[str, Pilot]:
     """The numbers of a finished model."""
     from cytopipe.evaluation.planning.finished import pilots
 
@@ -99,7 +104,7 @@ def _of(model: str, wanted: list[MetricName] | None, value: float | None) -> dic
 
 
 def _given(
-    metric: list[MetricName] | None,
+    metric: list[str] | None,
     images: list[int] | None,
     value: float | None,
     icc: float | None,

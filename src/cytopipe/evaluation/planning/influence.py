@@ -1,8 +1,8 @@
 """What each image contributes to a number: its influence, whose sums over groups tell how the number varies.
 
-A number is its value plus the mean of N influences, up to terms that vanish with more images (Hampel 1974). Its variance
-follows from them as that of a mean does, with groups as units; for the area under the ROC curve they are placement
-values of DeLong (1988), summed over groups by Obuchowski (1997).
+A number is its value plus the mean of N influences, up to terms that vanish with more images (Hampel 1974). Its
+variance follows from them as that of a mean does, with groups as units. For the area under the ROC curve they are the
+placement values of DeLong (1988), summed over groups by Obuchowski (1997).
 """
 
 from __future__ import annotations

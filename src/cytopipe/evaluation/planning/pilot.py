@@ -133,10 +133,7 @@ def given(
         CytopipeError: the number of Dice is given without a deviation.
     """
     if metric == "auc":
-        # Hanley and McNeil (1982), by their exponential model, for many images.
-        positive = value / (2 - value) - value**2
-        negative = 2 * value**2 / (1 + value) - value**2
-        variance = positive / prevalence + negative / (1 - prevalence)
+        variance = _of_area(value) * (1 / prevalence + 1 / (1 - prevalence))
     elif metric.startswith("dice"):
         if deviation is None:
             raise CytopipeError("Dice needs the standard deviation between images", where="--sd")
@@ -144,6 +141,15 @@ def given(
     else:
         variance = value * (1 - value)
     return Pilot(value, variance, alike, images, images)
+
+
+def _of_area(value: float) -> float:
+    """Variance of the placement values of either kind, for normal scores of equal variance (Obuchowski 1994)."""
+    from scipy.special import owens_t
+    from scipy.stats import norm
+
+    both = value - 2 * float(owens_t(norm.ppf(value), 1 / math.sqrt(3)))  # two of a kind beyond one of the other
+    return both - value**2
 
 
 def _alike(each: np.ndarray, sums: np.ndarray, sizes: np.ndarray) -> float:

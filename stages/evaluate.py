@@ -27,8 +27,6 @@ def run(stage: Stage) -> None:
     result.write_plots(plots, figures)
     predictions = stage.output(target.predictions)
     result.predictions.write(predictions)
-    result.details.write(stage.output(target.details))
-    result.headline.write(stage.output(target.metrics))
     clinical = stage.folder(target.clinical)
     write_subgroups(result, clinical)
     if suspects := fold_suspects(stage.item, result.rows, result.calibrated, result.part):
@@ -36,7 +34,9 @@ def run(stage: Stage) -> None:
     write_unfamiliar(clinical, result, target.model, tensors, device)
     if guarantees := evaluate_guarantees(result, target.model):
         guarantees.write(clinical / paths.GUARANTEES)
-    write_patients(clinical, result, target.model, tensors, device)
+    result = write_patients(clinical, result, target.model, tensors, device)
+    result.details.write(stage.output(target.details))
+    result.headline.write(stage.output(target.metrics))
     stage.tracker.log_metrics(result.logged)
     stage.tracker.log_dict(result.details.plain, "details.json")
     stage.tracker.log_text(predictions.read_text(encoding="utf-8"), "tables/predictions.csv")

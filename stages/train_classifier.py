@@ -50,7 +50,8 @@ def run(stage: Stage) -> None:
     for part, one in trained.networks.items():
         further.setdefault(part, {}).update(one.files)
     judged = load_all(tensors.folder)[1] if trained.folds else rows
-    together = Together(trained.rule, len(judged), len({row.group for row in judged})) if trained.rule else None
+    groups = len({row.group for row in judged})
+    together = Together(trained.rule, len(judged), groups, trained.guarantees) if trained.rule else None
     save_classifier(model, stage.item, networks, trained.folds, examples, segmenter, further, together)
     history = stage.folder(target.training)
     write_history(history, trained.history, "accuracy")

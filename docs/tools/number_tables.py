@@ -24,6 +24,8 @@ from cytopipe.results.model_spec import DecisionRule, Threshold
 from result_tables import between
 
 PAGE = Path("docs/clinical.md")
+HEADER = ("number", "what it is", "95 % interval", "key")
+PATIENTS = "**Classifiers with `patients:`**, per group (patient, slide), in the same file:"
 TITLES = {"classifiers": "Classifiers", "segmenters": "Segmenters", "screenings": "Screenings of whole fields"}
 
 
@@ -32,7 +34,9 @@ def numbers() -> str:
     parts = []
     for folder, task in TASKS.items():
         title = f"**{TITLES[folder]}**, in `results/{folder}/NAME/details.json`:"
-        parts += [title, markdown(("number", "what it is", "95 % interval", "key"), map(_row, of_task(task)))]
+        parts += [title, markdown(HEADER, map(_row, of_task(task)))]
+        if task == "classification":
+            parts += [PATIENTS, markdown(HEADER, map(_row, of_task("patients")))]
     return "\n".join(f"{part}\n" if part.startswith("**") else part for part in parts)
 
 
@@ -40,7 +44,7 @@ def _row(metric: Metric) -> tuple[str, ...]:
     unit = f", {metric.unit}" if metric.unit else ""
     better = {"higher": "higher is better", "lower": "lower is better"}[metric.direction]
     told = metric.definition if metric.signed else f"{metric.definition}; {better}"
-    how = METHODS[metric.scale].partition(",")[0] if metric.scale else "none"
+    how = metric.interval or (METHODS[metric.scale].partition(",")[0] if metric.scale else "none")
     return f"{metric.title}{unit}", told, how, f"`{metric.place}`"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cytopipe.core.pipeline.processor import TOLERANCE
 from cytopipe.metrics.intervals import METHODS, Scale
 
-Task = Literal["classification", "segmentation", "screening"]
+Task = Literal["classification", "patients", "segmentation", "screening"]
 Direction = Literal["higher", "lower"]
 Score = Callable[[np.ndarray, np.ndarray], float | None]
 NO_INTERVAL = "none: on finite test sets the estimate is biased upwards (Bröcker 2012, Kumar et al. 2019)"
@@ -26,7 +26,8 @@ class Metric:
         title: its name for people.
         definition: what it is, in one line for people.
         task: task of the models that it measures.
-        scale: where its values lie, which decides how its interval is made; None: it has none.
+        scale: where its values lie, which decides how its interval is made; None: it has none, or `interval` says it.
+        interval: how its interval is made, where that does not follow from the scale.
         function: computes it from N class indices and N x classes probabilities; None if it is only read from details.
         source: dotted path in details.json; by default `metrics.<key>`.
         short: short name, for narrow columns; by default the title.
@@ -46,6 +47,7 @@ class Metric:
     task: Task
     definition: str
     scale: Scale | None = "share"
+    interval: str = ""
     function: Score | None = None
     source: str = ""
     short: str = ""
@@ -72,7 +74,7 @@ class Metric:
     @property
     def method(self) -> str:
         """How its interval is made."""
-        return METHODS[self.scale] if self.scale else NO_INTERVAL
+        return self.interval or (METHODS[self.scale] if self.scale else NO_INTERVAL)
 
     @property
     def is_share(self) -> bool:

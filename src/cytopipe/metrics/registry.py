@@ -12,12 +12,14 @@ from cytopipe.metrics.intervals import Scale
 from cytopipe.metrics.metric import NO_INTERVAL as NO_INTERVAL
 from cytopipe.metrics.metric import Metric as Metric
 from cytopipe.metrics.metric import Task as Task
+from cytopipe.metrics.patient_scores import METHODS as PATIENT_METHODS
 
 TASKS: dict[str, Task] = {  # by folder in results/
     "classifiers": "classification",
     "segmenters": "segmentation",
     "screenings": "screening",
 }
+PARTS: dict[Task, tuple[Task, ...]] = {"classification": ("classification", "patients")}  # of a model's results
 
 
 def _of_part(part: str, title: str) -> tuple[Metric, ...]:
@@ -71,6 +73,15 @@ def _of_calibration(
         column=column,
         gated=True,
         direction="lower",
+    )
+
+
+def _of_patients(key: str, title: str, definition: str) -> Metric:
+    name = f"patient_{key}"
+    how, source = PATIENT_METHODS[key], f"patients.{key}"
+    # One patient of twenty is a twentieth: hardly any loss of a share of patients is more than one changed answer.
+    return Metric(
+        name, title, "patients", definition, interval=how, source=source, column=name, gated=True, tolerance=0.05
     )
 
 
@@ -166,6 +177,15 @@ METRICS: tuple[Metric, ...] = (
     _of_calibration(
         "log_loss", "log loss, nats", "mean negative logarithm of the true class's probability", short="log loss"
     ),
+    _of_patients("auc", "AUC per patient", "area under the ROC curve of the answers for groups (patients, slides)"),
+    _of_patients(
+        "sensitivity",
+        "sensitivity per patient",
+        "share of the abnormal groups called abnormal, at the frozen threshold",
+    ),
+    _of_patients(
+        "specificity", "specificity per patient", "share of the normal groups called normal, at the frozen threshold"
+    ),
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),
     *_of_part("cytoplasm", "cytoplasm"),
@@ -214,14 +234,19 @@ def ranked() -> list[Metric]:
     return [one for one in of_task("classification") if one.ranked]
 
 
+def of_model(task: Task) -> list[Metric]:
+    """The metrics in the results of a model of this task: for a classifier, those per patient too."""
+    return [one for part in PARTS.get(task, (task,)) for one in of_task(part)]
+
+
 def gated(task: Task) -> list[Metric]:
     """The metrics that the gate compares by default."""
-    return [one for one in of_task(task) if one.gated]
+    return [one for one in of_model(task) if one.gated]
 
 
 def displayed(task: Task) -> list[Metric]:
     """The columns of metrics.json."""
-    return [one for one in of_task(task) if one.column]
+    return [one for one in of_model(task) if one.column]
 
 
 def methods() -> dict[str, str]:

@@ -23,16 +23,20 @@ from cytopipe.models.folds import Folds
 from cytopipe.models.members import spec_of
 from cytopipe.models.usage import README, usage
 from cytopipe.results.ensemble import Kind
+from cytopipe.results.guarantees import GuaranteeRule
 from cytopipe.results.model_spec import SPEC, DecisionRule, ModelSpec
 
 
 @dataclass(frozen=True)
 class Together:
-    """The decision rule of several networks as one classifier, and how many images of how many groups chose it."""
+    """The decision rule of several networks as one classifier, how many images of how many groups chose it, and what
+    the networks guarantee together.
+    """
 
     rule: DecisionRule
     images: int
     groups: int
+    guarantees: GuaranteeRule | None = None
 
 
 def save_classifier(
@@ -68,7 +72,8 @@ def save_classifier(
         list_file(folder, FOLDS, (folder / FOLDS).read_bytes())
     if together:
         kind: Kind = "folds" if folds else "seeds"
-        ensemble = save_ensemble(folder, kind, list(networks), together.rule, together.images, together.groups)
+        chosen_on = (together.images, together.groups)
+        ensemble = save_ensemble(folder, kind, list(networks), together.rule, *chosen_on, together.guarantees)
         write_text(folder / README, usage(name, spec_of(folder), ensemble))
     if MAIN not in networks:
         for file, content in more.get(MAIN, {}).items():

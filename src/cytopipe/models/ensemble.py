@@ -21,6 +21,7 @@ from cytopipe.models.folder import list_file, load_model, verified_files
 from cytopipe.models.folds import Folds
 from cytopipe.models.members import SHARED, not_an_ensemble, of_ensemble
 from cytopipe.results.ensemble import CHOSEN_ON, ENSEMBLE, PERFORMANCE, Ensemble, Kind
+from cytopipe.results.guarantees import GuaranteeRule
 from cytopipe.results.model_spec import RESTORE, SPEC, DecisionRule, ModelSpec
 
 Array = TypeVar("Array", Tensor, np.ndarray)
@@ -97,7 +98,13 @@ def load_classifier(folder: Path, device: str | torch.device = "cpu") -> tuple[n
 
 
 def save_ensemble(
-    folder: Path, kind: Kind, parts: Sequence[str], rule: DecisionRule, images: int, groups: int
+    folder: Path,
+    kind: Kind,
+    parts: Sequence[str],
+    rule: DecisionRule,
+    images: int,
+    groups: int,
+    guarantees: GuaranteeRule | None = None,
 ) -> Ensemble:
     """Write ensemble.json into a folder that holds its networks already, and list it in SHA256SUMS.
 
@@ -107,6 +114,7 @@ def save_ensemble(
         parts: subfolders of the networks; `MAIN` is the folder itself.
         rule: decision rule of their mean.
         images, groups: how many images of how many groups chose it.
+        guarantees: what their mean guarantees for new groups.
     """
     ensemble = Ensemble(
         kind=kind,
@@ -116,6 +124,7 @@ def save_ensemble(
         groups=groups,
         chosen_on=CHOSEN_ON[kind],
         performance=PERFORMANCE[kind],
+        guarantees=guarantees,
     )
     list_file(folder, ENSEMBLE, ensemble.to_json())
     return ensemble

@@ -55,7 +55,7 @@ def knows_training_images(folder: Path) -> bool:
 def of_ensemble(first: ModelSpec, ensemble: Ensemble) -> ModelSpec:
     """The description of several networks, given that of the first: what was chosen for a single one is left out."""
     kept = {key: getattr(first, key) for key in (*SHARED, *_MADE, *_MADE_WITH)}
-    return ModelSpec(**kept, decision_rule=ensemble.decision_rule)
+    return ModelSpec(**kept, decision_rule=ensemble.decision_rule, guarantees=ensemble.guarantees)
 
 
 def not_an_ensemble(folder: Path) -> CytopipeError:

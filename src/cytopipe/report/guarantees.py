@@ -50,7 +50,10 @@ def _calibrated(details: GuaranteeDetails) -> str:
     if details.calibrated_on == "out-of-fold":
         return f"{groups} groups, each predicted by networks that did not train on it, which guarantees less"
     if len(details.sets.groups) > 1:
-        return f"the {groups} validation groups of the folds, and of each network alone: their mean guarantees nothing"
+        return (
+            f"the {groups} validation groups of the folds, and of each network alone; the sets of their mean, which "
+            "predicts new images, come from out-of-fold predictions and are not tested here"
+        )
     return f"the {groups} validation groups"
 
 

@@ -68,6 +68,7 @@ class ClassifierDetails(Contract):
             with, was not tested itself.
         undefined: the reason why each undefined number is not defined.
         performance: of several networks, what the numbers are an estimate of, in words; absent for a single one.
+        patients: of the answers for groups, by name; absent without such answers. clinical/patients.json says more.
     """
 
     dataset: str
@@ -88,9 +89,9 @@ class ClassifierDetails(Contract):
     folds: Spreads | None
     undefined: dict[str, str]
     performance: str | None = None
+    patients: Estimates | None = None
 
     @property
     def plain(self) -> Any:
-        """As of every contract, without `performance` where it is absent."""
-        values = super().plain
-        return values if self.performance else {key: value for key, value in values.items() if key != "performance"}
+        """As of every contract, without `performance` and `patients` where they are absent."""
+        return {key: value for key, value in super().plain.items() if value or key not in {"performance", "patients"}}

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, ValidationError
 
 from cytopipe.errors import CytopipeError
+from cytopipe.results.guarantees import GuaranteeRule
 from cytopipe.results.model_spec import RESTORE, DecisionRule, Part
 
 ENSEMBLE = "ensemble.json"
@@ -36,6 +37,7 @@ class Ensemble(Part):
         images, groups: how many images of how many groups chose the rule.
         chosen_on: which predictions these are, in words.
         performance: what the measured performance is an estimate of, in words.
+        guarantees: what the mean guarantees for new groups; None if nothing was asked for, or in an older file.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Ensemble(Part):
     groups: PositiveInt
     chosen_on: str
     performance: str
+    guarantees: GuaranteeRule | None = None
 
     @classmethod
     def parse(cls, content: bytes, where: Path) -> Ensemble:

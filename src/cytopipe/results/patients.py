@@ -10,7 +10,7 @@ from pydantic import Field
 from cytopipe.core.io.tables import write_table
 from cytopipe.core.params.patients import GroupLabel, PoolingRule
 from cytopipe.results.contract import Contract, Record
-from cytopipe.results.numbers import Estimate
+from cytopipe.results.numbers import Estimate, Estimates
 from cytopipe.results.tables import Table
 
 RULE, WEIGHTS = "patients.json", "patients.safetensors"  # of a model folder
@@ -120,6 +120,12 @@ class PatientEvaluation(Contract):
     def rule(self) -> PatientRule:
         """The rule of the first network."""
         return self.rules[0]
+
+    @property
+    def numbers(self) -> Estimates | None:
+        """The numbers that are defined, by name; None if there are none."""
+        named = {name: getattr(self, name) for name in ("auc", "sensitivity", "specificity", "accuracy", "brier")}
+        return {name: one for name, one in named.items() if one is not None and one.value is not None} or None
 
 
 class PatientAnswer(Record):

@@ -16,6 +16,10 @@ from cytopipe.results.guarantees import GuaranteeRule, SensitivityRule, SetRule
 from cytopipe.results.model_spec import DecisionRule
 
 REFITTED = "the network was trained again on the validation images, so that no image is left to calibrate with"
+OUT_OF_FOLD = (
+    "the score of a group by the mean of the networks is not distributed as that by the network of its fold: the mean "
+    "has lower peaks, so that a threshold chosen out of fold would find fewer groups"
+)
 
 
 def choose_guarantees(
@@ -38,7 +42,8 @@ def choose_guarantees(
         classes: names of the classes.
         rule: decision rule of the network.
         refitted: whether the network has been trained on these images since.
-        calibrated_on: where the images come from.
+        calibrated_on: where the images come from. Out of fold, the rule is for the mean of the networks: the sets keep
+            their coverage in simulation, and no theorem says so; sensitivities of groups are withheld.
 
     Returns:
         The thresholds, or the reasons in words where the groups are too few.
@@ -46,17 +51,26 @@ def choose_guarantees(
     if wanted is None:
         return None
     calibrated = calibrate(rule, probabilities)
+    why = REFITTED if refitted else ""
     return GuaranteeRule(
         calibrated_on=calibrated_on,
-        sets=_sets(wanted.coverage, truth, calibrated, groups, refitted),
+        sets=_sets(wanted.coverage, truth, calibrated, groups, why),
         group_score=wanted.group_score,
-        patients=_patients(wanted, truth, calibrated, groups, classes, rule.abnormal, refitted),
+        patients=_patients(
+            wanted,
+            truth,
+            calibrated,
+            groups,
+            classes,
+            rule.abnormal,
+            OUT_OF_FOLD if calibrated_on == "out-of-fold" else why,
+        ),
     )
 
 
-def _sets(coverage: float, truth: np.ndarray, calibrated: np.ndarray, groups: Sequence[str], refitted: bool) -> SetRule:
+def _sets(coverage: float, truth: np.ndarray, calibrated: np.ndarray, groups: Sequence[str], never: str) -> SetRule:
     count = len(set(groups))
-    why = REFITTED if refitted else why_no_sets(count, coverage)
+    why = never or why_no_sets(count, coverage)
     own = calibrated[np.arange(len(truth)), truth]
     return SetRule(
         coverage=coverage,
@@ -75,7 +89,7 @@ def _patients(
     groups: Sequence[str],
     classes: Sequence[str],
     abnormal: Sequence[str],
-    refitted: bool,
+    never: str,
 ) -> tuple[SensitivityRule, ...]:
     """Thresholds that hold with confidence and on average; none without abnormal classes."""
     if not abnormal:
@@ -84,7 +98,7 @@ def _patients(
     scores = group_scores(abnormality(calibrated, classes, abnormal), groups, wanted.group_score)
     rules, count = [], int(positive.sum())
     for confidence in (wanted.confidence, None):
-        why = REFITTED if refitted else why_no_threshold(count, wanted.sensitivity, confidence)
+        why = never or why_no_threshold(count, wanted.sensitivity, confidence)
         score = None if why else threshold_for_sensitivity(scores, positive, wanted.sensitivity, confidence)
         rules.append(
             SensitivityRule(

@@ -17,6 +17,7 @@ from cytopipe.models.files import fold_part, seed_part
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.transforms import InputTransform
 from cytopipe.results.dataset import LeftOutSite
+from cytopipe.results.guarantees import GuaranteeRule
 from cytopipe.results.model_spec import DecisionRule
 from cytopipe.training.classification import ClassificationTask, make_classifier
 from cytopipe.training.data import Labelled, TrainingLoader
@@ -87,12 +88,14 @@ class TrainedClassifier:
             images in the order of `folds`, each by the network of its fold; else of the validation images, by the mean
             of the networks.
         rule: decision rule of the mean of several networks; None for a single one, whose specification has it.
+        guarantees: what the mean of several networks guarantees for new groups.
     """
 
     networks: Mapping[str, Trained]
     folds: Mapping[str, int]
     judged: np.ndarray
     rule: DecisionRule | None = None
+    guarantees: GuaranteeRule | None = None
 
     @property
     def history(self) -> Sequence[Epoch]:
@@ -104,8 +107,8 @@ def train_classifier(job: ClassifierJob) -> TrainedClassifier:
     """Train every network of a classifier.
 
     Only validation images choose the epoch and the decision rule; no network sees the images that it is tested on. The
-    rule of several networks together is chosen on out-of-fold predictions, or on the mean of those of the validation
-    images where the networks differ in their seed.
+    rule of several networks together, and what they guarantee, is chosen on out-of-fold predictions, or on the mean of
+    those of the validation images where the networks differ in their seed.
 
     Raises:
         CytopipeError: there are too few groups, a fold lacks a class, or a loss is not finite.
@@ -121,11 +124,25 @@ def train_classifier(job: ClassifierJob) -> TrainedClassifier:
     if outside:
         folds = dict(sorted(folds.items()))
         truth, judged = np.array([outside[id_][0] for id_ in folds]), np.stack([outside[id_][1] for id_ in folds])
+        group_of = {row.id: row.group for row in load_all(job.tensors)[1]}
+        groups: Sequence[str] = [group_of[id_] for id_ in folds]
     else:
-        truth = network.validation.labels
+        truth, groups = network.validation.labels, network.groups
         judged = mean_of([one.validation for one in networks.values() if one.validation is not None])
-    rule = choose_rule(truth, judged, job.classes, job.normal) if len(networks) > 1 else None
-    return TrainedClassifier(networks, folds, judged, rule)
+    if len(networks) == 1:
+        return TrainedClassifier(networks, folds, judged)
+    rule = choose_rule(truth, judged, job.classes, job.normal)
+    promised = choose_guarantees(
+        job.config.guarantees,
+        truth,
+        judged,
+        groups,
+        job.classes,
+        rule,
+        refitted=job.config.refit and not outside,
+        calibrated_on="out-of-fold" if outside else "validation",
+    )
+    return TrainedClassifier(networks, folds, judged, rule, promised)
 
 
 def network_jobs(job: ClassifierJob) -> Iterator[NetworkJob]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cytopipe.errors import CytopipeError
-from cytopipe.metrics.registry import TASKS, of_task
+from cytopipe.metrics.registry import TASKS, Metric, displayed
 from cytopipe.results.headline import DECIMALS, Headline
 from cytopipe.verify.present import Present, PresentStage
 from cytopipe.verify.record import Record
@@ -78,12 +78,17 @@ def _recorded(present: Present, record: Record, label: str, path: str) -> Mappin
         return None
 
 
+def _columns(folder: str) -> dict[str, Metric]:
+    """The metrics in metrics.json of a folder in results/, by column; evaluations elsewhere are of several tasks."""
+    tasks = [TASKS[folder]] if folder in TASKS else [*TASKS.values()]
+    return {metric.column: metric for task in reversed(tasks) for metric in displayed(task)}
+
+
 def _of_file(
     path: str, here: Mapping[str, float], recorded: Mapping[str, float], tolerance: float | None
 ) -> Iterator[MetricCheck]:
     """The metrics of one file; the ends of intervals, which are in the same file, are none."""
-    for metric in of_task(TASKS[PurePosixPath(path).parent.parent.name]):
-        name = metric.column
+    for name, metric in _columns(PurePosixPath(path).parent.parent.name).items():
         if name in here or name in recorded:
             accepted = metric.tolerance if tolerance is None else tolerance
             yield MetricCheck(path, name, here.get(name), recorded.get(name), accepted)

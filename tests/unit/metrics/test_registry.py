@@ -56,6 +56,13 @@ def test_keys_are_unique_and_columns_are_few() -> None:
 
 def test_every_metric_says_what_it_is_and_how_its_interval_is_made() -> None:
     assert all(metric.definition and metric.method for metric in METRICS)
+    per_patient = {one.column: one.method for one in registry.of_task("patients")}
+    assert per_patient == {
+        "patient_auc": "Newcombe 2006, method 5",
+        "patient_sensitivity": "Wilson",
+        "patient_specificity": "Wilson",
+    }
+    assert {one.key for one in registry.of_task("patients")} <= {one.key for one in registry.gated("classification")}
     assert "macro one-vs-rest" in (found := {one.key: one.definition for one in METRICS})["auc"]
     assert "0 to 2" in found["brier"]
     assert [one.key for one in METRICS if one.scale is None] == ["ece"]

@@ -35,7 +35,8 @@ def test_what_calibrated_the_thresholds_is_named() -> None:
     texts = [view.calibrated for one in (details, folds, outside) if (view := guarantees_view(one))]
     assert texts[:2] == [
         "the 20 validation groups",
-        "the 9, 11 validation groups of the folds, and of each network alone: their mean guarantees nothing",
+        "the 9, 11 validation groups of the folds, and of each network alone; the sets of their mean, which "
+        "predicts new images, come from out-of-fold predictions and are not tested here",
     ]
     assert "which guarantees less" in texts[2]
     assert guarantees_view(None) is None

@@ -22,6 +22,7 @@ from cytopipe.models.bundle import Together, save_classifier
 from cytopipe.models.decision_rule import abnormality, calibrate
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.patients import Evidence, read_rule
+from cytopipe.results.headline import MOST
 from cytopipe.results.patients import PatientAnswers, PatientEvaluation
 from cytopipe.training.group_rules import Held, fit_rule
 from cytopipe.training.patients import NO_ENSEMBLE, NO_NORMAL, patient_files
@@ -100,10 +101,19 @@ def test_a_patient_with_one_ill_image_is_found(once: Once, grouped: Path, tmp_pa
     assert (rule.fitted_on.source, rule.fitted_on.normal, rule.fitted_on.abnormal) == ("validation", 6, 6)
     assert "patients.json" in (model / "SHA256SUMS").read_text()
 
-    clinical = evaluated(model, grouped, tmp_path / "clinical")
+    clinical = tmp_path / "clinical"
+    clinical.mkdir()
+    one = write_patients(clinical, evaluate(model, grouped, "d", CPU), model, grouped, CPU)
     found = PatientEvaluation.read(clinical / "patients.json")
-    assert (found.groups, found.abnormal, found.why) == (12, 6, "")
-    assert found.auc is not None and found.auc.value == 1 and found.auc.low is not None
+    assert (found.groups, found.abnormal, found.why) == (12, 6, "") and found.auc is not None
+    assert one.details.patients is not None and one.details.patients["auc"].value == 1
+    assert found.numbers is not None and one.details.patients.keys() == found.numbers.keys()
+    assert one.details.plain["patients"]["auc"]["low"] == pytest.approx(found.auc.low, abs=1e-5)
+    shown = one.headline.root
+    assert shown["patient_auc"] == 1 and len(shown) <= MOST
+    assert {"patient_sensitivity", "patient_specificity"} <= shown.keys()
+    assert one.logged["patients.auc"] == 1
+    assert found.auc.value == 1 and found.auc.low is not None
     rows = PatientAnswers.read(clinical / "patients.csv").rows
     assert [row.true for row in rows] == ["normal", "abnormal"] * 6
     assert all(row.telling[0].endswith("_1") for row in rows if row.true == "abnormal")
@@ -167,7 +177,7 @@ def test_without_a_normal_class_there_is_no_rule_and_the_reason_is_said(
 def test_groups_of_both_kinds_without_a_label_leave_no_evaluation(once: Once, grouped: Path, tmp_path: Path) -> None:
     model = saved(once, tmp_path, {"rule": "mean", "label": "none"})
     found = PatientEvaluation.read(evaluated(model, grouped, tmp_path / "clinical") / "patients.json")
-    assert found.left_out == 6 and found.auc is None
+    assert found.left_out == 6 and found.auc is None and found.numbers is None
     assert found.why == (
         "all 6 test groups with a label are normal; 6 with images of both kinds have no label (label: none)"
     )
@@ -175,7 +185,10 @@ def test_groups_of_both_kinds_without_a_label_leave_no_evaluation(once: Once, gr
 
 def test_a_classifier_without_rules_writes_nothing(once: Once, grouped: Path, tmp_path: Path) -> None:
     model = saved(once, tmp_path, None)
-    assert list(evaluated(model, grouped, tmp_path / "clinical").iterdir()) == []
+    one = evaluate(model, grouped, "d", CPU)
+    assert write_patients(tmp_path, one, model, grouped, CPU) is one
+    assert "patients" not in one.details.plain and not [name for name in one.headline.root if "patient" in name]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert not (model / "patients.json").exists()
 
 

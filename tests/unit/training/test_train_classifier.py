@@ -22,6 +22,7 @@ from cytopipe.models.ensemble import save_ensemble
 from cytopipe.models.files import model_id
 from cytopipe.models.folder import save_model
 from cytopipe.models.folds import Folds
+from cytopipe.models.guarantees import has_sets
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.results.ensemble import PERFORMANCE
@@ -181,6 +182,9 @@ def test_the_rule_of_all_folds_uses_no_prediction_of_a_network_that_was_trained_
     assert (probabilities.argmax(axis=1) == 1).all() and len(probabilities) == COUNT
     assert truth.tolist() == [index % 2 for index in range(COUNT)]
     assert np.array_equal(trained.judged, probabilities) and trained.rule is not None
+    promised = trained.guarantees
+    assert promised is not None and promised.calibrated_on == "out-of-fold"
+    assert (promised.sets.groups, promised.sets.images, promised.sets.withheld) == (12, COUNT, None)
 
 
 def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_validated(
@@ -192,9 +196,19 @@ def test_several_networks_are_saved_as_one_model_whose_evaluation_stays_cross_va
     networks = {part: (one.model, one.spec) for part, one in trained.networks.items()}
     further = {part: one.files for part, one in trained.networks.items()}
     examples = example_images(*labelled(grouped, "val"))
-    save_classifier(folder, "m", networks, trained.folds, examples, None, further, Together(trained.rule, COUNT, 12))
+    save_classifier(
+        folder,
+        "m",
+        networks,
+        trained.folds,
+        examples,
+        None,
+        further,
+        Together(trained.rule, COUNT, 12, trained.guarantees),
+    )
     predictor = Predictor.load(folder, CPU)
     assert predictor.rule == trained.rule
+    assert predictor.spec.guarantees == trained.guarantees and has_sets(predictor.spec)
     about = (folder / "README.md").read_text()
     assert "mean of the probabilities of 3 networks" in about and "performance is cross-validated" in about
     assert "(36 images of 12 groups)" in about and "cytopipe predict . folds/0/example_0.png" in about

@@ -99,6 +99,7 @@ class Evaluation:
                 "selective": one.selective,
                 "operating_points": points,
                 **{name: spread.metrics for name, spread in spreads.items() if spread},
+                "patients": one.patients or {},
             }
         )
 

@@ -17,7 +17,7 @@ from cytopipe.metrics.intervals import Scale, measured
 from cytopipe.metrics.risk_control import GroupScore, group_scores
 from cytopipe.models.decision_rule import abnormal_groups, abnormality
 from cytopipe.models.folds import Folds
-from cytopipe.results.ensemble import ENSEMBLE
+from cytopipe.results.ensemble import Ensemble
 from cytopipe.results.guarantees import (
     ClassCoverage,
     GuaranteeDetails,
@@ -41,8 +41,9 @@ def evaluate_guarantees(found: Evaluation, model_folder: Path) -> GuaranteeDetai
         model_folder: folder of the network, or of one network per fold.
     """
     folds = Folds.read(model_folder)
-    if (model_folder / ENSEMBLE).is_file() and not folds:
-        return None  # the mean of several seeds has other probabilities than the network that the rule was chosen for
+    together = Ensemble.read(model_folder)
+    if together and not folds:  # the mean of several seeds, which is what predicted the test images
+        return details_of(found, [together.guarantees]) if together.guarantees else None
     specs = [ModelSpec.read(model_folder / part / SPEC) for part in folds.parts()]
     rules = [spec.guarantees for spec in specs if spec.guarantees is not None]
     return None if len(rules) < len(specs) else details_of(found, rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,13 @@ from cytopipe.results.patients import (
 NAMES: dict[int, Decision] = {1: "abnormal", 0: "normal", UNKNOWN: ""}
 
 
-def write_patients(folder: Path, one: Evaluation, model_folder: Path, tensors: Path, device: torch.device) -> None:
+def write_patients(
+    folder: Path, one: Evaluation, model_folder: Path, tensors: Path, device: torch.device
+) -> Evaluation:
     """Write patients.json, patients.csv and patients.png; nothing for a classifier without rules for groups.
+
+    Returns:
+        The evaluation, with the numbers per patient among its details.
 
     Args:
         folder: existing folder for the files.
@@ -48,11 +54,11 @@ def write_patients(folder: Path, one: Evaluation, model_folder: Path, tensors: P
     parts = list(Folds.read(model_folder).parts())
     rules = [rule for part in parts if (rule := read_rule(model_folder / part))]
     if len(rules) != len(parts):
-        return
+        return one
     wanted = rules[0].specificity
     if why := next((rule.why for rule in rules if rule.rule is None), ""):
         PatientEvaluation(rules=tuple(rules), wanted_specificity=wanted, why=why).write(folder / EVALUATION)
-        return
+        return one
     answers = answers_for(one, rules, _attention(one, rules, model_folder, parts, tensors, device))
     answers.write(folder / ANSWERS)
     found = evaluate_answers(answers, rules)
@@ -64,6 +70,7 @@ def write_patients(folder: Path, one: Evaluation, model_folder: Path, tensors: P
     )
     threshold = rules[0].threshold if len(rules) == 1 else None
     patient_figure(folder / FIGURE, odds, abnormal, threshold, wanted)
+    return replace(one, details=one.details.model_copy(update={"patients": found.numbers}))
 
 
 def answers_for(one: Evaluation, rules: list[PatientRule], attention: np.ndarray | None) -> PatientAnswers:

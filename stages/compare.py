@@ -67,7 +67,7 @@ def run(stage: Stage) -> None:
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))
     write_text(stage.output(paths.LEADERBOARD_MD), text)
-    # The report depends on these folders, which no other stage creates if there are no screenings, evaluations and embeddings.
+    # The report depends on these folders, which no other stage creates where there is nothing of their kind.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
     Evaluations(stage.params.evaluations).write(stage.output(paths.EVALUATIONS))
     write_text(

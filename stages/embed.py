@@ -14,6 +14,7 @@ def run(stage: Stage) -> None:
     """Write data/embeddings/<name>/, results/embeddings/<name>/ and models/embeddings/<name>/."""
     from cytopipe.data.tensors import load_all
     from cytopipe.embeddings.bundle import save_probe
+    from cytopipe.embeddings.cache import cache_of
     from cytopipe.embeddings.embed import empty_regions, probe_all, rows_of
     from cytopipe.embeddings.encoder import make_encoder
     from cytopipe.embeddings.features import cached_features
@@ -34,7 +35,7 @@ def run(stage: Stage) -> None:
         hashes = {split: record.sha256(tensors.array(split)) for split in SPLITS}
     runtime = stage.params.runtime
     settings = {**hashes, "manifest": data_hash, "threads": runtime.num_threads, "cpu": runtime.cpu}
-    cache = paths.CACHES / "features" / stage.item
+    cache = cache_of(stage.item)
     features = cached_features(encoder, items, learnt, cache, settings, stage.progress, device)
     found = probe_all(config, encoder, features, rows, dataset.classes, empty, where)
 

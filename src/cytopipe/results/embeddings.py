@@ -11,6 +11,7 @@ from cytopipe.core.params import Normalisation, Probe, Regions
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.headline import DECIMALS, Headline
+from cytopipe.results.leaderboard import Difference, Pair
 from cytopipe.results.numbers import Estimates
 from cytopipe.results.tables import Table
 
@@ -150,3 +151,30 @@ class Probes(Contract):
 def of_rows(rows: Sequence[tuple[str, str, str, str]]) -> EmbeddedImages:
     """The table of images given as id, split, group and label."""
     return EmbeddedImages(rows=tuple(EmbeddedImage(**dict(zip(_COLUMNS, row, strict=True))) for row in rows))
+
+
+class RankedEncoder(Record):
+    """One row of a table of encoders: its best probe, which validation images or inner folds chose, on the test images.
+
+    `accuracies` are those of all its probes on the test images; `selection` is that of the chosen one on the images
+    that chose it.
+    """
+
+    name: str
+    encoder: Encoder
+    dimension: int
+    probe: Probe
+    selection: float
+    metrics: Estimates
+    accuracies: dict[Probe, float | None]
+    against_best: Difference | None
+
+
+class EncoderTable(Record):
+    """The encoders of one dataset, best test accuracy first, with paired differences; like a ranking of classifiers."""
+
+    test_images: int
+    test_groups: int
+    encoders: tuple[RankedEncoder, ...]
+    pairs: tuple[Pair, ...]
+    equals: tuple[tuple[str, ...], ...]

@@ -15,8 +15,8 @@ Dataset = Annotated[str | None, typer.Option("--dataset", help="Only the encoder
 def command(dataset: Dataset = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Compare the encoders of params.yaml on the test images of their dataset.
 
-    Each encoder is ranked by the probe that validation images, or inner folds, chose for it. Differences are paired, and
-    corrected for their number. `dvc repro embed@NAME` computes an entry of `embeddings:`.
+    Each encoder is ranked by the probe that validation images, or inner folds, chose for it. Differences are paired
+    and corrected for their number. `dvc repro embed@NAME` computes an entry of `embeddings:`.
 
     \b
     Examples:

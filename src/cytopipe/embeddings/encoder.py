@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cytopipe.core.params import Embedding, Normalisation
+from cytopipe.core.params import Embedding
 from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.timm_models import create_timm
 from cytopipe.models.determinism import seed_epoch
@@ -114,10 +114,11 @@ def make_encoder(
     )
     described = results.Encoder(
         architecture=config.architecture,
-        pretrained=config.pretrained.as_posix(),
+        pretrained=config.pretrained.name if config.pretrained.is_absolute() else config.pretrained.as_posix(),
         weights_sha256=weights_hash(model),
         input_size=size,
-        normalisation=Normalisation(mean=_three(colours.mean), std=_three(colours.std)),
+        mean=_three(colours.mean),
+        std=_three(colours.std),
         tta=config.tta,
         regions=config.regions,
         strides=config.strides if config.regions == "masks" else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from cytopipe.core.io.tables import write_table
-from cytopipe.core.params import Normalisation, Probe, Regions
+from cytopipe.core.params import Probe, Regions
 from cytopipe.metrics.registry import of_task, ranked
 from cytopipe.results.contract import Contract, Record
 from cytopipe.results.headline import DECIMALS, Headline
@@ -82,10 +82,10 @@ class Encoder(Record):
 
     Attributes:
         architecture: name in the registry.
-        pretrained: the first weights, as in params.yaml.
+        pretrained: the weights, as in params.yaml; of an absolute path the last part.
         weights_sha256: of names and values of all its tensors.
         input_size: side of the encoder's input, pixels.
-        normalisation: of the colours.
+        mean, std: normalisation of the colours, on the 0-1 scale.
         tta: orientations that features are averaged over.
         regions: what features are averaged over.
         strides: of the feature maps, with regions: masks.
@@ -97,7 +97,8 @@ class Encoder(Record):
     pretrained: str
     weights_sha256: str
     input_size: int
-    normalisation: Normalisation
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
     tta: int
     regions: Regions
     strides: tuple[int, ...] | None

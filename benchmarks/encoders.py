@@ -1,6 +1,7 @@
-"""A table of encoders on two real datasets: three with ImageNet weights, one of them by regions of masks, one untrained.
+"""A table of encoders on two real datasets: three with ImageNet weights, one also by regions of masks, one untrained.
 
-Images are cells of blood (WBC dataset 1, Zheng 2018) and of Pap smears (Herlev, Jantzen 2005), 128 px. Masks are Otsu's.
+Images are cells of blood (WBC dataset 1, Zheng 2018) and of Pap smears (Herlev, Jantzen 2005), 128 px; masks are by
+Otsu's threshold.
 Probes choose their settings by five grouped folds of training and validation images; the test split is used once.
 
 python benchmarks/encoders.py --archives FOLDER --weights FOLDER           a few minutes on one core

@@ -67,9 +67,12 @@ def run(stage: Stage) -> None:
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))
     write_text(stage.output(paths.LEADERBOARD_MD), text)
-    # The report depends on these folders, which no other stage creates if there are no screenings and evaluations.
+    # The report depends on these folders, which no other stage creates where there is nothing of their kind.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
     Evaluations(stage.params.evaluations).write(stage.output(paths.EVALUATIONS))
+    write_text(
+        stage.output(paths.EMBEDDINGS), "A folder for each entry of `embeddings:` in params.yaml, if it has any.\n"
+    )
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     for winner in winners(board):

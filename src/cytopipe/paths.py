@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 PARAMS = Path("params.yaml")
 STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
@@ -23,6 +24,7 @@ SCHEMA = Path("workflow/schemas/params.schema.json")
 LEADERBOARD_JSON, LEADERBOARD_MD = Path("results/leaderboard.json"), Path("results/leaderboard.md")
 SCREENINGS = Path("results/screenings/screenings.json")
 EVALUATIONS = Path("results/external/evaluations.json")
+EMBEDDINGS = Path("results/embeddings/README.md")  # not of one embedding: it is there without any, too
 REPORT, CARDS = Path("results/report.html"), Path("results/cards")
 RECIPES, CORRECTIONS = Path("workflow/sources"), Path("workflow/corrections")
 
@@ -40,7 +42,20 @@ class _Folder(ABC):
         """Folder that holds the outputs."""
 
 
-class _Listed(_Folder):
+@dataclass(frozen=True)
+class _Entry(_Folder):
+    """Results of one entry of params.yaml, in a folder that is called after it."""
+
+    name: str
+    parent: ClassVar[Path]
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the outputs."""
+        return self.parent / self.name
+
+
+class _Listed(_Entry):
     """Files with a table that lists them."""
 
     @property
@@ -49,16 +64,10 @@ class _Listed(_Folder):
         return self.folder / MANIFEST
 
 
-@dataclass(frozen=True)
 class Raw(_Listed):
     """What a publisher distributes, unpacked and never changed."""
 
-    dataset: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return Path("data/raw") / self.dataset
+    parent = Path("data/raw")
 
     @property
     def files(self) -> Path:
@@ -71,16 +80,10 @@ class Raw(_Listed):
         return self.folder / "left_out.json"
 
 
-@dataclass(frozen=True)
 class Organized(_Listed):
-    """An ImageFolder per split, ground-truth masks, manifest and summary."""
+    """An ImageFolder per split, ground-truth masks, manifest and summary; paths are relative to the folder."""
 
-    dataset: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs; the manifest's paths are relative to it."""
-        return Path("data/organized") / self.dataset
+    parent = Path("data/organized")
 
     @property
     def masks(self) -> Path:
@@ -93,16 +96,10 @@ class Organized(_Listed):
         return self.folder / "summary.json"
 
 
-@dataclass(frozen=True)
 class Masks(_Listed):
-    """Predicted palette masks of every image of a dataset."""
+    """Predicted palette masks of every image of a dataset; the manifest's mask paths are relative to the folder."""
 
-    dataset: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs; the manifest's mask paths are relative to it."""
-        return Path("data/masks") / self.dataset
+    parent = Path("data/masks")
 
     @property
     def predicted(self) -> Path:
@@ -115,16 +112,10 @@ class Masks(_Listed):
         return self.folder / "segmenter"
 
 
-@dataclass(frozen=True)
 class Tensors(_Listed):
     """One uint8 array a split, N x H x W x 5, and the manifest in the same order."""
 
-    dataset: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return Path("data/tensors") / self.dataset
+    parent = Path("data/tensors")
 
     def array(self, split: str) -> Path:
         """The array of one split."""
@@ -136,16 +127,10 @@ class Tensors(_Listed):
         return self.folder / "summary.json"
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(_Entry):
     """What an audit of a dataset found."""
 
-    dataset: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return Path("results/audits") / self.dataset
+    parent = Path("results/audits")
 
     @property
     def findings(self) -> Path:
@@ -224,16 +209,10 @@ class Trained(_Scored):
         return self.results / "clinical"
 
 
-@dataclass(frozen=True)
-class Explained(_Drawn):
+class Explained(_Entry, _Drawn):
     """What a classifier looks at."""
 
-    classifier: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return Path("results/explanations") / self.classifier
+    parent = Path("results/explanations")
 
     @property
     def summary(self) -> Path:
@@ -246,16 +225,10 @@ class Explained(_Drawn):
         return self.folder / "panels"
 
 
-@dataclass(frozen=True)
-class Screened(_Scored):
+class Screened(_Entry, _Scored):
     """What was found in whole fields."""
 
-    screening: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return SCREENINGS.parent / self.screening
+    parent = SCREENINGS.parent
 
     @property
     def detections(self) -> Path:
@@ -268,21 +241,46 @@ class Screened(_Scored):
         return self.folder / "fields.csv"
 
 
-@dataclass(frozen=True)
-class External(_Scored):
+class External(_Entry, _Scored):
     """What a trained model gives on the images of another laboratory."""
 
-    evaluation: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return EVALUATIONS.parent / self.evaluation
+    parent = EVALUATIONS.parent
 
     @property
     def predictions(self) -> Path:
         """One row an image: classes of a classifier, overlaps of a segmenter."""
         return self.folder / "predictions.csv"
+
+
+class Embedded(_Entry):
+    """Features of a dataset's images by one encoder, and what probes make of them."""
+
+    parent = EMBEDDINGS.parent
+
+    @property
+    def features(self) -> Path:
+        """Folder of the features, a row an image, and of the table of these images."""
+        return Path("data/embeddings") / self.name
+
+    @property
+    def model(self) -> Path:
+        """Model folder of encoder and linear probe; empty without this probe."""
+        return Path("models/embeddings") / self.name
+
+    @property
+    def metrics(self) -> Path:
+        """The few flat numbers that `dvc metrics show` prints."""
+        return self.folder / "metrics.json"
+
+    @property
+    def probes(self) -> Path:
+        """The encoder, the settings that were chosen for each probe, and every number with its interval."""
+        return self.folder / "probes.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the predictions of the test images, `<probe>.csv`."""
+        return self.folder / "predictions"
 
 
 def segmenter(name: str) -> Trained:

@@ -111,7 +111,7 @@ def test_the_code_of_a_page_runs(page: Path, finished: Finished, tmp_path: Path)
 def test_yaml_is_a_part_of_valid_parameters(page: Path, block: Block) -> None:
     params: dict[str, Any] = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text(encoding="utf-8"))
     for section, entries in yaml.safe_load(in_tiny(block.code)).items():
-        params[section] |= entries
+        params[section] = params.get(section, {}) | entries
     parsed = parse_params(params, f"{page}:{block.line}")
     assert parsed.model_dump(include={"datasets", "classifiers"})
 

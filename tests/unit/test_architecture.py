@@ -15,7 +15,7 @@ LAYERS = (
     "errors", "paths", "core", "core.params", "core.io", "core.pipeline",  # what everything stands on
     "sources", "data.imaging", "adapters", "data",     # from a publisher's files to tensors
     "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
-    "models", "models.inference", "training",          # networks
+    "models", "models.inference", "training", "embeddings",          # networks
     "evaluation", "gate", "verify", "screening", "explain", "audit", "external",
     "report", "dossier",                               # what people look at
     "deploy", "inspection", "presets", "app", "cli",                 # how it is used

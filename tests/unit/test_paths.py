@@ -12,10 +12,10 @@ from cytopipe.core.pipeline.description import read_description
 SEGMENTER, CLASSIFIER = paths.segmenter("x"), paths.classifier("x")
 PER_ENTRY = (
     *(kind("x") for kind in (paths.Raw, paths.Organized, paths.Masks, paths.Tensors, paths.Audit)),
-    *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x"), paths.External("x")),
+    *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x"), paths.External("x"), paths.Embedded("x")),
 )
 OF_ALL = (
-    *(paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS, paths.EVALUATIONS),
+    *(paths.LEADERBOARD_JSON, paths.LEADERBOARD_MD, paths.SCREENINGS, paths.EVALUATIONS, paths.EMBEDDINGS),
     *(paths.REPORT, paths.CARDS),
 )
 

@@ -9,6 +9,7 @@ from cytopipe import paths
 from cytopipe.core.params import SPLITS, Params
 from cytopipe.metrics.registry import calibration_metrics, measured_metrics, of_task, ranked, shown
 from cytopipe.report.cards import dataset_card, model_card, segmenter_card
+from cytopipe.report.encoders import encoders_views
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
 from cytopipe.report.external import external_views, externals_of, matrices
 from cytopipe.report.findings import WORDS
@@ -77,6 +78,7 @@ def build_report(params: Params) -> Report:
         screenings=screenings,
         suspects=suspect_views(results, album),
         externals=external_views(results),
+        encoders=encoders_views(params),
         matrices=matrices(results),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
@@ -108,7 +110,7 @@ def build_report(params: Params) -> Report:
 def _sections(results: Results) -> dict[str, str]:
     """Parameters as YAML, one text per entry; those that do not belong to one dataset or model come first."""
     values = parameters(results.params)
-    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations")
+    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations", "embeddings")
     general = {name: value for name, value in values.items() if name not in sections}
     entries = {f"{section}.{name}": as_yaml(value) for section in sections for name, value in values[section].items()}
     return {"runtime, audit, explain": as_yaml(general), **entries}

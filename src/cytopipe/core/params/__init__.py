@@ -16,6 +16,7 @@ from cytopipe.core.params.datasets import (
     Source,
     Split,
 )
+from cytopipe.core.params.embeddings import Embedding, Probe, Regions
 from cytopipe.core.params.evaluations import ExternalEvaluation, learnt_from
 from cytopipe.core.params.file import Audit, Cpu, Explain, Params, Runtime, Tracking, load_params, parse_params, schema
 from cytopipe.core.params.fit import STRETCH, Fit, Scale, plain_fit
@@ -54,6 +55,7 @@ __all__ = [
     "Classifier",
     "Cpu",
     "Dataset",
+    "Embedding",
     "Explain",
     "ExternalEvaluation",
     "Fit",
@@ -67,8 +69,10 @@ __all__ = [
     "PhantomSource",
     "Picked",
     "Plateau",
+    "Probe",
     "Reading",
     "RecipeSource",
+    "Regions",
     "Runtime",
     "Scale",
     "Screening",

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.datasets import Dataset
+from cytopipe.core.params.embeddings import Embedding
 from cytopipe.core.params.evaluations import ExternalEvaluation, refuse_images_of_the_training
 from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
@@ -86,6 +87,9 @@ class Params(Section):
     evaluations: dict[Name, ExternalEvaluation] = Field(
         default_factory=dict, description="trained models on datasets of other laboratories; must be given: {} for none"
     )
+    embeddings: dict[Name, Embedding] = Field(
+        default_factory=dict, description="features of datasets by encoders that are not trained here, and their probes"
+    )
 
     @model_validator(mode="after")
     def _portable_compiles_nothing(self) -> Params:
@@ -109,13 +113,17 @@ class Params(Section):
         for name, classifier in self.classifiers.items():
             _known(f"classifiers.{name}.dataset", classifier.dataset, self.datasets)
             if classifier.channels != "rgb":
-                self._refuse_masks_from_test_images(name, classifier)
+                self._refuse_masks_from_test_images(f"classifiers.{name}", classifier)
+        for name, embedding in self.embeddings.items():
+            _known(f"embeddings.{name}.dataset", embedding.dataset, self.datasets)
+            if embedding.regions == "masks":
+                self._refuse_masks_from_test_images(f"embeddings.{name}", embedding)
         for name, screening in self.screenings.items():
             _known(f"screenings.{name}.dataset", screening.dataset, self.datasets)
             _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
-        refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers)
+        refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers, self.embeddings)
         for name, evaluation in self.evaluations.items():
             _known(f"evaluations.{name}.dataset", evaluation.dataset, self.datasets)
             key = f"evaluations.{name}.{evaluation.section.removesuffix('s')}"
@@ -123,8 +131,8 @@ class Params(Section):
             refuse_images_of_the_training(name, evaluation, self.datasets, self.segmenters, self.classifiers)
         return self
 
-    def _refuse_masks_from_test_images(self, name: str, classifier: Classifier) -> None:
-        dataset = classifier.dataset
+    def _refuse_masks_from_test_images(self, key: str, network: Classifier | Embedding) -> None:
+        dataset, plain = network.dataset, "channels: rgb" if isinstance(network, Classifier) else "regions: whole"
         segmenter = self.datasets[dataset].segmenter
         chosen = self.segmenters[segmenter]
         sources = self.datasets[chosen.dataset].source, self.datasets[dataset].source
@@ -132,19 +140,19 @@ class Params(Section):
         if chosen.training and twin:
             raise PydanticCustomError(
                 "twin",
-                "classifiers.{name}: the masks of '{dataset}' come from '{segmenter}', which was trained on '{other}', "
-                "the same images in another split; train a segmenter on '{dataset}', use channels: rgb, or use "
+                "{key}: the masks of '{dataset}' come from '{segmenter}', which was trained on '{other}', "
+                "the same images in another split; train a segmenter on '{dataset}', use {plain}, or use "
                 "a segmenter that needs no training",
-                {"name": name, "dataset": dataset, "segmenter": segmenter, "other": chosen.dataset},
+                {"key": key, "plain": plain, "dataset": dataset, "segmenter": segmenter, "other": chosen.dataset},
             )
         # With cross_fit, no image is segmented by a model that was trained on its group.
-        if classifier.folds and chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
+        if getattr(network, "folds", 0) and chosen.training and chosen.dataset == dataset and not chosen.cross_fit:
             raise PydanticCustomError(
                 "folds",
-                "classifiers.{name}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
+                "{key}.folds: the masks of '{dataset}' come from '{segmenter}', which was trained on "
                 "images that folds test on; set its cross_fit, use channels: rgb, or use a "
                 "segmenter that was not trained on them",
-                {"name": name, "dataset": dataset, "segmenter": segmenter},
+                {"key": key, "dataset": dataset, "segmenter": segmenter},
             )
 
 

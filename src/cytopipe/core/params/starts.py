@@ -15,7 +15,10 @@ Networks = Mapping[str, Network]  # by model folder, such as models/classifiers/
 
 
 def refuse_unfit_starts(
-    datasets: Mapping[str, Dataset], segmenters: Mapping[str, Segmenter], classifiers: Mapping[str, Classifier]
+    datasets: Mapping[str, Dataset],
+    segmenters: Mapping[str, Segmenter],
+    classifiers: Mapping[str, Classifier],
+    embeddings: Mapping[str, Network] | None = None,
 ) -> None:
     """Refuse a network that starts from one that is absent, itself, or one that has seen its test images.
 
@@ -24,6 +27,7 @@ def refuse_unfit_starts(
     """
     networks: dict[str, Network] = {f"models/segmenters/{name}": one for name, one in segmenters.items()}
     networks |= {f"models/classifiers/{name}": one for name, one in classifiers.items()}
+    networks |= {f"models/embeddings/{name}": one for name, one in (embeddings or {}).items()}
     for folder, network in networks.items():
         key = f"{folder.removeprefix('models/').replace('/', '.')}.pretrained"
         for donor, config in predecessors(key, folder, networks):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 from cytopipe import paths
 from cytopipe.core.io.tables import markdown
@@ -34,6 +34,18 @@ from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.predictions import Predictions
 
 LEADING = of_task("classification")[0].key  # the metric by which classifiers are ranked
+
+
+class Tested(Protocol):
+    """Predictions of test images under a name."""
+
+    @property
+    def name(self) -> str:
+        """Name in params.yaml."""
+
+    @property
+    def predictions(self) -> Predictions:
+        """Of the test images."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class Entry:
         return f"{self.details.dataset}, {folds} folds" if folds else self.details.dataset
 
 
-def difference(first: Entry, second: Entry) -> PairedDifference:
+def difference(first: Tested, second: Tested) -> PairedDifference:
     """Accuracy of `first` minus that of `second`, by the cluster t-test over groups.
 
     Raises:
@@ -83,7 +95,7 @@ def difference(first: Entry, second: Entry) -> PairedDifference:
     return paired_difference(first.predictions.correct - second.predictions.correct, first.predictions.groups)
 
 
-def compare_all(ranked: Sequence[Entry]) -> tuple[tuple[Pair, ...], tuple[tuple[str, ...], ...]]:
+def compare_all(ranked: Sequence[Tested]) -> tuple[tuple[Pair, ...], tuple[tuple[str, ...], ...]]:
     """Compare every pair of classifiers, and find runs of the ranking without a significant difference.
 
     A difference is resolved (significant) if the p-value of the cluster t-test is below 5 % after Holm's correction for
@@ -120,7 +132,7 @@ def _interval(limits: tuple[float, float] | None) -> Interval | None:
     return Interval(low=limits[0], high=limits[1]) if limits else None
 
 
-def _between(pairs: Sequence[Pair], first: str, second: str) -> Difference:
+def between(pairs: Sequence[Pair], first: str, second: str) -> Difference:
     """The comparison of two classifiers of a ranking, whichever of them it names first."""
     (pair,) = [one for one in pairs if {one.first, one.second} == {first, second}]
     value, limits = pair.accuracy_difference, pair.interval
@@ -167,7 +179,7 @@ def _row(entry: Entry, best: str, pairs: Sequence[Pair]) -> RankedClassifier:
         seeds=details.seeds.metrics[LEADING] if details.seeds else None,
         validation=entry.candidate.accuracy if entry.validation.rows and not entry.settings.get("folds") else None,
         patients=PatientNumbers.of(entry.patients) if entry.patients else None,
-        against_best=None if entry.name == best else _between(pairs, entry.name, best),
+        against_best=None if entry.name == best else between(pairs, entry.name, best),
     )
 
 
@@ -176,7 +188,7 @@ def _mask_effects(entries: Sequence[Entry], pairs: Sequence[Pair]) -> Iterator[M
         for other in entries:
             seen = other.details.channels
             if plain.details.channels == "rgb" != seen and other.settings == plain.settings:
-                found = dict(_between(pairs, other.name, plain.name))
+                found = dict(between(pairs, other.name, plain.name))
                 yield MaskEffect(with_masks=other.name, without=plain.name, channels=seen, **found)
 
 

@@ -1,0 +1,58 @@
+"""Write the tables of encoders into docs/embeddings.md, from docs/encoders.json.
+
+python benchmarks/encoders.py --archives FOLDER --weights FOLDER --write
+python docs/tools/encoders_table.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cytopipe.core.io.atomic import write_text
+from cytopipe.core.io.tables import markdown
+from cytopipe.evaluation.comparison.encoders import letters_of
+from cytopipe.results.embeddings import EncoderTable
+from result_tables import between
+
+PAGE, MEASURED = Path("docs/embeddings.md"), Path("docs/encoders.json")
+_HEADER = ("encoder", "features", "probe", "accuracy (95 %)", "macro F1", "AUC", "letters", "seconds")
+
+
+def encoders_tables(measured: dict[str, Any]) -> str:
+    """One table for each dataset, best accuracy first."""
+    parts = []
+    for dataset, values in measured["tables"].items():
+        table = EncoderTable.model_validate_json(json.dumps(values))
+        letters, seconds = letters_of(table), measured["seconds"]
+        rows = [
+            (
+                f"`{row.name}`",
+                str(row.dimension),
+                row.probe,
+                _accuracy(values["encoders"][place]["metrics"]["accuracy"]),
+                *(f"{row.metrics[key].value or 0:.3f}" for key in ("macro_f1", "auc")),
+                letters[row.name],
+                str(seconds[row.name]),
+            )
+            for place, row in enumerate(table.encoders)
+        ]
+        about = f"`{dataset}`: {table.test_images} test images of {table.test_groups} groups."
+        parts.append(f"{about}\n\n{markdown(_HEADER, rows)}")
+    return "\n".join(parts)
+
+
+def _accuracy(found: dict[str, float | None]) -> str:
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def written(page: str, root: Path) -> str:
+    """The page with the tables."""
+    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
+    return between(page, "encoders", encoders_tables(measured))
+
+
+if __name__ == "__main__":
+    write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), Path()))

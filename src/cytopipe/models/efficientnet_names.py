@@ -26,7 +26,9 @@ def timm_names(state: Mapping[str, Tensor], timm_keys: Iterable[str]) -> dict[st
         state: tensors by the keys of efficientnet_pytorch.
         timm_keys: keys of the same network in timm.
     """
-    places = sorted({tuple(int(part) for part in key.split(".")[1:3]) for key in timm_keys if key.startswith("blocks.")})
+    places = sorted(
+        {tuple(int(part) for part in key.split(".")[1:3]) for key in timm_keys if key.startswith("blocks.")}
+    )
     inverted = {key.split(".")[1] for key in state if key.startswith("_blocks.") and "._expand_conv." in key}
     named = {}
     for key, tensor in state.items():

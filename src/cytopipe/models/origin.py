@@ -1,4 +1,4 @@
-"""What a file of imported weights says about itself: the checkpoint it came from, and how its images were normalised."""
+"""What a file of imported weights says about itself: its checkpoint, and how the images were normalised."""
 
 from __future__ import annotations
 

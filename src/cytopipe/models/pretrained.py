@@ -1,4 +1,4 @@
-"""Load pretrained weights from timm's hub, an installed package or a local safetensors file into a model or its backbone.
+"""Load pretrained weights from timm's hub, a package or a safetensors file into a model or its backbone.
 
 All sources are treated alike: the state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
 keys of the backbone, the stem is adapted to the number of input channels, a head of another size is skipped, and

@@ -1,8 +1,8 @@
-"""A preset with the ImageNet weights of installed packages in place of the hub's, for `cytopipe preset --weights package`.
+"""A preset with the weights of installed packages in place of the hub's: `cytopipe preset --weights package`.
 
-No package has weights of MobileNetV2, from which the presets start. tf_efficientnet_lite0 takes its place: made for the
-same devices, of a similar size (4.7 to 3.5 million parameters with 1,000 classes), 75.1 to 72.9 % top-1 on ImageNet. The
-networks of the published systems have no stand-in: they would not be those.
+No package has weights of MobileNetV2, from which the presets start. tf_efficientnet_lite0 takes its place: made for
+the same devices, of a similar size (4.7 to 3.5 million parameters with 1,000 classes), 75.1 to 72.9 % top-1 on
+ImageNet. The networks of the published systems have no stand-in: they would not be those.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def with_package_weights(text: str, where: Path) -> str:
             where=where,
             hint=f"write the preset without --weights, then set pretrained: {PACKAGE_WEIGHTS} where you want it",
         )
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
+    for first, last, new in sorted(edits, reverse=True):
+        text = text[:first] + new + text[last:]
     return text
 
 

@@ -40,7 +40,8 @@ def _former(params: dict[str, Any]) -> Iterator[str]:
             if "pretrained" not in network:
                 yield (
                     f"{key}: must be given: {RANDOM_WEIGHTS} for random weights, {HUB_WEIGHTS} for those of timm's "
-                    f"hub, {PACKAGE_WEIGHTS} for those of an installed package, a .safetensors file, or models/classifiers/<name>"
+                    f"hub, {PACKAGE_WEIGHTS} for those of an installed package, a "
+                    ".safetensors file, or models/classifiers/<name>"
                 )
             elif isinstance(value := network["pretrained"], bool):
                 yield f"{key}: is now written pretrained: {present_weights(value)} (given: {value})"

@@ -18,7 +18,7 @@ LAYERS = (
     "models", "models.inference", "training", "embeddings",          # networks
     "evaluation", "gate", "verify", "screening", "explain", "audit", "external",
     "report", "dossier",                               # what people look at
-    "deploy", "inspection", "presets", "app", "cli",                 # how it is used
+    "deploy", "inspection", "weights", "presets", "app", "cli",      # how it is used
 )  # fmt: skip
 
 MOST_LINES = 300

@@ -27,6 +27,7 @@ from cytopipe.cli import (
     screen,
     sync,
     verify,
+    weights,
 )
 from cytopipe.cli.common import EXIT_STATUS, FAILED, UsageError
 from cytopipe.core.pipeline import surroundings
@@ -89,3 +90,4 @@ for _name, _module in {
     "demo": demo,
 }.items():
     app.command(_name, epilog=EXIT_STATUS)(_module.command)
+app.add_typer(weights.app, name="weights", epilog=EXIT_STATUS)

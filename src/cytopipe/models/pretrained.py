@@ -1,6 +1,6 @@
-"""Load pretrained weights from timm's hub or a local safetensors file into a model or its backbone.
+"""Load pretrained weights from timm's hub, a package or a safetensors file into a model or its backbone.
 
-Both sources are treated alike: the state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
+All sources are treated alike: the state dict of the plain timm model (torchvision's, for AlexNet) is renamed to the
 keys of the backbone, the stem is adapted to the number of input channels, a head of another size is skipped, and
 everything else must fit.
 """
@@ -19,8 +19,10 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
-from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
+from cytopipe.core.params import HUB_WEIGHTS, PACKAGE_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.errors import CytopipeError
+from cytopipe.models import packages
+from cytopipe.models.origin import read_origin
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +41,17 @@ def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisat
 
     Args:
         model: a timm model, a timm feature encoder, or a model whose `timm_backbone` is one.
-        source: `pretrained` of params.yaml: RANDOM_WEIGHTS (keep the random weights), HUB_WEIGHTS (timm's hub) or a
-            .safetensors file with the keys of the plain timm model.
-        normalisation: normalisation with which the weights were trained. The default is timm's configuration of the
-            architecture, which need not be right for a local file.
+        source: `pretrained` of params.yaml: RANDOM_WEIGHTS (keep the random weights), HUB_WEIGHTS (timm's hub),
+            PACKAGE_WEIGHTS (an installed package) or a .safetensors file with the keys of the plain timm model.
+        normalisation: normalisation with which the weights were trained. The default is what an imported file says of
+            itself, and otherwise timm's configuration of the architecture, which need not be right for a local file.
 
     Returns:
         The normalisation of the three colour channels to use with the weights.
 
     Raises:
         CytopipeError: the file cannot be read, the weights do not fit (the message names the first key), the hub cannot
-            be reached, or the model has no timm backbone.
+            be reached, no installed package has the weights, or the model has no timm backbone.
     """
     backbone: Any = getattr(model, "timm_backbone", model)
     config: dict[str, Any] = getattr(backbone, "pretrained_cfg", {})
@@ -59,14 +61,35 @@ def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisat
                 f"{type(model).__name__} has no timm backbone to load pretrained weights into",
                 hint=f"set pretrained: {RANDOM_WEIGHTS}",
             )
-        if source == HUB_WEIGHTS:
-            state, where = _hub_state(config)
-        else:
-            state, where = read_tensors(source), str(source)
+        state, where, stored = _first_state(source, config)
         _transfer(state, backbone, config, where)
+        normalisation = normalisation or stored
     return normalisation or Normalisation(
         tuple(config.get("mean", (0.0, 0.0, 0.0))), tuple(config.get("std", (1.0, 1.0, 1.0)))
     )
+
+
+def _first_state(source: Path, config: dict[str, Any]) -> tuple[State, str, Normalisation | None]:
+    """The weights of a source, its name, and the normalisation that is known of it."""
+    if source == HUB_WEIGHTS:
+        return *_hub_state(config), None
+    if source == PACKAGE_WEIGHTS:
+        state, where = _package_state(config)
+        return state, where, Normalisation(packages.MEAN, packages.STD)
+    state = read_tensors(source)
+    origin = read_origin(source)
+    return state, str(source), Normalisation(origin.mean, origin.std) if origin else None
+
+
+def _package_state(config: dict[str, Any]) -> tuple[State, str]:
+    from cytopipe.models.without_compiler import timm
+
+    name = config["architecture"]
+    keys: list[str] = []
+    if name in packages.WHEELS:
+        with torch.device("meta"):
+            keys = list(timm.create_model(name).state_dict())
+    return packages.package_state(name, keys), f"{packages.WHEELS[name].name} {packages.WHEELS[name].version}"
 
 
 def read_tensors(source: Path, data: bytes | None = None) -> State:

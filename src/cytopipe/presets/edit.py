@@ -19,7 +19,7 @@ def with_archive(text: str, archive: str, where: Path) -> str:
     Raises:
         CytopipeError: the preset's datasets have different sources.
     """
-    datasets = _items(_section(text, "datasets"))
+    datasets = items(_section(text, "datasets"))
     sources = {yaml.serialize(_value(dataset, "source")) for dataset in datasets.values()}
     if len(sources) != 1:
         raise CytopipeError(
@@ -41,7 +41,7 @@ def with_key(text: str, dataset: str, key: str, lines: str) -> str:
         key: one of the dataset's.
         lines: the key with its new value, in YAML, without indentation.
     """
-    keys = [node for node, _ in _items(_section(text, "datasets"))[dataset].value]
+    keys = [node for node, _ in items(_section(text, "datasets"))[dataset].value]
     place = next(number for number, node in enumerate(keys) if node.value == key)
     old = text.splitlines(keepends=True)
     start, end = keys[place].start_mark.line, keys[place + 1].start_mark.line
@@ -83,8 +83,8 @@ def with_weights(text: str, weights: str, where: Path) -> str:
     found = [
         value
         for section in ("segmenters", "classifiers")
-        for network in _items(_section(text, section)).values()
-        for key, value in _items(network).items()
+        for network in items(_section(text, section)).values()
+        for key, value in items(network).items()
         if key == "pretrained" and value.value == str(HUB_WEIGHTS)
     ]
     if not found:
@@ -101,31 +101,36 @@ def with_weights(text: str, weights: str, where: Path) -> str:
 
 def _with_sources(text: str, sources: Sequence[Mapping[str, object]]) -> str:
     """The text with these sources of its datasets, in their order."""
-    nodes = [_value(dataset, "source") for dataset in _items(_section(text, "datasets")).values()]
+    nodes = [_value(dataset, "source") for dataset in items(_section(text, "datasets")).values()]
     for node, source in reversed(list(zip(nodes, sources, strict=True))):
         value = yaml.safe_dump(
             dict(source), default_flow_style=True, sort_keys=False, allow_unicode=True, width=len(str(source)) + 100
         )
-        text = text[: node.start_mark.index] + value.strip() + text[_end(node) :]
+        text = text[: node.start_mark.index] + value.strip() + text[end(node) :]
     return text
 
 
 def _section(text: str, name: str) -> yaml.Node:
+    return _value(compose(text), name)
+
+
+def compose(text: str) -> yaml.Node:
+    """The root node of a preset that was validated before."""
     document = yaml.compose(text)
     assert document is not None, "the preset was validated before"
-    return _value(document, name)
+    return document
 
 
 def _value(mapping: yaml.Node, key: str) -> yaml.Node:
-    return _items(mapping)[key]
+    return items(mapping)[key]
 
 
-def _items(mapping: yaml.Node) -> dict[str, yaml.Node]:
+def items(mapping: yaml.Node) -> dict[str, yaml.Node]:
     """Keys and values of a YAML mapping, in their order."""
     return {key.value: value for key, value in mapping.value}
 
 
-def _end(node: yaml.Node) -> int:
+def end(node: yaml.Node) -> int:
     """Index behind a YAML node; the end mark of a block node lies behind the comments that follow it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]

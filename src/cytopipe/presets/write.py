@@ -16,6 +16,7 @@ from cytopipe.inspection.seen import Fit
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import find_preset, list_presets
 from cytopipe.presets.own_images import OWN_IMAGES, look_for_fit, with_fit
+from cytopipe.presets.package_weights import PACKAGE, with_package_weights
 
 GIT_TIMEOUT_S = 10
 
@@ -37,7 +38,8 @@ def write_preset(
         root: root of the project.
         name: name of the preset.
         archive: archive or folder that becomes the source of the preset's datasets, which must share one source.
-        weights: safetensors file to use wherever the preset names the hub's weights.
+        weights: safetensors file to use wherever the preset names the hub's weights; the word `package`: the weights
+            of installed packages, and networks of which there are some.
         phantoms: generate synthetic images in the layouts of the datasets instead of reading real ones.
         force: overwrite edits even if they are stored nowhere else.
         fit: options for the archive, of the preset own-images; None looks into the archive for them.
@@ -62,7 +64,9 @@ def write_preset(
         if archive is not None:
             raise CytopipeError("--archive and --phantoms both choose the images", hint="give only one of them")
         text = with_phantoms(text, preset)
-    if weights is not None:
+    if weights in PACKAGE:
+        text = with_package_weights(text, preset)
+    elif weights is not None:
         text = with_weights(text, _path_in_params(weights, root, "--weights"), preset)
     parse_params(yaml.safe_load(text), preset)
     content = text.encode("utf-8")

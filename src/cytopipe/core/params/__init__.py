@@ -24,6 +24,7 @@ from cytopipe.core.params.former import refuse_former_values
 from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.networks import (
     HUB_WEIGHTS,
+    PACKAGE_WEIGHTS,
     RANDOM_WEIGHTS,
     Activation,
     Channels,
@@ -42,6 +43,7 @@ __all__ = [
     "DEVELOPMENT",
     "FULL",
     "HUB_WEIGHTS",
+    "PACKAGE_WEIGHTS",
     "RANDOM_WEIGHTS",
     "SPLITS",
     "STRETCH",

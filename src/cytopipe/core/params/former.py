@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cytopipe.core.params.networks import HUB_WEIGHTS, RANDOM_WEIGHTS, present_weights
+from cytopipe.core.params.networks import HUB_WEIGHTS, PACKAGE_WEIGHTS, RANDOM_WEIGHTS, present_weights
 from cytopipe.core.params.text import read_yaml
 from cytopipe.errors import CytopipeError
 
@@ -40,7 +40,8 @@ def _former(params: dict[str, Any]) -> Iterator[str]:
             if "pretrained" not in network:
                 yield (
                     f"{key}: must be given: {RANDOM_WEIGHTS} for random weights, {HUB_WEIGHTS} for those of timm's "
-                    "hub, a .safetensors file, or models/classifiers/<name>"
+                    f"hub, {PACKAGE_WEIGHTS} for those of an installed package, a "
+                    ".safetensors file, or models/classifiers/<name>"
                 )
             elif isinstance(value := network["pretrained"], bool):
                 yield f"{key}: is now written pretrained: {present_weights(value)} (given: {value})"

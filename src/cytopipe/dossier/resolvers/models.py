@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS
+from cytopipe.core.params import HUB_WEIGHTS, PACKAGE_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.dossier.facts import Fact, Source
 from cytopipe.dossier.project import Project, details, summary
 from cytopipe.dossier.resolvers.registry import Facts, resolver
@@ -51,7 +51,11 @@ def architecture(project: Project) -> Facts:
 def initialisation(project: Project) -> Facts:
     """The first weights."""
     for one in models(project):
-        known = {RANDOM_WEIGHTS: "random weights", HUB_WEIGHTS: "weights of timm's hub"}
+        known = {
+            RANDOM_WEIGHTS: "random weights",
+            HUB_WEIGHTS: "weights of timm's hub",
+            PACKAGE_WEIGHTS: "ImageNet weights of an installed package",
+        }
         start = one.config.pretrained
         text = known.get(start) or (f"weights of {start}" if not start.is_absolute() else f"weights of {start.name}")
         yield from project.parameter(one.name, "starts from", section(one), one.name, "pretrained", text=text)

@@ -1,0 +1,1 @@
+"""Checkpoints of other people as files that `pretrained` can name: `cytopipe weights`."""

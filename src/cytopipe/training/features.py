@@ -16,6 +16,7 @@ from cytopipe.data.tensors import Items
 from cytopipe.models.heads import head_of, train_mode
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.training.data import Labelled
+from cytopipe.training.memory import FeatureMemory
 
 logger = logging.getLogger("cytopipe")
 PROBE = 4  # images on which training and evaluation mode are compared
@@ -42,7 +43,12 @@ class ToDevice:
 
 
 def frozen_features(
-    model: nn.Module, transform: InputTransform, train: Labelled, validation: Labelled, folder: Path
+    model: nn.Module,
+    transform: InputTransform,
+    train: Labelled,
+    validation: Labelled,
+    folder: Path,
+    memory: FeatureMemory | None = None,
 ) -> Features | None:
     """Compute the inputs of the head for both splits; None if they differ between epochs.
 
@@ -51,10 +57,13 @@ def frozen_features(
         transform: transform of stored items.
         train, validation: N x H x W x 5 uint8 items and class indices.
         folder: existing folder for the features.
+        memory: remembers what the backbone makes of each image, and is attached to the model; None: nothing is.
     """
     head = fixed_head(model, transform, train.items)
     if head is None:
         return None
+    if memory is not None:
+        memory.attach(model, head)
     parts = {"train": train, "validation": validation}
     seen = [
         Labelled(head_inputs(model, head, transform, part.items, folder / f"{name}_features.npy"), part.labels)

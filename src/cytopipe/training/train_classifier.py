@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from cytopipe.training.folds import draw_folds
 from cytopipe.training.guarantees import choose_guarantees
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
+from cytopipe.training.memory import FeatureMemory
 from cytopipe.training.mixing import Mixer
 from cytopipe.training.svm import fit_svm_head
 from cytopipe.training.trained import Trained
@@ -48,6 +49,7 @@ class ClassifierJob:
         workspace: device, folders and progress reports.
         fit: how the images became the squares of the tensors.
         leave_out: how the dataset is divided, with split.kind: leave_out; the folds follow it.
+        memory: what a frozen backbone makes of each image, for all networks of the job.
     """
 
     config: Classifier
@@ -58,6 +60,7 @@ class ClassifierJob:
     workspace: Workspace
     fit: Fit = STRETCH
     leave_out: LeftOutSite | None = None
+    memory: FeatureMemory = field(default_factory=FeatureMemory, compare=False)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def train_classifier(job: ClassifierJob) -> TrainedClassifier:
         if network.held_out is not None:
             found = validated(trained, network.held_out, job)
             outside |= dict(zip(network.tested, zip(network.held_out.labels, found, strict=True), strict=True))
+        job.memory.detach()
     if outside:
         folds = dict(sorted(folds.items()))
         truth, judged = np.array([outside[id_][0] for id_ in folds]), np.stack([outside[id_][1] for id_ in folds])
@@ -226,7 +230,7 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
     augmenter, mixer = Augmenter(recipe.augment, recipe.seed), Mixer(recipe.augment, recipe.seed, len(job.classes))
     loss = make_loss(recipe, train.labels, len(job.classes), place.device)
     fixed = augmenter.idle and mixer.idle
-    features = frozen_features(model, transform, train, validation, place.scratch) if fixed else None
+    features = frozen_features(model, transform, train, validation, place.scratch, job.memory) if fixed else None
     if config.head == "svm":
         svm, history = fit_svm_head(features, recipe, loss, len(job.classes), place.device)
         place.tell(history[0])

@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from cytopipe.errors import CytopipeError
-from cytopipe.models.architectures.region_pooling import RegionPooling, pool, regions
+from cytopipe.models.architectures.region_pooling import (
+    SHAPES,
+    RegionPooling,
+    cell_shapes,
+    deviations,
+    pool,
+    regions,
+)
 from cytopipe.models.heads import build_classifier
 from cytopipe.models.registry import build, count_parameters
 
@@ -82,3 +89,33 @@ def test_another_head_replaces_the_small_network() -> None:
 def test_invalid_arguments_are_named(arguments: dict[str, int], words: str) -> None:
     with pytest.raises(CytopipeError, match=words):
         build("region_pooling", **arguments)
+
+
+def test_the_deviation_of_a_region_is_over_its_pixels() -> None:
+    features = torch.arange(16.0).view(1, 1, 4, 4)
+    found = deviations(features, regions(cell())).flatten()
+    part = torch.tensor([0.0, 1, 4, 5])
+    assert found.tolist() == pytest.approx([features.std(correction=0).item(), *[part.std(correction=0).item()] * 2])
+
+
+def test_shapes_do_not_depend_on_turns_and_tell_round_from_long() -> None:
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    cell = ((x - 30) / 24) ** 2 + ((y - 34) / 12) ** 2 < 1
+    nucleus = (x - 40) ** 2 + (y - 34) ** 2 < 36
+    image = torch.cat([torch.zeros(1, 3, 64, 64), (torch.stack([cell, nucleus]) * 2.0 - 1)[None]], dim=1)
+    found = cell_shapes(regions(image))[0]
+    assert found.shape == (SHAPES,)
+    assert found[3].exp().item() == pytest.approx(0.5, abs=0.02) and found[8].exp().item() == pytest.approx(1, abs=0.02)
+    assert found[[4, 9]].tolist() == pytest.approx([1, 1], abs=0.06)  # ellipses are filled
+    assert found[10].item() == pytest.approx(10 * 2 / 63 * (1 - 36 / (24 * 12)), rel=0.2)
+    assert found[11].exp().item() == pytest.approx(36 / (24 * 12), rel=0.1)
+    for turns in (1, 2, 3):
+        torch.testing.assert_close(cell_shapes(regions(image.rot90(turns, (2, 3))))[0], found, atol=1e-4, rtol=1e-4)
+    assert torch.isfinite(cell_shapes(regions(torch.full((1, 5, 8, 8), -1.0)))).all()
+
+
+def test_the_image_itself_deviations_and_shapes_are_asked_for() -> None:
+    model = network(strides=(1, 8), spread=True, shapes=True)
+    assert model.features(torch.rand(2, 5, 64, 64) * 2 - 1).shape == (2, 3 * 2 * (3 + 128) + 2 * SHAPES)
+    with pytest.raises(CytopipeError, match="no shapes"):
+        build("region_pooling", in_channels=3, shapes=True)

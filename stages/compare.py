@@ -62,14 +62,17 @@ def run(stage: Stage) -> None:
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
     from cytopipe.results.external import Evaluations
+    from cytopipe.results.search import Searches
+    from cytopipe.search_paths import SEARCHES
 
     board = leaderboard([Entry.read(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
     board.write(stage.output(paths.LEADERBOARD_JSON))
     write_text(stage.output(paths.LEADERBOARD_MD), text)
-    # The report depends on these folders, which no other stage creates if there are no screenings and evaluations.
+    # The report depends on these folders, which no other stage creates if there are no screenings and so on.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
     Evaluations(stage.params.evaluations).write(stage.output(paths.EVALUATIONS))
+    Searches({}).write(stage.output(SEARCHES))
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     for winner in winners(board):

@@ -146,7 +146,7 @@ class Trials:
         return any(trial.state == TrialState.RUNNING for trial in self.study.get_trials(deepcopy=False))
 
     def _next(self, stack: ExitStack) -> Trial | None:
-        """A trial that a dead process left, or a new one; its lock is held by `stack`. None if none is to be started."""
+        """A trial that a dead process left, or a new one, locked until `stack` ends; None if none is to be started."""
         with held(self.folder / "ask.lock"):
             for old in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 if not stack.enter_context(held(self._lock(old.number), wait=False)):

@@ -16,7 +16,7 @@ from cytopipe.metrics.classification import classification_metrics
 from cytopipe.metrics.clusters import ratio
 from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.models.inference.classify import class_probabilities, input_transform
-from cytopipe.search.learner import Config, Part, Progress
+from cytopipe.search.learner import UNSAVED, Config, Part, Progress
 from cytopipe.search.stopping import argument_names, best_of, until_epoch
 from cytopipe.training.data import Labelled
 from cytopipe.training.train_classifier import ClassifierJob, fit_classifier
@@ -67,7 +67,7 @@ class ClassifierLearner:
         assert isinstance(config, Classifier)
         with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as scratch:
             place = replace(self.workspace, scratch=Path(scratch), checkpoints=folder)
-            job = ClassifierJob(config, self._classes, (), self.tensors, "", place, self.fit)
+            job = ClassifierJob(config, self._classes, (), self.tensors, UNSAVED, place, self.fit)
             epochs = config.training.epochs
             trained, history = until_epoch(
                 place,

@@ -13,6 +13,7 @@ from cytopipe.core.params import Classifier, Segmenter
 from cytopipe.metrics.intervals import Measured
 
 Config = Classifier | Segmenter
+UNSAVED = "0" * 64  # stands for the hash of the training data in networks that are not saved
 
 
 @dataclass(frozen=True)

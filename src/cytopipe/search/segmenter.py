@@ -18,7 +18,7 @@ from cytopipe.metrics.clusters import ratio
 from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.models.files import MAIN
 from cytopipe.models.inference.segment import Segmentation
-from cytopipe.search.learner import Config, Part, Progress
+from cytopipe.search.learner import UNSAVED, Config, Part, Progress
 from cytopipe.search.stopping import argument_names, best_of, until_epoch
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter, with_masks
 from cytopipe.training.workspace import Workspace
@@ -74,7 +74,7 @@ class SegmenterLearner:
                 place,
                 until,
                 recipe.epochs,
-                lambda place: fit_segmenter(SegmenterJob(config, self.organized, "", place), recipe, rows, MAIN),
+                lambda place: fit_segmenter(SegmenterJob(config, self.organized, UNSAVED, place), recipe, rows, MAIN),
             )
             value = best_of(history)["val_dice"]
             if trained is None:

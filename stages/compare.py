@@ -62,6 +62,8 @@ def run(stage: Stage) -> None:
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
     from cytopipe.results.external import Evaluations
+    from cytopipe.results.search import Searches
+    from cytopipe.search_paths import SEARCHES
 
     board = leaderboard([Entry.read(name, config) for name, config in stage.params.classifiers.items()])
     text = to_markdown(board)
@@ -73,6 +75,7 @@ def run(stage: Stage) -> None:
     write_text(
         stage.output(paths.EMBEDDINGS), "A folder for each entry of `embeddings:` in params.yaml, if it has any.\n"
     )
+    Searches({}).write(stage.output(SEARCHES))
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     for winner in winners(board):

@@ -25,6 +25,7 @@ from cytopipe.cli import (
     preset,
     results,
     screen,
+    search,
     sync,
     verify,
     weights,
@@ -87,6 +88,7 @@ for _name, _module in {
     "predict": predict,
     "screen": screen,
     "export": export,
+    "search": search,
     "demo": demo,
 }.items():
     app.command(_name, epilog=EXIT_STATUS)(_module.command)

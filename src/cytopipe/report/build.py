@@ -19,6 +19,7 @@ from cytopipe.report.pictures import Album
 from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
+from cytopipe.report.searches import search_views
 from cytopipe.report.screened import screening_view
 from cytopipe.report.subgroups import METRICS as SUBGROUP_METRICS
 from cytopipe.report.subgroups import subgroups_of
@@ -80,6 +81,7 @@ def build_report(params: Params) -> Report:
         externals=external_views(results),
         encoders=encoders_views(params),
         matrices=matrices(results),
+        searches=search_views(params),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
         data=page_data(list(datasets.values()), classifiers, album),
@@ -110,7 +112,7 @@ def build_report(params: Params) -> Report:
 def _sections(results: Results) -> dict[str, str]:
     """Parameters as YAML, one text per entry; those that do not belong to one dataset or model come first."""
     values = parameters(results.params)
-    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations", "embeddings")
+    sections = ("datasets", "segmenters", "classifiers", "screenings", "evaluations", "embeddings", "searches")
     general = {name: value for name, value in values.items() if name not in sections}
     entries = {f"{section}.{name}": as_yaml(value) for section in sections for name, value in values[section].items()}
     return {"runtime, audit, explain": as_yaml(general), **entries}

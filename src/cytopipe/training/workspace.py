@@ -48,6 +48,13 @@ class Workspace:
         with stage.scratch() as scratch:
             yield cls(device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
 
+    @classmethod
+    def of_runtime(cls, runtime: Runtime, scratch: Path, checkpoints: Path) -> Workspace:
+        """A workspace outside of a stage, in two existing folders; epochs are reported to nobody."""
+        device = prepare(runtime)
+        threads = _loader_threads(runtime, device)
+        return cls(device, threads, scratch, checkpoints, lambda part, measures: None, runtime.cpu)
+
     def of(self, part: str) -> Workspace:
         """The workspace of one of several trainings, with folders of its own."""
         folder = part or "main"

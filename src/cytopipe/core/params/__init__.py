@@ -36,6 +36,7 @@ from cytopipe.core.params.networks import (
 from cytopipe.core.params.patients import AttentionPooling, Patients
 from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
+from cytopipe.core.params.searches import Dimension, Halving, Search, SearchFolds
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
 
@@ -58,10 +59,12 @@ __all__ = [
     "Cpu",
     "Dataset",
     "Embedding",
+    "Dimension",
     "Explain",
     "ExternalEvaluation",
     "Fit",
     "Guarantees",
+    "Halving",
     "Head",
     "LeaveOut",
     "Name",
@@ -78,6 +81,8 @@ __all__ = [
     "Runtime",
     "Scale",
     "Screening",
+    "Search",
+    "SearchFolds",
     "Section",
     "Segmenter",
     "Source",

@@ -12,8 +12,10 @@ from pydantic_core import PydanticCustomError
 from cytopipe.core.params.datasets import Dataset
 from cytopipe.core.params.embeddings import Embedding
 from cytopipe.core.params.evaluations import ExternalEvaluation, refuse_images_of_the_training
+from cytopipe.core.params.found import with_found
 from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
+from cytopipe.core.params.searches import Search, refuse_unfit_searches
 from cytopipe.core.params.section import Name, Section, describe
 from cytopipe.core.params.starts import refuse_unfit_starts
 from cytopipe.core.params.text import read_yaml
@@ -90,6 +92,10 @@ class Params(Section):
     embeddings: dict[Name, Embedding] = Field(
         default_factory=dict, description="features of datasets by encoders that are not trained here, and their probes"
     )
+    searches: dict[Name, Search] = Field(
+        default_factory=dict,
+        description="searches for the best parameters of networks",
+    )
 
     @model_validator(mode="after")
     def _portable_compiles_nothing(self) -> Params:
@@ -124,6 +130,7 @@ class Params(Section):
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
         refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers, self.embeddings)
+        refuse_unfit_searches(self.searches, self.segmenters, self.classifiers)
         for name, evaluation in self.evaluations.items():
             _known(f"evaluations.{name}.dataset", evaluation.dataset, self.datasets)
             key = f"evaluations.{name}.{evaluation.section.removesuffix('s')}"
@@ -166,15 +173,15 @@ def _known(key: str, name: str, names: dict[str, Any]) -> None:
         )
 
 
-def parse_params(data: Any, where: str | Path) -> Params:
-    """Validate parsed YAML.
+def parse_params(data: Any, where: str | Path, root: Path | None = None) -> Params:
+    """Validate parsed YAML; `root` is the project whose searches have results, see `found`.
 
     Raises:
         CytopipeError: a parameter is invalid; the message lists every faulty key with the reason, and for an unknown
             key the nearest known one.
     """
     try:
-        return Params.model_validate(data)
+        return Params.model_validate(with_found(data, where, root))
     except ValidationError as error:
         raise CytopipeError(
             describe(error),
@@ -189,7 +196,9 @@ def load_params(path: Path) -> Params:
     Raises:
         CytopipeError: the file is missing or not YAML, or a key is unknown or out of range.
     """
-    return parse_params(read_yaml(path), path)
+    # A file elsewhere is one for the project in the working directory, as `--params` gives.
+    root = path.parent if (path.parent / "dvc.yaml").is_file() else Path()
+    return parse_params(read_yaml(path), path, root)
 
 
 def schema() -> dict[str, Any]:

@@ -45,6 +45,12 @@ class Network(Section):
         "file, or models/classifiers/<name> or models/segmenters/<name> to start from "
         "another network of the project, which is trained before",
     )
+    from_search: Name | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="take the parameters that this search finds, and name its file, results/searches/NAME/best.yaml, "
+        "as pretrained; keys beside it replace what was found",
+    )
 
     @field_validator("pretrained", mode="before")
     @classmethod

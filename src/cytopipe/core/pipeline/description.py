@@ -46,8 +46,8 @@ class StageDescription:
 
     @property
     def kind(self) -> str:
-        """Kind of the section's entries: dataset, segmenter, classifier or screening; empty without a section."""
-        return self.section.removesuffix("s")
+        """Kind of the section's entries: dataset, segmenter, classifier, search, ...; empty without a section."""
+        return self.section.removesuffix("es" if self.section.endswith("ches") else "s")
 
     @property
     def data(self) -> Sequence[str]:
@@ -85,7 +85,7 @@ class Description:
         return [
             output
             for stage in self.stages.values()
-            for item in (values[stage.section] if stage.section else [""])
+            for item in (values.get(stage.section, {}) if stage.section else [""])
             for output in stage.resolve(stage.outs, item, values)
         ]
 

@@ -7,12 +7,37 @@ from pathlib import Path
 
 from cytopipe.core.io.hash_record import HashRecord
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
+from cytopipe.core.params import Params
+from cytopipe.core.params.found import as_named
+from cytopipe.core.pipeline.description import Description
 from cytopipe.core.pipeline.project import missing_source
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import CORRECTIONS, HASHES, MANIFEST
 
 
-def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], label: str) -> dict[str, str]:
+def input_hashes(
+    description: Description, name: str, item: str, params: Params, closed: Sequence[str] = ()
+) -> dict[str, str]:
+    """SHA-256 of every input of a stage, by path.
+
+    Args:
+        description: of all stages.
+        name: name of the stage.
+        item: entry of its section; empty for a stage that runs once.
+        params: all of params.yaml.
+        closed: names of files that may not be opened; they are left out.
+
+    Raises:
+        CytopipeError: an input is missing.
+    """
+    values = as_named(params.model_dump(mode="json"))
+    label = f"{name}@{item}" if item else name
+    return hash_inputs(description.inputs(name, item, values), description.outputs(values), label, closed)
+
+
+def hash_inputs(
+    inputs: Mapping[str, Sequence[str]], outputs: Collection[str], label: str, closed: Collection[str] = ()
+) -> dict[str, str]:
     """SHA-256 of every input, by path.
 
     For a folder with a manifest that a stage wrote, only the files next to the manifest are hashed, one by one: the
@@ -23,6 +48,7 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
         inputs: the parts of each dependency, see `Description.inputs`; several parts get one common hash.
         outputs: all outputs of stages.
         label: `stage` or `stage@item`, for the error message.
+        closed: names of files that may not be opened; they are left out.
 
     Raises:
         CytopipeError: an input is missing.
@@ -30,13 +56,17 @@ def hash_inputs(inputs: Mapping[str, Sequence[str]], outputs: Collection[str], l
     found: dict[str, str] = {}
     with HashRecord(HASHES) as record:
         for dependency, parts in inputs.items():
-            hashes = {path: one for part in parts for path, one in _hash_part(part, outputs, label, record).items()}
+            hashes = {
+                path: one for part in parts for path, one in _hash_part(part, outputs, label, record, closed).items()
+            }
             whole = parts == [dependency]
             found |= hashes if whole else {dependency: sha256_bytes(repr(sorted(hashes.items())).encode())}
     return found
 
 
-def _hash_part(part: str, outputs: Collection[str], label: str, record: HashRecord) -> dict[str, str]:
+def _hash_part(
+    part: str, outputs: Collection[str], label: str, record: HashRecord, closed: Collection[str]
+) -> dict[str, str]:
     path = Path(part)
     if not path.exists():
         if path == CORRECTIONS:
@@ -51,6 +81,6 @@ def _hash_part(part: str, outputs: Collection[str], label: str, record: HashReco
         return {
             file.as_posix(): record.sha256(file)
             for file in sorted(path.iterdir())
-            if file.is_file() and not file.name.startswith(".")
+            if file.is_file() and not file.name.startswith(".") and file.name not in closed
         }
     return {part: hash_tree(path, record.sha256)}

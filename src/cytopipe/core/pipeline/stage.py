@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from cytopipe.core.pipeline.devices import own_gpu
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
-from cytopipe.core.pipeline.inputs import hash_inputs
+from cytopipe.core.pipeline.inputs import input_hashes
 from cytopipe.core.pipeline.last_runs import note
 from cytopipe.core.pipeline.logfile import kept_log
 from cytopipe.core.pipeline.machine import Machine
@@ -150,13 +150,14 @@ def _interval() -> float:
 Run = Callable[[Stage], None]
 
 
-def main(run: Run, doc: str | None, *, live: bool = False) -> None:
+def main(run: Run, doc: str | None, *, live: bool = False, closed: Sequence[str] = ()) -> None:
     """Run the command line of a stage script, `stages/NAME.py`; dvc.yaml next to `stages/` describes the stage NAME.
 
     Args:
         run: does the work of the stage.
         doc: help text.
         live: send to MLflow while the stage runs, and what waits of the stages before it; see `Tracker`.
+        closed: names of files in its inputs that it may not even hash.
     """
     script = Path(sys.argv[0]).absolute()
     with messages(script.stem, debug="--debug" in sys.argv):
@@ -168,12 +169,12 @@ def main(run: Run, doc: str | None, *, live: bool = False) -> None:
 
         @app.command(help=doc)
         def with_item(item: str = which, params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(description, script.stem, item, params, run, debug, live)
+            _guard(description, script.stem, item, params, run, debug, live, closed)
     else:
 
         @app.command(help=doc)
         def without_item(params: ParamsFile = paths.PARAMS, debug: Debug = False) -> None:
-            _guard(description, script.stem, "", params, run, debug, live)
+            _guard(description, script.stem, "", params, run, debug, live, closed)
 
     gc.set_threshold(100_000)  # rare collections save 0.7 s: most objects come from imports and stay
     try:
@@ -182,7 +183,16 @@ def main(run: Run, doc: str | None, *, live: bool = False) -> None:
         gc.freeze()  # skips the collection at exit, which would take a second
 
 
-def _guard(description: Description, name: str, item: str, file: Path, run: Run, debug: bool, live: bool) -> None:
+def _guard(
+    description: Description,
+    name: str,
+    item: str,
+    file: Path,
+    run: Run,
+    debug: bool,
+    live: bool,
+    closed: Sequence[str],
+) -> None:
     """Run the stage; every error becomes a message and exit status 1."""
     label = f"{name}@{item}" if item else name
     section = description.stages[name].section
@@ -192,7 +202,7 @@ def _guard(description: Description, name: str, item: str, file: Path, run: Run,
         logger.setLevel(logging.INFO)
         try:
             with messages(label, debug, f"{section}.{item}" if item else ""):
-                _execute(description, name, item, file, run, live)
+                _execute(description, name, item, file, run, live, closed)
         except KeyboardInterrupt:
             note(label, None, failed=True)
             print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
@@ -206,7 +216,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _execute(description: Description, name: str, item: str, file: Path, run: Run, live: bool) -> None:
+def _execute(
+    description: Description, name: str, item: str, file: Path, run: Run, live: bool, closed: Sequence[str]
+) -> None:
     params = load_params(file)
     section = description.stages[name].section
     if section and item not in getattr(params, section):
@@ -222,7 +234,7 @@ def _execute(description: Description, name: str, item: str, file: Path, run: Ru
     on_gpu = description.stages[name].gpu and params.runtime.device != "cpu"
     own_device = own_gpu(paths.LOCKS, label) if on_gpu else nullcontext()
     with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
-        inputs = hash_inputs(description.inputs(name, item, values), description.outputs(values), label)
+        inputs = input_hashes(description, name, item, params, closed)
         tracker = Tracker(
             stage=name,
             item=item or None,

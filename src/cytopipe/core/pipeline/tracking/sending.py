@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cytopipe.core.io import flock
+from cytopipe.core.pipeline.tracking.children import send_child
 from cytopipe.core.pipeline.tracking.journal import KILLED_NOTE, End, Journal, waiting
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded, open_store
 
 NOTE = "mlflow.note.content"  # tag with the description of a run
-METRICS, TAG, FILE, MODEL = "metrics", "tag", "file", "model"  # kinds of calls
+METRICS, TAG, FILE, MODEL, CHILD = "metrics", "tag", "file", "model", "child"  # kinds of calls
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS")
 
 
@@ -93,6 +94,8 @@ def send_call(run: Run, journal: Journal, call: Mapping[str, Any]) -> None:
     elif kind == FILE:
         file, folder = str(journal.kept(call["name"])), posixpath.dirname(call["name"])
         bounded(lambda: client.log_artifact(run.run_id, file, folder or None), CALL_S)
+    elif kind == CHILD:
+        send_child(client, run.experiment_id, run.run_id, call)
 
 
 def end_run(run: Run, end: End) -> None:

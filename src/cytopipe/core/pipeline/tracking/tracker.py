@@ -13,11 +13,13 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
+from cytopipe.core.pipeline.tracking.children import Child
 from cytopipe.core.pipeline.tracking.journal import PROCESS, End, Journal, Start
 from cytopipe.core.pipeline.tracking.names import MAX_TAG, flatten, safe_name, shorten
 from cytopipe.core.pipeline.tracking.process import this_process
 from cytopipe.core.pipeline.tracking.provenance import run_tags
 from cytopipe.core.pipeline.tracking.sending import (
+    CHILD,
     FILE,
     METRICS,
     MODEL,
@@ -131,6 +133,10 @@ class Tracker:
     def tag(self, name: str, value: str) -> None:
         """Set a tag of the run."""
         self._add({"call": TAG, "name": safe_name(name), "value": shorten(value, MAX_TAG)})
+
+    def log_child(self, child: Child) -> None:
+        """Log a finished run below this one, such as a trial of a search."""
+        self._add({"call": CHILD, **child.call})
 
     def remember_model(self, **model: object) -> None:
         """Note a model that could not be logged, for `cytopipe sync`."""

@@ -1,0 +1,61 @@
+"""The recipes that travel.py compares: the former one of the preset wbc-imagenet, and changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cytopipe.core.params import Segmenter
+
+Recipe = Callable[[Path], Segmenter]
+GEOMETRY = {"flips": True, "rotation": 45, "zoom": 0.2, "shift": 0.05}
+FORMER = GEOMETRY | {"brightness": 0.25, "contrast": 0.25, "saturation": 0.3, "hue": 0.06}
+# Shortened from 160 px, 40 epochs and eight turned images, so that one core needs minutes.
+SHORT = {"input_size": 96, "tta": 1}
+EPOCHS = 16
+
+
+def recipe(augment: Mapping[str, Any], encoder: str = "mobilenetv2_100", **changes: Any) -> Recipe:
+    """The preset's segmenter with this augmentation."""
+
+    def made(weights: Path) -> Segmenter:
+        return Segmenter.model_validate(
+            {
+                "dataset": "wbc",
+                "architecture": "attention_unet",
+                "arguments": {"encoder": encoder, "decoder_widths": [96, 64, 32]},
+                "pretrained": str(weights / f"{encoder}_imagenet.safetensors"),
+                "normalisation": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+                "one_cell": True,
+                "training": {
+                    "epochs": EPOCHS,
+                    "batch_size": 8,
+                    "learning_rate": 0.001,
+                    "weight_decay": 0.01,
+                    "warmup_epochs": 2,
+                    "gradient_clip": 1.0,
+                    "precision": "fp32",
+                    "augment": augment,
+                },
+            }
+            | SHORT
+            | changes
+        )
+
+    return made
+
+
+COLOURS = GEOMETRY | {
+    "brightness": 0.25, "contrast": 0.3, "saturation": 0.5, "hue": 0.15, "grey": 0.1, "gamma": 0.4, "hed": 0.25,
+}  # fmt: skip
+OPTICS = {"scale": 1.5, "blur": 0.15, "blur_kernel": 5, "noise": 0.03, "jpeg": 0.2}
+PAINT = {"palette": 0.4, "neighbours": 0.5}
+
+RECIPES: Mapping[str, Recipe] = {
+    "former": recipe(FORMER),
+    "colours": recipe(COLOURS),
+    "colours, optics": recipe(COLOURS | OPTICS),
+    "colours, optics, paint": recipe(COLOURS | OPTICS | PAINT),
+    "all, lite0": recipe(COLOURS | OPTICS | PAINT, "tf_efficientnet_lite0"),
+}

@@ -13,6 +13,7 @@ import numpy as np
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS
 from cytopipe.data.stains import densities, light
 
+BOUND = 0.3  # of the texture that is kept, density
 _PARTS = (BACKGROUND, CYTOPLASM, NUCLEUS)
 
 
@@ -48,17 +49,25 @@ def _tint(rng: np.random.Generator, least: float = 0.4) -> np.ndarray:
 
 
 def _recolour(density: np.ndarray, mask: np.ndarray, shares: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Densities with each part's mean moved towards a random one; its texture is kept, weaker or stronger."""
+    """Densities with each part's mean moved towards a random one, its texture weaker or stronger, and some grain."""
     ground = rng.uniform(0, 0.35) * _tint(rng)
     cytoplasm = ground + rng.uniform(0.1, 0.8) * _tint(rng)
     nucleus = cytoplasm + rng.uniform(0.35, 1.4) * _tint(rng)
-    strength, texture = rng.uniform(0.2, 0.9), rng.uniform(0.6, 1.4)
+    strength, texture = rng.uniform(0.2, 1), rng.uniform(0.6, 1.4)
     before, after = (np.zeros_like(density) for _ in range(2))
     for part, share, colour in zip(_PARTS, shares, (ground, cytoplasm, nucleus), strict=True):
         mean = np.array(cv2.mean(density, (mask == part).astype(np.uint8))[:3], np.float32)
         before += share[..., None] * mean
         after += share[..., None] * (mean + strength * (colour - mean)).astype(np.float32)
-    changed: np.ndarray = after + np.float32(texture) * (density - before)
+    grain, size = rng.standard_normal(mask.shape, np.float32), rng.uniform(0.7, 2.5)  # chromatin, granules
+    grain = cv2.GaussianBlur(grain, (0, 0), size) * np.float32(2 * size)  # of deviation 0.6, whatever its size
+    amounts = rng.uniform(0, (0.2, 0.4, 0.4)) ** 2  # little on the ground
+    amount = sum(share * np.float32(most) for share, most in zip(shares, amounts, strict=True))
+    # Texture grows with the stain. It is bounded, because true edges do not lie exactly where the mask's are, and the
+    # rest of a dark nucleus would ring a pale one.
+    stronger = np.clip((after + 0.1) / (before + 0.1), 0.2, 1.5) * np.float32(texture)
+    own = np.clip(density - before, -BOUND, BOUND)
+    changed: np.ndarray = after + stronger * own + (amount * grain)[..., None]
     return changed
 
 

@@ -28,6 +28,7 @@ from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
 from cytopipe.data.organize import organize
+from cytopipe.metrics.comparison import holm
 from cytopipe.metrics.paired import paired_difference
 from cytopipe.metrics.segmentation import overlap_of_parts
 from cytopipe.models.determinism import make_deterministic
@@ -36,7 +37,7 @@ from cytopipe.sources.fetch import fetch
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter
 from cytopipe.training.workspace import Workspace
 from phantom_labs import LABS
-from travel_recipes import RECIPES
+from travel_recipes import FORMER_NAME, RECIPES
 
 OUT, LOG = Path("docs/travel.json"), Path("docs/travel.jsonl")
 CPU = torch.device("cpu")
@@ -98,7 +99,7 @@ def scores(segmenter: Segmentation, rows: Sequence[Row], folder: Path) -> dict[s
             pairs.append(phantom(read_png(folder / row.path), read_mask(folder / row.mask_path), rng))
         masks = segmenter.masks(image for image, _ in pairs)
         dice = [overlap_of_parts(truth, mask) for (_, truth), mask in zip(pairs, masks, strict=True)]
-        found[lab] = [[round(of[f"dice_{part}"], 5) for part in PARTS] for of in dice]
+        found[lab] = [[round(of[f"dice_{part}"], 4) for part in PARTS] for of in dice]
     return found
 
 
@@ -123,6 +124,42 @@ def run(name: str, plan: str, config: Segmenter, data: tuple[list[Row], list[Row
     return line
 
 
+def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The last run of each recipe in each plan, and what each gains on the former recipe, paired by image.
+
+    p-values are corrected by Holm's method over all differences.
+    """
+    last = {(line["plan"], line["recipe"]): line for line in lines}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for (plan, name), line in last.items():
+        former = last.get((plan, FORMER_NAME))
+        if name == FORMER_NAME or former is None:
+            continue
+        for lab in line["dice"]:
+            gains = np.array(line["dice"][lab]) - np.array(former["dice"][lab])
+            for part, gain in zip(PARTS, gains.T, strict=True):
+                known = paired_difference(gain, [str(place) for place in range(len(gain))])
+                assert known.low is not None and known.high is not None and known.p is not None
+                found[f"{plan}: {name}", f"{lab}: {part}"] = {
+                    **{"plan": plan, "recipe": name, "lab": lab, "part": part},
+                    **{"gain": round(known.estimate, 4), "low": round(known.low, 4), "high": round(known.high, 4)},
+                    "p": known.p,
+                }
+    corrected = holm({key: one["p"] for key, one in found.items()})
+    kept = ("recipe", "plan", "trained_on", "tested_on", "minutes", "segmenter", "mean")
+    return {
+        "labs": list(LABS),
+        "runs": [{key: line[key] for key in kept} for line in last.values()],
+        "gains": [one | {"p": round(corrected[key], 5)} for key, one in found.items()],
+    }
+
+
+def write(log: Path) -> None:
+    """Write docs/travel.json from the log of runs."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    OUT.write_text(json.dumps(summary(lines), indent=1, ensure_ascii=False) + "\n")
+
+
 def main() -> None:
     """Run recipes, and write docs/travel.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,7 +168,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--plans", nargs="*", default=["yellow to white", "white to yellow", "home"])
     parser.add_argument("--log", type=Path, default=LOG, help="file to which each run adds a line")
-    parser.add_argument("--write", action="store_true", help=f"write {OUT}")
+    parser.add_argument("--write", action="store_true", help=f"write {OUT} from the log")
     asked = parser.parse_args()
     make_deterministic(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +177,9 @@ def main() -> None:
             for name in asked.recipes if plan in asked.plans else ():
                 line = run(name, plan, RECIPES[name](asked.weights), data, organized)
                 with asked.log.open("a") as log:
-                    log.write(json.dumps(line) + "\n")
+                    log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    if asked.write:
+        write(asked.log)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ FORMER = GEOMETRY | {"brightness": 0.25, "contrast": 0.25, "saturation": 0.3, "h
 # Shortened from 160 px, 40 epochs and eight turned images, so that one core needs minutes.
 SHORT = {"input_size": 96, "tta": 1}
 EPOCHS = 16
+FORMER_NAME = "former"
 
 
-def recipe(augment: Mapping[str, Any], encoder: str = "mobilenetv2_100", **changes: Any) -> Recipe:
+def recipe(augment: Mapping[str, Any], encoder: str = "mobilenetv2_100", epochs: int = EPOCHS) -> Recipe:
     """The preset's segmenter with this augmentation."""
 
     def made(weights: Path) -> Segmenter:
@@ -29,7 +30,7 @@ def recipe(augment: Mapping[str, Any], encoder: str = "mobilenetv2_100", **chang
                 "normalisation": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
                 "one_cell": True,
                 "training": {
-                    "epochs": EPOCHS,
+                    "epochs": epochs,
                     "batch_size": 8,
                     "learning_rate": 0.001,
                     "weight_decay": 0.01,
@@ -40,22 +41,22 @@ def recipe(augment: Mapping[str, Any], encoder: str = "mobilenetv2_100", **chang
                 },
             }
             | SHORT
-            | changes
         )
 
     return made
 
 
 COLOURS = GEOMETRY | {
-    "brightness": 0.25, "contrast": 0.3, "saturation": 0.5, "hue": 0.15, "grey": 0.1, "gamma": 0.4, "hed": 0.25,
+    "brightness": 0.25, "contrast": 0.3, "saturation": 0.5, "hue": 0.1, "grey": 0.1, "gamma": 0.35, "hed": 0.2,
 }  # fmt: skip
-OPTICS = {"scale": 1.5, "blur": 0.15, "blur_kernel": 5, "noise": 0.03, "jpeg": 0.2}
-PAINT = {"palette": 0.4, "neighbours": 0.5}
+OPTICS = {"zoom": 0.15, "scale": 1.6, "blur": 0.15, "blur_kernel": 5, "noise": 0.03, "jpeg": 0.15}
+PAINT = {"palette": 0.4, "neighbours": 0.4}
 
 RECIPES: Mapping[str, Recipe] = {
-    "former": recipe(FORMER),
+    FORMER_NAME: recipe(FORMER),
     "colours": recipe(COLOURS),
     "colours, optics": recipe(COLOURS | OPTICS),
-    "colours, optics, paint": recipe(COLOURS | OPTICS | PAINT),
+    "colours, optics, paint": recipe(COLOURS | OPTICS | PAINT),  # that of the preset
+    "all, longer": recipe(COLOURS | OPTICS | PAINT, epochs=2 * EPOCHS),
     "all, lite0": recipe(COLOURS | OPTICS | PAINT, "tf_efficientnet_lite0"),
 }

@@ -50,7 +50,9 @@ def poor_optics(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -
     light = 0.9 + slope[0] * rows[:, None] / 2 + slope[1] * columns / 2
     dim = _rounded(cv2.GaussianBlur(image, (0, 0), 1.5) * light[..., None])
     stored = cv2.imencode(".jpg", dim[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 35])[1]
-    return np.ascontiguousarray(cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1]), mask
+    shown = cv2.imdecode(stored, cv2.IMREAD_COLOR)
+    assert shown is not None
+    return np.ascontiguousarray(shown[..., ::-1]), mask
 
 
 def repainted(
@@ -108,7 +110,8 @@ def _paint_red_cells(field: np.ndarray, mask: np.ndarray, colour: np.ndarray, rn
 
 
 def _rounded(image: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    rounded: np.ndarray = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return rounded
 
 
 def as_it_is(image: np.ndarray, mask: np.ndarray, _: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

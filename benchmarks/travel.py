@@ -109,6 +109,7 @@ def run(name: str, plan: str, config: Segmenter, data: tuple[list[Row], list[Row
     segmenter = trained(config, data[0], folder)
     minutes = (time.perf_counter() - start) / 60
     found = scores(segmenter, data[1], folder)
+    mean = {lab: [round(float(v), 4) for v in np.mean(dice, axis=0)] for lab, dice in found.items()}
     line = {
         "recipe": name,
         "plan": plan,
@@ -116,10 +117,10 @@ def run(name: str, plan: str, config: Segmenter, data: tuple[list[Row], list[Row
         "tested_on": len(data[1]),
         "minutes": round(minutes, 1),
         "segmenter": config.model_dump(mode="json", exclude_defaults=True) | {"pretrained": config.pretrained.name},
-        "mean": {lab: [round(float(v), 4) for v in np.mean(dice, axis=0)] for lab, dice in found.items()},
+        "mean": mean,
         "dice": found,
     }
-    for lab, (nucleus, cell) in line["mean"].items():
+    for lab, (nucleus, cell) in mean.items():
         print(f"{name} / {plan} / {lab}: nucleus {nucleus:.3f}, cell {cell:.3f}", flush=True)
     return line
 

@@ -147,4 +147,6 @@ def _add_noise(image: np.ndarray, deviation: float, generator: np.random.Generat
 def _compress(image: np.ndarray, quality: int) -> np.ndarray:
     """The image after a JPEG file of this quality."""
     encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded here
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

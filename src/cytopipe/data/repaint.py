@@ -44,8 +44,7 @@ def repaint(
 
 def _tint(rng: np.random.Generator, least: float = 0.4) -> np.ndarray:
     """A random colour of density 1 on average over red, green and blue, 3 float32."""
-    tint = rng.uniform(least, 2 - least, 3)
-    return (tint / tint.mean()).astype(np.float32)
+    return _of_density_one(rng.uniform(least, 2 - least, 3))
 
 
 def _recolour(density: np.ndarray, mask: np.ndarray, shares: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -95,5 +94,9 @@ def _paint_red_cells(density: np.ndarray, mask: np.ndarray, room: np.ndarray, rn
 
 def _salmon(rng: np.random.Generator) -> np.ndarray:
     """The pink of haemoglobin under eosin, of density 1 on average."""
-    tint = np.array([0.5, 1.35, 1.15]) + rng.uniform(-0.3, 0.3, 3)
-    return (tint / tint.mean()).astype(np.float32)
+    return _of_density_one(np.array([0.5, 1.35, 1.15]) + rng.uniform(-0.3, 0.3, 3))
+
+
+def _of_density_one(tint: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = (tint / tint.mean()).astype(np.float32)
+    return scaled

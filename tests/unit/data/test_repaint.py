@@ -25,7 +25,8 @@ def painted(palette: bool, neighbours: bool, seed: int, mask: np.ndarray = MASK)
 def test_the_nucleus_stays_the_darkest_part_and_the_ground_the_lightest(seed: int) -> None:
     result = painted(True, False, seed)
     ground, cytoplasm, nucleus = (
-        np.log1p(result[cv2.erode((part == MASK).astype(np.uint8), np.ones((7, 7))) > 0]).mean() for part in range(3)
+        np.log1p(result[cv2.erode(np.equal(MASK, part).astype(np.uint8), np.ones((7, 7))) > 0]).mean()
+        for part in range(3)
     )
     assert ground > cytoplasm > nucleus
 

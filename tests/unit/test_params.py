@@ -270,7 +270,16 @@ def test_repainting_by_true_masks_is_refused_for_classifiers(change: str) -> Non
 
 
 def test_changes_that_came_later_are_written_only_where_they_are_used() -> None:
-    later = {"scale": 2, "grey": 0.1, "gamma": 0.1, "hed": 0.1, "jpeg": 0.1, "palette": 0.1, "neighbours": 0.1}
+    later = {
+        "foreign": 0.5,
+        "scale": 2,
+        "grey": 0.1,
+        "gamma": 0.1,
+        "hed": 0.1,
+        "jpeg": 0.1,
+        "palette": 0.1,
+        "neighbours": 0.1,
+    }
     assert not later.keys() & Augmentation().model_dump().keys()
     used = Augmentation.model_validate(later).model_dump()
     assert {key: used[key] for key in later} == later

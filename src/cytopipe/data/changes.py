@@ -23,7 +23,7 @@ _CHROMA = np.eye(3) - _GREY
 _QUARTER_TURN = np.linalg.solve(_YIQ, np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ _YIQ)
 _MIRRORS = np.array([[[across, 0], [0, down]] for across in (1, -1) for down in (1, -1)])
 _D4 = np.concatenate([_MIRRORS, _MIRRORS[:, ::-1]])  # all eight rotations and reflections
-_DRAWS = 30  # per sample
+_DRAWS = 31  # per sample
 # Third word of the counter: 0 for the draws for a whole sample, else what is drawn for every pixel, or painted.
 _PIXELS, _PAINT = 1, 2
 
@@ -64,20 +64,22 @@ def draw_changes(config: Augmentation, seed: int, epoch: int, indices: Sequence[
         indices: indices of the samples in the training set.
     """
     draws = _uniform(seed, epoch, indices)
-    geometry, appearance, blur, noise, scale, grey, stains, jpeg, repainted = np.split(
-        draws, [8, 12, 15, 17, 18, 19, 26, 28], axis=1
+    geometry, appearance, blur, noise, scale, grey, stains, jpeg, repainted, last = np.split(
+        draws, [8, 12, 15, 17, 18, 19, 26, 28, 30], axis=1
     )
-    colour, lift = _colour(config, appearance, grey[:, 0] < config.grey)
+    foreign = last[:, 0] < config.foreign
+    colour, lift = _colour(config, appearance, foreign & (grey[:, 0] < config.grey))
+    stains = np.where(foreign[:, None], stains, 0.5)  # the middle of a range changes nothing
     return Changes(
-        _affine(config, geometry, scale[:, 0]),
+        _affine(config, geometry, np.where(foreign, scale[:, 0], 0.5)),
         colour,
         lift,
         _blur(config, blur),
         _noise(config, noise),
         draw_stains(config, stains),
-        np.where(jpeg[:, 0] < config.jpeg, 20 + (71 * jpeg[:, 1]).astype(int), 0) if config.jpeg else None,
-        repainted[:, 0] < config.palette if config.palette else None,
-        repainted[:, 1] < config.neighbours if config.neighbours else None,
+        np.where(foreign & (jpeg[:, 0] < config.jpeg), 20 + (71 * jpeg[:, 1]).astype(int), 0) if config.jpeg else None,
+        foreign & (repainted[:, 0] < config.palette) if config.palette else None,
+        foreign & (repainted[:, 1] < config.neighbours) if config.neighbours else None,
     )
 
 

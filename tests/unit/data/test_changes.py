@@ -74,6 +74,18 @@ def test_a_share_of_the_images_is_grey() -> None:
     assert 250 < grey.sum() < 350 and np.allclose(colour[grey], LUMA, atol=1e-6)
 
 
+def test_the_others_stay_at_home() -> None:
+    config = Augmentation(foreign=0.5, scale=2, grey=0.9, gamma=0.5, hed=0.2, jpeg=0.9, palette=0.9, neighbours=0.9)
+    found = draw_changes(config, 0, 0, range(400))
+    assert found.affine is not None and found.colour is not None and found.stains is not None
+    home = np.isclose(found.affine, np.eye(2, 3)).all(axis=(1, 2))
+    assert 160 < home.sum() < 240
+    assert np.allclose(found.colour[home], np.eye(3), atol=1e-6)
+    assert np.allclose(found.stains[home], np.eye(3, 4), atol=1e-6)
+    for drawn in (found.jpeg, found.palette, found.neighbours):
+        assert drawn is not None and not drawn[home].any() and drawn[~home].mean() > 0.8
+
+
 def test_a_share_of_the_images_passes_through_jpeg() -> None:
     quality = draw_changes(Augmentation(jpeg=0.5), 0, 0, range(1000)).jpeg
     assert quality is not None and 440 < (quality == 0).sum() < 560

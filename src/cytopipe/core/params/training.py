@@ -36,6 +36,13 @@ class Augmentation(Section):
     blur: float = Field(0, ge=0, le=1, description="probability of a Gaussian blur")
     blur_kernel: int = Field(3, ge=3, le=63, description="largest kernel size of the blur in pixels, odd")
     noise: float = Field(0, ge=0, le=0.5, description="standard deviation, fraction of the full scale")
+    foreign: float = Field(
+        1,
+        exclude_if=_later(1),
+        ge=0,
+        le=1,
+        description="share of the images that look as if from elsewhere: scale to neighbours change these alone",
+    )
     scale: float = Field(
         1, exclude_if=_later(1), ge=1, le=4, description="2 scales both sides by 1/2 to 2, evenly by the logarithm"
     )

@@ -62,7 +62,8 @@ RECIPES: Mapping[str, Recipe] = {
     "colours": recipe(COLOURS),
     "colours, optics": recipe(COLOURS | OPTICS),
     "colours, optics, paint": recipe(COLOURS | OPTICS | PAINT),
-    "half at home": recipe(HALF),  # that of the preset
+    "half at home": recipe(HALF),
+    "half at home, longer": recipe(HALF, epochs=2 * EPOCHS),  # that of the preset
     "all, longer": recipe(COLOURS | OPTICS | PAINT, epochs=2 * EPOCHS),
     "all, lite0": recipe(COLOURS | OPTICS | PAINT, "tf_efficientnet_lite0"),
 }

@@ -11,7 +11,15 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from cytopipe.core.params import HUB_WEIGHTS, RANDOM_WEIGHTS, load_params, parse_params, refuse_former_values, schema
+from cytopipe.core.params import (
+    HUB_WEIGHTS,
+    RANDOM_WEIGHTS,
+    Augmentation,
+    load_params,
+    parse_params,
+    refuse_former_values,
+    schema,
+)
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import PRESETS, SCHEMA
 
@@ -253,6 +261,28 @@ def test_options_of_classifiers_are_refused_for_segmenters() -> None:
     name = next(name for name, one in tiny()["segmenters"].items() if one.get("training"))
     assert "mixup is for classifiers" in fault(**{f"segmenters__{name}__training__augment": {"mixup": 0.2}})
     assert "loss: focal is for classifiers" in fault(**{f"segmenters__{name}__training__loss": "focal"})
+
+
+@pytest.mark.parametrize("change", ["palette", "neighbours"])
+def test_repainting_by_true_masks_is_refused_for_classifiers(change: str) -> None:
+    name = next(iter(tiny()["classifiers"]))
+    assert f"{change} is for segmenters" in fault(**{f"classifiers__{name}__training__augment": {change: 0.2}})
+
+
+def test_changes_that_came_later_are_written_only_where_they_are_used() -> None:
+    later = {
+        "foreign": 0.5,
+        "scale": 2,
+        "grey": 0.1,
+        "gamma": 0.1,
+        "hed": 0.1,
+        "jpeg": 0.1,
+        "palette": 0.1,
+        "neighbours": 0.1,
+    }
+    assert not later.keys() & Augmentation().model_dump().keys()
+    used = Augmentation.model_validate(later).model_dump()
+    assert {key: used[key] for key in later} == later
 
 
 def test_folds_heads_and_refit_check_their_requirements() -> None:

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 from cytopipe.core.params import Augmentation
-from cytopipe.data.changes import LUMA, Changes, draw_changes, pixel_generator
+from cytopipe.data.changes import LUMA, Changes, draw_changes, paint_generator, pixel_generator
+from cytopipe.data.repaint import repaint
+from cytopipe.data.stains import restain
 from cytopipe.data.tensors import Items
 
 RGB = 3
@@ -18,7 +20,9 @@ class Augmenter:
     """Augment square uint8 samples: the first three channels as an image, the others (one or more) as masks.
 
     A sample is warped once, whatever its flips, turns and zooms: the image bilinearly, masks by nearest neighbour, with
-    the surroundings mirrored at the border. All changes of colour are one linear map, rounded once.
+    the surroundings mirrored at the border. All changes of stain are one affine map of optical density, rounded once;
+    all changes of colour after them are one of the values. `palette` and `neighbours` need one mask with a segmenter's
+    palette.
 
     Args:
         config: probabilities and strengths of the changes.
@@ -61,11 +65,28 @@ class Augmenter:
             mean = float(LUMA @ cv2.mean(image)[:RGB])
             if matrices is not None:
                 image, masks = _warp(image, masks, matrices[row])
+            image = self._repaint(image, masks, changes, (epoch, int(index)), row)
+            if changes.stains is not None:
+                image = restain(image, changes.stains[row])
             image = _change_colours(image, mean, changes, row)
             if changes.noise is not None and changes.noise[row]:
                 image = _add_noise(image, changes.noise[row], pixel_generator(self.seed, epoch, int(index)))
+            if changes.jpeg is not None and changes.jpeg[row]:
+                image = _compress(image, int(changes.jpeg[row]))
             cv2.merge([image, *masks], batch[row])
         return batch
+
+    def _repaint(
+        self, image: np.ndarray, masks: list[np.ndarray], changes: Changes, sample: tuple[int, int], row: int
+    ) -> np.ndarray:
+        """Repaint a sample (its epoch and index) by its mask, if that was drawn."""
+        palette, neighbours = (
+            drawn is not None and bool(drawn[row]) for drawn in (changes.palette, changes.neighbours)
+        )
+        if not (palette or neighbours):
+            return image
+        mask = masks[0].reshape(image.shape[:2])
+        return repaint(image, mask, palette, neighbours, paint_generator(self.seed, *sample))
 
 
 def _take(items: Items, indices: Sequence[int] | np.ndarray, channels: int | None) -> np.ndarray:
@@ -121,3 +142,11 @@ def _add_noise(image: np.ndarray, deviation: float, generator: np.random.Generat
     noise = deviation * generator.standard_normal(image.shape, dtype=np.float32)
     noisy: np.ndarray = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
     return noisy
+
+
+def _compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """The image after a JPEG file of this quality."""
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded here
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cytopipe.core.params import Augmentation
+from cytopipe.data.stains import draw_stains
 
 LUMA = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in the brightness that the eye sees
 _YIQ = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
@@ -22,8 +23,9 @@ _CHROMA = np.eye(3) - _GREY
 _QUARTER_TURN = np.linalg.solve(_YIQ, np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ _YIQ)
 _MIRRORS = np.array([[[across, 0], [0, down]] for across in (1, -1) for down in (1, -1)])
 _D4 = np.concatenate([_MIRRORS, _MIRRORS[:, ::-1]])  # all eight rotations and reflections
-_DRAWS = 17  # per sample
-_PIXELS = 1  # third word of the counter of what is drawn for every pixel; draws for a whole sample have 0
+_DRAWS = 31  # per sample
+# Third word of the counter: 0 for the draws for a whole sample, else what is drawn for every pixel, or painted.
+_PIXELS, _PAINT = 1, 2
 
 
 class Changes(NamedTuple):
@@ -36,6 +38,9 @@ class Changes(NamedTuple):
         lift: N float32; this share of the mean brightness of the sample (see `LUMA`) is added to each colour.
         blur: N x 2 float32: size of the Gaussian kernel, odd, 0 for none, and its standard deviation, both in pixels.
         noise: N float32, standard deviation of the Gaussian noise added to each value of the colours, in grey levels.
+        stains: N x 3 x 4 float32, affine maps of optical density (see `stains.py`); before `colour`.
+        jpeg: N int, quality of a JPEG that the image is passed through at the end; 0 for none.
+        palette, neighbours: N bool, whether the image is repainted by its mask (see `repaint.py`); before `stains`.
     """
 
     affine: np.ndarray | None
@@ -43,6 +48,10 @@ class Changes(NamedTuple):
     lift: np.ndarray | None
     blur: np.ndarray | None
     noise: np.ndarray | None
+    stains: np.ndarray | None = None
+    jpeg: np.ndarray | None = None
+    palette: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
 
 
 def draw_changes(config: Augmentation, seed: int, epoch: int, indices: Sequence[int] | np.ndarray) -> Changes:
@@ -55,14 +64,33 @@ def draw_changes(config: Augmentation, seed: int, epoch: int, indices: Sequence[
         indices: indices of the samples in the training set.
     """
     draws = _uniform(seed, epoch, indices)
-    geometry, appearance, blur, noise = np.split(draws, [8, 12, 15], axis=1)
-    colour, lift = _colour(config, appearance)
-    return Changes(_affine(config, geometry), colour, lift, _blur(config, blur), _noise(config, noise))
+    geometry, appearance, blur, noise, scale, grey, stains, jpeg, repainted, last = np.split(
+        draws, [8, 12, 15, 17, 18, 19, 26, 28, 30], axis=1
+    )
+    foreign = last[:, 0] < config.foreign
+    colour, lift = _colour(config, appearance, foreign & (grey[:, 0] < config.grey))
+    stains = np.where(foreign[:, None], stains, 0.5)  # the middle of a range changes nothing
+    return Changes(
+        _affine(config, geometry, np.where(foreign, scale[:, 0], 0.5)),
+        colour,
+        lift,
+        _blur(config, blur),
+        _noise(config, noise),
+        draw_stains(config, stains),
+        np.where(foreign & (jpeg[:, 0] < config.jpeg), 20 + (71 * jpeg[:, 1]).astype(int), 0) if config.jpeg else None,
+        foreign & (repainted[:, 0] < config.palette) if config.palette else None,
+        foreign & (repainted[:, 1] < config.neighbours) if config.neighbours else None,
+    )
 
 
 def pixel_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
     """The generator of what is drawn for every pixel of a sample (noise)."""
     return np.random.Generator(np.random.Philox(key=_key(seed, epoch), counter=[0, index, _PIXELS, 0]))
+
+
+def paint_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The generator of what a sample is repainted with."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, epoch), counter=[0, index, _PAINT, 0]))
 
 
 def _key(seed: int, epoch: int) -> np.ndarray:
@@ -87,9 +115,10 @@ def _between(draws: np.ndarray, limit: float | np.ndarray) -> np.ndarray:
     return (2 * draws - 1) * limit
 
 
-def _affine(config: Augmentation, draws: np.ndarray) -> np.ndarray | None:
-    """Flips, then zoom and shear along the sides, then rotation and shift; N x 2 x 3 float32 or None."""
-    if not (config.flips or config.rotation or config.zoom or config.shift or config.shear):
+def _affine(config: Augmentation, draws: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
+    """Flips, then zoom and shear along the sides, scale, then rotation and shift; N x 2 x 3 float32 or None."""
+    scales = config.scale > 1
+    if not (config.flips or config.rotation or config.zoom or config.shift or config.shear or scales):
         return None
     angle = np.deg2rad(_between(draws[:, 1], config.rotation))
     turn = _matrices([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -99,6 +128,8 @@ def _affine(config: Augmentation, draws: np.ndarray) -> np.ndarray | None:
     if config.flips:
         kinds = _MIRRORS if config.flips == "mirror" else _D4
         linear = kinds[(draws[:, 0] * len(kinds)).astype(int)] @ linear
+    if scales:
+        linear = linear * config.scale ** -_between(scale, 1)[:, None, None]
     shift = _between(draws[:, 4:6], 2 * config.shift)[..., None]  # a side is 2 long
     return np.concatenate([linear, -linear @ shift], axis=2).astype(np.float32)
 
@@ -108,12 +139,13 @@ def _matrices(elements: list[list[np.ndarray]]) -> np.ndarray:
     return np.moveaxis(np.array(elements), -1, 0)
 
 
-def _colour(config: Augmentation, draws: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _colour(config: Augmentation, draws: np.ndarray, grey: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Brightness scales, contrast stretches about the mean brightness, saturation the distance to grey, hue turns."""
-    if not (config.brightness or config.contrast or config.saturation or config.hue):
+    if not (config.brightness or config.contrast or config.saturation or config.hue or config.grey):
         return None, None
     limits = np.array([config.brightness, config.contrast, config.saturation])
     brightness, contrast, saturation = 1 + _between(draws[:, :3], limits).T
+    saturation = np.where(grey, 0, saturation)
     angle = 2 * np.pi * _between(draws[:, 3], config.hue)
     along, across = (saturation * np.cos(angle))[:, None, None], (saturation * np.sin(angle))[:, None, None]
     colour = (brightness * contrast)[:, None, None] * (_GREY + along * _CHROMA + across * _QUARTER_TURN)

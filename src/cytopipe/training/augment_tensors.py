@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import RGB
 from cytopipe.data.changes import LUMA, draw_changes
+from cytopipe.data.stains import LEVELS
 
 
 class TensorAugmenter:
@@ -20,7 +21,7 @@ class TensorAugmenter:
     OpenCV interpolates in steps of 1/32 pixel.
 
     Args:
-        config: strengths of the changes; without blur and noise, which are made on the CPU only.
+        config: strengths of the changes; without those of `ON_HOST`, which are made on the CPU only.
         seed: the training's.
     """
 
@@ -46,6 +47,8 @@ class TensorAugmenter:
             grid = _grid(_on(changes.affine, items), items.shape[1])
             image = _warp(image, grid, "bilinear")
             masks = _warp(masks, grid, "nearest") if masks.shape[1] else masks
+        if changes.stains is not None:
+            image = _restain(image, _on(changes.stains, items))
         if changes.colour is not None and changes.lift is not None:
             lift = (mean * _on(changes.lift, items))[:, None, None, None]
             image = torch.einsum("nij,njhw->nihw", _on(changes.colour, items), image) + lift
@@ -55,6 +58,13 @@ class TensorAugmenter:
 
 def _on(values: np.ndarray, items: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(values).to(items.device, non_blocking=True)
+
+
+def _restain(image: torch.Tensor, stains: torch.Tensor) -> torch.Tensor:
+    """Images N x 3 x H x W, 0 to 255, under maps of their optical densities, N x 3 x 4; not rounded."""
+    density = -torch.log((image + 1) / LEVELS)
+    density = torch.einsum("nij,njhw->nihw", stains[..., :3], density) + stains[..., 3, None, None]
+    return (torch.exp(-density) * LEVELS - 1).clamp(0, 255)
 
 
 def _grid(affine: torch.Tensor, side: int) -> torch.Tensor:

@@ -7,11 +7,11 @@ from torch.nn import functional as F
 
 from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import Augmenter
-from cytopipe.data.changes import Changes, draw_changes, pixel_generator
+from cytopipe.data.changes import LUMA, Changes, draw_changes, pixel_generator
 
 ALL = Augmentation(
     flips=True, rotation=40, zoom=0.2, shift=0.1, shear=5, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1,
-    blur=0.5, blur_kernel=9, noise=0.1,
+    blur=0.5, blur_kernel=9, noise=0.1, scale=2, grey=0.2, gamma=0.5, hed=0.2, jpeg=0.5, palette=0.5, neighbours=0.5,
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_switching_one_change_off_leaves_the_others_as_they_are() -> None:
     some = draw_changes(ALL.model_copy(update={"zoom": 0.0, "hue": 0.0, "blur": 0.0}), 0, 0, range(5))
     everything = draw_changes(ALL, 0, 0, range(5))
     assert some.blur is None and some.affine is not None and everything.affine is not None
-    assert alike(Changes(None, None, some.lift, None, some.noise), everything)
+    assert alike(some._replace(affine=None, colour=None), everything)
     mirrored, expected = (np.linalg.det(part[..., :2]) < 0 for part in (some.affine, everything.affine))
     assert np.array_equal(mirrored, expected)
 
@@ -56,7 +56,40 @@ def test_switching_one_change_off_leaves_the_others_as_they_are() -> None:
 def test_what_is_not_asked_for_is_none() -> None:
     assert draw_changes(Augmentation(), 0, 0, [0]) == Changes(None, None, None, None, None)
     turned = draw_changes(Augmentation(rotation=5), 0, 0, [0])
-    assert turned.affine is not None and turned[1:] == (None, None, None, None)
+    assert turned.affine is not None and set(turned[1:]) == {None}
+
+
+def test_the_scale_is_even_by_the_logarithm() -> None:
+    affine = draw_changes(Augmentation(scale=2), 0, 0, range(1000)).affine
+    assert affine is not None
+    sizes = -np.log2(affine[:, 0, 0])
+    assert np.allclose(affine[:, 0, 0], affine[:, 1, 1]) and not affine[:, 0, 1].any()
+    assert np.all(np.abs(np.histogram(sizes, bins=5, range=(-1, 1))[0] - 200) < 45)
+
+
+def test_a_share_of_the_images_is_grey() -> None:
+    colour = draw_changes(Augmentation(grey=0.3, hue=0.5), 0, 0, range(1000)).colour
+    assert colour is not None
+    grey = np.ptp(colour, axis=1).max(axis=1) < 1e-6  # red, green and blue are the same sum
+    assert 250 < grey.sum() < 350 and np.allclose(colour[grey], LUMA, atol=1e-6)
+
+
+def test_the_others_stay_at_home() -> None:
+    config = Augmentation(foreign=0.5, scale=2, grey=0.9, gamma=0.5, hed=0.2, jpeg=0.9, palette=0.9, neighbours=0.9)
+    found = draw_changes(config, 0, 0, range(400))
+    assert found.affine is not None and found.colour is not None and found.stains is not None
+    home = np.isclose(found.affine, np.eye(2, 3)).all(axis=(1, 2))
+    assert 160 < home.sum() < 240
+    assert np.allclose(found.colour[home], np.eye(3), atol=1e-6)
+    assert np.allclose(found.stains[home], np.eye(3, 4), atol=1e-6)
+    for drawn in (found.jpeg, found.palette, found.neighbours):
+        assert drawn is not None and not drawn[home].any() and drawn[~home].mean() > 0.8
+
+
+def test_a_share_of_the_images_passes_through_jpeg() -> None:
+    quality = draw_changes(Augmentation(jpeg=0.5), 0, 0, range(1000)).jpeg
+    assert quality is not None and 440 < (quality == 0).sum() < 560
+    assert quality[quality > 0].min() < 25 and 85 < quality.max() <= 90
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.3])

@@ -16,6 +16,7 @@ from cytopipe.training.augment_tensors import TensorAugmenter
 SIDE = 32
 GEOMETRY = {"flips": True, "rotation": 30, "zoom": 0.2, "shift": 0.1, "shear": 10}
 COLOURS = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
+STAINS = {"hed": 0.2, "gamma": 0.4}
 
 
 def smooth_items(count: int = 8) -> np.ndarray:
@@ -50,7 +51,11 @@ def test_flips_are_exactly_those_of_the_cpu(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [GEOMETRY, COLOURS, GEOMETRY | COLOURS, *({name: GEOMETRY[name]} for name in GEOMETRY)]
+    "changes",
+    [
+        *(GEOMETRY, COLOURS, GEOMETRY | COLOURS, STAINS, {"grey": 0.5}, {"scale": 1.5}),
+        *({name: GEOMETRY[name]} for name in GEOMETRY),
+    ],
 )
 def test_images_are_those_of_the_cpu_within_rounding_and_masks_stay_masks(changes: dict[str, Any]) -> None:
     found, expected = both(changes)

@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from cytopipe.core.params import Augmentation
+from cytopipe.core.params.training import ON_HOST
 from cytopipe.training.augment_tensors import TensorAugmenter
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.feeding import Feeder, host_augmenter
@@ -60,7 +61,7 @@ def test_flips_are_the_same_in_both_places_with_any_number_of_workers(recipe: Re
     assert all(map(torch.equal, epoch("device", workers), epoch("host", 0)))
 
 
-@pytest.mark.parametrize("change", [{"blur": 0.5}, {"noise": 0.1}])
+@pytest.mark.parametrize("change", [{name: 0.1} for name in ON_HOST])
 def test_what_only_the_host_can_change_is_refused_on_the_device(recipe: Recipe, change: dict[str, Any]) -> None:
     assert recipe(augment=change).augment_on == "host"
     with pytest.raises(ValidationError, match=f"{next(iter(change))} needs augment_on: host"):

@@ -142,6 +142,8 @@ class Classifier(Network):
             raise PydanticCustomError("patients", "refit leaves no validation images, which patients.rule: abmil needs")
         if self.seeds > 1 and self.patients and self.patients.rule == "abmil":
             raise PydanticCustomError("patients", "patients.rule: abmil attends to one network: leave seeds at 1")
+        if used := [name for name in ("palette", "neighbours") if getattr(self.training.augment, name)]:
+            raise PydanticCustomError("classifier", "{what} is for segmenters, not for classifiers", {"what": used[0]})
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:

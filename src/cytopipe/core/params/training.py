@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.section import Section
+
+ON_HOST = ("blur", "noise", "jpeg", "palette", "neighbours")  # changes that `augment_on: device` does not make
+
+
+def _later(default: float) -> Callable[[float], bool]:
+    """Leaves a key that came later out of what is written while it has its default, so that files keep their bytes."""
+    return lambda value: value == default
 
 
 class Augmentation(Section):
@@ -28,6 +36,44 @@ class Augmentation(Section):
     blur: float = Field(0, ge=0, le=1, description="probability of a Gaussian blur")
     blur_kernel: int = Field(3, ge=3, le=63, description="largest kernel size of the blur in pixels, odd")
     noise: float = Field(0, ge=0, le=0.5, description="standard deviation, fraction of the full scale")
+    foreign: float = Field(
+        1,
+        exclude_if=_later(1),
+        ge=0,
+        le=1,
+        description="share of the images that look as if from elsewhere: scale to neighbours change these alone",
+    )
+    scale: float = Field(
+        1, exclude_if=_later(1), ge=1, le=4, description="2 scales both sides by 1/2 to 2, evenly by the logarithm"
+    )
+    grey: float = Field(0, exclude_if=_later(0), ge=0, le=1, description="probability of taking the colour away")
+    gamma: float = Field(
+        0, exclude_if=_later(0), ge=0, le=2, description="0.7 raises values on the 0-1 scale to exp(-0.7) to exp(0.7)"
+    )
+    hed: float = Field(
+        0,
+        exclude_if=_later(0),
+        ge=0,
+        le=1,
+        description="0.2 scales each of haematoxylin, eosin and DAB by 0.8 to 1.2, and adds up to 0.2",
+    )
+    jpeg: float = Field(
+        0, exclude_if=_later(0), ge=0, le=1, description="probability of JPEG compression, quality 20 to 90"
+    )
+    palette: float = Field(
+        0,
+        exclude_if=_later(0),
+        ge=0,
+        le=1,
+        description="segmenters: probability of another colour for background, cytoplasm and nucleus each",
+    )
+    neighbours: float = Field(
+        0,
+        exclude_if=_later(0),
+        ge=0,
+        le=1,
+        description="segmenters: probability of red cells, painted on the background",
+    )
     mixup: float = Field(
         0, ge=0, le=10, description="classifiers: alpha of the beta distribution of the mixing weights"
     )
@@ -79,8 +125,8 @@ class Training(Section):
     augment: Augmentation = Augmentation()
 
     @model_validator(mode="after")
-    def _the_device_neither_blurs_nor_adds_noise(self) -> Training:
-        used = [name for name in ("blur", "noise") if getattr(self.augment, name)]
+    def _the_device_makes_only_some_changes(self) -> Training:
+        used = [name for name in ON_HOST if getattr(self.augment, name)]
         if self.augment_on == "device" and used:
             raise PydanticCustomError("augment_on", "{what} needs augment_on: host", {"what": used[0]})
         return self

@@ -35,7 +35,16 @@ from cytopipe.core.params.patients import AttentionPooling, Patients
 from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_range
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.section import Name, Section, describe
-from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
+from cytopipe.core.params.training import (
+    Augmentation,
+    Ema,
+    LastBlocks,
+    Lora,
+    Normalisation,
+    Plateau,
+    SelfSupervised,
+    Training,
+)
 
 __all__ = [
     "DEVELOPMENT",
@@ -54,12 +63,15 @@ __all__ = [
     "Classifier",
     "Cpu",
     "Dataset",
+    "Ema",
     "Explain",
     "ExternalEvaluation",
     "Fit",
     "Guarantees",
     "Head",
+    "LastBlocks",
     "LeaveOut",
+    "Lora",
     "Name",
     "Normalisation",
     "Params",
@@ -74,6 +86,7 @@ __all__ = [
     "Screening",
     "Section",
     "Segmenter",
+    "SelfSupervised",
     "Source",
     "Split",
     "Tracking",

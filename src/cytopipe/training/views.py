@@ -128,4 +128,5 @@ def spread(projected: Tensor) -> Tensor:
     Near 1 where they fill the space; 0 if all images have the same, so that nothing was learnt (SimSiam, figure 2).
     """
     unit = F.normalize(projected.detach().float(), dim=1)
-    return unit.std(dim=0).mean() * projected.shape[1] ** 0.5
+    found: Tensor = unit.std(dim=0).mean() * projected.shape[1] ** 0.5
+    return found

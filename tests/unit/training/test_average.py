@@ -53,19 +53,20 @@ def test_statistics_of_batch_normalisation_are_averaged_and_counters_copied() ->
 
 
 def test_the_network_holds_the_average_for_a_while_and_frozen_weights_keep_their_bits() -> None:
-    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1, bias=False))
-    model[0].requires_grad_(False)
-    frozen = model[0].weight.clone()
+    first, last = nn.Linear(3, 3), nn.Linear(3, 1, bias=False)
+    model = nn.Sequential(first, last)
+    first.requires_grad_(False)
+    frozen = first.weight.clone()
     average = Average(model, Ema(decay=0.9, warmup=False))
     for weight in (1.0, 2.0):
-        nn.init.constant_(model[1].weight, weight)
+        nn.init.constant_(last.weight, weight)
         average.update(model)
     with applied(average, model):
-        assert model[1].weight.flatten().tolist() == pytest.approx([1.1] * 3)
-        assert torch.equal(model[0].weight, frozen)
-    assert model[1].weight.tolist() == [[2.0] * 3]
+        assert last.weight.flatten().tolist() == pytest.approx([1.1] * 3)
+        assert torch.equal(first.weight, frozen)
+    assert last.weight.tolist() == [[2.0] * 3]
     with applied(None, model):
-        assert model[1].weight.tolist() == [[2.0] * 3]
+        assert last.weight.tolist() == [[2.0] * 3]
 
 
 class Falling:

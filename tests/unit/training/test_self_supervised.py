@@ -48,7 +48,7 @@ def items(count: int = 12) -> np.ndarray:
 
 def network() -> Any:
     torch.manual_seed(0)
-    return build("timm/test_resnet", num_classes=2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return build("timm/test_resnet", num_classes=2).to(memory_format=torch.channels_last)
 
 
 def asked(recipe: Recipe, method: str = "simsiam", **changes: Any) -> Training:

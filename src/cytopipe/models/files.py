@@ -12,6 +12,7 @@ WEIGHTS, SUMS = "weights.safetensors", "SHA256SUMS"
 SEGMENTER = "segmenter"  # subfolder of a classifier that takes masks
 EXAMPLE = "example_{}.png"  # one image per class
 FAMILIAR = "familiar.safetensors"  # where the training images lie, in a classifier's folder
+SELF_SUPERVISED = "self_supervised.csv"  # epochs of the pretraining without labels
 FOLDS = "folds.json"  # the fold of each image, in a folder with one network per fold
 MAIN = ""  # the part that is the folder itself, as opposed to a subfolder
 PARTS = ("folds", "seeds")  # subfolders with further networks

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import Items
+
+Augment = Callable[[Items, int, np.ndarray, int | None], np.ndarray]  # items, turn, indices, channels: as `Augmenter`
 
 
 class Labelled(NamedTuple):
@@ -96,7 +97,7 @@ class TrainingLoader:
     def __init__(
         self,
         array: Items,
-        augmenter: Augmenter,
+        augmenter: Augment,
         batch_size: int,
         seed: int,
         num_workers: int,

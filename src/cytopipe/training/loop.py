@@ -15,9 +15,11 @@ from cytopipe.core.pipeline.epochs import DataClock, TimedEpoch
 from cytopipe.models.determinism import autocast, choose_precision, seed_epoch
 from cytopipe.models.heads import train_mode
 from cytopipe.results.model_spec import Precision
+from cytopipe.training.average import Average, applied
 from cytopipe.training.checkpoint import Checkpoint
 from cytopipe.training.data import Batch, TrainingLoader
 from cytopipe.training.feeding import Feeder
+from cytopipe.training.fine_tuning import trained_parameters
 from cytopipe.training.optim import Schedule, gradient_norm, make_optimizer, take_step
 from cytopipe.training.tally import Tally, not_finite
 
@@ -25,14 +27,18 @@ logger = logging.getLogger("cytopipe")
 Epoch = dict[str, float]  # epoch, learning_rate, train_*, val_*, best (0 or 1)
 
 
-class Task(Protocol):
-    """The objective of a training: its loss, and the validation measures that rank epochs."""
+class Objective(Protocol):
+    """What a training minimises."""
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss of a training batch, and other measures (means over the batch): scalars on the device of the loss.
 
         Nothing is read back from the device, so that the host can prepare the next step during this one.
         """
+
+
+class Task(Objective, Protocol):
+    """The objective of a training, and the validation measures that rank its epochs."""
 
     def validate(self) -> dict[str, float]:
         """Measures on the validation images, including `loss`."""
@@ -52,6 +58,8 @@ def fit(
 ) -> tuple[list[Epoch], Precision]:
     """Train `model` in place; in the end it holds the weights of its best epoch and is in evaluation mode.
 
+    With `ema` these are averaged weights: the average is validated, so the best epoch is its.
+
     Args:
         model: network on `device`, in channels-last memory format.
         task: loss and validation measures; only the validation measures choose the best epoch.
@@ -69,8 +77,9 @@ def fit(
             finds this at once, and the host at the end of the epoch.
     """
     feed, clock = Feeder(recipe, device), DataClock()
-    optimizer = make_optimizer(model.parameters(), recipe)
+    optimizer = make_optimizer(trained_parameters(model, recipe), recipe)
     schedule = Schedule(optimizer, recipe)
+    average = Average(model, recipe.ema) if recipe.ema else None
     history: list[Epoch] = []
     best: dict[str, torch.Tensor] = {}
     best_rank: tuple[float, ...] = ()
@@ -79,6 +88,8 @@ def fit(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         history, best, precision = state["history"], state["best"], state["precision"]
         best_rank, best_epoch = tuple(state["best_rank"]), state["best_epoch"]
         logger.info("resuming after epoch %d of %d", len(history), recipe.epochs)
@@ -92,18 +103,19 @@ def fit(
             logger.info("stopping early: no better validation since epoch %d", best_epoch + 1)
             break
         seed_epoch(recipe.seed, epoch)
-        learning_rate = optimizer.param_groups[0]["lr"]
+        learning_rate = max(group["lr"] for group in optimizer.param_groups)  # the head's, with layer_decay
         batches = clock.timed(feed(loader.epoch(epoch)))
-        trained = train_epoch(model, task, batches, optimizer, recipe, precision, Tally(epoch + 1, device))
+        trained = train_epoch(model, task, batches, optimizer, recipe, precision, Tally(epoch + 1, device), average)
         waited = clock.share
-        validated = _validate(model, task, precision, device)
-        if not math.isfinite(validated["loss"]):
-            raise not_finite("validation loss", validated["loss"], f"epoch {epoch + 1}")
+        with applied(average, model):
+            validated = _validate(model, task, precision, device)
+            if not math.isfinite(validated["loss"]):
+                raise not_finite("validation loss", validated["loss"], f"epoch {epoch + 1}")
+            rank = task.rank({"epoch": epoch + 1, **validated})
+            if better := not best_rank or rank > best_rank:
+                best_rank, best_epoch = rank, epoch
+                best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         schedule.step(validated["loss"])
-        rank = task.rank({"epoch": epoch + 1, **validated})
-        if better := not best_rank or rank > best_rank:
-            best_rank, best_epoch = rank, epoch
-            best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         history.append(
             {
                 "epoch": epoch + 1,
@@ -123,6 +135,7 @@ def fit(
                 "best_rank": list(best_rank),
                 "best_epoch": best_epoch,
                 "precision": precision,
+                "average": average.state_dict() if average is not None else None,
             }
         )
         on_epoch(TimedEpoch(history[-1], waited))
@@ -133,12 +146,13 @@ def fit(
 
 def train_epoch(
     model: nn.Module,
-    task: Task,
+    task: Objective,
     batches: Iterator[Batch],
     optimizer: torch.optim.Optimizer,
     recipe: Training,
     precision: Precision,
     tally: Tally,
+    average: Average | None = None,
 ) -> dict[str, float]:
     """Take the steps of an epoch, and return its measures; the host waits for the device at the end only.
 
@@ -150,6 +164,7 @@ def train_epoch(
         recipe: supplies `gradient_clip`.
         precision: of the forward passes.
         tally: an empty one.
+        average: takes in the weights after every step; None for no average.
 
     Raises:
         CytopipeError: a loss or a gradient was not finite.
@@ -163,6 +178,8 @@ def train_epoch(
         norm = gradient_norm(optimizer)
         # A single NaN would make every weight NaN.
         take_step(optimizer, norm, recipe.gradient_clip, skip=tally.check(loss, norm))
+        if average is not None:
+            average.update(model)
         tally.add({"loss": loss, **measures}, len(batch.indices))
     return tally.read()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import torch
 from torch.nn.utils import get_total_norm
@@ -11,9 +14,14 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRSc
 from cytopipe.core.params import Training
 
 
-def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Training) -> torch.optim.Optimizer:
-    """The optimiser of a recipe for the trainable parameters; a fused one, which can skip a step on its device."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def make_optimizer(
+    parameters: Iterable[torch.nn.Parameter] | list[dict[str, Any]], recipe: Training
+) -> torch.optim.Optimizer:
+    """The optimiser of a recipe for the trainable parameters; a fused one, which can skip a step on its device.
+
+    Groups of parameters, which may have learning rates and weight decays of their own, are taken as they are.
+    """
+    trained: list[Any] = [one for one in parameters if isinstance(one, dict) or one.requires_grad]
     rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
@@ -75,15 +83,24 @@ def _scheduler(optimizer: torch.optim.Optimizer, recipe: Training) -> LRSchedule
         )
     warmup = min(recipe.warmup_epochs, recipe.epochs - 1)
     if recipe.scheduler == "cosine":
-        main: LRScheduler = CosineAnnealingLR(
-            optimizer, T_max=recipe.epochs - warmup, eta_min=recipe.learning_rate / 100
-        )
+        main: LRScheduler = _cosine(optimizer, recipe, recipe.epochs - warmup)
     else:
         main = LambdaLR(optimizer, _constant)
     if not warmup:
         return main
     rising = LinearLR(optimizer, start_factor=0.1, total_iters=warmup)
     return SequentialLR(optimizer, [rising, main], milestones=[warmup])
+
+
+def _cosine(optimizer: torch.optim.Optimizer, recipe: Training, epochs: int) -> LRScheduler:
+    """From each group's learning rate to a hundredth of it; torch's own class has one last rate for all groups."""
+    if recipe.layer_decay == 1:
+        return CosineAnnealingLR(optimizer, T_max=epochs, eta_min=recipe.learning_rate / 100)
+    return LambdaLR(optimizer, partial(_cosine_factor, epochs=epochs))
+
+
+def _cosine_factor(epoch: int, epochs: int) -> float:
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
 def _constant(epoch: int) -> float:

@@ -25,12 +25,14 @@ from cytopipe.training.decision_rule import choose_rule
 from cytopipe.training.familiarity import learn_again, learn_familiar
 from cytopipe.training.features import ToDevice, frozen_features
 from cytopipe.training.feeding import host_augmenter
+from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.folds import draw_folds
 from cytopipe.training.guarantees import choose_guarantees
 from cytopipe.training.loop import Epoch, fit
 from cytopipe.training.losses import make_loss
 from cytopipe.training.memory import FeatureMemory
 from cytopipe.training.mixing import Mixer
+from cytopipe.training.self_supervised import pretrain
 from cytopipe.training.svm import fit_svm_head
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
@@ -201,7 +203,7 @@ def train_network(job: ClassifierJob, network: NetworkJob) -> Trained:
         again = replace(job, workspace=job.workspace.of("refit"))
         model = fit_classifier(again, both, network.validation, last_epoch=True).model
         familiar = learn_again(known, model, spec, both, device)
-    return Trained(model, spec, trained.history, probabilities, familiar)
+    return Trained(model, spec, trained.history, probabilities, familiar, trained.pretraining)
 
 
 def validated(trained: Trained, images: Labelled, job: ClassifierJob) -> np.ndarray:
@@ -213,7 +215,8 @@ def validated(trained: Trained, images: Labelled, job: ClassifierJob) -> np.ndar
 def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, last_epoch: bool = False) -> Trained:
     """Train a network on training images; validation images choose the epoch.
 
-    If only the head changes during training, its input features are computed once.
+    With `self_supervised` the backbone is pretrained first, on the training images alone. If only the head changes
+    during training, its input features are computed once.
 
     Args:
         job: supplies the recipe with its seed, the classes and the workspace.
@@ -221,12 +224,15 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
         last_epoch: keep the last epoch, because the validation images are trained on too.
 
     Raises:
-        CytopipeError: a loss is not finite; or, for `head: svm`, images or backbone change from epoch to epoch.
+        CytopipeError: a loss is not finite; the network lacks what `fine_tune`, `layer_decay` or `self_supervised`
+            need; or, for `head: svm`, images or backbone change from epoch to epoch.
     """
     config, recipe, place = job.config, job.config.training, job.workspace
     model, spec = make_classifier(config, job.classes, train.items.shape[1], job.data_hash, job.fit)
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     transform = input_transform(spec, place.device)
+    pretraining = pretrain(model, transform, train.items, recipe, place)
+    prepare_fine_tuning(model, recipe)
     augmenter, mixer = Augmenter(recipe.augment, recipe.seed), Mixer(recipe.augment, recipe.seed, len(job.classes))
     loss = make_loss(recipe, train.labels, len(job.classes), place.device)
     fixed = augmenter.idle and mixer.idle
@@ -234,7 +240,9 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
     if config.head == "svm":
         svm, history = fit_svm_head(features, recipe, loss, len(job.classes), place.device)
         place.tell(history[0])
-        return Trained(model.eval(), spec.model_copy(update={"precision": "fp32", "svm": svm}), history)
+        return Trained(
+            model.eval(), spec.model_copy(update={"precision": "fp32", "svm": svm}), history, pretraining=pretraining
+        )
 
     trained, workers = model, place.num_workers
     channels: int | None = transform.needed
@@ -257,4 +265,6 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
         train.items, host_augmenter(recipe), recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch, channels
     )
     history, precision = fit(trained, task, loader, recipe, place.device, place.checkpoint, place.tell)
-    return Trained(model.eval(), spec.model_copy(update={"precision": precision}), history)
+    finish_fine_tuning(model)
+    spec = spec.model_copy(update={"precision": precision})
+    return Trained(model.eval(), spec, history, pretraining=pretraining)

@@ -18,6 +18,7 @@ from cytopipe.models.files import MAIN, fold_part
 from cytopipe.models.transforms import InputTransform
 from cytopipe.training.data import TrainingLoader
 from cytopipe.training.feeding import host_augmenter
+from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.folds import assign_folds
 from cytopipe.training.loop import fit
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
@@ -121,12 +122,14 @@ def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part
         part: part of the model folder.
 
     Raises:
-        CytopipeError: an image has no ground-truth mask, or a loss is not finite.
+        CytopipeError: an image has no ground-truth mask, a loss is not finite, or the network lacks what `fine_tune` or
+            `layer_decay` need.
     """
     place = job.workspace.of(part)
     model, spec = make_segmenter(job.config, job.data_hash, typical_sizes(job.organized, rows))
     assert spec.view is not None  # every segmenter has one
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
+    prepare_fine_tuning(model, recipe)
     train, validation = (
         write_windows(place.scratch / f"{split}.npy", job.organized, with_masks(rows, split), spec.view)
         for split in ("train", "val")
@@ -137,4 +140,5 @@ def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part
         train, host_augmenter(recipe), recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch
     )
     history, precision = fit(model, task, loader, recipe, place.device, place.checkpoint, place.tell)
+    finish_fine_tuning(model)
     return Trained(model, spec.model_copy(update={"precision": precision}), history)

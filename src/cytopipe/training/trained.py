@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from cytopipe.core.io.tables import write_table
+from cytopipe.core.io.tables import table_bytes, write_table
 from cytopipe.metrics.plotting.figures import curves
 from cytopipe.models.familiarity import Familiar
-from cytopipe.models.files import FAMILIAR
+from cytopipe.models.files import FAMILIAR, SELF_SUPERVISED
 from cytopipe.results.history import History
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.training.loop import Epoch
@@ -23,7 +23,7 @@ class Trained:
     """A network, its specification, and the history of its training, which is empty if it needs no training.
 
     `validation` are a classifier's probabilities of its validation images, N x classes, from before any refit on them;
-    `familiar` is what it knows of its training images.
+    `familiar` is what it knows of its training images; `pretraining` is the history of `self_supervised`.
     """
 
     model: nn.Module
@@ -31,11 +31,13 @@ class Trained:
     history: Sequence[Epoch]
     validation: np.ndarray | None = None
     familiar: Familiar | None = None
+    pretraining: Sequence[Epoch] = ()
 
     @property
     def files(self) -> dict[str, bytes]:
         """Files that its model folder needs beside weights and specification, by name."""
-        return {FAMILIAR: self.familiar.to_bytes()} if self.familiar else {}
+        known = {FAMILIAR: self.familiar.to_bytes()} if self.familiar else {}
+        return known | ({SELF_SUPERVISED: table_bytes(self.pretraining)} if self.pretraining else {})
 
 
 def write_history(folder: Path, history: Sequence[Epoch], measure: str) -> None:

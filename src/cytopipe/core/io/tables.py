@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,11 +16,16 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]], columns: Seque
         rows: all with the same keys.
         columns: their order; by default that of the first row.
     """
-    listed = list(rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns or listed[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: plain(value) for name, value in row.items()} for row in listed)
+    path.write_bytes(table_bytes(rows, columns))
+
+
+def table_bytes(rows: Iterable[Mapping[str, object]], columns: Sequence[str] | None = None) -> bytes:
+    """The contents of the file that `write_table` writes."""
+    listed, file = list(rows), io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(columns or listed[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: plain(value) for name, value in row.items()} for row in listed)
+    return file.getvalue().encode()
 
 
 def plain(value: object) -> object:

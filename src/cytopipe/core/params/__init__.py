@@ -38,7 +38,16 @@ from cytopipe.core.params.reading import FULL, Alpha, Picked, Reading, check_ran
 from cytopipe.core.params.screenings import Screening
 from cytopipe.core.params.searches import Dimension, Halving, Search, SearchFolds
 from cytopipe.core.params.section import Name, Section, describe
-from cytopipe.core.params.training import Augmentation, Normalisation, Plateau, Training
+from cytopipe.core.params.training import (
+    Augmentation,
+    Ema,
+    LastBlocks,
+    Lora,
+    Normalisation,
+    Plateau,
+    SelfSupervised,
+    Training,
+)
 
 __all__ = [
     "DEVELOPMENT",
@@ -58,15 +67,18 @@ __all__ = [
     "Classifier",
     "Cpu",
     "Dataset",
-    "Embedding",
     "Dimension",
+    "Ema",
+    "Embedding",
     "Explain",
     "ExternalEvaluation",
     "Fit",
     "Guarantees",
     "Halving",
     "Head",
+    "LastBlocks",
     "LeaveOut",
+    "Lora",
     "Name",
     "Normalisation",
     "Params",
@@ -85,6 +97,7 @@ __all__ = [
     "SearchFolds",
     "Section",
     "Segmenter",
+    "SelfSupervised",
     "Source",
     "Split",
     "Tracking",

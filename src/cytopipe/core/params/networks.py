@@ -99,6 +99,12 @@ class Segmenter(View, Network):
             if self.training.loss != "ce" or used:
                 what = used[0] if used else f"loss: {self.training.loss}"
                 raise PydanticCustomError("segmenter", "{what} is for classifiers, not for segmenters", {"what": what})
+            if self.training.self_supervised:
+                raise PydanticCustomError(
+                    "segmenter",
+                    "self_supervised is for classifiers; a segmenter with the same backbone can start from one "
+                    "(pretrained: models/classifiers/<name>)",
+                )
         return self
 
 
@@ -144,6 +150,14 @@ class Classifier(Network):
             raise PydanticCustomError("patients", "patients.rule: abmil attends to one network: leave seeds at 1")
         if used := [name for name in ("palette", "neighbours") if getattr(self.training.augment, name)]:
             raise PydanticCustomError("classifier", "{what} is for segmenters, not for classifiers", {"what": used[0]})
+        chosen = self.training.fine_tune
+        if self.freeze and ((chosen and chosen.kind != "all") or self.training.layer_decay < 1):
+            used = "layer_decay" if self.training.layer_decay < 1 else "fine_tune"
+            raise PydanticCustomError(
+                "freeze", "freeze: true trains the head only, so {used} has no effect: remove one", {"used": used}
+            )
+        if self.head == "svm" and self.training.ema:
+            raise PydanticCustomError("svm", "head: svm is fitted at once, so there are no steps for ema to average")
         if self.folds == 1:
             raise PydanticCustomError("folds", "folds is 0 (off) or at least 2")
         if self.folds and self.seeds > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -95,6 +95,75 @@ class Plateau(Section):
     threshold: float = Field(1e-4, ge=0, lt=1, description="smallest relative decrease that counts")
 
 
+class AllWeights(Section):
+    """Every weight is trained."""
+
+    kind: Literal["all"]
+
+
+class LastBlocks(Section):
+    """The last blocks of the backbone are trained, with the head and what is built on the backbone."""
+
+    kind: Literal["last_blocks"]
+    blocks: int = Field(1, ge=1, le=1000, description="number of blocks, counted from the head")
+
+
+class Lora(Section):
+    """Low-rank changes of the backbone's weights are trained, with the head and what is built on the backbone."""
+
+    kind: Literal["lora"]
+    rank: int = Field(8, ge=1, le=1024, description="rank of a change")
+    alpha: float = Field(16, gt=0, le=10_000, description="a change is scaled by alpha / rank")
+
+
+FineTune = Annotated[AllWeights | LastBlocks | Lora, Field(discriminator="kind")]
+
+
+class Ema(Section):
+    """Exponential moving average of the weights after every step; it is validated and saved in their place."""
+
+    decay: float = Field(0.999, ge=0, lt=1, description="weight of the average so far")
+    warmup: bool = Field(
+        True, description="a smaller decay at first, 1 - (1 + step)^(-2/3), so that few steps forget the first weights"
+    )
+
+
+class SelfSupervised(Section):
+    """Pretraining of the backbone on the training images without their labels, before the training."""
+
+    method: Literal["simsiam", "vicreg"] = Field(
+        "simsiam", description="both bring two random views of an image to the same features"
+    )
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(64, ge=2, le=65_536)
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+    augment: Augmentation = Field(
+        Augmentation(
+            flips=True,
+            rotation=20,
+            zoom=0.3,
+            shift=0.1,
+            brightness=0.3,
+            contrast=0.3,
+            saturation=0.3,
+            hue=0.05,
+            blur=0.3,
+        ),
+        description="how two views of an image differ",
+    )
+
+    @model_validator(mode="after")
+    def _views_differ(self) -> SelfSupervised:
+        mixed = [name for name in ("mixup", "cutmix", "mosaic") if getattr(self.augment, name)]
+        if mixed:
+            raise PydanticCustomError("views", "{what} mixes images; a view is of one", {"what": mixed[0]})
+        if not any(value for name, value in self.augment.model_dump().items() if name != "blur_kernel"):
+            raise PydanticCustomError("views", "without augmentation the two views of an image are equal")
+        return self
+
+
 class Training(Section):
     """Hyperparameters of a training."""
 
@@ -116,6 +185,25 @@ class Training(Section):
     gradient_clip: float = Field(0, ge=0, description="largest norm of the gradient; 0: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0)
+    fine_tune: FineTune | None = Field(
+        None, exclude_if=lambda value: value is None, description="which weights are trained; none: all"
+    )
+    layer_decay: float = Field(
+        1,
+        gt=0,
+        le=1,
+        exclude_if=lambda value: value == 1,
+        description="factor of the learning rate from each block of the backbone to the one before it; below 1, norms "
+        "and biases have no weight decay",
+    )
+    ema: Ema | None = Field(
+        None, exclude_if=lambda value: value is None, description="average the weights over the steps; none: do not"
+    )
+    self_supervised: SelfSupervised | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="classifiers: pretraining on the training images without labels; none: do not",
+    )
     compile: bool = Field(
         False, description="compile the network's training steps by torch.compile; needs a C++ compiler, changes bytes"
     )

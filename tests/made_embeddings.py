@@ -25,7 +25,7 @@ def leave_embedding(
     truth = np.arange(GROUPS * IN_GROUP) % 2
     groups = [f"g{number // IN_GROUP}" for number in range(len(truth))]
     images = [
-        (f"i{number:02}", group, classes[label])
+        (f"i{number:02}", group, classes[int(label)])
         for number, (group, label) in enumerate(zip(groups, truth, strict=True))
     ]
     files = paths.Embedded(name)

@@ -138,6 +138,8 @@ def commands_page() -> str:
     parts = ["# Commands", _prose(group.help), _prose(group.epilog)]
     for name, command in group.commands.items():
         parts += [f"## cytopipe {name}", _prose(command.help), *_parameters(command)]
+        for inner, part in getattr(command, "commands", {}).items():
+            parts += [f"### cytopipe {name} {inner}", _prose(part.help), *_parameters(part)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -71,6 +71,15 @@ def test_former_values_are_taken_by_stages_and_refused_for_the_engines(
     )
 
 
+@pytest.mark.parametrize("word", ["none", "hub", "package"])
+def test_a_word_alone_is_answered_with_the_file_that_is_meant(word: str) -> None:
+    with pytest.raises(CytopipeError, match=f"classifiers.masks.pretrained: is written workflow/weights/{word}"):
+        parse_params(tiny(classifiers__masks__pretrained=word), "params.yaml")
+    file = f"workflow/weights/{word}"
+    assert parse_params(tiny(classifiers__masks__pretrained=file), "params.yaml")
+    assert (ROOT / file).read_text()
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_presets_are_written_as_the_engines_read_them(file: Path) -> None:
     refuse_former_values(file)

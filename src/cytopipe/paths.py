@@ -12,7 +12,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
 LOCKS, DOWNLOADS = STATE / "locks", STATE / "downloads"
-CHECKPOINTS = STATE / "checkpoints"
+CHECKPOINTS, COSTS = STATE / "checkpoints", STATE / "costs"  # costs: processor time of each stage
 CACHES = STATE / "caches"  # of libraries
 HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 STORED = Path("docs/networks.json")
 FRONTS = {"cpu_minutes": "t", "parameters": "p"}
 LEGEND = (
-    "front: no network here is cheaper and more accurate, by training time (t) or parameters (p). CPU minutes are time "
-    "of the processor, all threads together, which other programs change little. Test images rank these networks only for "
-    "this table: choose by validation."
+    "front: no network here is cheaper and more accurate, by training time (t) or parameters (p). CPU minutes are of "
+    "all threads together, and other programs change them little. Test images rank these networks only for this table: "
+    "choose by validation."
 )
 
 

@@ -22,7 +22,7 @@ def add_evaluations(project: Project) -> None:
     file = project.folder / "params.yaml"
     values: dict[str, Any] = yaml.safe_load(file.read_text())
     home = values["datasets"]["tiny"]
-    values["datasets"]["elsewhere"] = {**home, "source": {**home["source"], "seed": 2, "fields_per_class": 3}}
+    values["datasets"]["elsewhere"] = {**home, "source": {**home["source"], "seed": 2}}
     values["evaluations"] = {
         "masks-there": {"classifier": "masks", "dataset": "elsewhere"},
         "unet-there": {"segmenter": "unet", "dataset": "elsewhere"},

@@ -24,6 +24,19 @@ Machine = Annotated[
     str | None, typer.Option("--machine", help="With --write: description of the machine; by default this CPU.")
 ]
 
+Pareto = Annotated[
+    bool,
+    typer.Option(
+        "--pareto",
+        help="Show accuracy against processor time and parameters of the classifiers finished here; without any, those "
+        "of docs/networks.json.",
+    ),
+]
+Figure = Annotated[
+    Path | None, typer.Option("--figure", metavar="FILE", help="With --pareto: draw it too, as .png or .svg.")
+]
+Store = Annotated[Path | None, typer.Option("--store", metavar="FILE", help="With --pareto: also write it as JSON.")]
+
 # Written by a run or describing it; changes in them do not make the commit dirty.
 IGNORED_CHANGES = ("dvc.lock", "params.yaml", "docs", "README.md")
 
@@ -35,6 +48,9 @@ def command(
     minutes: Minutes = None,
     machine: Machine = None,
     partial: Partial = False,
+    pareto: Pareto = False,
+    figure: Figure = None,
+    keep: Store = None,
     debug: Debug = False,
 ) -> None:
     """Show the stored results of real runs.
@@ -46,10 +62,18 @@ def command(
       cytopipe results
       cytopipe results --json
       cytopipe results --write wbc --command "cytopipe preset wbc && make repro" --minutes 14
+      cytopipe results --pareto --figure cost.png
     """
     from cytopipe.report import stored_results
 
     with clear_errors(debug):
+        if pareto:
+            from cytopipe.cli.pareto import show_costs
+
+            show_costs(as_json, figure, keep)
+            return
+        if figure or keep:
+            raise CytopipeError("--figure and --store belong to --pareto", where="cytopipe results")
         if write is not None:
             store(write, command, minutes, machine, partial)
             return

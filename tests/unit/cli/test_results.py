@@ -113,3 +113,26 @@ def test_a_machine_is_its_cpu_and_not_its_name(tmp_path: Path) -> None:
     assert describe_machine(cpuinfo).startswith("Fast CPU @ 3 GHz, ")
     assert describe_machine(cpuinfo).endswith(" cores")
     assert describe_machine(tmp_path / "none").endswith(" cores")
+
+
+def test_costs_of_the_finished_classifiers_are_shown_drawn_and_stored(finished: Path, cytopipe: Cytopipe) -> None:
+    spent = finished / ".cytopipe/costs/train_classifier@masks.json"
+    spent.parent.mkdir(parents=True)
+    spent.write_text('{"cpu_seconds": 90.0, "threads": 1}')
+    result = cytopipe("results", "--pareto", "--figure", "cost.png", "--store", "docs/networks.json")
+    assert result.exit_code == 0, result.stderr
+    (masks,) = [line for line in result.stdout.splitlines() if line.startswith("masks")]
+    assert " 1.50 " in masks and masks.endswith("t p")
+    assert (finished / "cost.png").stat().st_size > 5_000
+    rows = json.loads(cytopipe("results", "--pareto", "--json").stdout)
+    assert {row["name"]: row["cpu_minutes"] for row in rows} == {
+        "masks": 1.5,
+        "resnet-rgb": None,
+        "resnet-masked": None,
+    }
+    shutil.rmtree("results")
+    assert " 1.50 " in cytopipe("results", "--pareto").stdout  # the stored ones
+    assert "neither .png nor .svg" in cytopipe("results", "--pareto", "--figure", "cost.gif").stderr
+    assert "belong to --pareto" in cytopipe("results", "--figure", "cost.png").stderr
+    (finished / "docs/networks.json").unlink()
+    assert "no classifier is finished" in cytopipe("results", "--pareto").stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import resource
 import shutil
 import signal
 import sys
@@ -23,7 +24,7 @@ import typer
 from tqdm import tqdm
 
 from cytopipe import paths
-from cytopipe.core.io.atomic import AtomicOutputs
+from cytopipe.core.io.atomic import AtomicOutputs, write_json
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
@@ -249,6 +250,7 @@ def _execute(
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
         Machine.here(params).leave(label)
+    _leave_cost(label, params.runtime.num_threads)
     note(label, seconds := time.monotonic() - start, failed=False)
     logger.info("%s: done in %.1f s", label, seconds)
 
@@ -258,6 +260,13 @@ def _epochs(settings: Mapping[str, Any]) -> int | None:
     entries = (entry for name, entry in settings.items() if name in ("classifier", "segmenter"))
     training = next((entry.get("training") for entry in entries if isinstance(entry, Mapping)), None)
     return training.get("epochs") if training else None
+
+
+def _leave_cost(label: str, threads: int) -> None:
+    """Keep what the stage cost, with its worker processes; not an output, because no two runs cost the same."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    spent = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    write_json(paths.COSTS / f"{label}.json", {"cpu_seconds": round(spent, 2), "threads": threads})
 
 
 def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:

@@ -32,6 +32,7 @@ STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "figure.constrained_layout.use": True,
+    "svg.hashsalt": "cytopipe",  # else the names within an SVG are drawn anew each time
 }
 
 
@@ -48,7 +49,7 @@ def figure(path: Path, columns: int, size: tuple[float, float]) -> Iterator[list
         drawn, axes = plt.subplots(1, columns, figsize=(size[0] * columns, size[1]), squeeze=False)
         try:
             yield list(axes[0])
-            drawn.savefig(path, dpi=120, metadata={"Software": None})
+            drawn.savefig(path, dpi=120, metadata={"Date" if path.suffix == ".svg" else "Software": None})
         finally:
             plt.close(drawn)
 

@@ -1,0 +1,1 @@
+"""What a network costs, in processor time and parameters, beside what it reaches."""

@@ -18,8 +18,8 @@ from cytopipe.report.pictures import Album
 from cytopipe.report.provenance import as_yaml, hashes, parameters, versions
 from cytopipe.report.read import Results, read_results
 from cytopipe.report.render import page
-from cytopipe.report.searches import search_views
 from cytopipe.report.screened import screening_view
+from cytopipe.report.searches import search_views
 from cytopipe.report.subgroups import METRICS as SUBGROUP_METRICS
 from cytopipe.report.subgroups import subgroups_of
 from cytopipe.report.suspects import suspect_views

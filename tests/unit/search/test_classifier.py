@@ -52,13 +52,11 @@ def tensors(tmp_path: Path) -> Path:
         for number in range(count):
             name, group = f"{split}{number:02}", f"{split}{number // 2}"
             label = ("dark", "light")[number % 2]
-            rows.append(
-                Row(name, f"{name}.png", label, number % 2, split, f"{split}{number // 2}", SIDE, SIDE, name * 9)
-            )
+            rows.append(Row(name, f"{name}.png", label, number % 2, split, group, SIDE, SIDE, name * 9))
         items = rng.integers(0, 100, (count, SIDE, SIDE, 5), dtype=np.uint8)
         items[1::2] += 100
         np.save(folder / f"{split}.npy", items)
-    write_manifest(folder / "manifest.csv", rows)
+    write_manifest(folder / "manifest.csv", sorted(rows, key=lambda row: row.id))
     return folder
 
 
@@ -87,9 +85,8 @@ def make_search(**space: Any) -> Search:
 
 def test_the_test_array_is_never_opened(tensors: Path, tmp_path: Path) -> None:
     global _listening
-    config = make_search(
-        **{"architecture": {"choice": ["plain_cnn", "timm/test_resnet"]}, "arguments.depth": {"integer": [1, 2]}}
-    )
+    space = {"architecture": {"choice": ["plain_cnn", "timm/test_resnet"]}, "arguments.depth": {"integer": [1, 2]}}
+    config = make_search(**space)
     job = SearchJob("topology", config, learner(tensors, tmp_path / "scratch"), tmp_path / "work")
     _opened.clear()
     _listening = True
@@ -103,9 +100,8 @@ def test_the_test_array_is_never_opened(tensors: Path, tmp_path: Path) -> None:
     assert any(name.endswith("train.npy") for name in _opened)
     assert not [name for name in _opened if "test.npy" in name]
     assert result.images == 36 and result.trials == 3 and result.completed >= 1
-    assert {"best.yaml", "search.json", "trials.csv", "nested.csv"} <= {
-        file.name for file in (tmp_path / "out").iterdir()
-    }
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {"best.yaml", "search.json", "trials.csv", "nested.csv"} <= names
 
 
 def test_a_training_that_stops_at_rungs_ends_like_an_undisturbed_one(tensors: Path, tmp_path: Path) -> None:

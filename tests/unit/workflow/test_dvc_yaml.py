@@ -139,7 +139,7 @@ def test_every_parameter_reruns_some_stage(preset: Path, rules: list[Rule]) -> N
 def test_the_model_has_no_section_that_the_dag_overlooks() -> None:
     assert set(Params.model_fields) == {
         *("runtime", "tracking", "audit", "explain", "datasets", "segmenters", "classifiers", "screenings"),
-        "evaluations",
+        *("evaluations", "searches"),
     }
 
 

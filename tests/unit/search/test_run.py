@@ -107,7 +107,7 @@ def test_random_trials_without_halving_do_not_depend_on_the_number_of_processes(
 
 
 def test_on_noise_the_nested_interval_holds_chance_and_the_flat_one_does_not(tmp_path: Path) -> None:
-    found = search(make_job(tmp_path, Noise(seed=0), trials=40, sampler="random", halving=None, folds={"outer": 3}))
+    found = search(make_job(tmp_path, Noise(), trials=40, folds={"inner": 3, "outer": 3}))
     assert found.nested is not None and found.nested.low is not None and found.nested.high is not None
     assert found.nested.low <= CHANCE <= found.nested.high
     assert found.flat.low is not None and found.flat.low > CHANCE

@@ -1,9 +1,9 @@
 """What the options of a training change: each beside the plain recipe, on the same folds of the same white blood cells.
 
 299 stained cells of four classes (wbc_dataset1.zip; the one basophil is left out), in three stratified folds. Every
-recipe trains timm's mobilenetv2_100 for the same epochs with the same seed; its last epoch is tested, so that nothing is
-chosen. Recipes from ImageNet weights are compared with the plain one from these, those from random weights with the plain
-one from random weights. A difference is paired by image; p is corrected for the number of comparisons (Holm).
+recipe trains timm's mobilenetv2_100 for the same epochs with the same seed; its last epoch is tested, so that nothing
+is chosen. Recipes from ImageNet weights are compared with the plain one from these, those from random weights with the
+plain one from random weights. A difference is paired by image; p is corrected for the number of comparisons (Holm).
 
 A few minutes on one core:
 

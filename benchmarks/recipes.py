@@ -1,9 +1,9 @@
 """What the options of a training change: each beside the plain recipe, on the same folds of the same white blood cells.
 
 299 stained cells of four classes (wbc_dataset1.zip; the one basophil is left out), in three stratified folds. Every
-recipe trains timm's mobilenetv2_100 for the same epochs with the same seed; its last epoch is tested, so that nothing is
-chosen. Recipes from ImageNet weights are compared with the plain one from these, those from random weights with the plain
-one from random weights. A difference is paired by image; p is corrected for the number of comparisons (Holm).
+recipe trains timm's mobilenetv2_100 for the same epochs with the same seed; its last epoch is tested, so that nothing
+is chosen. Recipes from ImageNet weights are compared with the plain one from these, those from random weights with the
+plain one from random weights. A difference is paired by image; p is corrected for the number of comparisons (Holm).
 
 A few minutes on one core:
 
@@ -69,7 +69,9 @@ def read_cells(archive: Path, folder: Path) -> tuple[np.ndarray, np.ndarray, tup
     samples = [one for one in wbc.samples(folder, wbc.options()) if one.label != "basophil"]
     items = np.zeros((len(samples), SIDE, SIDE, 5), np.uint8)
     for row, sample in enumerate(samples):
-        image = cv2.cvtColor(cv2.imread(str(sample.image)), cv2.COLOR_BGR2RGB)
+        read = cv2.imread(str(sample.image))
+        assert read is not None, sample.image
+        image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
         items[row, ..., :3] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     classes = tuple(sorted({one.label for one in samples}))
     return items, np.array([classes.index(one.label) for one in samples]), classes
@@ -80,7 +82,7 @@ def answers(
 ) -> np.ndarray:
     """Whether each image is named rightly by the network that was not trained on it: N numbers, 0 or 1."""
     items, labels, classes = cells
-    values = {
+    values: dict[str, Any] = {
         "dataset": "wbc",
         "architecture": "timm/mobilenetv2_100",
         "channels": "rgb",

@@ -63,7 +63,7 @@ RECIPES: Mapping[str, Recipe] = {
     "colours, optics": recipe(COLOURS | OPTICS),
     "colours, optics, paint": recipe(COLOURS | OPTICS | PAINT),
     "half at home": recipe(HALF),
-    "half at home, longer": recipe(HALF, epochs=2 * EPOCHS),  # that of the preset
-    "all, longer": recipe(COLOURS | OPTICS | PAINT, epochs=2 * EPOCHS),
+    "half at home, longer": recipe(HALF, epochs=2 * EPOCHS),
+    "all, longer": recipe(COLOURS | OPTICS | PAINT, epochs=2 * EPOCHS),  # that of the presets
     "all, lite0": recipe(COLOURS | OPTICS | PAINT, "tf_efficientnet_lite0"),
 }

@@ -116,15 +116,15 @@ def fit_tables(found: Mapping[str, Any]) -> str:
 
 
 def tried_recipes(log: str) -> str:
-    """One row for each line that `benchmarks/recipes_real.py` logged."""
+    """One row for each line of the log of recipes; quick probes have no numbers by seed."""
     rows = [
         (
-            f"`{one['recipe']}`",
+            one["recipe"],
             f"`{json.dumps(one['classifier'].get('arguments', {}))}`",
             f"{one['images']:,}",
             f"{one['folds']}",
             f"{one['accuracy']:.3f}",
-            ", ".join(f"{value:.3f}" for value in one["by_seed"]),
+            ", ".join(f"{value:.3f}" for value in one["by_seed"]) or "-",
             f"{one['normal_or_abnormal']:.3f}",
         )
         for one in map(json.loads, log.splitlines())

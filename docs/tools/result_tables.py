@@ -30,6 +30,7 @@ README = Path("README.md")
 DEMO_PAGE = Path("docs/demo.md")
 RESULTS_PAGE = Path("docs/results.md")
 FIT = Path("docs/fit.json")
+TRIED = Path("docs/tried_recipes.jsonl")
 DEMO = paths.PRESETS / "demo.yaml"
 TOOL = "python docs/tools/result_tables.py"
 SCREENING_COLUMNS = {
@@ -60,19 +61,19 @@ def real_results(stored: Sequence[Stored]) -> str:
 
     A row that two runs share, such as that of one segmenter in two presets, is shown once.
     """
-    tables: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    tables: dict[tuple[str, tuple[str, ...]], list[tuple[str, ...]]] = {}
     for run in stored:
-        for (dataset, system, split, n), group in groupby(
-            run.results, key=attrgetter("dataset", "system", "split_shown", "n")
+        for (dataset, system, split, n, unit), group in groupby(
+            run.results, key=attrgetter("dataset", "system", "split_shown", "n", "unit")
         ):
             results = list(group)
             row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
-            rows = tables.setdefault(tuple(one.metric for one in results), [])
+            rows = tables.setdefault((unit, tuple(one.metric for one in results)), [])
             if row not in rows:
                 rows.append(row)
     parts = [
-        markdown(("dataset", "system", "split", "test images", *map(_title, metrics)), rows)
-        for metrics, rows in tables.items()
+        markdown(("dataset", "system", "split", f"test {unit}", *map(_title, metrics)), rows)
+        for (unit, metrics), rows in tables.items()
     ]
     notes = dict.fromkeys(
         f"- {one.dataset}, {one.system}: {one.note}" for run in stored for one in run.results if one.note
@@ -112,6 +113,24 @@ def fit_tables(found: Mapping[str, Any]) -> str:
             made,
         ]
     )
+
+
+def tried_recipes(log: str) -> str:
+    """One row for each line of the log of recipes; quick probes have no numbers by seed."""
+    rows = [
+        (
+            one["recipe"],
+            f"`{json.dumps(one['classifier'].get('arguments', {}))}`",
+            f"{one['images']:,}",
+            f"{one['folds']}",
+            f"{one['accuracy']:.3f}",
+            ", ".join(f"{value:.3f}" for value in one["by_seed"]) or "-",
+            f"{one['normal_or_abnormal']:.3f}",
+        )
+        for one in map(json.loads, log.splitlines())
+    ]
+    names = ("recipe", "arguments", "images", "folds", "accuracy", "by seed", "normal or abnormal")
+    return markdown(names, rows)
 
 
 def leaderboard_summary(board: Leaderboard) -> str:
@@ -187,6 +206,8 @@ def write_real(root: Path) -> None:
     bodies = {"results": real_results(read_results(root / FOLDER))}
     if (root / FIT).is_file():
         bodies["fit"] = fit_tables(json.loads((root / FIT).read_text(encoding="utf-8")))
+    if (root / TRIED).is_file():
+        bodies["tried"] = tried_recipes((root / TRIED).read_text(encoding="utf-8"))
     _update(root / RESULTS_PAGE, bodies)
 
 

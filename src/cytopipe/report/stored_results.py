@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,11 +13,14 @@ from cytopipe.core.params import RANDOM_WEIGHTS, Params
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.registry import gated, measured_metrics
 from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
 BOOTSTRAP = "percentile bootstrap over groups"  # of what was stored before intervals were by the jackknife
 JACKKNIFE = "group jackknife"
+OF_PATIENTS = ("auc", "sensitivity", "specificity", "accuracy")  # numbers of answers for groups that are stored
 
 
 def start_of(pretrained: Path) -> str | None:
@@ -28,7 +31,7 @@ def start_of(pretrained: Path) -> str | None:
 
 
 class Result(BaseModel):
-    """One metric of one system with its 95 % interval, measured on `n` test images.
+    """One metric of one system with its 95 % interval, measured on `n` test images, or on `n` test groups.
 
     `split` is the kind of split: `datasets.<name>.split.kind`.
     """
@@ -49,6 +52,9 @@ class Result(BaseModel):
     fold_mean: float | None = None
     fold_sd: float | None = None
     note: str | None = None
+    unit: Literal["images", "patients"] = Field(
+        "images", description="patients: the answer for each group counts", exclude_if=lambda value: value == "images"
+    )
 
     @property
     def shown(self) -> str:
@@ -195,4 +201,21 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                     fold_mean=spread.mean if spread else None,
                     fold_sd=spread.sd if spread else None,
                     note=start_of(classifier.pretrained),
+                )
+        of_groups = PatientEvaluation.of(root / trained.clinical)
+        for key in OF_PATIENTS if of_groups else ():
+            number: Estimate | None = getattr(of_groups, key)
+            if of_groups and of_groups.groups and number and number.value is not None:
+                yield Result(
+                    dataset=classifier.dataset,
+                    system=name,
+                    split="grouped" if classifier.folds and kind != "leave_out" else kind,
+                    metric=key,
+                    value=number.value,
+                    low=number.low,
+                    high=number.high,
+                    n=of_groups.groups,
+                    folds=details.folds.count if details.folds else None,
+                    note=start_of(classifier.pretrained),
+                    unit="patients",
                 )

@@ -13,6 +13,7 @@ from cytopipe.metrics.registry import measured_metrics
 from cytopipe.report.stored_results import Result, Stored, collect, read_results
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.numbers import Estimate
+from cytopipe.results.patients import EVALUATION, PatientEvaluation, PatientRule
 from made_results import UNDEFINED, classifier_details, segmenter_details
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,6 +71,20 @@ def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path,
         ("tiny", "masks", "accuracy", 0.75, 8),
     ]
     assert {one.split for one in collect(finished, params)} == {"grouped"}
+
+
+def test_answers_for_patients_are_stored_beside_those_for_images(finished: Path, params: Params) -> None:
+    rule = PatientRule(rule="mean", label="worst", specificity=0.95)
+    found = PatientEvaluation(
+        rules=(rule,), groups=31, wanted_specificity=0.95, auc=Estimate(value=0.9, low=0.8, high=0.97), sensitivity=None
+    )
+    folder = finished / "results/classifiers/masks/clinical"
+    folder.mkdir()
+    found.write(folder / EVALUATION)
+    images, patients = collect(finished, params)[-2:]
+    assert (images.unit, images.n) == ("images", 8) and "unit" not in images.model_dump()
+    assert (patients.metric, patients.value, patients.low, patients.n) == ("auc", 0.9, 0.8, 31)
+    assert Result.model_validate(patients.model_dump()).unit == "patients"
 
 
 def test_stored_intervals_equal_those_of_the_metrics(finished: Path, params: Params) -> None:

@@ -43,7 +43,7 @@ class RegionPooling(nn.Module):
         shapes: add the shapes of cell and nucleus, once for each stride, so that they are not lost among the others.
 
     Raises:
-        CytopipeError: in_channels or turns is out of range, the backbone lacks one of the strides, or shapes lack masks.
+        CytopipeError: in_channels or turns is out of range, the backbone lacks a stride, or shapes lack masks.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ def deviations(features: Tensor, weights: Tensor) -> Tensor:
 def cell_shapes(weights: Tensor) -> Tensor:
     """Shapes N x 12 of cell and nucleus from regions N x 3 x H x W (image, nucleus, cytoplasm).
 
-    For each of the two: logarithms of the area (fraction of the image), of the larger and the smaller standard deviation
-    of its pixels' places (the image is 2 wide and high) and of their ratio, and the area over that of the ellipse with
-    these deviations. Then how far the nucleus lies from the middle of the cell, and the logarithmic ratio of the areas.
-    Turning the image changes none.
+    For each of the two: logarithms of the area (fraction of the image), of the larger and the smaller standard
+    deviation of its pixels' places (the image is 2 wide and high) and of their ratio, and the area over that of the
+    ellipse with these deviations. Then how far the nucleus lies from the middle of the cell, and the logarithmic ratio
+    of the areas. Turning the image changes none.
     """
     nucleus, cell = weights[:, 1], weights[:, 1] + weights[:, 2]
     outlines = [_ellipse(one) for one in (cell, nucleus)]

@@ -23,6 +23,7 @@ from cytopipe.cli import (
     preset,
     results,
     screen,
+    status,
     sync,
     verify,
 )
@@ -77,6 +78,7 @@ for _name, _module in {
     "verify": verify,
     "gate": gate,
     "accept": accept,
+    "status": status,
     "sync": sync,
     "dossier": dossier,
     "predict": predict,

@@ -20,12 +20,12 @@ setup: $(READY) ## only make .venv with the exact pins (CPU=1 CPU_INDEX=URL: tor
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 	@python workflow/check_project.py
-	dvc repro
+	@dvc repro || { python workflow/next_steps.py failed; exit 1; }
 	@python workflow/next_steps.py
 
 snakemake: $(READY) ## run the same DAG by Snakemake
 	@python workflow/check_project.py
-	snakemake --cores all
+	@snakemake --cores all || { python workflow/next_steps.py failed; exit 1; }
 	@python workflow/next_steps.py
 
 ui: $(READY) ## MLflow's pages, on this machine only

@@ -76,9 +76,9 @@ def shapes_of_yaml() -> dict[str, Write]:
 
 def recipes() -> dict[str, Write]:
     """Recipes that name another scheme, no hash, or paths elsewhere."""
-    about = {"home": "x", "licence": "x", "citation": "x"}
-    url = {"kind": "url", "url": "https://example.org/a.zip", "sha256": "0" * 64} | about
-    git = {"kind": "git", "url": "https://example.org/r", "commit": "0" * 40, "paths": ["a"]} | about
+    about: dict[str, object] = {"home": "x", "licence": "x", "citation": "x"}
+    url: dict[str, object] = {"kind": "url", "url": "https://example.org/a.zip", "sha256": "0" * 64} | about
+    git: dict[str, object] = {"kind": "git", "url": "https://example.org/r", "commit": "0" * 40, "paths": ["a"]} | about
     urls = (
         "http://example.org/a.zip", "ftp://example.org/a", "file:///etc/passwd", "data:text/plain,x", "//example.org/a",
         "javascript:alert(1)", "/etc/passwd", "HTTP://example.org/a", "http://127.0.0.1@example.org/a",

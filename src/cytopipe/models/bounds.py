@@ -54,9 +54,9 @@ def bounded_network(folder: Path, weights: int) -> Iterator[None]:
     try:
         with bounded_memory(2 * weights + NETWORK_BYTES):
             yield
-    except (MemoryError, RuntimeError, OverflowError) as error:
-        known = ("alloc", "overflow", "Storage size", "exceeds", "too large", "numel")
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in known):
+    except (MemoryError, RuntimeError, TypeError, OverflowError) as error:
+        known = ("alloc", "verflow", "Storage size", "exceeds", "too large", "numel")
+        if isinstance(error, RuntimeError | TypeError) and not any(word in str(error) for word in known):
             raise
         raise CytopipeError(
             f"describes a network that takes far more memory than its weights of {weights:,} bytes",

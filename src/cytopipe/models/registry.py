@@ -101,7 +101,7 @@ def _fault(fault: Any, known: list[str], where: str) -> CytopipeError:
     if fault["type"] == "missing":
         return CytopipeError(f"argument '{argument}' is missing", where=where, hint=takes)
     place = ".".join(str(part) for part in fault["loc"])
-    return CytopipeError(f"argument '{place}': {fault['msg']}, not {fault['input']!r}", where=where)
+    return CytopipeError(f"argument '{place}': {fault['msg']}, not {fault['input']!r:.200}", where=where)
 
 
 def register(name: str, *, task: Task, paper: str, input_size: int) -> Callable[[Builder], Builder]:

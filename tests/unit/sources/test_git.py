@@ -151,3 +151,15 @@ def test_a_machine_without_git_is_told_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CytopipeError, match="git is not installed"):
         get()
+
+
+def test_a_submodule_is_refused_and_one_inside_a_folder_is_told(
+    repository: Repository, get: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    git(repository.folder, "update-index", "--add", "--cacheinfo", f"160000,{repository.first},Dataset 1/sub")
+    git(repository.folder, "commit", "--quiet", "-m", "three")
+    commit = git(repository.folder, "rev-parse", "HEAD")
+    with pytest.raises(CytopipeError, match="the path 'Dataset 1/sub' is a submodule, which is not fetched"):
+        get(commit=commit, paths=["Dataset 1/sub"])
+    get(commit=commit, paths=["Dataset 1"])
+    assert "Dataset 1/sub is a submodule" in caplog.text

@@ -36,6 +36,7 @@ class Web:
     ranges: bool = True
     breaks: list[int] = field(default_factory=list)  # bytes after which the next answers break off
     statuses: list[int] = field(default_factory=list)  # of the next answers
+    redirects: dict[str, str] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
 
 
@@ -46,6 +47,11 @@ class Handler(BaseHTTPRequestHandler):
         web = self.web
         web.asked.append(self.headers.get("Range"))
         data = web.files.get(self.path)
+        if self.path in web.redirects:
+            self.send_response(302)
+            self.send_header("Location", web.redirects[self.path])
+            self.end_headers()
+            return
         status = web.statuses.pop(0) if web.statuses else 200 if data is not None else 404
         if status != 200 or data is None:
             self.send_error(status)
@@ -220,3 +226,16 @@ def test_no_connection_is_told_apart(get: Callable[..., bytes]) -> None:
         port = unused.getsockname()[1]
         with pytest.raises(CytopipeError, match=r"cannot be downloaded: .*refused\n.*can reach 127\.0\.0\.1"):
             get(url=f"http://127.0.0.1:{port}/cells.bin")
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://example.org/x", "data:,x"])
+def test_a_redirect_to_another_scheme_is_refused(web: Web, get: Callable[..., bytes], target: Path, to: str) -> None:
+    web.redirects["/cells.bin"] = to
+    with pytest.raises(CytopipeError, match=r"redirects to .*only https is followed|is not allowed") as caught:
+        get()
+    assert "root:" not in str(caught.value) and not list(target.iterdir())
+
+
+def test_a_redirect_on_this_machine_is_followed(web: Web, get: Callable[..., bytes]) -> None:
+    web.redirects["/old.bin"] = f"{web.address}/cells.bin"
+    get(url=f"{web.address}/old.bin", filename="cells.bin")

@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from workflow.next_steps import verdict
+from workflow.next_steps import failed, verdict
+
+from cytopipe import paths
+from cytopipe.core.pipeline.last_runs import note
 
 
 def test_a_run_outside_of_git_ends_with_a_line_and_no_error(
@@ -14,3 +17,18 @@ def test_a_run_outside_of_git_ends_with_a_line_and_no_error(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.chdir(tmp_path)
     assert verdict() == "verify: nothing to compare: not a project of git"
+
+
+def test_a_pass_that_failed_ends_with_what_failed_and_how_to_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "before a stage could say why" in failed()
+    paths.STATE.mkdir()
+    paths.LOGS.mkdir()
+    note("compare", 3.0, failed=False)
+    note("train_classifier@a", None, failed=True)
+    (paths.LOGS / "train_classifier@a.log").write_text("epoch 1: x\nerror in train_classifier@a: full\n  -> hint\n")
+    text = failed()
+    assert "  train_classifier@a: error in train_classifier@a: full\n    log: logs/train_classifier@a.log" in text
+    assert "compare" not in text and "resume by\nthe same command" in text

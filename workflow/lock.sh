@@ -12,6 +12,6 @@ fi
 # A new torch changes results, so that it comes on purpose. torchvision must match: it fails to import beside another.
 printf 'torch==2.14.*\ntorchvision==0.29.1\n' > "$box/constraints"
 uv pip compile pyproject.toml --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
-    --extra dev --extra demo --extra docs --extra export --extra slurm --constraint "$box/constraints" \
+    --extra dev --extra demo --extra docs --extra export --extra slurm --extra weights --constraint "$box/constraints" \
     --custom-compile-command "sh workflow/lock.sh" --output-file requirements.lock "$@" > /dev/null
 echo "$(grep -c == requirements.lock) packages pinned"

@@ -148,8 +148,9 @@ class Classifier(Network):
             raise PydanticCustomError("patients", "refit leaves no validation images, which patients.rule: abmil needs")
         if self.seeds > 1 and self.patients and self.patients.rule == "abmil":
             raise PydanticCustomError("patients", "patients.rule: abmil attends to one network: leave seeds at 1")
-        if used := [name for name in ("palette", "neighbours") if getattr(self.training.augment, name)]:
-            raise PydanticCustomError("classifier", "{what} is for segmenters, not for classifiers", {"what": used[0]})
+        for name in ("palette", "neighbours"):
+            if getattr(self.training.augment, name):
+                raise PydanticCustomError("classifier", "{what} is for segmenters, not for classifiers", {"what": name})
         chosen = self.training.fine_tune
         if self.freeze and ((chosen and chosen.kind != "all") or self.training.layer_decay < 1):
             used = "layer_decay" if self.training.layer_decay < 1 else "fine_tune"

@@ -13,8 +13,7 @@ from typing import ClassVar
 PARAMS = Path("params.yaml")
 STATE = Path(".cytopipe")  # locks, downloads, checkpoints, provenance, tracebacks, caches, hashes: never an output
 LOCKS, DOWNLOADS = STATE / "locks", STATE / "downloads"
-CHECKPOINTS, LOGS = STATE / "checkpoints", Path("logs")
-TIMES, COSTS = STATE / "times", STATE / "costs"  # of the last run of each stage: seconds, and processor time
+CHECKPOINTS, TIMES, LOGS = STATE / "checkpoints", STATE / "times", Path("logs")  # TIMES: of the last runs of stages
 CACHES = STATE / "caches"  # of libraries
 HASHES = STATE / "hashes.sqlite"
 PROVENANCE = STATE / "provenance"

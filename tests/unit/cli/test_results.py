@@ -116,7 +116,7 @@ def test_a_machine_is_its_cpu_and_not_its_name(tmp_path: Path) -> None:
 
 
 def test_costs_of_the_finished_classifiers_are_shown_drawn_and_stored(finished: Path, cytopipe: Cytopipe) -> None:
-    spent = finished / ".cytopipe/costs/train_classifier@masks.json"
+    spent = finished / ".cytopipe/times/train_classifier@masks.json"
     spent.parent.mkdir(parents=True)
     spent.write_text('{"cpu_seconds": 90.0, "threads": 1}')
     result = cytopipe("results", "--pareto", "--figure", "cost.png", "--store", "docs/networks.json")

@@ -7,7 +7,7 @@ import pytest
 from workflow.next_steps import failed, verdict
 
 from cytopipe import paths
-from cytopipe.core.pipeline.last_runs import note
+from cytopipe.core.pipeline.last_runs import note_failed, note_finished
 
 
 def test_a_run_outside_of_git_ends_with_a_line_and_no_error(
@@ -26,8 +26,8 @@ def test_a_pass_that_failed_ends_with_what_failed_and_how_to_resume(
     assert "before a stage could say why" in failed()
     paths.STATE.mkdir()
     paths.LOGS.mkdir()
-    note("compare", 3.0, failed=False)
-    note("train_classifier@a", None, failed=True)
+    note_finished("compare", 3.0, 1)
+    note_failed("train_classifier@a")
     (paths.LOGS / "train_classifier@a.log").write_text("epoch 1: x\nerror in train_classifier@a: full\n  -> hint\n")
     text = failed()
     assert "  train_classifier@a: error in train_classifier@a: full\n    log: logs/train_classifier@a.log" in text

@@ -1,9 +1,11 @@
-"""What this machine remembers of the last run of each stage: seconds, or its error. Shown, never an output."""
+"""What this machine remembers of the last run of each stage: its time, or that it failed. Shown, never an output."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import resource
+from pathlib import Path
 from typing import NamedTuple
 
 from cytopipe import paths
@@ -16,25 +18,39 @@ class LastRun(NamedTuple):
     Attributes:
         seconds: that the last complete run took; None if there was none.
         failed: whether a later run failed or was interrupted.
+        cpu_seconds: processor time of the last complete run, all threads and worker processes together. A training that
+            was killed and resumed counts from where it went on.
+        threads: threads of that run.
     """
 
-    seconds: float | None
-    failed: bool
+    seconds: float | None = None
+    failed: bool = False
+    cpu_seconds: float | None = None
+    threads: int | None = None
 
 
-def note(label: str, seconds: float | None, failed: bool) -> None:
-    """Remember a run; one that failed keeps the seconds of the last complete one. A disk that is full forgets it."""
-    if not paths.STATE.is_dir():
-        return
-    kept = seconds if seconds is not None else last_run(label).seconds
-    with contextlib.suppress(OSError):
-        write_json(paths.TIMES / f"{label}.json", {"seconds": kept, "failed": failed})
+def note_finished(label: str, seconds: float, threads: int) -> None:
+    """Remember the run that ends in this process."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    spent = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    _write(label, LastRun(round(seconds, 2), False, round(spent, 2), threads))
 
 
-def last_run(label: str) -> LastRun:
-    """What is remembered of a stage, or nothing."""
+def note_failed(label: str) -> None:
+    """Remember that a run failed; the times of the last complete one are kept."""
+    _write(label, last_run(label)._replace(failed=True))
+
+
+def last_run(label: str, root: Path = Path()) -> LastRun:
+    """What a project remembers of a stage, or nothing."""
     try:
-        found = json.loads((paths.TIMES / f"{label}.json").read_text(encoding="utf-8"))
-        return LastRun(found["seconds"], bool(found["failed"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return LastRun(None, False)
+        return LastRun(**json.loads((root / paths.TIMES / f"{label}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return LastRun()
+
+
+def _write(label: str, run: LastRun) -> None:
+    """A disk that is full forgets it."""
+    if paths.STATE.is_dir():
+        with contextlib.suppress(OSError):
+            write_json(paths.TIMES / f"{label}.json", run._asdict())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import resource
 import shutil
 import signal
 import sys
@@ -24,7 +23,7 @@ import typer
 from tqdm import tqdm
 
 from cytopipe import paths
-from cytopipe.core.io.atomic import AtomicOutputs, write_json
+from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
@@ -35,7 +34,7 @@ from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import input_hashes
-from cytopipe.core.pipeline.last_runs import note
+from cytopipe.core.pipeline.last_runs import note_failed, note_finished
 from cytopipe.core.pipeline.logfile import kept_log
 from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.processor import fix
@@ -205,11 +204,11 @@ def _guard(
             with messages(label, debug, f"{section}.{item}" if item else ""):
                 _execute(description, name, item, file, run, live, closed)
         except KeyboardInterrupt:
-            note(label, None, failed=True)
+            note_failed(label)
             print(f"{name}: interrupted; nothing half-written is left, finished epochs are kept", file=sys.stderr)
             raise SystemExit(130) from None
         except BaseException:
-            note(label, None, failed=True)
+            note_failed(label)
             raise
 
 
@@ -250,8 +249,7 @@ def _execute(
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
         Machine.here(params).leave(label)
-    _leave_cost(label, params.runtime.num_threads)
-    note(label, seconds := time.monotonic() - start, failed=False)
+    note_finished(label, seconds := time.monotonic() - start, params.runtime.num_threads)
     logger.info("%s: done in %.1f s", label, seconds)
 
 
@@ -260,13 +258,6 @@ def _epochs(settings: Mapping[str, Any]) -> int | None:
     entries = (entry for name, entry in settings.items() if name in ("classifier", "segmenter"))
     training = next((entry.get("training") for entry in entries if isinstance(entry, Mapping)), None)
     return training.get("epochs") if training else None
-
-
-def _leave_cost(label: str, threads: int) -> None:
-    """Keep what the stage cost, with its worker processes; not an output, because no two runs cost the same."""
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    spent = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-    write_json(paths.COSTS / f"{label}.json", {"cpu_seconds": round(spent, 2), "threads": threads})
 
 
 def _settings(description: Description, name: str, item: str, values: Values) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.core.params import load_params
+from cytopipe.core.pipeline.last_runs import last_run
 from cytopipe.errors import CytopipeError
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.contract import Contract, Record
@@ -64,8 +65,7 @@ def costs_of(root: Path = Path()) -> Costs:
         accuracy = details.metrics["accuracy"]
         if accuracy.value is None:
             continue
-        spent = paths.COSTS / f"train_classifier@{name}.json"
-        cost = StageCost.read(root / spent) if (root / spent).is_file() else None
+        training = last_run(f"train_classifier@{name}", root)
         found.append(
             Cost(
                 name=name,
@@ -76,20 +76,13 @@ def costs_of(root: Path = Path()) -> Costs:
                 low=accuracy.low,
                 high=accuracy.high,
                 parameters=details.parameters,
-                cpu_minutes=cost.cpu_seconds / 60 if cost else None,
-                threads=cost.threads if cost else None,
+                cpu_minutes=None if training.cpu_seconds is None else training.cpu_seconds / 60,
+                threads=training.threads,
             )
         )
     if not found:
         raise CytopipeError("no classifier is finished", where="results", hint="run the pipeline first: dvc repro")
     return Costs(networks=tuple(sorted(found, key=lambda one: (one.cpu_minutes or 0.0, one.parameters, one.name))))
-
-
-class StageCost(Contract):
-    """What a stage cost when it last ran; a training that was killed and resumed counts from where it went on."""
-
-    cpu_seconds: float
-    threads: int
 
 
 def front(networks: Sequence[Cost], by: str) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cytopipe import paths
-from cytopipe.core.pipeline.last_runs import LastRun, last_run, note
+from cytopipe.core.pipeline.last_runs import LastRun, last_run, note_failed, note_finished
 from cytopipe.core.pipeline.logfile import kept_log
 
 
@@ -46,12 +46,14 @@ def test_a_log_that_cannot_be_written_stops_nothing(here: Path) -> None:
 
 
 def test_a_failure_keeps_the_time_of_the_last_complete_run(here: Path) -> None:
-    note("a", 5.0, failed=False)
-    assert last_run("a") == LastRun(None, False)  # no project yet
+    note_finished("a", 5.0, 2)
+    assert last_run("a") == LastRun()  # no project yet
     paths.STATE.mkdir()
-    note("a", 5.0, failed=False)
-    assert last_run("a") == LastRun(5.0, False)
-    note("a", None, failed=True)
-    assert last_run("a") == LastRun(5.0, True)
+    note_finished("a", 5.0, 2)
+    complete = last_run("a")
+    assert complete[:2] == (5.0, False) and complete.threads == 2
+    assert complete.cpu_seconds is not None and complete.cpu_seconds > 0
+    note_failed("a")
+    assert last_run("a") == complete._replace(failed=True)
     (paths.TIMES / "a.json").write_text("[")
-    assert last_run("a") == LastRun(None, False)
+    assert last_run("a") == LastRun()

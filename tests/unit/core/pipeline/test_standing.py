@@ -10,7 +10,7 @@ import pytest
 from cytopipe import paths
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.pipeline import standing
-from cytopipe.core.pipeline.last_runs import note
+from cytopipe.core.pipeline.last_runs import note_failed, note_finished
 from cytopipe.core.pipeline.standing import standings, told
 
 
@@ -36,16 +36,16 @@ def test_what_comes_after_a_change_waits_and_its_times_are_added(project: Path) 
     found = standings(project, {"compare": "changed: src/x"})
     left = [one.label for one in found if one.state == "waiting"]
     assert left == ["compare", "report"]
-    note("compare", 30.0, failed=False)
+    note_finished("compare", 30.0, 1)
     assert told(standings(project, {"compare": "changed: src/x"})).splitlines()[-1] == (
         f"2 of {len(found)} stages are left: at most 30 s by the last times, and 1 that never ran here."
     )
-    note("report", 90.0, failed=False)
+    note_finished("report", 90.0, 1)
     assert "at most 2 min by the last times." in told(standings(project, {"compare": "changed: src/x"}))
 
 
 def test_a_stage_that_failed_names_its_log_and_one_that_runs_is_told(project: Path) -> None:
-    note("compare", None, failed=True)
+    note_failed("compare")
     paths.LOGS.mkdir()
     (paths.LOGS / "compare.log").touch()
     text = told(standings(project, {"compare": "changed: src/x"}))

@@ -10,14 +10,6 @@ from cytopipe.metrics.operating_points import wilson
 from cytopipe.metrics.patients import expit
 from cytopipe.metrics.scores import binary_auc
 
-METHODS = {
-    "auc": "Newcombe 2006, method 5",
-    "sensitivity": "Wilson",
-    "specificity": "Wilson",
-    "accuracy": "Wilson",
-    "brier": "jackknife over groups on the logarithm, t with G - 1 degrees of freedom",
-}
-
 
 def measure_groups(odds: np.ndarray, abnormal: np.ndarray, called: np.ndarray | None) -> dict[str, Measured]:
     """Numbers with 95 % intervals over groups; an interval is withheld under 5 groups of a class that it needs.

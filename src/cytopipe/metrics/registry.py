@@ -8,11 +8,10 @@ metric of segmenters or screenings needs an entry, and its value at the place in
 from __future__ import annotations
 
 from cytopipe.metrics import scores
-from cytopipe.metrics.intervals import Scale
+from cytopipe.metrics.intervals import PATIENT_METHODS, Scale
 from cytopipe.metrics.metric import NO_INTERVAL as NO_INTERVAL
 from cytopipe.metrics.metric import Metric as Metric
 from cytopipe.metrics.metric import Task as Task
-from cytopipe.metrics.patient_scores import METHODS as PATIENT_METHODS
 
 TASKS: dict[str, Task] = {  # by folder in results/
     "classifiers": "classification",

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.metrics.registry import gated
+from cytopipe.metrics.registry import of_task
 from cytopipe.results.numbers import Estimate
 from fixture_types import Cytopipe, LeaveResults
 from made_results import classifier_details
 
 BASELINE = Path("tests/baselines/tiny.json")
 
-GATED = len(gated("classification"))
+GATED = sum(one.gated for one in of_task("classification"))
 
 
 @pytest.fixture

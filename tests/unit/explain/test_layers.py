@@ -22,6 +22,7 @@ CASES: dict[str, tuple[dict[str, Any], str | None, int]] = {
     "densenet_dropout": (DENSE, "backbone.features.norm5", 3),
     "densenet_full_attention": (DENSE, "backbone.features.norm5", 3),
     "malaria_vgg": ({"width": 4, "input_size": 64}, "features.13", 7),
+    "plain_cnn": ({"depth": 2, "width": 4}, "features.6", 48),
     "region_pooling": ({"backbone": "test_resnet", "strides": [4, 8]}, None, 0),
     "residual_attention": ({"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}, "norm", 3),
     "resnet50_dropout": ({"backbone": "test_resnet"}, "backbone.layer4", 3),

@@ -124,7 +124,8 @@ def test_another_version_is_refused(wheel: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_changed_file_is_refused(wheel: Path) -> None:
-    wheel.write_bytes(wheel.read_bytes()[:-1] + b"?")
+    content = wheel.read_bytes()
+    wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert "has the SHA-256" in refused()
     wheel.unlink()
     assert "cannot be read (No such file or directory)" in refused()

@@ -48,6 +48,7 @@ CASES = (
     Case("densenet_dropout", DENSE),
     Case("densenet_full_attention", DENSE),
     Case("malaria_vgg", {"width": 4, "input_size": 64}, 64, TWO),
+    Case("plain_cnn", {"depth": 2, "width": 4}),
     Case("region_pooling", POOLING, 64, {"channels": "rgb+masks"}),
     Case("residual_attention", {"widths": [8, 16, 16, 32, 32], "modules": [1, 1, 1]}),
     Case("resnet50_dropout", SMALL),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -116,10 +117,13 @@ def fit_tables(found: Mapping[str, Any]) -> str:
 
 
 def tried_recipes(log: str) -> str:
-    """One row for each line of the log of recipes; quick probes have no numbers by seed."""
+    """One row for each recipe of the log, of several lines the best; quick probes have no numbers by seed."""
+    lines = [json.loads(line) for line in log.splitlines()]
+    tries = Counter(one["recipe"] for one in lines)
+    best = {one["recipe"]: one for one in sorted(lines, key=lambda one: one["accuracy"])}
     rows = [
         (
-            one["recipe"],
+            one["recipe"] + (f" (best of {tries[one['recipe']]})" if tries[one["recipe"]] > 1 else ""),
             f"`{json.dumps(one['classifier'].get('arguments', {}))}`",
             f"{one['images']:,}",
             f"{one['folds']}",
@@ -127,7 +131,7 @@ def tried_recipes(log: str) -> str:
             ", ".join(f"{value:.3f}" for value in one["by_seed"]) or "-",
             f"{one['normal_or_abnormal']:.3f}",
         )
-        for one in map(json.loads, log.splitlines())
+        for one in (best[name] for name in tries)
     ]
     names = ("recipe", "arguments", "images", "folds", "accuracy", "by seed", "normal or abnormal")
     return markdown(names, rows)

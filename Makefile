@@ -25,7 +25,7 @@ repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 
 snakemake: $(READY) ## run the same DAG by Snakemake
 	@python workflow/check_project.py
-	@snakemake --cores all || { python workflow/next_steps.py failed; exit 1; }
+	@snakemake --cores all
 	@python workflow/next_steps.py
 
 ui: $(READY) ## MLflow's pages, on this machine only

@@ -39,6 +39,10 @@ def flagged(output, stage):
     return output.path
 
 
+onerror:
+    shell("python workflow/next_steps.py failed")
+
+
 rule all:
     input:
         dag.targets,

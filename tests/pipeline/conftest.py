@@ -20,4 +20,4 @@ def dvc_copy(finished: Finished, tmp_path: Path) -> Project:
 @pytest.fixture
 def snakemake_copy(finished: Finished, tmp_path: Path) -> Project:
     """A copy of the project that Snakemake finished, to change."""
-    return finished.snakemake.copy(tmp_path / "project")
+    return finished.snakemake.copy(tmp_path / "by_snakemake")

@@ -54,7 +54,7 @@ EDITS = {
     "runtime.num_workers": (0, set(), set()),
     "tracking.experiment": ("another", set(), set()),
     GATE: (None, set(), set()),
-    LIBRARY: (None, {"compare"}, {"compare", "report"}),
+    LIBRARY: (None, {"compare", "report"}, {"compare", "report"}),
     TEMPLATE: (None, {"report"}, {"report"}),
     WEIGHTS: (None, {"train_segmenter@unet", *TRAINED}, FROM_THE_SEGMENTER_ON),
     CORRECTIONS: (None, {"organize@tiny"}, {"organize@tiny", *FROM_THE_SEGMENTER_ON}),

@@ -169,8 +169,9 @@ def test_a_forced_run_that_was_killed_in_mid_training_ends_with_the_same_bytes(
 
 @in_group_of_snakemake
 def test_a_pass_of_snakemake_that_fails_ends_with_what_failed(snakemake_copy: Project) -> None:
-    snakemake_copy.edit_params("classifiers.masks.training.learning_rate", 1e30)
-    said = snakemake_copy.run("snakemake", "--cores", "1", "train_classifier@masks", status=1)
+    training = "train_classifier@masks"
+    (snakemake_copy.folder / "data/tensors/tiny/train.npy").write_bytes(b"no array")
+    said = snakemake_copy.run("snakemake", "--cores", "1", "--forcerun", training, training, status=1)
     _, found, summary = said.partition("The pass ended early. Failed:\n")
     assert found
     assert "train_classifier@masks: error in train_classifier@masks" in summary

@@ -24,12 +24,15 @@ def bounded_memory(more: int) -> Iterator[None]:
     An allocation beyond it raises MemoryError (in numpy and Python) or RuntimeError (in torch). The bound is
     RLIMIT_DATA, which counts private memory only, not mapped files; on systems other than Linux nothing is bounded.
     """
+    try:
+        import resource
+    except ImportError:  # Windows
+        yield
+        return
     held = _data_bytes()
     if held is None:
         yield
         return
-    import resource
-
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     bound = held + more + PER_PROCESSOR * (os.cpu_count() or 1)
     limits = [bound, *(limit for limit in (before, hard) if limit != resource.RLIM_INFINITY)]

@@ -36,7 +36,6 @@ def add_search(project: Project) -> None:
                 "architecture": {"choice": ["plain_cnn"]},
                 "arguments.width": {"choice": [4, 8]},
                 "training.learning_rate": {"log": [0.0001, 0.01]},
-                "training.epochs": {"choice": [1]},
             },
         }
     }

@@ -62,7 +62,6 @@ def run(stage: Stage) -> None:
     from cytopipe.deploy.mlflow.registry import register, registered_name
     from cytopipe.evaluation.comparison.leaderboard import Entry, leaderboard, to_markdown
     from cytopipe.results.external import Evaluations
-    from cytopipe.results.search import Searches
     from cytopipe.search_paths import SEARCHES
 
     board = leaderboard([Entry.read(name, config) for name, config in stage.params.classifiers.items()])
@@ -72,10 +71,9 @@ def run(stage: Stage) -> None:
     # The report depends on these folders, which no other stage creates where there is nothing of their kind.
     Screenings(stage.params.screenings).write(stage.output(paths.SCREENINGS))
     Evaluations(stage.params.evaluations).write(stage.output(paths.EVALUATIONS))
-    write_text(
-        stage.output(paths.EMBEDDINGS), "A folder for each entry of `embeddings:` in params.yaml, if it has any.\n"
-    )
-    Searches({}).write(stage.output(SEARCHES))
+    for note in (paths.EMBEDDINGS, SEARCHES):
+        section = note.parent.name
+        write_text(stage.output(note), f"A folder for each entry of `{section}:` in params.yaml, if it has any.\n")
     stage.tracker.log_dict(board.plain, "leaderboard.json")
     stage.tracker.log_text(text, "leaderboard.md")
     for winner in winners(board):

@@ -43,7 +43,7 @@ class _Folder(ABC):
 
 
 @dataclass(frozen=True)
-class _Entry(_Folder):
+class Entry(_Folder):
     """Results of one entry of params.yaml, in a folder that is called after it."""
 
     name: str
@@ -55,7 +55,7 @@ class _Entry(_Folder):
         return self.parent / self.name
 
 
-class _Listed(_Entry):
+class _Listed(Entry):
     """Files with a table that lists them."""
 
     @property
@@ -127,7 +127,7 @@ class Tensors(_Listed):
         return self.folder / "summary.json"
 
 
-class Audit(_Entry):
+class Audit(Entry):
     """What an audit of a dataset found."""
 
     parent = Path("results/audits")
@@ -143,7 +143,7 @@ class Audit(_Entry):
         return self.folder / "figures"
 
 
-class _Drawn(_Folder):
+class Drawn(_Folder):
     """A folder of results with figures, and with the tables that they are drawn from."""
 
     @property
@@ -157,7 +157,7 @@ class _Drawn(_Folder):
         return self.folder / "figures"
 
 
-class _Scored(_Drawn):
+class _Scored(Drawn):
     """A folder of results with numbers too."""
 
     @property
@@ -209,7 +209,7 @@ class Trained(_Scored):
         return self.results / "clinical"
 
 
-class Explained(_Entry, _Drawn):
+class Explained(Entry, Drawn):
     """What a classifier looks at."""
 
     parent = Path("results/explanations")
@@ -225,7 +225,7 @@ class Explained(_Entry, _Drawn):
         return self.folder / "panels"
 
 
-class Screened(_Entry, _Scored):
+class Screened(Entry, _Scored):
     """What was found in whole fields."""
 
     parent = SCREENINGS.parent
@@ -241,7 +241,7 @@ class Screened(_Entry, _Scored):
         return self.folder / "fields.csv"
 
 
-class External(_Entry, _Scored):
+class External(Entry, _Scored):
     """What a trained model gives on the images of another laboratory."""
 
     parent = EVALUATIONS.parent
@@ -252,7 +252,7 @@ class External(_Entry, _Scored):
         return self.folder / "predictions.csv"
 
 
-class Embedded(_Entry):
+class Embedded(Entry):
     """Features of a dataset's images by one encoder, and what probes make of them."""
 
     parent = EMBEDDINGS.parent

@@ -1,26 +1,19 @@
-"""The paths of searches over parameters; the others are in `paths`."""
+"""The paths of searches over parameters; the others are in `paths`, which this would make too long."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from cytopipe.paths import STATE
+from cytopipe.paths import STATE, Drawn, Entry
 
-SEARCHES = Path("results/searches/searches.json")
+SEARCHES = Path("results/searches/README.md")  # not of one search: it is there without any, too
 WORK = STATE / "searches"  # storage and checkpoints of searches: never an output
 
 
-@dataclass(frozen=True)
-class Searched:
+class Searched(Entry, Drawn):
     """What a search over parameters found."""
 
-    search: str
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the outputs."""
-        return SEARCHES.parent / self.search
+    parent = SEARCHES.parent
 
     @property
     def best(self) -> Path:
@@ -41,13 +34,3 @@ class Searched:
     def nested(self) -> Path:
         """A row an outer fold; only a header without outer folds."""
         return self.folder / "nested.csv"
-
-    @property
-    def plots(self) -> Path:
-        """Folder of the plot tables."""
-        return self.folder / "plots"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures."""
-        return self.folder / "figures"

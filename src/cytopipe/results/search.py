@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from cytopipe.core.params import Search
-from cytopipe.results.contract import Collection, Contract, Record
-
-
-class Searches(Collection[dict[str, Search]]):
-    """The searches of params.yaml, by name; it also makes the folder, which the report depends on."""
-
-
-class Estimate(Record):
-    """A value of the objective with its 95 % interval over groups, or the reason why it has none."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    withheld: str
+from cytopipe.results.contract import Contract, Record
+from cytopipe.results.numbers import Estimate
 
 
 class FoldResult(Record):

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from cytopipe.core.params import Dimension, Search
 from cytopipe.metrics.plotting.figures import COLORS, figure, note
 from cytopipe.results.search import SearchResult
-from cytopipe.search.learner import space_values
 
 GREY = "#bbbbbb"
 MOST_NAMES = 12  # choices that are named on an axis
@@ -75,7 +74,7 @@ def parallel_figure(path: Path, rows: Rows, search: Search, result: SearchResult
 def _height(dimension: Dimension, value: Any) -> float:
     """Place of a value on its axis, 0 to 1."""
     if dimension.choice is not None:
-        texts = [_text(space_values(one)) for one in dimension.choice]
+        texts = [_text(one) for one in dimension.choice]
         return texts.index(_text(value)) / max(len(texts) - 1, 1)
     low, high = (float(end) for end in dimension.examples)
     number = float(value)
@@ -90,7 +89,7 @@ def _label(axis: Axes, place: int, dimension: Dimension) -> None:
     axis.axvline(place, color=GREY, linewidth=0.6)
     ends: list[tuple[float, str]]
     if dimension.choice is not None and len(dimension.choice) <= MOST_NAMES:
-        ends = [(_height(dimension, _text(space_values(one))), _text(space_values(one))) for one in dimension.choice]
+        ends = [(_height(dimension, _text(one)), _text(one)) for one in dimension.choice]
     elif dimension.choice is not None:
         ends = []
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -86,8 +86,3 @@ class Learner(Protocol):
             images: indices of the images.
             answers: of these, as `advance` gives them.
         """
-
-
-def space_values(value: Any) -> Any:
-    """A value as JSON holds it: tuples become lists."""
-    return [space_values(one) for one in value] if isinstance(value, list | tuple) else value

@@ -17,8 +17,8 @@ from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import write_table
 from cytopipe.core.params.found import PARAMETERS
 from cytopipe.core.params.searches import rungs
-from cytopipe.metrics.intervals import Measured
-from cytopipe.results.search import Estimate, SearchResult
+from cytopipe.results.numbers import Estimate
+from cytopipe.results.search import SearchResult
 from cytopipe.search.figures import history_figure, importance_figure, parallel_figure
 from cytopipe.search.run import Searched, SearchJob
 from cytopipe.search.space import configure
@@ -114,15 +114,11 @@ def summarise(job: SearchJob, searched: Searched, rows: Sequence[Mapping[str, An
         epochs_full=len(rows) * rungs(learner.base.training.epochs, None)[0],
         best=best.user_attrs["slot"],
         found=trials.found(best),
-        flat=_estimate(searched.flat),
-        nested=None if searched.nested is None else _estimate(searched.nested),
+        flat=Estimate.of(searched.flat),
+        nested=None if searched.nested is None else Estimate.of(searched.nested),
         folds=searched.folds,
         importance=importance(trials),
     )
-
-
-def _estimate(found: Measured) -> Estimate:
-    return Estimate(value=found.value, low=found.low, high=found.high, withheld=found.withheld)
 
 
 def importance(trials: Trials) -> dict[str, float]:

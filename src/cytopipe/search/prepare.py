@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from cytopipe import paths, search_paths
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.params import Classifier, Params, Segmenter
-from cytopipe.errors import CytopipeError
 from cytopipe.results.tensors import TensorsSummary
 from cytopipe.search.classifier import ClassifierLearner
 from cytopipe.search.learner import Learner
@@ -66,10 +64,7 @@ def _learner(params: Params, name: str, workspace: Workspace) -> Learner:
 
 
 def _base(params: Params, name: str) -> Classifier | Segmenter:
-    search: Any = params.searches.get(name)
-    if search is None:
-        known = ", ".join(params.searches) or "none"
-        raise CytopipeError(f"there is no '{name}' in searches", where=paths.PARAMS, hint=f"known: {known}")
+    search = params.searches[name]
     return params.classifiers[search.network] if search.kind == "classifier" else params.segmenters[search.network]
 
 

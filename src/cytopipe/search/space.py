@@ -13,7 +13,7 @@ from cytopipe.core.params import Dimension, Search, describe
 from cytopipe.core.params.searches import substitute
 from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import nearest
-from cytopipe.search.learner import Config, Learner, space_values
+from cytopipe.search.learner import Config, Learner
 
 ARCHITECTURE, ARGUMENTS = "architecture", "arguments."
 
@@ -38,15 +38,13 @@ def draw(trial: Trial, search: Search, learner: Learner) -> dict[str, Any]:
 def _draw(trial: Trial, path: str, dimension: Dimension) -> Any:
     if dimension.choice is not None:
         # Categories of Optuna are scalars; as JSON they may be lists, such as the kernel size of each block.
-        return json.loads(trial.suggest_categorical(path, [_text(value) for value in dimension.choice]))
+        return json.loads(
+            trial.suggest_categorical(path, [json.dumps(value, sort_keys=True) for value in dimension.choice])
+        )
     if dimension.integer is not None:
         return trial.suggest_int(path, *dimension.integer)
     low, high = dimension.log or dimension.uniform or (0.0, 1.0)
     return trial.suggest_float(path, low, high, log=dimension.log is not None)
-
-
-def _text(value: Any) -> str:
-    return json.dumps(space_values(value), sort_keys=True)
 
 
 def configure(learner: Learner, found: Mapping[str, Any], name: str) -> Config:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.encodings import Encoding
 from cytopipe.core.params.fit import STRETCH, Fit
-from cytopipe.core.params.section import Name, Section
+from cytopipe.core.params.section import Name, Section, later_key
 
 SPLITS = ("train", "val", "test")
 DEVELOPMENT = "development"  # as a published split: not a test image; train and val are still to be drawn
@@ -75,10 +75,9 @@ class Split(Section):
     """
 
     kind: Literal["grouped", "random", "published", "leave_out"] = "grouped"
-    leave_out: LeaveOut | None = Field(
+    leave_out: LeaveOut | None = later_key(
         None,
         description="with kind: leave_out, an attribute such as site, or {attribute: site, values: [B]}",
-        exclude_if=lambda value: value is None,
     )
     val: float = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)

@@ -38,7 +38,8 @@ def with_found(data: Any, where: str | Path, root: Path | None) -> Any:
         if isinstance(entries, dict):
             resolved[section] = {
                 name: _resolve(entry, data, section, kind, f"{where}: {section}.{name}", root)
-                if isinstance(entry, dict) and entry.get("from_search") is not None
+                if isinstance(entry, dict)
+                and isinstance(entry.get("from_search"), str)  # of another type: refused later
                 else entry
                 for name, entry in entries.items()
             }
@@ -62,8 +63,9 @@ def _resolve(
     entry: dict[str, Any], data: dict[str, Any], section: str, kind: str, where: str, root: Path | None
 ) -> dict[str, Any]:
     name = entry["from_search"]
-    searches = data.get("searches") or {}
-    search = searches.get(name) if isinstance(searches, dict) else None
+    searches = data.get("searches")
+    searches = searches if isinstance(searches, dict) else {}
+    search = searches.get(name)
     if not isinstance(search, dict):
         known = ", ".join(map(str, searches)) or "none, add it to `searches:`"
         raise CytopipeError(f"there is no search '{name}'", where=f"{where}.from_search", hint=f"known: {known}")
@@ -77,7 +79,7 @@ def _resolve(
             where=f"searches.{name}.base",
             hint=f"name one of {section} that has parameters of its own",
         )
-    file = Searched(str(name)).best
+    file = Searched(name).best
     if str(entry.get("pretrained")) != file.as_posix():
         raise CytopipeError(
             f"a {kind} that takes the parameters of a search waits for its file",
@@ -85,7 +87,8 @@ def _resolve(
             hint=f"write pretrained: {file.as_posix()}; the network starts from the weights that the search names",
         )
     if "dataset" not in entry:
-        raise CytopipeError("the dataset is missing", where=where, hint=f"write dataset: {networks[base]['dataset']}")
+        known = networks[base].get("dataset", "NAME, one of datasets")
+        raise CytopipeError("the dataset is missing", where=where, hint=f"write dataset: {known}")
     found = networks[base]
     if root is not None and (root / file).is_file():
         found = read_yaml(root / file).get(PARAMETERS)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from cytopipe.core.params.guarantees import Guarantees
 from cytopipe.core.params.patients import Patients
-from cytopipe.core.params.section import Name, Section
+from cytopipe.core.params.section import Name, Section, later_key
 from cytopipe.core.params.training import Normalisation, Training
 
 Channels = Literal["rgb", "rgb+masks", "masked"]
@@ -45,9 +45,8 @@ class Network(Section):
         "file, or models/classifiers/<name> or models/segmenters/<name> to start from "
         "another network of the project, which is trained before",
     )
-    from_search: Name | None = Field(
+    from_search: Name | None = later_key(
         None,
-        exclude_if=lambda value: value is None,
         description="take the parameters that this search finds, and name its file, results/searches/NAME/best.yaml, "
         "as pretrained; keys beside it replace what was found",
     )
@@ -130,9 +129,8 @@ class Classifier(Network):
     guarantees: Guarantees | None = Field(
         Guarantees(), description="what is guaranteed for new groups, where there are enough of them; null: nothing"
     )
-    patients: Patients | None = Field(
+    patients: Patients | None = later_key(
         None,
-        exclude_if=lambda value: value is None,
         description="one answer for each group of images (patient, slide); none: images only",
     )
     training: Training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 # Keys of earlier versions with their present names.
@@ -32,6 +32,11 @@ class Section(BaseModel):
                     text = "unknown key '{key}'; did you mean: {known}"
                     raise PydanticCustomError("unknown_key", text, {"key": key, "known": known})
         return data
+
+
+def later_key(default: Any, **more: Any) -> Any:
+    """The field of a key that came later than others: files written while it has its default keep their bytes."""
+    return Field(default, exclude_if=lambda value: value == default, **more)
 
 
 def describe(error: ValidationError) -> str:

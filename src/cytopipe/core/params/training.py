@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cytopipe.core.params.section import Section
+from cytopipe.core.params.section import Section, later_key
 
 ON_HOST = ("blur", "noise", "jpeg", "palette", "neighbours")  # changes that `augment_on: device` does not make
-
-
-def _later(default: float) -> Callable[[float], bool]:
-    """Leaves a key that came later out of what is written while it has its default, so that files keep their bytes."""
-    return lambda value: value == default
 
 
 class Augmentation(Section):
@@ -36,40 +30,30 @@ class Augmentation(Section):
     blur: float = Field(0, ge=0, le=1, description="probability of a Gaussian blur")
     blur_kernel: int = Field(3, ge=3, le=63, description="largest kernel size of the blur in pixels, odd")
     noise: float = Field(0, ge=0, le=0.5, description="standard deviation, fraction of the full scale")
-    foreign: float = Field(
+    foreign: float = later_key(
         1,
-        exclude_if=_later(1),
         ge=0,
         le=1,
         description="share of the images that look as if from elsewhere: scale to neighbours change these alone",
     )
-    scale: float = Field(
-        1, exclude_if=_later(1), ge=1, le=4, description="2 scales both sides by 1/2 to 2, evenly by the logarithm"
-    )
-    grey: float = Field(0, exclude_if=_later(0), ge=0, le=1, description="probability of taking the colour away")
-    gamma: float = Field(
-        0, exclude_if=_later(0), ge=0, le=2, description="0.7 raises values on the 0-1 scale to exp(-0.7) to exp(0.7)"
-    )
-    hed: float = Field(
+    scale: float = later_key(1, ge=1, le=4, description="2 scales both sides by 1/2 to 2, evenly by the logarithm")
+    grey: float = later_key(0, ge=0, le=1, description="probability of taking the colour away")
+    gamma: float = later_key(0, ge=0, le=2, description="0.7 raises values on the 0-1 scale to exp(-0.7) to exp(0.7)")
+    hed: float = later_key(
         0,
-        exclude_if=_later(0),
         ge=0,
         le=1,
         description="0.2 scales each of haematoxylin, eosin and DAB by 0.8 to 1.2, and adds up to 0.2",
     )
-    jpeg: float = Field(
-        0, exclude_if=_later(0), ge=0, le=1, description="probability of JPEG compression, quality 20 to 90"
-    )
-    palette: float = Field(
+    jpeg: float = later_key(0, ge=0, le=1, description="probability of JPEG compression, quality 20 to 90")
+    palette: float = later_key(
         0,
-        exclude_if=_later(0),
         ge=0,
         le=1,
         description="segmenters: probability of another colour for background, cytoplasm and nucleus each",
     )
-    neighbours: float = Field(
+    neighbours: float = later_key(
         0,
-        exclude_if=_later(0),
         ge=0,
         le=1,
         description="segmenters: probability of red cells, painted on the background",
@@ -185,23 +169,17 @@ class Training(Section):
     gradient_clip: float = Field(0, ge=0, description="largest norm of the gradient; 0: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(0, ge=0)
-    fine_tune: FineTune | None = Field(
-        None, exclude_if=lambda value: value is None, description="which weights are trained; none: all"
-    )
-    layer_decay: float = Field(
+    fine_tune: FineTune | None = later_key(None, description="which weights are trained; none: all")
+    layer_decay: float = later_key(
         1,
         gt=0,
         le=1,
-        exclude_if=lambda value: value == 1,
         description="factor of the learning rate from each block of the backbone to the one before it; below 1, norms "
         "and biases have no weight decay",
     )
-    ema: Ema | None = Field(
-        None, exclude_if=lambda value: value is None, description="average the weights over the steps; none: do not"
-    )
-    self_supervised: SelfSupervised | None = Field(
+    ema: Ema | None = later_key(None, description="average the weights over the steps; none: do not")
+    self_supervised: SelfSupervised | None = later_key(
         None,
-        exclude_if=lambda value: value is None,
         description="classifiers: pretraining on the training images without labels; none: do not",
     )
     compile: bool = Field(

@@ -62,12 +62,12 @@ class EpochLine:
     def describe(self, measures: Mapping[str, float]) -> str:
         """What is known after an epoch, such as `best: epoch 3  3% of the time waits for data  about 2 min left`."""
         epoch = int(measures["epoch"])
-        self._times[epoch] = self._clock()
         if measures.get("best"):
             self.best = epoch
         parts = [f"best: epoch {self.best}"] if self.best else []
         waited = getattr(measures, "waited", None)
-        if waited is not None:  # epochs of an earlier run, before a resume, come all at once
+        if waited is not None:  # epochs of before a resume come all at once, and give no pace
+            self._times[epoch] = self._clock()
             parts.append(f"{waited:.0%} of the time waits for data")
             parts += [f"about {duration(left)} left"] if (left := self._left(epoch)) is not None else []
         return "  ".join(parts)

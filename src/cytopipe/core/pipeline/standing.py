@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from cytopipe import paths
 from cytopipe.core.io import flock
 from cytopipe.core.params import load_params
+from cytopipe.core.params.found import as_named
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.epochs import duration
 from cytopipe.core.pipeline.last_runs import LastRun, last_run
@@ -40,13 +41,13 @@ def standings(root: Path, changed: Mapping[str, str] | None = None) -> list[Stan
     """The stages of a project.
 
     Args:
-        root: the project; the working folder.
+        root: the project.
         changed: labels of stages that DVC would run by themselves, with the reason; None asks `dvc status`.
 
     Raises:
         CytopipeError: params.yaml is invalid, or DVC cannot say what changed.
     """
-    values = load_params(root / paths.PARAMS).model_dump(mode="json")
+    values = as_named(load_params(root / paths.PARAMS).model_dump(mode="json"))
     description = read_description(root / "dvc.yaml")
     changed = _changed(root) if changed is None else changed
     found: list[Standing] = []
@@ -55,11 +56,11 @@ def standings(root: Path, changed: Mapping[str, str] | None = None) -> list[Stan
         label, stage = f"{name}@{item}" if item else name, description.stages[name]
         inputs = [path for inner in description.inputs(name, item, values).values() for path in inner]
         after = any(_touches(path, stale) for path in inputs)
-        last, state = last_run(label), "done"
+        last, state = last_run(label, root), "done"
         if label in changed or after:
             state = "failed" if last.failed else "waiting"
             stale += stage.resolve(stage.outs, item, values)
-        if _is_running(label):
+        if _is_running(root / paths.LOCKS / f"{label}.lock"):
             state = "running"
         found.append(Standing(label, state, changed.get(label, ""), last))  # type: ignore[arg-type]
     return found
@@ -114,10 +115,10 @@ def _touches(path: str, outputs: Collection[str]) -> bool:
     return any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in outputs)
 
 
-def _is_running(label: str) -> bool:
+def _is_running(lock: Path) -> bool:
     """Whether a process holds the stage's lock."""
     try:
-        file = (paths.LOCKS / f"{label}.lock").open("r+", encoding="utf-8")
+        file = lock.open("r+", encoding="utf-8")
     except OSError:
         return False
     with file:

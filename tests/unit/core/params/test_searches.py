@@ -106,6 +106,32 @@ def test_a_network_must_name_its_search_and_its_file(changes: dict[str, Any], wo
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"from_search": ["topology"]}, "from_search: Input should be a valid string"),
+        ({"from_search": 3}, "from_search: Input should be a valid string"),
+        ({"dataset": None}, "classifiers.found.dataset"),
+    ],
+)
+def test_values_of_another_type_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(CytopipeError) as caught:
+        parsed(with_found(**changes))
+    assert words in str(caught.value)
+
+
+def test_a_network_that_lacks_its_dataset_as_its_base_does_is_refused() -> None:
+    data = with_found()
+    del data["classifiers"]["found"]["dataset"], data["classifiers"]["resnet-rgb"]["dataset"]
+    with pytest.raises(CytopipeError, match="the dataset is missing"):
+        parsed(data)
+
+
+def test_searches_that_are_no_mapping_are_none() -> None:
+    with pytest.raises(CytopipeError, match="there is no search 'topology'"):
+        parsed(with_found() | {"searches": 3})
+
+
 def test_a_search_of_what_a_search_found_is_refused() -> None:
     data = with_found()
     data["searches"]["again"] = SEARCH | {"base": "classifiers.found"}

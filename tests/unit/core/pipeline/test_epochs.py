@@ -35,6 +35,18 @@ def test_epochs_of_before_a_resume_give_no_pace() -> None:
     assert line.describe({"epoch": 2, "best": 0.0}) == "best: epoch 1"
 
 
+def test_the_pace_after_a_resume_is_that_of_the_epochs_since() -> None:
+    clock = Clock()
+    line = EpochLine(10, clock)
+    for epoch in (1, 2, 3, 4):
+        line.describe({"epoch": epoch})
+    told = []
+    for epoch in (5, 6):
+        clock.now += 60
+        told.append(line.describe(TimedEpoch({"epoch": epoch}, 0.0)))
+    assert told == ["0% of the time waits for data", "0% of the time waits for data  about 4 min left"]
+
+
 def test_a_timed_epoch_is_equal_to_its_measures() -> None:
     assert TimedEpoch({"epoch": 1.0}, 0.5) == {"epoch": 1.0}
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cytopipe import paths
 from cytopipe.core.io.locks import StageLock
@@ -42,6 +43,26 @@ def test_what_comes_after_a_change_waits_and_its_times_are_added(project: Path) 
     )
     note_finished("report", 90.0, 1)
     assert "at most 2 min by the last times." in told(standings(project, {"compare": "changed: src/x"}))
+
+
+def test_a_network_made_of_a_search_comes_after_it_and_waits_for_it(project: Path) -> None:
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    values["searches"] = {
+        "rates": {
+            "base": "classifiers.resnet-rgb",
+            "data": "data/tensors/tiny",
+            "pretrained": "workflow/weights/none",
+            "space": {"training.learning_rate": {"log": [0.001, 0.01]}},
+        }
+    }
+    best = "results/searches/rates/best.yaml"
+    values["classifiers"]["found"] = {"dataset": "tiny", "from_search": "rates", "pretrained": best}
+    (project / "params.yaml").write_text(yaml.safe_dump(values))
+    found = standings(project, {"search@rates": "changed: src/x"})
+    waiting = [one.label for one in found if one.state == "waiting"]
+    assert waiting[0] == "search@rates"
+    assert {"train_classifier@found", "evaluate@found"} < set(waiting)
+    assert "train_classifier@resnet-rgb" not in waiting
 
 
 def test_a_stage_that_failed_names_its_log_and_one_that_runs_is_told(project: Path) -> None:

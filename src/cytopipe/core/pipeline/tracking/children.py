@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cytopipe.core.pipeline.tracking.names import MAX_TAG, safe_name, shorten
+from cytopipe.core.pipeline.tracking.names import MAX_PARAM, MAX_TAG, safe_name, shorten
 from cytopipe.core.pipeline.tracking.store import CALL_S, bounded
 
 PARENT = "mlflow.parentRunId"  # the tag by which MLflow shows a run below another
@@ -48,14 +48,14 @@ def send_child(client: Any, experiment_id: str, parent: str, child: Mapping[str,
     from mlflow.entities import Metric, Param
 
     # By a tag, because MLflow's filter takes no quotation mark in a name.
-    number = safe_name(child["name"])
+    key = safe_name(child["name"])
     known = bounded(
-        lambda: client.search_runs([experiment_id], f"tags.`{PARENT}` = '{parent}' and tags.child = '{number}'"), CALL_S
+        lambda: client.search_runs([experiment_id], f"tags.`{PARENT}` = '{parent}' and tags.child = '{key}'"), CALL_S
     )
     if any(run.info.status == "FINISHED" for run in known):
         return
     tags = {name: shorten(value, MAX_TAG) for name, value in child["tags"].items()}
-    tags |= {PARENT: parent, "child": number}
+    tags |= {PARENT: parent, "child": key}
     run_id = (
         known[0].info.run_id
         if known
@@ -63,7 +63,7 @@ def send_child(client: Any, experiment_id: str, parent: str, child: Mapping[str,
             lambda: client.create_run(experiment_id, child["start_ms"], tags=tags, run_name=child["name"]), CALL_S
         ).info.run_id
     )
-    params = [Param(safe_name(name), shorten(value, 500)) for name, value in child["params"].items()]
+    params = [Param(safe_name(name), shorten(value, MAX_PARAM)) for name, value in child["params"].items()]
     metrics = [Metric(safe_name(child["metric"]), value, child["end_ms"], step) for step, value in child["steps"]]
     bounded(lambda: client.log_batch(run_id, metrics=metrics, params=params, synchronous=True), CALL_S)
     bounded(lambda: client.set_terminated(run_id, "FINISHED", child["end_ms"]), CALL_S)

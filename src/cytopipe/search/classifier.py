@@ -17,7 +17,8 @@ from cytopipe.metrics.clusters import ratio
 from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.search.learner import UNSAVED, Config, Part, Progress
-from cytopipe.search.stopping import argument_names, best_of, until_epoch
+from cytopipe.search.space import argument_names
+from cytopipe.search.stopping import best_of, until_epoch
 from cytopipe.training.data import Labelled
 from cytopipe.training.train_classifier import ClassifierJob, fit_classifier
 from cytopipe.training.workspace import Workspace

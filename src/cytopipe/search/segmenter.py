@@ -19,7 +19,8 @@ from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.models.files import MAIN
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.search.learner import UNSAVED, Config, Part, Progress
-from cytopipe.search.stopping import argument_names, best_of, until_epoch
+from cytopipe.search.space import argument_names
+from cytopipe.search.stopping import best_of, until_epoch
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter, with_masks
 from cytopipe.training.workspace import Workspace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from cytopipe.core.params import Dimension, Search, describe
 from cytopipe.core.params.searches import substitute
 from cytopipe.errors import CytopipeError
-from cytopipe.models.registry import nearest
+from cytopipe.models.registry import find, nearest
 from cytopipe.search.learner import Config, Learner
 
 ARCHITECTURE, ARGUMENTS = "architecture", "arguments."
@@ -43,7 +44,7 @@ def _draw(trial: Trial, path: str, dimension: Dimension) -> Any:
         )
     if dimension.integer is not None:
         return trial.suggest_int(path, *dimension.integer)
-    low, high = dimension.log or dimension.uniform or (0.0, 1.0)
+    low, high = dimension.examples
     return trial.suggest_float(path, low, high, log=dimension.log is not None)
 
 
@@ -83,3 +84,12 @@ def check_arguments(search: Search, learner: Learner, name: str) -> None:
                 where=f"searches.{name}.space.{path}",
                 hint=nearest(argument, taken) or f"they take {', '.join(sorted(taken))}",
             )
+
+
+def argument_names(architecture: str) -> frozenset[str]:
+    """Names of the arguments that an architecture takes.
+
+    Raises:
+        CytopipeError: there is no such architecture.
+    """
+    return frozenset(inspect.signature(find(architecture).builder).parameters)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from cytopipe.models.registry import find
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
 
@@ -50,12 +48,3 @@ def until_epoch(
 def best_of(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The measures of the best epoch so far: the last one that was better than all before."""
     return next((epoch for epoch in reversed(history) if epoch.get("best", 1.0)), history[-1])
-
-
-def argument_names(architecture: str) -> frozenset[str]:
-    """Names of the arguments that an architecture takes.
-
-    Raises:
-        CytopipeError: there is no such architecture.
-    """
-    return frozenset(inspect.signature(find(architecture).builder).parameters)

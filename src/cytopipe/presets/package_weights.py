@@ -14,12 +14,11 @@ import yaml
 
 from cytopipe.core.params import HUB_WEIGHTS, PACKAGE_WEIGHTS
 from cytopipe.errors import CytopipeError
-from cytopipe.presets.edit import compose, end, items
+from cytopipe.presets.edit import end, items, section
 
 PACKAGE = (Path("package"), PACKAGE_WEIGHTS)  # what the command line takes beside a file
 TIMM = "timm/"
 REPLACED = {"mobilenetv2_100": "tf_efficientnet_lite0"}
-_NORMALISATION = "{mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}"
 _INNER = ("backbone", "encoder")  # arguments that name a timm model
 
 
@@ -35,8 +34,8 @@ def with_package_weights(text: str, where: Path) -> str:
             network that can take its place.
     """
     edits: list[tuple[int, int, str]] = []
-    for section in ("segmenters", "classifiers"):
-        for name, node in items(items(compose(text))[section]).items():
+    for part in ("segmenters", "classifiers"):
+        for name, node in items(section(text, part)).items():
             network = items(node)
             if network["pretrained"].value == str(HUB_WEIGHTS):
                 edits += [*_exchange(name, network, text, where), *_start(network)]
@@ -53,9 +52,11 @@ def with_package_weights(text: str, where: Path) -> str:
 
 def _start(network: dict[str, yaml.Node]) -> Iterator[tuple[int, int, str]]:
     """The edits of a network's first weights and of its normalisation, which must be that of the weights."""
+    from cytopipe.models.packages import MEAN, STD
+
     yield *_span(network["pretrained"]), PACKAGE_WEIGHTS.as_posix()
     if "normalisation" in network:
-        yield *_span(network["normalisation"]), _NORMALISATION
+        yield *_span(network["normalisation"]), f"{{mean: {list(MEAN)}, std: {list(STD)}}}"
 
 
 def _exchange(name: str, network: dict[str, yaml.Node], text: str, where: Path) -> Iterator[tuple[int, int, str]]:

@@ -13,6 +13,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.registry import find
 from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import description, is_preset, list_presets
+from cytopipe.presets.package_weights import with_package_weights
 from cytopipe.sources.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,3 +149,32 @@ def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:
 def test_weights_for_a_preset_without_pretrained_networks_are_refused() -> None:
     with pytest.raises(CytopipeError, match="which this preset does not contain"):
         with_weights(PRESETS["demo"].read_text(), "w.safetensors", Path("p"))
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (
+            "\n    architecture: region_pooling\n    arguments:\n      strides: [4, 8]\n    pretrained: FROM",
+            "\n    architecture: region_pooling\n    arguments:\n      backbone: TO\n      strides: [4, 8]\n"
+            "    pretrained: FROM",
+        ),
+        (
+            " {architecture: region_pooling, arguments: {turns: 1}, pretrained: FROM}",
+            " {architecture: region_pooling, arguments: {backbone: TO, turns: 1}, pretrained: FROM}",
+        ),
+        (
+            " {architecture: region_pooling, arguments: {}, pretrained: FROM}",
+            " {architecture: region_pooling, arguments: {backbone: TO}, pretrained: FROM}",
+        ),
+        (
+            " {architecture: region_pooling, pretrained: FROM}",
+            " {arguments: {backbone: TO}, architecture: region_pooling, pretrained: FROM}",
+        ),
+    ],
+)
+def test_a_backbone_of_the_packages_is_written_in_either_style_of_yaml(network: str, expected: str) -> None:
+    text = f"segmenters: {{}}\nclassifiers:\n  one:{network}\n"
+    wanted = f"segmenters: {{}}\nclassifiers:\n  one:{expected}\n"
+    found = with_package_weights(text.replace("FROM", "workflow/weights/hub"), Path("preset.yaml"))
+    assert found == wanted.replace("FROM", "workflow/weights/package").replace("TO", "tf_efficientnet_lite0")

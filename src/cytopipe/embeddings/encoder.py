@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cytopipe.core.params import Embedding
 from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.timm_models import create_timm
 from cytopipe.models.determinism import seed_epoch
-from cytopipe.models.heads import build_classifier, head_of
+from cytopipe.models.heads import backbone_hash, build_classifier, head_of
 from cytopipe.models.image_sizes import size_arguments, takes
 from cytopipe.models.pretrained import Normalisation as Colours
 from cytopipe.models.registry import count_parameters, find
@@ -49,16 +46,6 @@ class Encoder:
     def dimension(self) -> int:
         """Number of features."""
         return self.head.in_features
-
-    @contextmanager
-    def watched(self) -> Iterator[list[Tensor]]:
-        """Collects the features, N x D, of every call of the network."""
-        seen: list[Tensor] = []
-        handle = self.head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-        try:
-            yield seen
-        finally:
-            handle.remove()
 
 
 def make_encoder(
@@ -115,7 +102,7 @@ def make_encoder(
     described = results.Encoder(
         architecture=config.architecture,
         pretrained=config.pretrained.name if config.pretrained.is_absolute() else config.pretrained.as_posix(),
-        weights_sha256=weights_hash(model),
+        weights_sha256=backbone_hash(model),
         input_size=size,
         mean=_three(colours.mean),
         std=_three(colours.std),
@@ -138,16 +125,6 @@ def _architecture(config: Embedding, classes: int, where: str) -> tuple[str, dic
     create_timm(backbone)  # its message names timm, and not the network around it
     arguments = {"backbone": backbone, "strides": list(config.strides), "turns": 1, "hidden": 1}
     return "region_pooling", {**arguments, "num_classes": classes, "in_channels": CHANNEL_COUNT["rgb+masks"]}
-
-
-def weights_hash(model: nn.Module) -> str:
-    """SHA-256 of names and values of all tensors outside the head, wherever they came from."""
-    head, digest = f"{head_of(model)[0]}.", hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        if not name.startswith(head):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:

@@ -24,6 +24,7 @@ from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.data.tensors import Items
 from cytopipe.embeddings.encoder import Encoder
 from cytopipe.errors import CytopipeError
+from cytopipe.models.heads import inputs_of
 from cytopipe.models.inference.classify import input_transform
 from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import batches
@@ -98,7 +99,7 @@ def cached_features(
 def batch_features(encoder: Encoder, items: Items, device: torch.device) -> Iterable[np.ndarray]:
     """Features of batches in order, n x D float32, averaged over the orientations of `tta`."""
     transform = input_transform(encoder.spec, device)
-    with torch.inference_mode(), encoder.watched() as seen:
+    with torch.inference_mode(), inputs_of(encoder.head) as seen:
         for _, batch in batches(items, BATCH):
             for by in ORIENTED[encoder.spec.tta]:
                 encoder.model(transform(turn(batch, *by)))

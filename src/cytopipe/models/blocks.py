@@ -9,6 +9,7 @@ from torch import nn
 
 from cytopipe.errors import CytopipeError
 from cytopipe.models.heads import head_of
+from cytopipe.models.pretrained import is_encoder
 
 
 def layers_of(model: nn.Module) -> dict[str, int]:
@@ -25,15 +26,12 @@ def layers_of(model: nn.Module) -> dict[str, int]:
         CytopipeError: there is no timm backbone, or timm does not divide it into blocks.
     """
     backbone: Any = getattr(model, "timm_backbone", model)
-    grouped = _encoder_layers(backbone) if hasattr(backbone, "feature_info") and _is_encoder(backbone) else None
-    if grouped is None:
-        grouped = _grouped(backbone, model)
-        last = max(grouped.values())
-    else:
-        last = max(grouped.values()) + 1
+    encoder = is_encoder(backbone)
+    grouped = _encoder_layers(backbone) if encoder else _grouped(backbone, model)
+    last = max(grouped.values()) + encoder
     prefix = backbone_prefix(model)
     inside = {f"{prefix}{name}": layer for name, layer in grouped.items()}
-    ends = _head_names(model)
+    ends = head_names(model)
     found = {name: last if name in ends else inside.get(name, last) for name, _ in model.named_parameters()}
     order = {layer: number for number, layer in enumerate(sorted(set(found.values())))}
     if len(order) < 2:
@@ -51,12 +49,15 @@ def backbone_prefix(model: nn.Module) -> str:
     return f"{name}." if name else ""
 
 
-def _head_names(model: nn.Module) -> set[str]:
+def own_head(model: nn.Module) -> tuple[str, nn.Module] | None:
+    """As `head_of`, for a classifier; None for a segmenter, whose last linear layer is no head."""
+    return head_of(model) if hasattr(model, "classifier_head") or hasattr(model, "get_classifier") else None
+
+
+def head_names(model: nn.Module) -> set[str]:
     """Names of the parameters of a classifier's head; none for a segmenter."""
-    if not hasattr(model, "classifier_head") and not hasattr(model, "get_classifier"):
-        return set()
-    head = head_of(model)[0]
-    return {name for name, _ in model.named_parameters() if name.startswith(f"{head}.")}
+    head = own_head(model)
+    return {name for name, _ in model.named_parameters() if head and name.startswith(f"{head[0]}.")}
 
 
 def _grouped(backbone: Any, model: nn.Module) -> dict[str, int]:
@@ -67,12 +68,6 @@ def _grouped(backbone: Any, model: nn.Module) -> dict[str, int]:
         raise CytopipeError(f"{type(model).__name__} has no backbone of timm, whose blocks are known", hint=HINT)
     layers: dict[str, int] = timm.models.group_parameters(backbone, backbone.group_matcher(coarse=False), reverse=True)
     return layers
-
-
-def _is_encoder(backbone: Any) -> bool:
-    from cytopipe.models.without_compiler import timm
-
-    return isinstance(backbone.feature_info, timm.models.FeatureInfo)
 
 
 def _encoder_layers(encoder: Any) -> dict[str, int]:

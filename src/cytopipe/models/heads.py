@@ -5,11 +5,13 @@ A classifier is a backbone, from images to features, and a head, from features t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from cytopipe.core.params import Activation, Head
 from cytopipe.errors import CytopipeError
@@ -72,6 +74,31 @@ def head_of(model: nn.Module) -> tuple[str, nn.Module]:
             "has no single head that could be found", where=type(model).__name__, hint="leave head: own, freeze: false"
         )
     return name, head
+
+
+def backbone_hash(model: nn.Module) -> str:
+    """SHA-256, in hexadecimal, of names and values of all tensors outside the head, wherever they came from.
+
+    Raises:
+        CytopipeError: as for `head_of`.
+    """
+    head, digest = f"{head_of(model)[0]}.", hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not name.startswith(head):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collects the inputs of every call of a module, such as a head, with their gradients."""
+    seen = list[Tensor]()
+    handle = module.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def replace_head(model: nn.Module, kind: Head, num_classes: int, dropout: float = DROPOUT) -> None:

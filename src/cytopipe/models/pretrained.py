@@ -36,6 +36,9 @@ class Normalisation(NamedTuple):
     std: tuple[float, ...]
 
 
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
 def load_pretrained(model: nn.Module, source: Path, *, normalisation: Normalisation | None = None) -> Normalisation:
     """Load pretrained weights in place.
 
@@ -156,17 +159,22 @@ def _hub_state(config: dict[str, Any]) -> tuple[State, str]:
         ) from error
 
 
-def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -> None:
+def is_encoder(backbone: nn.Module) -> bool:
+    """Whether a network of timm is a feature encoder, which gives feature maps and has no head."""
     from cytopipe.models.without_compiler import timm
 
+    return isinstance(getattr(backbone, "feature_info", None), timm.models.FeatureInfo)
+
+
+def _transfer(state: State, backbone: Any, config: dict[str, Any], where: str) -> None:
     # A feature encoder has no head, so keys of parts that it never built are ignored.
-    is_encoder = isinstance(getattr(backbone, "feature_info", None), timm.models.FeatureInfo)
+    encoder = is_encoder(backbone)
     # timm's FeatureGetterNet keeps the model whole, as a child of this name.
-    inner = getattr(backbone, "model", backbone) if is_encoder else backbone
+    inner = getattr(backbone, "model", backbone) if encoder else backbone
     target: State = inner.state_dict()
     built = {key.partition(".")[0] for key in target}
     state = {_rename(key, built): tensor for key, tensor in state.items()}
-    if is_encoder:
+    if encoder:
         state = {key: tensor for key, tensor in state.items() if key.partition(".")[0] in built}
     for stem in _names(config.get("first_conv")):
         key = _rename(f"{stem}.weight", built)

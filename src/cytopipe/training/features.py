@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +11,7 @@ import torch
 from torch import nn
 
 from cytopipe.data.tensors import Items
-from cytopipe.models.heads import head_of, train_mode
+from cytopipe.models.heads import head_of, inputs_of, train_mode
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.training.data import Labelled
 from cytopipe.training.memory import FeatureMemory
@@ -87,7 +85,7 @@ def fixed_head(model: nn.Module, transform: InputTransform, items: Items) -> nn.
         return None
     before = {name: value.clone() for name, value in model.state_dict().items()}
     images = transform(torch.from_numpy(items[:PROBE].copy()))
-    with torch.no_grad(), _inputs_of(head) as seen:
+    with torch.no_grad(), inputs_of(head) as seen:
         train_mode(model)
         model(images)
         model.load_state_dict(before)
@@ -109,7 +107,7 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
     """
     written: np.memmap | None = None
     model.eval()
-    with torch.inference_mode(), _inputs_of(head) as seen:
+    with torch.inference_mode(), inputs_of(head) as seen:
         for rows, batch in batches(items, BATCH):
             model(transform(batch))
             values = seen.pop().float().cpu().numpy()
@@ -122,14 +120,3 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
     written.flush()
     features: np.ndarray = np.load(path, mmap_mode="r")
     return features
-
-
-@contextmanager
-def _inputs_of(module: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Collects the inputs of every call of the module."""
-    seen: list[torch.Tensor] = []
-    handle = module.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
-    try:
-        yield seen
-    finally:
-        handle.remove()

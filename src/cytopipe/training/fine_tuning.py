@@ -10,9 +10,8 @@ from torch import nn
 
 from cytopipe.core.params import LastBlocks, Lora, Training
 from cytopipe.errors import CytopipeError
-from cytopipe.models.blocks import HINT, backbone_prefix, layers_of
+from cytopipe.models.blocks import HINT, backbone_prefix, head_names, layers_of, own_head
 from cytopipe.models.determinism import seed_epoch
-from cytopipe.models.heads import head_of
 from cytopipe.models.lora import add_low_rank, merge_low_rank
 from cytopipe.models.registry import count_parameters
 
@@ -33,7 +32,8 @@ def prepare_fine_tuning(model: nn.Module, recipe: Training) -> None:
     chosen = recipe.fine_tune
     if not isinstance(chosen, LastBlocks | Lora) and recipe.layer_decay == 1:
         return
-    if all(not parameter.requires_grad for name, parameter in model.named_parameters() if not _is_head(name, model)):
+    head = head_names(model)
+    if not any(parameter.requires_grad for name, parameter in model.named_parameters() if name not in head):
         raise CytopipeError(
             "its backbone is frozen, so fine_tune and layer_decay have nothing to change",
             where=type(model).__name__,
@@ -104,23 +104,15 @@ def trained_parameters(model: nn.Module, recipe: Training) -> Iterable[nn.Parame
 def _add_changes(model: nn.Module, chosen: Lora) -> None:
     """Low-rank changes in the backbone: all but the head, and but what is built on a backbone of timm."""
     backbone = getattr(model, "timm_backbone", model)
-    head = head_of(model)[1] if _has_head(model) else None
+    head = own_head(model)
     if head is None and backbone is model:
         raise CytopipeError(f"{type(model).__name__} has no backbone of timm, which lora changes", hint=HINT)
-    if not add_low_rank(backbone, chosen.rank, chosen.alpha, head):
+    if not add_low_rank(backbone, chosen.rank, chosen.alpha, head[1] if head else None):
         raise CytopipeError(
             f"no weight of its backbone is larger than a change of rank {chosen.rank}",
             where=f"{type(model).__name__}: training.fine_tune.rank",
             hint="choose a smaller rank",
         )
-
-
-def _has_head(model: nn.Module) -> bool:
-    return hasattr(model, "classifier_head") or hasattr(model, "get_classifier")
-
-
-def _is_head(name: str, model: nn.Module) -> bool:
-    return _has_head(model) and name.startswith(f"{head_of(model)[0]}.")
 
 
 def _without_decay(model: nn.Module) -> set[str]:

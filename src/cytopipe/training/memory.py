@@ -8,9 +8,11 @@ from hashlib import blake2b
 import torch
 from torch import nn
 
+from cytopipe.models.heads import backbone_hash
+
 MOST_BYTES = 1 << 29  # of remembered features, 512 MiB; images beyond it are computed each time
 
-Key = tuple[bytes, bool, bytes]
+Key = tuple[str, bool, bytes]
 
 
 class FeatureMemory:
@@ -33,7 +35,7 @@ class FeatureMemory:
     def attach(self, model: nn.Module, head: nn.Module) -> None:
         """Let the network, in evaluation mode and without gradients, look images up before it computes them."""
         own: Callable[[torch.Tensor], torch.Tensor] = model.forward
-        backbone = _fingerprint(model, head)
+        backbone = f"{model!r} {backbone_hash(model)}"
 
         def forward(images: torch.Tensor) -> torch.Tensor:
             if model.training or torch.is_grad_enabled():
@@ -83,14 +85,3 @@ class FeatureMemory:
 def _digest(image: torch.Tensor) -> bytes:
     values = image.detach().cpu().contiguous().numpy()
     return blake2b(values.tobytes(), digest_size=16).digest()
-
-
-def _fingerprint(model: nn.Module, head: nn.Module) -> bytes:
-    """Of the kind of the network, and of every weight and statistic before the head."""
-    inside = {id(value) for value in head.state_dict(keep_vars=True).values()}
-    hashed = blake2b(repr(model).encode(), digest_size=16)
-    for name, value in model.state_dict(keep_vars=True).items():
-        if id(value) not in inside:
-            hashed.update(name.encode())
-            hashed.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return hashed.digest()

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from cytopipe.core.params import Augmentation
 from cytopipe.data.augment import Augmenter
 from cytopipe.data.tensors import Items
-from cytopipe.models.heads import head_of
+from cytopipe.models.heads import head_of, inputs_of
 
 PROJECTED = 512  # dimensions in which views are compared
 BOTTLENECK = 128  # hidden units of SimSiam's predictor
@@ -77,12 +77,8 @@ class Projected(nn.Module):
 
 def pooled_features(model: nn.Module, images: Tensor) -> Tensor:
     """What enters a classifier's head, averaged over positions and over repeated calls of the head, N x D."""
-    seen = list[Tensor]()
-    handle = head_of(model)[1].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    try:
+    with inputs_of(head_of(model)[1]) as seen:
         model(images)
-    finally:
-        handle.remove()
     return torch.stack([_pooled(values) for values in seen]).mean(0)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.timm_models import create_timm
-from cytopipe.models.pretrained import check_fit, shape
+from cytopipe.models.pretrained import IMAGENET, check_fit, shape
 from cytopipe.weights.candidates import ALEXNET, CANDIDATES, TORCHVISION
 from cytopipe.weights.naming import timm_state
 from cytopipe.weights.parts import Part, State
@@ -56,7 +56,7 @@ def fit(part: Part, architecture: str, where: str, *, keep_head: bool = True, in
             names the first).
     """
     name = architecture.removeprefix("timm/")
-    model, config = _network(name, input_size)
+    model, config = network(name, input_size)
     target: State = dict(model.state_dict())
     state = timm_state(part.state, name, target)
     if "patch_embed.proj.weight" in state and "patch_embed.proj.weight" in target:
@@ -118,17 +118,27 @@ def guess(part: Part, where: str, *, keep_head: bool = True, input_size: int | N
 _OTHER = "name the network it was trained as: --architecture timm/NAME (`timm.list_models()` lists them)"
 
 
-def _network(name: str, input_size: int | None) -> tuple[Any, dict[str, Any]]:
-    """A network without memory for its weights, and timm's configuration of it."""
+def network(architecture: str, input_size: int | None = None) -> tuple[Any, dict[str, Any]]:
+    """A network without memory for its weights, and timm's configuration of it.
+
+    Args:
+        architecture: as for `fit`.
+        input_size: as for `fit`.
+
+    Raises:
+        CytopipeError: there is no such network, or it takes no such size.
+    """
+    model: Any
+    name = architecture.removeprefix("timm/")
     if name == ALEXNET:
         from cytopipe.models.without_compiler import torchvision
 
         with torch.device("meta"):
-            imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-            return torchvision.models.alexnet(), {"first_conv": "features.0", "classifier": "classifier.6", **imagenet}
+            model = torchvision.models.alexnet()
+        return model, {"first_conv": "features.0", "classifier": "classifier.6", **IMAGENET._asdict()}
     size = {} if input_size is None else {"img_size": input_size}
     with torch.device("meta"):
-        model: Any = create_timm(name, **size)
+        model = create_timm(name, **size)
     return model, model.pretrained_cfg
 
 

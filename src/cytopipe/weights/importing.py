@@ -16,16 +16,15 @@ from cytopipe.core.params import HUB_WEIGHTS, PACKAGE_WEIGHTS, RANDOM_WEIGHTS
 from cytopipe.errors import CytopipeError
 from cytopipe.models.checkpoints import read_checkpoint
 from cytopipe.models.origin import KEY, Origin
-from cytopipe.models.pretrained import Normalisation, read_tensors
-from cytopipe.weights.candidates import ALEXNET
-from cytopipe.weights.fitting import Fitted, fit, guess
+from cytopipe.models.pretrained import IMAGENET, Normalisation, read_tensors
+from cytopipe.weights.fitting import Fitted, fit, guess, network
 from cytopipe.weights.naming import is_torchvision
 from cytopipe.weights.parts import STEMS, Part, State, choose, find_parts
 
 FOLDER = RANDOM_WEIGHTS.parent
 SUFFIX = ".safetensors"
 NORMALISATIONS = {
-    "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": IMAGENET,
     "half": Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "unit": Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
@@ -134,14 +133,8 @@ def _read(source: Path) -> State:
 
 
 def _first_layers(architecture: str) -> tuple[str, ...]:
-    """The key of the first layer of a network in timm, which STEMS may lack."""
-    from cytopipe.models.architectures.timm_models import create_timm
-
-    if architecture == ALEXNET:
-        return ()
-    with torch.device("meta"):
-        model = create_timm(architecture.removeprefix("timm/"))
-    return tuple(key for key in model.state_dict() if key.endswith("weight"))[:1]
+    """The key of the first layer of a network, which STEMS may lack."""
+    return tuple(key for key in network(architecture)[0].state_dict() if key.endswith("weight"))[:1]
 
 
 def _plain(key: str, tensor: Tensor, where: str) -> Tensor:
@@ -167,5 +160,5 @@ def _normalisation(wanted: str | None, part: Part, fitted: Fitted) -> Normalisat
     transformer = "patch_embed.proj.weight" in fitted.state and "cls_token" in fitted.state
     headless = fitted.classes is None and not any(key.startswith("head.") for key in part.state)
     if is_torchvision(part.state) or (transformer and (headless or not part.labelled)):
-        return NORMALISATIONS["imagenet"]
+        return IMAGENET
     return Normalisation(fitted.mean, fitted.std)

@@ -225,6 +225,13 @@ def test_low_rank_changes_need_no_blocks(recipe: Recipe) -> None:
         (Classifier, {}, {"ema": {"decay": 1}}, "less than 1"),
         (Classifier, {}, {"self_supervised": {"epochs": 1, "augment": {}}}, "views of an image are equal"),
         (Classifier, {}, {"self_supervised": {"epochs": 1, "augment": {"mixup": 1}}}, "mixup mixes images"),
+        (Classifier, {}, {"self_supervised": {"epochs": 1, "augment": {"palette": 1}}}, "palette is for segmenters"),
+        (
+            Classifier,
+            {},
+            {"self_supervised": {"epochs": 1, "augment": {"foreign": 0.5}}},
+            "views of an image are equal",
+        ),
         (Segmenter, {}, {"self_supervised": {"epochs": 1}}, "self_supervised is for classifiers"),
     ],
 )

@@ -143,7 +143,11 @@ class SelfSupervised(Section):
         mixed = [name for name in ("mixup", "cutmix", "mosaic") if getattr(self.augment, name)]
         if mixed:
             raise PydanticCustomError("views", "{what} mixes images; a view is of one", {"what": mixed[0]})
-        if not any(value for name, value in self.augment.model_dump().items() if name != "blur_kernel"):
+        for name in ("palette", "neighbours"):
+            if getattr(self.augment, name):
+                raise PydanticCustomError("views", "{what} is for segmenters, not for classifiers", {"what": name})
+        changes = self.augment.model_dump(exclude={"blur_kernel", "foreign"})
+        if not any(changes.values()):
             raise PydanticCustomError("views", "without augmentation the two views of an image are equal")
         return self
 

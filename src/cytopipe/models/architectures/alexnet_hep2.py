@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from cytopipe.models.heads import freeze_backbone
 from cytopipe.models.layers import adaptive_mean, he, require_at_least
+from cytopipe.models.pretrained import IMAGENET
 from cytopipe.models.registry import Probability, register
 
 SMALLEST = 63  # side of the smallest image that leaves one position after the last pooling, pixels
@@ -40,8 +41,7 @@ class AlexNetHEp2(nn.Module):
         "library": "torchvision",
         "first_conv": "features.0",
         "classifier": ("classifier", "head"),  # torchvision's and this one
-        "mean": (0.485, 0.456, 0.406),
-        "std": (0.229, 0.224, 0.225),
+        **IMAGENET._asdict(),
     }
 
     def __init__(

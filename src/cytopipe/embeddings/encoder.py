@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cytopipe.core.params import Embedding
 from cytopipe.errors import CytopipeError
@@ -49,16 +47,6 @@ class Encoder:
     def dimension(self) -> int:
         """Number of features."""
         return self.head.in_features
-
-    @contextmanager
-    def watched(self) -> Iterator[list[Tensor]]:
-        """Collects the features, N x D, of every call of the network."""
-        seen: list[Tensor] = []
-        handle = self.head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-        try:
-            yield seen
-        finally:
-            handle.remove()
 
 
 def make_encoder(

@@ -27,6 +27,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.classify import input_transform
 from cytopipe.models.inference.tta import ORIENTED, turn
 from cytopipe.models.transforms import batches
+from cytopipe.training.features import inputs_of
 
 logger = logging.getLogger("cytopipe")
 BATCH = 64  # images per forward pass; results depend slightly on it
@@ -98,7 +99,7 @@ def cached_features(
 def batch_features(encoder: Encoder, items: Items, device: torch.device) -> Iterable[np.ndarray]:
     """Features of batches in order, n x D float32, averaged over the orientations of `tta`."""
     transform = input_transform(encoder.spec, device)
-    with torch.inference_mode(), encoder.watched() as seen:
+    with torch.inference_mode(), inputs_of(encoder.head) as seen:
         for _, batch in batches(items, BATCH):
             for by in ORIENTED[encoder.spec.tta]:
                 encoder.model(transform(turn(batch, *by)))
@@ -122,9 +123,9 @@ def _compute(encoder: Encoder, items: Items, path: Path, progress: Progress, dev
 def _halve(exact: Path, array: Path, fitted: np.ndarray, name: str) -> float:
     """Write features as float16, and return the power of two that they were multiplied by."""
     values = np.load(exact, mmap_mode="r")
-    largest = max((float(np.abs(values[rows]).max()) for rows in _parts(fitted)), default=0.0)
-    if not np.isfinite(largest):
+    if not all(np.isfinite(values[rows]).all() for rows in _parts(np.arange(len(values)))):
         raise CytopipeError("a feature is not finite", where=name, hint="choose other weights or normalisation")
+    largest = max((float(np.abs(values[rows]).max()) for rows in _parts(fitted)), default=0.0)
     scale = 1.0 if largest == 0 or LEAST <= largest <= MOST else 2.0 ** -int(np.floor(np.log2(largest)))
     partial = array.with_suffix(".partial")
     with partial.open("wb") as file:

@@ -25,14 +25,6 @@ METHODS: dict[Scale, str] = {
     "positive": "group jackknife on the logarithm, t with G - 1 degrees of freedom",
     "real": "group jackknife, t with G - 1 degrees of freedom",
 }
-# Of numbers whose unit is a group; `patient_scores` makes them.
-PATIENT_METHODS = {
-    "auc": "Newcombe 2006, method 5",
-    "sensitivity": "Wilson",
-    "specificity": "Wilson",
-    "accuracy": "Wilson",
-    "brier": "jackknife over groups on the logarithm, t with G - 1 degrees of freedom",
-}
 CORRELATION = 0.1  # within groups, assumed where there is no variation to estimate it from
 _SAME = 1e-9  # relative difference that is rounding
 

@@ -87,7 +87,7 @@ def fixed_head(model: nn.Module, transform: InputTransform, items: Items) -> nn.
         return None
     before = {name: value.clone() for name, value in model.state_dict().items()}
     images = transform(torch.from_numpy(items[:PROBE].copy()))
-    with torch.no_grad(), _inputs_of(head) as seen:
+    with torch.no_grad(), inputs_of(head) as seen:
         train_mode(model)
         model(images)
         model.load_state_dict(before)
@@ -109,7 +109,7 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
     """
     written: np.memmap | None = None
     model.eval()
-    with torch.inference_mode(), _inputs_of(head) as seen:
+    with torch.inference_mode(), inputs_of(head) as seen:
         for rows, batch in batches(items, BATCH):
             model(transform(batch))
             values = seen.pop().float().cpu().numpy()
@@ -125,7 +125,7 @@ def head_inputs(model: nn.Module, head: nn.Module, transform: InputTransform, it
 
 
 @contextmanager
-def _inputs_of(module: nn.Module) -> Iterator[list[torch.Tensor]]:
+def inputs_of(module: nn.Module) -> Iterator[list[torch.Tensor]]:
     """Collects the inputs of every call of the module."""
     seen: list[torch.Tensor] = []
     handle = module.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))

@@ -18,6 +18,7 @@ from cytopipe.metrics.clusters import LEAST_GROUPS, t_quantile
 from cytopipe.metrics.intervals import CORRELATION, none_of
 
 MOST = 10_000_000  # groups
+NONE = 1e-18  # variance that is rounding
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def width_of(pilot: Pilot, groups: int, factor: float = 1.0) -> float:
     if value in (0, 1):
         correlated = 1 + (pilot.crowding - 1) * CORRELATION
         return none_of(groups * pilot.images / correlated)
-    error = math.sqrt(factor * pilot.of_group / groups)
+    variance = pilot.of_group
+    if variance <= NONE:  # all groups of the pilot alike: no less than of independent images, as the interval has it
+        variance = value * (1 - value) / pilot.images
+    error = math.sqrt(factor * variance / groups)
     reach = t_quantile(groups) * error / (value * (1 - value))
     centre = math.log(value / (1 - value))
     return _expit(centre + reach) - _expit(centre - reach)

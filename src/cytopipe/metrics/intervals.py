@@ -126,7 +126,7 @@ def _of_share(value: float, without: np.ndarray, sizes: np.ndarray, errors: floa
         error = jackknife_error(_logit(np.clip(without, edge, 1 - edge)))
     reach = errors * float(error)
     centre = float(_logit(np.array(value)))
-    return _expit(centre - reach), _expit(centre + reach)
+    return expit(centre - reach), expit(centre + reach)
 
 
 def effective_size(sizes: np.ndarray) -> float:
@@ -148,5 +148,6 @@ def _logit(share: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(share / (1 - share)))
 
 
-def _expit(value: float) -> float:
+def expit(value: float) -> float:
+    """The share whose logit is `value`."""
     return float(1 / (1 + np.exp(-value)))

@@ -10,12 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.planning.pilot import Pilot
 from cytopipe.metrics.clusters import LEAST_GROUPS, t_quantile
-from cytopipe.metrics.intervals import CORRELATION, none_of
+from cytopipe.metrics.intervals import CORRELATION, expit, none_of
 
 MOST = 10_000_000  # groups
 NONE = 1e-18  # variance that is rounding
@@ -71,7 +69,7 @@ def width_of(pilot: Pilot, groups: int, factor: float = 1.0) -> float:
     error = math.sqrt(factor * variance / groups)
     reach = t_quantile(groups) * error / (value * (1 - value))
     centre = math.log(value / (1 - value))
-    return _expit(centre + reach) - _expit(centre - reach)
+    return expit(centre + reach) - expit(centre - reach)
 
 
 def groups_for(pilot: Pilot, width: float, factor: float = 1.0) -> int:
@@ -126,7 +124,3 @@ def plan(metric: str, pilot: Pilot, width: float, images: Sequence[int] = ()) ->
 def _others(images: float) -> Sequence[int]:
     """Numbers of images to compare: one, a quarter, the same and four times as many as the pilot has."""
     return sorted({max(1, round(images * factor)) for factor in (0.0, 0.25, 1.0, 4.0)})
-
-
-def _expit(value: float) -> float:
-    return float(1 / (1 + np.exp(-value)))

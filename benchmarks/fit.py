@@ -52,16 +52,18 @@ SHORTENED = {"input_size": None, "arguments": {"turns": 1}}
 LARGEST = 224  # longest side in this copy of Herlev, pixels: at this scale no image is cropped
 
 
-def development(archive: Path, work: Path) -> tuple[list[Row], tuple[str, ...], Path]:
-    """The manifest of the development images, the classes, and the folder of the organized images."""
-    preset = yaml.safe_load((paths.PRESETS / "herlev-regions.yaml").read_text())["datasets"]["herlev"]
-    dataset = Dataset.model_validate(preset | {"source": {"kind": "archive", "path": str(archive)}})
+def development(
+    archive: Path, work: Path, preset: str = "herlev-regions", name: str = "herlev"
+) -> tuple[list[Row], tuple[str, ...], Path]:
+    """The manifest of a preset's development images, the classes, and the folder of the organized images."""
+    values = yaml.safe_load((paths.PRESETS / f"{preset}.yaml").read_text())["datasets"][name]
+    dataset = Dataset.model_validate(values | {"source": {"kind": "archive", "path": str(archive)}})
     raw, folder = work / "raw", work / "organized"
-    folders = {name: folder / name for name in (*SPLITS, "masks")}
+    folders = {part: folder / part for part in (*SPLITS, "masks")}
     for path in (raw, *folders.values()):
         path.mkdir(parents=True)
-    fetch(dataset.source, raw, dataset="herlev", cache=work / "downloads")
-    rows, summary = organize("herlev", dataset, raw, folders, lambda items, _: items, worker_count("auto"))
+    fetch(dataset.source, raw, dataset=name, cache=work / "downloads")
+    rows, summary = organize(name, dataset, raw, folders, lambda items, _: items, worker_count("auto"))
     return [row for row in rows if row.split != "test"], tuple(summary["classes"]), folder
 
 
@@ -92,25 +94,26 @@ def features_of(items: np.ndarray, labels: np.ndarray, classes: int, config: Cla
     return np.array(found.train.items)
 
 
-def right(rows: list[Row], features: np.ndarray, config: Classifier, folds: int, seed: int) -> np.ndarray:
-    """Whether the network that was not trained on an image's group names it rightly: N numbers, 0 or 1."""
+def out_of_fold(
+    rows: list[Row], features: np.ndarray, config: Classifier, folds: int, seed: int, side: int
+) -> np.ndarray:
+    """Probabilities of each image by the network that was not trained on its group, N x classes."""
     labels = np.array([row.class_index for row in rows])
-    found = np.full(len(rows), np.nan)
+    classes = tuple(map(str, range(labels.max() + 1)))
     recipe = config.training.model_copy(update={"seed": seed})
     config = config.model_copy(update={"training": recipe})
+    found = np.full((len(rows), len(classes)), np.nan)
     for fold in draw_folds(rows, folds, 0, "folds"):
-        model, _ = make_classifier(config, tuple(map(str, range(labels.max() + 1))), SIDE, "0" * 64)
-        head = head_of(model)[1]
+        head = head_of(make_classifier(config, classes, side, "0" * 64)[0])[1]
         seen = np.sort(np.concatenate([fold.train, fold.validation]))  # no image chooses an epoch: the last one counts
         train, tested = Labelled(features[seen], labels[seen]), Labelled(features[fold.test], labels[fold.test])
-        loss = make_loss(recipe, train.labels, int(labels.max()) + 1, CPU)
+        loss = make_loss(recipe, train.labels, len(classes), CPU)
         task = ClassificationTask(head, ToDevice(CPU), train.labels, tested, loss, recipe.batch_size, last_epoch=True)
         augmenter = Augmenter(recipe.augment, seed)
         loader = TrainingLoader(train.items, augmenter, recipe.batch_size, seed, 0, recipe.steps_per_epoch, None)
         fit(head, task, loader, recipe, CPU, NoCheckpoint(), lambda _: None)  # type: ignore[arg-type]
         with torch.inference_mode():
-            named = head.eval()(torch.from_numpy(features[fold.test])).argmax(dim=1).numpy()
-        found[fold.test] = named == labels[fold.test]
+            found[fold.test] = head.eval()(torch.from_numpy(features[fold.test])).softmax(1).numpy()
     return found
 
 
@@ -167,7 +170,8 @@ def main() -> None:
     for seed in range(asked.seeds):
         start = time.perf_counter()
         for name, seen in features.items():
-            answers[name].append(right(rows, seen, config, asked.folds, seed))
+            named = out_of_fold(rows, seen, config, asked.folds, seed, SIDE).argmax(axis=1)
+            answers[name].append((named == labels).astype(float))
         shown = ", ".join(f"{name} {known[-1].mean():.4f}" for name, known in answers.items())
         print(f"seed {seed}: {shown} ({time.perf_counter() - start:.0f} s)", flush=True)
         _write(asked, rows, {name: np.stack(known) for name, known in answers.items()})

@@ -20,7 +20,6 @@ import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import torch
 import typer
@@ -28,6 +27,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.params import Classifier
+from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.tensors import make_item
 from cytopipe.metrics.comparison import holm
 from cytopipe.metrics.paired import paired_difference
 from cytopipe.models.determinism import make_deterministic
@@ -67,12 +68,8 @@ def read_cells(archive: Path, folder: Path) -> tuple[np.ndarray, np.ndarray, tup
         file.extractall(folder)
     wbc = adapter("wbc", "wbc")
     samples = [one for one in wbc.samples(folder, wbc.options()) if one.label != "basophil"]
-    items = np.zeros((len(samples), SIDE, SIDE, 5), np.uint8)
-    for row, sample in enumerate(samples):
-        read = cv2.imread(str(sample.image))
-        assert read is not None, sample.image
-        image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
-        items[row, ..., :3] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    images = [read_rgb(one.image)[0] for one in samples]
+    items = np.stack([make_item(image, np.zeros(image.shape[:2], np.uint8), SIDE) for image in images])
     classes = tuple(sorted({one.label for one in samples}))
     return items, np.array([classes.index(one.label) for one in samples]), classes
 

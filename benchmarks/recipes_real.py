@@ -18,27 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from cytopipe import paths
 from cytopipe.adapters.herlev import NORMAL
 from cytopipe.core.params import STRETCH, Classifier
-from cytopipe.data.augment import Augmenter
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import make_item
 from cytopipe.models.determinism import make_deterministic
-from cytopipe.models.heads import head_of
-from cytopipe.training.classification import ClassificationTask, make_classifier
-from cytopipe.training.data import Labelled, TrainingLoader
-from cytopipe.training.features import ToDevice
-from cytopipe.training.folds import draw_folds
-from cytopipe.training.loop import fit
-from cytopipe.training.losses import make_loss
-from fit import CPU, development, features_of
-from stand_ins import NoCheckpoint
+from fit import development, features_of, out_of_fold
 
 LOG = Path("docs/tried_recipes.jsonl")
 PRESET = "herlev-regions"
@@ -63,26 +53,6 @@ def items_of(rows: list[Row], folder: Path) -> np.ndarray:
     """Stored items with true masks, N x SIDE x SIDE x 5 uint8."""
     pairs = ((read_png(folder / row.path), read_mask(folder / row.mask_path)) for row in rows)
     return np.stack([make_item(image, mask, SIDE, STRETCH) for image, mask in pairs])
-
-
-def out_of_fold(rows: list[Row], features: np.ndarray, config: Classifier, seed: int) -> np.ndarray:
-    """Probabilities of each image by the network that was not trained on its group, N x classes."""
-    labels = np.array([row.class_index for row in rows])
-    classes = tuple(map(str, range(labels.max() + 1)))
-    recipe = config.training.model_copy(update={"seed": seed})
-    config = config.model_copy(update={"training": recipe})
-    found = np.full((len(rows), len(classes)), np.nan)
-    for fold in draw_folds(rows, FOLDS, 0, "folds"):
-        head = head_of(make_classifier(config, classes, SIDE, "0" * 64)[0])[1]
-        seen = np.sort(np.concatenate([fold.train, fold.validation]))
-        train, tested = Labelled(features[seen], labels[seen]), Labelled(features[fold.test], labels[fold.test])
-        loss = make_loss(recipe, train.labels, len(classes), CPU)
-        task = ClassificationTask(head, ToDevice(CPU), train.labels, tested, loss, recipe.batch_size, last_epoch=True)
-        loader = TrainingLoader(train.items, Augmenter(recipe.augment, seed), recipe.batch_size, seed, 0)
-        fit(head, task, loader, recipe, CPU, NoCheckpoint(), lambda _: None)  # type: ignore[arg-type]
-        with torch.inference_mode():
-            found[fold.test] = head.eval()(torch.from_numpy(features[fold.test])).softmax(1).numpy()
-    return found
 
 
 def line(name: str, rows: list[Row], classes: tuple[str, ...], config: Classifier, judged: list[np.ndarray]) -> str:
@@ -127,7 +97,7 @@ def main() -> None:
         for name in arguments.names or RECIPES:
             config = recipe(RECIPES[name], arguments.weights)
             features = features_of(items, labels, len(classes), config, Path(work) / "features" / name)
-            judged = [out_of_fold(rows, features, config, seed) for seed in range(arguments.seeds)]
+            judged = [out_of_fold(rows, features, config, FOLDS, seed, SIDE) for seed in range(arguments.seeds)]
             with LOG.open("a", encoding="utf-8") as log:
                 log.write(f"{(found := line(name, rows, classes, config, judged))}\n")
             print(found)

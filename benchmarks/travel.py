@@ -19,43 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import yaml
 
-from cytopipe import paths
-from cytopipe.core.params import SPLITS, Dataset, Segmenter
+from cytopipe.core.params import Segmenter
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.data.imaging.masks import read_mask
 from cytopipe.data.manifest import Row
-from cytopipe.data.organize import organize
 from cytopipe.metrics.comparison import holm
 from cytopipe.metrics.paired import paired_difference
 from cytopipe.metrics.segmentation import overlap_of_parts
 from cytopipe.models.determinism import make_deterministic
 from cytopipe.models.inference.segment import Segmentation
-from cytopipe.sources.fetch import fetch
 from cytopipe.training.train_segmenter import SegmenterJob, fit_segmenter
 from cytopipe.training.workspace import Workspace
+from fit import CPU, development
 from phantom_labs import LABS
 from travel_recipes import FORMER_NAME, RECIPES
 
 OUT, LOG = Path("docs/travel.json"), Path("docs/travel.jsonl")
-CPU = torch.device("cpu")
 PARTS = ("nucleus", "cell")
 WHITE = 235  # the blue of a white ground is at least this, that of a yellow one less
-
-
-def development(archive: Path, work: Path) -> tuple[list[Row], Path]:
-    """The manifest of the preset's development images, and the folder of the organized images."""
-    preset = yaml.safe_load((paths.PRESETS / "wbc-imagenet.yaml").read_text())["datasets"]["wbc"]
-    dataset = Dataset.model_validate(preset | {"source": {"kind": "archive", "path": str(archive)}})
-    raw, folder = work / "raw", work / "organized"
-    folders = {name: folder / name for name in (*SPLITS, "masks")}
-    for path in (raw, *folders.values()):
-        path.mkdir(parents=True)
-    fetch(dataset.source, raw, dataset="wbc", cache=work / "downloads")
-    rows, _ = organize("wbc", dataset, raw, folders, lambda items, _: items, 1)
-    return [row for row in rows if row.split != "test"], folder
 
 
 def is_white(row: Row, folder: Path) -> bool:
@@ -173,7 +155,7 @@ def main() -> None:
     asked = parser.parse_args()
     make_deterministic(1)
     with tempfile.TemporaryDirectory() as folder:
-        rows, organized = development(asked.archives / "wbc_dataset1.zip", Path(folder))
+        rows, _, organized = development(asked.archives / "wbc_dataset1.zip", Path(folder), "wbc-imagenet", "wbc")
         for plan, data in plans(rows, organized).items():
             for name in asked.recipes if plan in asked.plans else ():
                 line = run(name, plan, RECIPES[name](asked.weights), data, organized)

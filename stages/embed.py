@@ -20,7 +20,7 @@ def run(stage: Stage) -> None:
     from cytopipe.embeddings.features import cached_features
     from cytopipe.models.determinism import prepare
     from cytopipe.results.dataset import DatasetSummary
-    from cytopipe.results.embeddings import FEATURES, IMAGES, of_rows
+    from cytopipe.results.embeddings import FEATURES, IMAGES, EmbeddedImage, EmbeddedImages
 
     config, where = stage.params.embeddings[stage.item], f"embeddings.{stage.item}"
     target, tensors = paths.Embedded(stage.item), paths.Tensors(config.dataset)
@@ -41,7 +41,8 @@ def run(stage: Stage) -> None:
 
     folder = stage.folder(target.features)
     shutil.copyfile(features.file, folder / FEATURES)
-    of_rows([(row.id, row.split, row.group, row.label) for row in rows]).write(folder / IMAGES)
+    images = [EmbeddedImage(id=row.id, split=row.split, group=row.group, label=row.label) for row in rows]
+    EmbeddedImages(rows=tuple(images)).write(folder / IMAGES)
     model = stage.folder(target.model)
     if linear := found.fitted.get("linear"):
         save_probe(model, stage.item, encoder, linear, features.scale, dataset, runtime)

@@ -13,6 +13,7 @@ from typing import Any
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
 from cytopipe.evaluation.comparison.encoders import letters_of
+from cytopipe.evaluation.comparison.leaderboard import LEADING, number_text, range_text
 from cytopipe.results.embeddings import EncoderTable
 from result_tables import between
 
@@ -31,21 +32,16 @@ def encoders_tables(measured: dict[str, Any]) -> str:
                 f"`{row.name}`",
                 str(row.dimension),
                 row.probe,
-                _accuracy(values["encoders"][place]["metrics"]["accuracy"]),
+                f"{number_text(row.metrics[LEADING].value)} ({range_text(row.metrics[LEADING])})",
                 *(f"{row.metrics[key].value or 0:.3f}" for key in ("macro_f1", "auc")),
                 letters[row.name],
                 str(seconds[row.name]),
             )
-            for place, row in enumerate(table.encoders)
+            for row in table.encoders
         ]
         about = f"`{dataset}`: {table.test_images} test images of {table.test_groups} groups."
         parts.append(f"{about}\n\n{markdown(_HEADER, rows)}")
     return "\n".join(parts)
-
-
-def _accuracy(found: dict[str, float | None]) -> str:
-    value, low, high = (found[key] for key in ("value", "low", "high"))
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def written(page: str, root: Path) -> str:

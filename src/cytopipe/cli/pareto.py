@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,15 +50,20 @@ def show_costs(as_json: bool, figure: Path | None, store: Path | None) -> None:
 
 
 def read_costs() -> Costs:
-    """The costs of the classifiers finished here; without any, the stored ones."""
+    """The costs of the classifiers finished here; without any, the stored ones.
+
+    Raises:
+        CytopipeError: there are neither, or params.yaml or a result is invalid.
+    """
     from cytopipe.evaluation.cost.table import Costs, costs_of
 
-    try:
-        return costs_of()
-    except CytopipeError:
-        if STORED.is_file():
-            return Costs.read(STORED)
-        raise
+    found = costs_of()
+    if found.networks:
+        return found
+    if not STORED.is_file():
+        raise CytopipeError("no classifier is finished", where="results", hint="run the pipeline first: dvc repro")
+    print(f"no classifier is finished here: these are the costs stored in {STORED}", file=sys.stderr)
+    return Costs.read(STORED)
 
 
 def draw(found: Costs, figure: Path) -> None:

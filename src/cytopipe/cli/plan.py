@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +82,9 @@ def command(
         if unknown := [name for name in metric or () if name not in METRICS]:
             raise CytopipeError(f"'{unknown[0]}' cannot be planned for", where="--metric", hint=", ".join(METRICS))
         found = (
-            _given(metric, images, value, icc, deviation, prevalence) if model is None else _of(model, metric, value)
+            _given(metric, images, value, icc, deviation, prevalence)
+            if model is None
+            else _of(model, metric, {"--value": value, "--icc": icc, "--sd": deviation})
         )
         plans = [plan(name, pilot, width, images or ()) for name, pilot in found.items()]
         if as_json:
@@ -90,12 +93,13 @@ def command(
             show(plans, model)
 
 
-def _of(model: str, wanted: list[str] | None, value: float | None) -> dict[str, Pilot]:
-    """The numbers of a finished model."""
+def _of(model: str, wanted: list[str] | None, assumed: Mapping[str, float | None]) -> dict[str, Pilot]:
+    """The numbers of a finished model, which takes none of those that are given without a pilot."""
     from cytopipe.evaluation.planning.finished import pilots
 
-    if value is not None:
-        raise CytopipeError("a pilot has its own value", where="--value", hint="give a model or numbers, not both")
+    for option, value in assumed.items():
+        if value is not None:
+            raise CytopipeError("a pilot has its own value", where=option, hint="give a model or numbers, not both")
     found = pilots(model, wanted=wanted)
     for name in wanted or ():
         if name not in found:

@@ -67,6 +67,8 @@ def command(
     from cytopipe.report import stored_results
 
     with clear_errors(debug):
+        if pareto and write is not None:
+            raise CytopipeError("--write and --pareto are different tables", where="cytopipe results", hint="give one")
         if pareto:
             from cytopipe.cli.pareto import show_costs
 

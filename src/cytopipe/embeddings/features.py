@@ -123,9 +123,9 @@ def _compute(encoder: Encoder, items: Items, path: Path, progress: Progress, dev
 def _halve(exact: Path, array: Path, fitted: np.ndarray, name: str) -> float:
     """Write features as float16, and return the power of two that they were multiplied by."""
     values = np.load(exact, mmap_mode="r")
-    largest = max((float(np.abs(values[rows]).max()) for rows in _parts(fitted)), default=0.0)
-    if not np.isfinite(largest):
+    if not all(np.isfinite(values[rows]).all() for rows in _parts(np.arange(len(values)))):
         raise CytopipeError("a feature is not finite", where=name, hint="choose other weights or normalisation")
+    largest = max((float(np.abs(values[rows]).max()) for rows in _parts(fitted)), default=0.0)
     scale = 1.0 if largest == 0 or LEAST <= largest <= MOST else 2.0 ** -int(np.floor(np.log2(largest)))
     partial = array.with_suffix(".partial")
     with partial.open("wb") as file:

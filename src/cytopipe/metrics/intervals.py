@@ -25,14 +25,6 @@ METHODS: dict[Scale, str] = {
     "positive": "group jackknife on the logarithm, t with G - 1 degrees of freedom",
     "real": "group jackknife, t with G - 1 degrees of freedom",
 }
-# Of numbers whose unit is a group; `patient_scores` makes them.
-PATIENT_METHODS = {
-    "auc": "Newcombe 2006, method 5",
-    "sensitivity": "Wilson",
-    "specificity": "Wilson",
-    "accuracy": "Wilson",
-    "brier": "jackknife over groups on the logarithm, t with G - 1 degrees of freedom",
-}
 CORRELATION = 0.1  # within groups, assumed where there is no variation to estimate it from
 _SAME = 1e-9  # relative difference that is rounding
 
@@ -134,7 +126,7 @@ def _of_share(value: float, without: np.ndarray, sizes: np.ndarray, errors: floa
         error = jackknife_error(_logit(np.clip(without, edge, 1 - edge)))
     reach = errors * float(error)
     centre = float(_logit(np.array(value)))
-    return _expit(centre - reach), _expit(centre + reach)
+    return expit(centre - reach), expit(centre + reach)
 
 
 def effective_size(sizes: np.ndarray) -> float:
@@ -156,5 +148,6 @@ def _logit(share: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(share / (1 - share)))
 
 
-def _expit(value: float) -> float:
+def expit(value: float) -> float:
+    """The share whose logit is `value`."""
     return float(1 / (1 + np.exp(-value)))

@@ -8,7 +8,7 @@ metric of segmenters or screenings needs an entry, and its value at the place in
 from __future__ import annotations
 
 from cytopipe.metrics import scores
-from cytopipe.metrics.intervals import PATIENT_METHODS, Scale
+from cytopipe.metrics.intervals import Scale
 from cytopipe.metrics.metric import NO_INTERVAL as NO_INTERVAL
 from cytopipe.metrics.metric import Metric as Metric
 from cytopipe.metrics.metric import Task as Task
@@ -75,12 +75,11 @@ def _of_calibration(
     )
 
 
-def _of_patients(key: str, title: str, definition: str) -> Metric:
-    name = f"patient_{key}"
-    how, source = PATIENT_METHODS[key], f"patients.{key}"
+def _of_patients(key: str, title: str, definition: str, interval: str) -> Metric:
+    name, source = f"patient_{key}", f"patients.{key}"
     # One patient of twenty is a twentieth: hardly any loss of a share of patients is more than one changed answer.
     return Metric(
-        name, title, "patients", definition, interval=how, source=source, column=name, gated=True, tolerance=0.05
+        name, title, "patients", definition, interval=interval, source=source, column=name, gated=True, tolerance=0.05
     )
 
 
@@ -176,14 +175,23 @@ METRICS: tuple[Metric, ...] = (
     _of_calibration(
         "log_loss", "log loss, nats", "mean negative logarithm of the true class's probability", short="log loss"
     ),
-    _of_patients("auc", "AUC per patient", "area under the ROC curve of the answers for groups (patients, slides)"),
+    _of_patients(
+        "auc",
+        "AUC per patient",
+        "area under the ROC curve of the answers for groups (patients, slides)",
+        "Newcombe 2006, method 5",
+    ),
     _of_patients(
         "sensitivity",
         "sensitivity per patient",
         "share of the abnormal groups called abnormal, at the frozen threshold",
+        "Wilson",
     ),
     _of_patients(
-        "specificity", "specificity per patient", "share of the normal groups called normal, at the frozen threshold"
+        "specificity",
+        "specificity per patient",
+        "share of the normal groups called normal, at the frozen threshold",
+        "Wilson",
     ),
     *_of_part("cell", "whole cell"),
     *_of_part("nucleus", "nucleus"),

@@ -13,7 +13,6 @@ from cytopipe.core.params import RANDOM_WEIGHTS, Params
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.registry import gated, measured_metrics
 from cytopipe.results.classifier import ClassifierDetails
-from cytopipe.results.numbers import Estimate
 from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.segmenter import SegmenterDetails
 
@@ -184,6 +183,8 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
             raise CytopipeError(
                 f"was made with other parameters ({', '.join(made_of)})", where=trained.results, hint="run `dvc repro`"
             )
+        split = "grouped" if classifier.folds and kind != "leave_out" else kind
+        folds, note = details.folds.count if details.folds else None, start_of(classifier.pretrained)
         for metric in measured_metrics():
             found = details.metrics[metric.key]
             if found.value is not None:
@@ -191,31 +192,31 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
-                    split="grouped" if classifier.folds and kind != "leave_out" else kind,
+                    split=split,
                     metric=metric.key,
                     value=found.value,
                     low=found.low,
                     high=found.high,
                     n=details.images,
-                    folds=details.folds.count if details.folds else None,
+                    folds=folds,
                     fold_mean=spread.mean if spread else None,
                     fold_sd=spread.sd if spread else None,
-                    note=start_of(classifier.pretrained),
+                    note=note,
                 )
-        of_groups = PatientEvaluation.of(root / trained.clinical)
-        for key in OF_PATIENTS if of_groups else ():
-            number: Estimate | None = getattr(of_groups, key)
-            if of_groups and of_groups.groups and number and number.value is not None:
+        if (of_groups := PatientEvaluation.of(root / trained.clinical)) is None:
+            continue
+        for key, number in (of_groups.numbers or {}).items():
+            if key in OF_PATIENTS and number.value is not None:
                 yield Result(
                     dataset=classifier.dataset,
                     system=name,
-                    split="grouped" if classifier.folds and kind != "leave_out" else kind,
+                    split=split,
                     metric=key,
                     value=number.value,
                     low=number.low,
                     high=number.high,
                     n=of_groups.groups,
-                    folds=details.folds.count if details.folds else None,
-                    note=start_of(classifier.pretrained),
+                    folds=folds,
+                    note=note,
                     unit="patients",
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -147,11 +146,6 @@ class Probes(Contract):
         numbers |= {"low": found[leading].low, "high": found[leading].high}
         numbers |= {name: one.metrics[leading].value for name, one in self.probes.items()}
         return Headline({name: round(value, DECIMALS) for name, value in numbers.items() if value is not None})
-
-
-def of_rows(rows: Sequence[tuple[str, str, str, str]]) -> EmbeddedImages:
-    """The table of images given as id, split, group and label."""
-    return EmbeddedImages(rows=tuple(EmbeddedImage(**dict(zip(_COLUMNS, row, strict=True))) for row in rows))
 
 
 class RankedEncoder(Record):

@@ -50,6 +50,8 @@ def test_a_finished_classifier_is_a_pilot(project: Path, cytopipe: Cytopipe) -> 
         (("c",), "the pilot has 4 groups that count, and the variance between groups needs 5"),
         (("nobody",), "there is no finished model 'nobody'"),
         (("c", "--value", "0.9"), "give a model or numbers, not both"),
+        (("c", "--icc", "0.1"), "--icc: a pilot has its own value"),
+        (("c", "--sd", "0.1"), "--sd: a pilot has its own value"),
         (("c", "--metric", "dice_cell"), "the pilot has no dice_cell"),
         ((), "there is no pilot to plan from"),
         (("--metric", "accuracy", "--value", "0.9"), "give --metric, --value, --icc and --images-per-group"),

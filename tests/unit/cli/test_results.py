@@ -131,8 +131,26 @@ def test_costs_of_the_finished_classifiers_are_shown_drawn_and_stored(finished: 
         "resnet-masked": None,
     }
     shutil.rmtree("results")
-    assert " 1.50 " in cytopipe("results", "--pareto").stdout  # the stored ones
+    stored = cytopipe("results", "--pareto")
+    assert " 1.50 " in stored.stdout and "stored in docs/networks.json" in stored.stderr
+    assert "are different tables" in cytopipe("results", "--pareto", "--write", "tiny").stderr
     assert "neither .png nor .svg" in cytopipe("results", "--pareto", "--figure", "cost.gif").stderr
     assert "belong to --pareto" in cytopipe("results", "--figure", "cost.png").stderr
     (finished / "docs/networks.json").unlink()
     assert "no classifier is finished" in cytopipe("results", "--pareto").stderr
+
+
+def test_stored_costs_do_not_stand_for_a_project_that_cannot_be_read(finished: Path, cytopipe: Cytopipe) -> None:
+    assert cytopipe("results", "--pareto", "--store", "networks.json").exit_code == 0
+    (finished / "docs").mkdir()
+    (finished / "networks.json").rename(finished / "docs/networks.json")
+    (finished / "params.yaml").write_text("classifiers: 3\n")
+    result = cytopipe("results", "--pareto")
+    assert result.exit_code == 1 and "params.yaml" in result.stderr and not result.stdout
+
+
+def test_networks_of_unknown_cost_come_last(finished: Path, cytopipe: Cytopipe) -> None:
+    spent = finished / ".cytopipe/times/train_classifier@masks.json"
+    spent.parent.mkdir(parents=True)
+    spent.write_text('{"cpu_seconds": 90.0, "threads": 1}')
+    assert json.loads(cytopipe("results", "--pareto", "--json").stdout)[0]["name"] == "masks"

@@ -14,7 +14,7 @@ from cytopipe.embeddings.encoder import Encoder, make_encoder
 from cytopipe.embeddings.features import Features, cached_features
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.classify import class_probabilities, input_transform
-from cytopipe.results.embeddings import EmbeddedImages, Probes, of_rows
+from cytopipe.results.embeddings import EmbeddedImage, EmbeddedImages, Probes
 from embedding_types import Cells, Make
 
 CPU = torch.device("cpu")
@@ -51,7 +51,8 @@ def test_the_record_and_the_table_are_read_as_written(cells: Cells, make: Make, 
     probes = embed(make(probes=["knn"]), cells, tmp_path / "cache").probes
     probes.write(tmp_path / "probes.json")
     assert Probes.read(tmp_path / "probes.json").headline == probes.headline
-    table = of_rows([(row.id, row.split, row.group, row.label) for row in cells.rows])
+    images = [EmbeddedImage(id=row.id, split=row.split, group=row.group, label=row.label) for row in cells.rows]
+    table = EmbeddedImages(rows=tuple(images))
     table.write(tmp_path / "images.csv")
     assert EmbeddedImages.read(tmp_path / "images.csv") == table
 

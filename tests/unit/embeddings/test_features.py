@@ -63,7 +63,11 @@ def test_features_beyond_float16_are_scaled_by_a_power_of_two(factor: float, sca
     assert np.array_equal(half.astype(np.float64) / scale, values.astype(np.float64))
 
 
-def test_a_feature_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
-    np.save(tmp_path / "exact.npy", np.array([[np.nan]], np.float32))
+@pytest.mark.parametrize("row", [0, 4096, 4999])  # of the first part of the images, of the next, not fitted
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_feature_that_is_not_finite_is_an_error(value: float, row: int, tmp_path: Path) -> None:
+    exact = np.ones((5000, 1), np.float32)
+    exact[row] = value
+    np.save(tmp_path / "exact.npy", exact)
     with pytest.raises(CytopipeError, match="not finite"):
-        features._halve(tmp_path / "exact.npy", tmp_path / "half.npy", np.array([0]), "net")
+        features._halve(tmp_path / "exact.npy", tmp_path / "half.npy", np.arange(4500), "net")

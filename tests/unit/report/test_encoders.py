@@ -32,7 +32,7 @@ def test_the_page_shows_the_table_of_encoders(described: Path, monkeypatch: pyte
     assert 'href="#encoders"' in html and "timm/net_good" in part and "later" not in part
     assert part.index("net_good") < part.index("net_poor")
     assert "1 of 1 difference is resolved" in part
-    assert "embeddings.good" in html
+    assert "embeddings.good" in html and 'class="none" hidden' in part
 
 
 def test_without_embeddings_the_page_does_not_speak_of_encoders(report: Report) -> None:

@@ -41,15 +41,15 @@ def write_patients(
 ) -> Evaluation:
     """Write patients.json, patients.csv and patients.png; nothing for a classifier without rules for groups.
 
-    Returns:
-        The evaluation, with the numbers per patient among its details.
-
     Args:
         folder: existing folder for the files.
         one: the predictions of the test images.
         model_folder: folder of a network, or of one network per fold.
         tensors: folder of the dataset's arrays.
         device: device of the computation.
+
+    Returns:
+        The evaluation, with the numbers per patient among its details.
     """
     parts = list(Folds.read(model_folder).parts())
     rules = [rule for part in parts if (rule := read_rule(model_folder / part))]

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from cytopipe import paths
 from cytopipe.core.io.tables import markdown
 from cytopipe.core.params import Embedding
-from cytopipe.evaluation.comparison.leaderboard import between, compare_all
+from cytopipe.evaluation.comparison.leaderboard import LEADING, between, compare_all, number_text, range_text
 from cytopipe.metrics.comparison import compact_letter_display
 from cytopipe.metrics.intervals import too_few
-from cytopipe.metrics.registry import of_task, ranked
+from cytopipe.metrics.registry import ranked
 from cytopipe.results.embeddings import EncoderTable, Probes, RankedEncoder
 from cytopipe.results.predictions import Predictions
-
-LEADING = of_task("classification")[0].key  # the metric by which encoders are ranked
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,10 @@ def to_markdown(tables: Mapping[str, EncoderTable], seconds: Mapping[str, float]
                 str(row.encoder.input_size),
                 str(row.dimension),
                 row.probe,
-                _number(row.selection),
-                _number(row.metrics[first.key].value),
-                _limits(row),
-                *(_number(row.metrics[one.key].value) for one in others),
+                number_text(row.selection),
+                number_text(row.metrics[first.key].value),
+                range_text(row.metrics[LEADING]),
+                *(number_text(row.metrics[one.key].value) for one in others),
                 _against(row),
                 letters.get(row.name, "-"),
                 *((f"{seconds[row.name]:.0f}" if row.name in seconds else "-",) if seconds else ()),
@@ -132,18 +130,9 @@ def _about(table: EncoderTable) -> str:
     return f"{sizes} Encoders that share a letter are not told apart (cluster t-test over groups, Holm)."
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _limits(row: RankedEncoder) -> str:
-    found = row.metrics[LEADING]
-    return "-" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
-
-
 def _against(row: RankedEncoder) -> str:
     found = row.against_best
     if found is None:
         return "-"
-    limits = f" ({found.interval.low:+.3f} to {found.interval.high:+.3f})" if found.interval else ""
+    limits = f" ({range_text(found.interval, '+.3f')})" if found.interval else ""
     return f"{found.accuracy_difference:+.3f}{limits}"

@@ -222,10 +222,10 @@ def _ranking(rows: Sequence[RankedClassifier]) -> str:
                 row.name,
                 row.channels,
                 f"{row.parameters:,}",
-                _number(row.validation),
+                number_text(row.validation),
                 _leading(row),
-                _range(row.metrics[first.key], ".3f"),
-                *(_number(row.metrics[one.key].value) for one in others),
+                range_text(row.metrics[first.key]),
+                *(number_text(row.metrics[one.key].value) for one in others),
                 "-" if row.against_best is None else _signed(row.against_best),
             )
             for row in rows
@@ -235,11 +235,12 @@ def _ranking(rows: Sequence[RankedClassifier]) -> str:
 
 def _leading(row: RankedClassifier) -> str:
     seeds, value = row.seeds, row.metrics[LEADING].value
-    spread = f"; {len(seeds.values)} seeds {_number(seeds.mean)} ± {_number(seeds.sd)}" if seeds else ""
-    return f"{_number(value)}{spread}"
+    spread = f"; {len(seeds.values)} seeds {number_text(seeds.mean)} ± {number_text(seeds.sd)}" if seeds else ""
+    return f"{number_text(value)}{spread}"
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
+    """A number with three decimals."""
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -265,12 +266,13 @@ def _choice(chosen: Choice, crossvalidated: bool) -> str:
     return f"{text}{CHOSEN_BY_ITS_TEST}\n" if crossvalidated else text
 
 
-def _range(limits: Estimate | Interval | None, form: str) -> str:
+def range_text(limits: Estimate | Interval | None, form: str = ".3f") -> str:
+    """The ends of an interval in a format; "-" where there is none."""
     return "-" if limits is None or limits.low is None else f"{limits.low:{form}} to {limits.high:{form}}"
 
 
 def _signed(found: Difference) -> str:
-    return f"{found.accuracy_difference:+.3f} ({_range(found.interval, '+.3f')})"
+    return f"{found.accuracy_difference:+.3f} ({range_text(found.interval, '+.3f')})"
 
 
 def _verdict(effect: MaskEffect) -> str:

@@ -29,7 +29,9 @@ def cost_figure(path: Path, networks: Sequence[Cost]) -> None:
             best = front(known, by)
             for one in known:
                 color = COLORS["best" if one.name in best else "line"]
-                limits = [[one.accuracy - one.low], [one.high - one.accuracy]] if one.low and one.high else None
+                limits = None
+                if one.low is not None and one.high is not None:
+                    limits = [[one.accuracy - one.low], [one.high - one.accuracy]]
                 axis.errorbar(getattr(one, by), one.accuracy, limits, fmt="o", color=color, elinewidth=0.8)
                 weight = "bold" if one.name in best else "normal"
                 place = (getattr(one, by), one.accuracy)

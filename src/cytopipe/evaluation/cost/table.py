@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from cytopipe import paths
 from cytopipe.core.params import load_params
 from cytopipe.core.pipeline.last_runs import last_run
-from cytopipe.errors import CytopipeError
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.contract import Contract, Record
 
@@ -35,7 +35,7 @@ class Cost(Record):
 
 
 class Costs(Contract):
-    """The costs of several networks, cheapest training first."""
+    """The costs of several networks, cheapest training first; those of unknown cost come last."""
 
     networks: tuple[Cost, ...]
 
@@ -53,7 +53,7 @@ def costs_of(root: Path = Path()) -> Costs:
     """The costs of all finished classifiers of a project.
 
     Raises:
-        CytopipeError: params.yaml is missing or invalid, or no classifier is finished.
+        CytopipeError: params.yaml or a result is missing or invalid.
     """
     params = load_params(root / paths.PARAMS)
     found = []
@@ -80,9 +80,11 @@ def costs_of(root: Path = Path()) -> Costs:
                 threads=training.threads,
             )
         )
-    if not found:
-        raise CytopipeError("no classifier is finished", where="results", hint="run the pipeline first: dvc repro")
-    return Costs(networks=tuple(sorted(found, key=lambda one: (one.cpu_minutes or 0.0, one.parameters, one.name))))
+    return Costs(networks=tuple(sorted(found, key=_place)))
+
+
+def _place(one: Cost) -> tuple[float, int, str]:
+    return math.inf if one.cpu_minutes is None else one.cpu_minutes, one.parameters, one.name
 
 
 def front(networks: Sequence[Cost], by: str) -> set[str]:

@@ -18,7 +18,6 @@ from cytopipe.results.predictions import Predictions
 from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.results.tables import Table
 
-CLASSIFIED = ("accuracy", "sensitivity", "specificity", "auc")
 DRAWN = ("dice_cell", "dice_nucleus", "dice_cytoplasm")
 
 
@@ -35,7 +34,7 @@ def pilots(name: str, root: Path = Path(), wanted: Sequence[str] | None = None) 
             numbers, those with too few groups are left out as long as there is another.
     """
     table, rule = _find(name, root)
-    if table.name.endswith(".csv") and "predicted" in Table.read(table, ("id", "group")).columns:
+    if "predicted" in Table.read(table, ("id", "group")).columns:
         found = Predictions.read(table)
         numbers, groups = dict(_classified(found, rule)), found.groups
     else:

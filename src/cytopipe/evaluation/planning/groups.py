@@ -10,14 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.planning.pilot import Pilot
 from cytopipe.metrics.clusters import LEAST_GROUPS, t_quantile
-from cytopipe.metrics.intervals import CORRELATION, none_of
+from cytopipe.metrics.intervals import CORRELATION, expit, none_of
 
 MOST = 10_000_000  # groups
+NONE = 1e-18  # variance that is rounding
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,13 @@ def width_of(pilot: Pilot, groups: int, factor: float = 1.0) -> float:
     if value in (0, 1):
         correlated = 1 + (pilot.crowding - 1) * CORRELATION
         return none_of(groups * pilot.images / correlated)
-    error = math.sqrt(factor * pilot.of_group / groups)
+    variance = pilot.of_group
+    if variance <= NONE:  # all groups of the pilot alike: no less than of independent images, as the interval has it
+        variance = value * (1 - value) / pilot.images
+    error = math.sqrt(factor * variance / groups)
     reach = t_quantile(groups) * error / (value * (1 - value))
     centre = math.log(value / (1 - value))
-    return _expit(centre + reach) - _expit(centre - reach)
+    return expit(centre + reach) - expit(centre - reach)
 
 
 def groups_for(pilot: Pilot, width: float, factor: float = 1.0) -> int:
@@ -122,7 +124,3 @@ def plan(metric: str, pilot: Pilot, width: float, images: Sequence[int] = ()) ->
 def _others(images: float) -> Sequence[int]:
     """Numbers of images to compare: one, a quarter, the same and four times as many as the pilot has."""
     return sorted({max(1, round(images * factor)) for factor in (0.0, 0.25, 1.0, 4.0)})
-
-
-def _expit(value: float) -> float:
-    return float(1 / (1 + np.exp(-value)))

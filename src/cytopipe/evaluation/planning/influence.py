@@ -11,33 +11,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cytopipe.metrics.intervals import Scale
-
 
 @dataclass(frozen=True)
 class Influences:
     """A number, and what each of N images contributes to it.
 
     Attributes:
-        value: the number.
+        value: the number, between 0 and 1.
         each: N influences, with a mean of 0.
         counted: N booleans: the images that the number is about, such as the abnormal ones of a sensitivity.
-        scale: where the number lies.
     """
 
     value: float
     each: np.ndarray
     counted: np.ndarray
-    scale: Scale = "share"
 
 
-def of_mean(values: np.ndarray, counted: np.ndarray | None = None, scale: Scale = "share") -> Influences | None:
+def of_mean(values: np.ndarray, counted: np.ndarray | None = None) -> Influences | None:
     """A share or a mean over the images that count.
 
     Args:
         values: N numbers, such as 1 for a right answer.
         counted: N booleans; None: all images count.
-        scale: where the mean lies.
 
     Returns:
         None if no image counts.
@@ -46,7 +41,7 @@ def of_mean(values: np.ndarray, counted: np.ndarray | None = None, scale: Scale 
     if not chosen.any():
         return None
     value = float(values[chosen].mean())
-    return Influences(value, np.where(chosen, values - value, 0.0) / chosen.mean(), chosen, scale)
+    return Influences(value, np.where(chosen, values - value, 0.0) / chosen.mean(), chosen)
 
 
 def of_area(scores: np.ndarray, positive: np.ndarray) -> Influences | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cytopipe.errors import CytopipeError
 from cytopipe.evaluation.planning.influence import Influences
 from cytopipe.metrics.clusters import LEAST_GROUPS, positions
-from cytopipe.metrics.intervals import Scale
 
 ASSURANCE = 0.8  # of the cautious plan: the share of pilots whose upper limit of the variance is above the truth
 
@@ -21,7 +20,7 @@ class Pilot:
     """A number to plan for.
 
     Attributes:
-        value: the number.
+        value: the number, between 0 and 1.
         variance: of the influence of one image.
         alike: intraclass correlation of the influences within a group, 0 to 1.
         images: mean number of images of a group that count.
@@ -30,7 +29,6 @@ class Pilot:
         groups: groups that count in the pilot; 0 for numbers that were given.
         counting: share of all groups that have images that count, such as abnormal ones.
         observed: variance of the number times the groups, as seen between groups; None for numbers that were given.
-        scale: where the number lies.
     """
 
     value: float
@@ -41,7 +39,6 @@ class Pilot:
     groups: int = 0
     counting: float = 1.0
     observed: float | None = None
-    scale: Scale = "share"
 
     @property
     def design_effect(self) -> float:
@@ -66,9 +63,7 @@ class Pilot:
 
     def with_images(self, images: int) -> Pilot:
         """The same with so many images of each group; the correlation within groups stays."""
-        return Pilot(
-            self.value, self.variance, self.alike, images, images, self.groups, self.counting, None, self.scale
-        )
+        return replace(self, images=images, crowding=images, observed=None)
 
 
 def pilot_of(found: Influences, groups: Sequence[str], where: str) -> Pilot:
@@ -106,7 +101,6 @@ def pilot_of(found: Influences, groups: Sequence[str], where: str) -> Pilot:
         groups=count,
         counting=count / len(set(groups)),
         observed=observed,
-        scale=found.scale,
     )
 
 

@@ -48,6 +48,7 @@ def test_the_figure_is_drawn_and_the_same_each_time(suffix: str, tmp_path: Path)
     first = (tmp_path / f"a{suffix}").read_bytes()
     assert len(first) > 5_000
     assert first == (tmp_path / f"b{suffix}").read_bytes()
+    cost_figure(tmp_path / f"zero{suffix}", (cost("one", 0.05, 1.0, 10),))  # an interval from 0 on
     cost_figure(tmp_path / f"none{suffix}", (cost("one", 0.5, None, 10),))
 
 

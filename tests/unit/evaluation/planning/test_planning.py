@@ -132,6 +132,14 @@ def test_where_every_answer_is_right_the_exact_limit_decides() -> None:
     assert width_of_share(np.ones((one.groups - 1) * IMAGES), one.groups - 1) > 0.05
 
 
+def test_groups_that_are_all_alike_are_worth_no_more_than_independent_images() -> None:
+    right = np.tile([1.0] * 7 + [0.0], 10)
+    one = plan("accuracy", pilot_of(found(of_mean(right)), named(10), "pilot"), 0.1)
+    assert one.groups > 5
+    assert width_of_share(np.tile(right[:IMAGES], one.groups), one.groups) <= 0.1
+    assert width_of_share(np.tile(right[:IMAGES], one.groups - 1), one.groups - 1) > 0.1
+
+
 def test_a_sensitivity_counts_the_groups_with_abnormal_images() -> None:
     ill = np.repeat(np.arange(20) % 4 == 0, IMAGES)
     right = np.tile([1.0] * 7 + [0.0], 20)

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
 from cytopipe_phantoms import exact
 
@@ -239,7 +240,9 @@ def read_table(path: Path, model: type[Table], classes: Sequence[str] | None = N
             the message names the key. Or it has other classes.
     """
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        table = load_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise CytopipeError("a phantom's table is UTF-8 text", where=path, hint="save it as UTF-8") from None
     except OSError as error:
         raise CytopipeError(f"cannot read the phantom's table: {error.strerror}", where=path) from error
     except yaml.YAMLError as error:

@@ -1,4 +1,7 @@
-"""Malicious models and images given to the commands: refused with a clear error, or handled correctly."""
+"""Malicious models and images given to `cytopipe predict` and to organize: the exact message, or the right answer.
+
+tests/inputs/test_hostile.py gives many more to the readers beneath, in bounded memory.
+"""
 
 from __future__ import annotations
 

@@ -40,6 +40,12 @@ def _params(path: Path) -> None:
     load_params(path)
 
 
+def _phantom(path: Path) -> None:
+    from cytopipe_phantoms.spec import Phantom, read_table
+
+    read_table(path, Phantom)
+
+
 def _recipe(path: Path) -> None:
     from cytopipe.sources.recipe import load_recipe
 
@@ -87,8 +93,8 @@ def _model(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], None]] = {
-    "archive": _archive, "params": _params, "recipe": _recipe, "table": _table, "image": _image, "field": _field,
-    "weights": _weights, "spec": _spec, "model": _model,
+    "archive": _archive, "params": _params, "phantom": _phantom, "recipe": _recipe, "table": _table, "image": _image,
+    "field": _field, "weights": _weights, "spec": _spec, "model": _model,
 }  # fmt: skip
 
 
@@ -102,8 +108,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     asked = [line.rstrip("\n").split("\t") for line in sys.stdin]
-    if any(reader in ("weights", "model") for reader, _, _ in asked):
-        pass  # what it takes is not the file's doing
+    # What imports take is not the file's doing.
     import openpyxl  # noqa: F401
     import PIL.Image  # noqa: F401
     import py7zr  # noqa: F401

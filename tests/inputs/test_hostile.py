@@ -1,6 +1,8 @@
 """More than two hundred hostile inputs of more than twenty kinds: each is read or refused in words.
 
-No traceback, no file outside the project, none inside it that holds what lies outside, and memory that is bounded.
+No traceback, no file outside the project, none inside it that holds what lies outside, and memory that is bounded. Here
+the readers are asked, one by one; what the commands and stages then say, and that they answer for the good files beside
+the hostile ones, is in tests/faults/test_hostile_input.py.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ KINDS: dict[str, tuple[str, str, Callable[[], dict[str, archives.Write]]]] = {
     "tags of YAML": ("params", ".yaml", texts.tags),
     "shapes of YAML": ("params", ".yaml", texts.shapes_of_yaml),
     "aliases in recipes": ("recipe", ".yaml", texts.aliases),
+    "aliases in tables of phantoms": ("phantom", ".yaml", texts.aliases),
+    "shapes of tables of phantoms": ("phantom", ".yaml", texts.shapes_of_yaml),
     "shapes of recipes": ("recipe", ".yaml", texts.shapes_of_yaml),
     "recipes": ("recipe", ".yaml", texts.recipes),
     "tables": ("table", ".csv", texts.tables),

@@ -7,12 +7,14 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-MIB = 1 << 20
+from cytopipe.core.io.memory import GIB, MIB
+
 UPLOAD_BYTES = 100 * MIB  # of a file
 REQUEST_BYTES = UPLOAD_BYTES + MIB  # one file and its form
-KEPT_BYTES = 2048 * MIB  # of all files that wait in the app's folder
+KEPT_BYTES = 2 * GIB  # of all files that wait in the app's folder
 KEPT_FILES = 500
-DRAINED_BYTES = 1024 * MIB  # of a refused request, which are read and dropped so that the browser hears the answer
+DRAINED_BYTES = GIB  # of a refused request, which are read and dropped so that the browser hears the answer
+_TOO_LARGE = f"a request may bring {UPLOAD_BYTES // MIB} MB"
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,7 +46,7 @@ class UploadLimits:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or len(declared) > 18 or int(declared) > REQUEST_BYTES:
-            await _refuse(receive, send, "a request may bring 100 MB")
+            await _refuse(receive, send, _TOO_LARGE)
             return
         if b"multipart/" in headers.get(b"content-type", b"").lower() and self._full():
             await _refuse(
@@ -73,7 +75,7 @@ class UploadLimits:
             await self.app(scope, count, note)
         except _TooLargeError:
             if not begun:
-                await _refuse(receive, send, "a request may bring 100 MB")
+                await _refuse(receive, send, _TOO_LARGE)
 
     def _full(self) -> bool:
         files = size = 0

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from cytopipe import paths
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
 from cytopipe.gate.results import Results
 from cytopipe.results.screening import FieldScores, ScreeningDetails
@@ -83,7 +84,7 @@ def _section(results: Results, *keys: str) -> dict[str, Any]:
     path = paths.PARAMS.as_posix()
     section: Any = None
     try:
-        section = yaml.safe_load(results.files.read(path))
+        section = load_yaml(results.files.read(path).decode("utf-8-sig"))
         for key in keys:
             section = section[key]
     except (OSError, ValueError, yaml.YAMLError):

@@ -10,6 +10,7 @@ import yaml
 
 from cytopipe import paths
 from cytopipe.core.params import HUB_WEIGHTS
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.errors import CytopipeError
 
 
@@ -60,7 +61,7 @@ def with_phantoms(text: str, where: Path) -> str:
     from cytopipe.adapters.registry import adapter
 
     sources = []
-    for name, dataset in yaml.safe_load(text)["datasets"].items():
+    for name, dataset in load_yaml(text)["datasets"].items():
         if dataset["source"]["kind"] == "phantom":
             sources.append(dataset["source"])
             continue

@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import yaml
-
 from cytopipe import paths
 from cytopipe.core.io.atomic import write_bytes
 from cytopipe.core.params import load_params, parse_params
+from cytopipe.core.params.yaml_text import load_yaml
 from cytopipe.core.pipeline.project import BRACES, UNTRUSTED, trust
 from cytopipe.errors import CytopipeError
 from cytopipe.inspection.seen import Fit
@@ -68,7 +67,7 @@ def write_preset(
         text = with_package_weights(text, preset)
     elif weights is not None:
         text = with_weights(text, _path_in_params(weights, root, "--weights"), preset)
-    parse_params(yaml.safe_load(text), preset)
+    parse_params(load_yaml(text), preset)
     content = text.encode("utf-8")
     target = root / paths.PARAMS
     if target.exists():

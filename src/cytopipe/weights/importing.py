@@ -118,7 +118,7 @@ def _target(root: Path, name: str) -> Path:
             hint="take letters, digits, '-', '_' and '.', and none of " + ", ".join(sorted(reserved)),
         )
     if not (root / FOLDER).is_dir():
-        raise CytopipeError(f"there is no folder {FOLDER}", where=root.name, hint="run this in the project's root")
+        raise CytopipeError("there is no such folder", where=FOLDER, hint="run this in the project's root")
     return root / FOLDER / f"{stem}{SUFFIX}"
 
 

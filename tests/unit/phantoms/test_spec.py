@@ -99,6 +99,13 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str, message: 
         read_table(path, Phantom)
 
 
+def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("classes: {}  # Zellen für alle".encode("latin-1"))
+    with pytest.raises(CytopipeError, match=r"latin\.yaml: a phantom's table is UTF-8 text\n  -> save it as UTF-8"):
+        read_table(path, Phantom)
+
+
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CytopipeError, match=r"absent\.yaml: cannot read"):
         read_table(tmp_path / "absent.yaml", Phantom)

@@ -7,6 +7,7 @@ more than any machine has. Beyond the bound an allocation fails, which is caught
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ MIB = 1 << 20
 GIB = 1 << 30
 PER_PROCESSOR = 64 * MIB  # stacks and arenas of threads that start meanwhile
 _STATUS = Path("/proc/self/status")
+_LOCK = threading.Lock()
+_bounds: list[int] = []  # of the blocks that run now, in all threads: they end in any order
+_limits_before = (0, 0)  # soft and hard, of when no block ran
 
 
 @contextmanager
@@ -23,7 +27,9 @@ def bounded_memory(more: int) -> Iterator[None]:
 
     An allocation beyond it raises MemoryError (in numpy and Python) or RuntimeError (in torch). The bound is
     RLIMIT_DATA, which counts private memory only, not mapped files; on systems other than Linux nothing is bounded.
+    It holds for all threads of the process; of several blocks at once the smallest bound counts.
     """
+    global _limits_before
     try:
         import resource
     except ImportError:  # Windows
@@ -33,14 +39,24 @@ def bounded_memory(more: int) -> Iterator[None]:
     if held is None:
         yield
         return
-    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     bound = held + more + PER_PROCESSOR * (os.cpu_count() or 1)
-    limits = [bound, *(limit for limit in (before, hard) if limit != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+
+    def set_limit() -> None:
+        _, hard = _limits_before
+        finite = [limit for limit in (*_bounds, *_limits_before) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(finite, default=resource.RLIM_INFINITY), hard))
+
+    with _LOCK:
+        if not _bounds:
+            _limits_before = resource.getrlimit(resource.RLIMIT_DATA)
+        _bounds.append(bound)
+        set_limit()
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+        with _LOCK:
+            _bounds.remove(bound)
+            set_limit()
 
 
 def _data_bytes() -> int | None:

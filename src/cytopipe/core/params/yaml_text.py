@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -41,6 +40,23 @@ class Loader(yaml.SafeLoader):
             self._measure(node, event.start_mark)
         return node
 
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping. Its keys are looked at here, because merges (`<<`) put those of others among them later.
+
+        Raises:
+            ComposerError: a key stands twice, or is a list or a mapping.
+        """
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault("a key must be one value", key.start_mark)
+            if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
+                raise _fault(f"'{key.value}' stands twice, in lines {lines[key.value]} and {line}", key.start_mark)
+            lines[key.value] = line
+        return node
+
     def _measure(self, node: yaml.Node, mark: yaml.Mark) -> None:
         inner: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
@@ -54,24 +70,6 @@ class Loader(yaml.SafeLoader):
         if values > MOST_VALUES or levels > DEEPEST:
             raise _fault(f"with its aliases it holds more than {MOST_VALUES:,} values, or {DEEPEST} levels", mark)
         self._measures[node] = values, levels
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Construct a mapping.
-
-        Raises:
-            ConstructorError: a key stands twice, or is a list or a mapping.
-        """
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be one value", key.start_mark)
-            if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key.value}' stands twice, in lines {lines[key.value]} and {line}", key.start_mark
-                )
-            lines[key.value] = line
-        return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Construct a value.

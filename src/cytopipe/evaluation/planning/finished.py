@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from cytopipe.results.tables import Table
 
 DRAWN = ("dice_cell", "dice_nucleus", "dice_cytoplasm")
 
+logger = logging.getLogger(__name__)
+
 
 def pilots(name: str, root: Path = Path(), wanted: Sequence[str] | None = None) -> dict[str, Pilot]:
     """The numbers of a finished model that a test can be planned for, by name.
@@ -31,7 +34,7 @@ def pilots(name: str, root: Path = Path(), wanted: Sequence[str] | None = None) 
 
     Raises:
         CytopipeError: there is no such model, it is not finished, or a wanted number has under 5 groups. Of all
-            numbers, those with too few groups are left out as long as there is another.
+            numbers, those with too few groups are left out, with a warning, as long as there is another.
     """
     table, rule = _find(name, root)
     if "predicted" in Table.read(table, ("id", "group")).columns:
@@ -42,16 +45,18 @@ def pilots(name: str, root: Path = Path(), wanted: Sequence[str] | None = None) 
         numbers, groups = dict(_drawn(drawn)), drawn.groups
     if not numbers:
         raise CytopipeError("no number is defined", where=table, hint="test images of every class are needed")
-    measured, faults = dict[str, Pilot](), list[CytopipeError]()
+    measured, faults = dict[str, Pilot](), dict[str, CytopipeError]()
     for metric, one in numbers.items():
         if wanted is not None and metric not in wanted:
             continue
         try:
             measured[metric] = pilot_of(one, groups, f"{table}: {metric}")
         except CytopipeError as fault:
-            faults.append(fault)
+            faults[metric] = fault
     if faults and (wanted or not measured):
-        raise faults[0]
+        raise next(iter(faults.values()))
+    for metric, few in faults.items():
+        logger.warning("%s is left out: %s", metric, few.what)
     return measured
 
 

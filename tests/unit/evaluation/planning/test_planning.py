@@ -156,7 +156,7 @@ def test_under_five_groups_nothing_is_planned() -> None:
         groups_for(given("accuracy", 0.5, 1.0, 1), 0.0001)
 
 
-def test_the_predictions_of_a_finished_model_are_a_pilot(tmp_path: Path) -> None:
+def test_the_predictions_of_a_finished_model_are_a_pilot(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(80) % 2
     shares = np.clip(0.3 + 0.4 * truth + rng.normal(scale=0.2, size=80), 0.01, 0.99)
@@ -168,7 +168,13 @@ def test_the_predictions_of_a_finished_model_are_a_pilot(tmp_path: Path) -> None
     rows = [{"id": row.id, "group": row.group, "dice_cell": 0.9, "dice_nucleus": None} for row in table.rows]
     rows[0]["dice_cell"] = 0.5
     SegmenterPredictions.of(rows).write(tmp_path / "masks.csv")
+    assert list(pilots(str(tmp_path / "masks.csv"))) == ["dice_cell"] and caplog.messages == []
+    for row in rows[:10]:  # of two groups
+        row["dice_nucleus"] = 0.8
+    SegmenterPredictions.of(rows).write(tmp_path / "masks.csv")
     assert list(pilots(str(tmp_path / "masks.csv"))) == ["dice_cell"]
+    (said,) = caplog.messages
+    assert said.startswith("dice_nucleus is left out: the pilot has 2 groups that count")
     with pytest.raises(CytopipeError, match="no finished model 'x'"):
         pilots("x", tmp_path)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from cytopipe.core.params import Dimension, Search
 from cytopipe.metrics.plotting.figures import COLORS, figure, note
@@ -35,6 +36,7 @@ def history_figure(path: Path, rows: Rows, history: Rows, result: SearchResult) 
             if result.nested.low is not None and result.nested.high is not None:
                 axis.axhspan(result.nested.low, result.nested.high, color=COLORS["train"], alpha=0.12)
         axis.set(title="trials", xlabel="trial", ylabel=result.objective.replace("_", " "))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False)
 
 

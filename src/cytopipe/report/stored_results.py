@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cytopipe import paths
 from cytopipe.core.params import RANDOM_WEIGHTS, Params
 from cytopipe.errors import CytopipeError
+from cytopipe.metrics.clusters import ratio
+from cytopipe.metrics.intervals import Measured, measured
 from cytopipe.metrics.registry import gated, measured_metrics
 from cytopipe.results.classifier import ClassifierDetails
+from cytopipe.results.dataset import DatasetSummary
+from cytopipe.results.numbers import Estimate
 from cytopipe.results.patients import PatientEvaluation
+from cytopipe.results.predictions import Predictions
 from cytopipe.results.segmenter import SegmenterDetails
 
 FOLDER = Path("docs/results")
 BOOTSTRAP = "percentile bootstrap over groups"  # of what was stored before intervals were by the jackknife
 JACKKNIFE = "group jackknife"
+ABNORMAL = "normal or abnormal"  # the share of images of which several classes together say rightly whether they are
 OF_PATIENTS = ("auc", "sensitivity", "specificity", "accuracy")  # numbers of answers for groups that are stored
 
 
@@ -183,40 +190,52 @@ def _of_classifiers(root: Path, params: Params) -> Iterator[Result]:
             raise CytopipeError(
                 f"was made with other parameters ({', '.join(made_of)})", where=trained.results, hint="run `dvc repro`"
             )
-        split = "grouped" if classifier.folds and kind != "leave_out" else kind
-        folds, note = details.folds.count if details.folds else None, start_of(classifier.pretrained)
+        common = {
+            "dataset": classifier.dataset,
+            "system": name,
+            "split": "grouped" if classifier.folds and kind != "leave_out" else kind,
+            "folds": details.folds.count if details.folds else None,
+            "note": start_of(classifier.pretrained),
+        }
         for metric in measured_metrics():
             found = details.metrics[metric.key]
+            spread = details.folds.metrics[metric.key] if details.folds else None
             if found.value is not None:
-                spread = details.folds.metrics[metric.key] if details.folds else None
-                yield Result(
-                    dataset=classifier.dataset,
-                    system=name,
-                    split=split,
-                    metric=metric.key,
-                    value=found.value,
-                    low=found.low,
-                    high=found.high,
-                    n=details.images,
-                    folds=folds,
+                yield _result(
+                    metric.key,
+                    found,
+                    details.images,
+                    **common,
                     fold_mean=spread.mean if spread else None,
                     fold_sd=spread.sd if spread else None,
-                    note=note,
                 )
+        if details.operating_points and (called := _normal_or_abnormal(root, name, classifier.dataset)):
+            yield _result(ABNORMAL, called, details.images, **common)
         if (of_groups := PatientEvaluation.of(root / trained.clinical)) is None:
             continue
         for key, number in (of_groups.numbers or {}).items():
             if key in OF_PATIENTS and number.value is not None:
-                yield Result(
-                    dataset=classifier.dataset,
-                    system=name,
-                    split=split,
-                    metric=key,
-                    value=number.value,
-                    low=number.low,
-                    high=number.high,
-                    n=of_groups.groups,
-                    folds=folds,
-                    note=note,
-                    unit="patients",
-                )
+                yield _result(key, number, of_groups.groups, **common, unit="patients")
+
+
+def _result(metric: str, found: Estimate | Measured, n: int, **others: Any) -> Result:
+    return Result(metric=metric, value=found.value, low=found.low, high=found.high, n=n, **others)
+
+
+def _normal_or_abnormal(root: Path, name: str, dataset: str) -> Measured | None:
+    predictions = Predictions.read(root / paths.classifier(name).predictions)
+    normal = DatasetSummary.read(root / paths.Organized(dataset).summary).normal
+    return normal_or_abnormal(predictions, normal) if len(predictions.classes) > 2 else None
+
+
+def normal_or_abnormal(predictions: Predictions, normal: Collection[str]) -> Measured:
+    """The share of images rightly called abnormal or normal: abnormal if those classes together have more than a half.
+
+    Args:
+        predictions: of a network of several classes, which was trained on no such question.
+        normal: the classes without disease.
+    """
+    abnormal = np.array([name not in normal for name in predictions.classes])
+    called = predictions.probabilities[:, abnormal].sum(axis=1) > 0.5
+    right = called == ~np.isin([row.label for row in predictions.rows], list(normal))
+    return measured(ratio(right.astype(float), np.ones(len(right)), predictions.groups))

@@ -30,7 +30,7 @@ def finished(project: Path) -> Path:
         metrics = {metric.key: UNDEFINED for metric in measured_metrics()}
         metrics["accuracy"] = Estimate(value=0.75, low=0.5, high=1.0)
         details = classifier_details(
-            dataset="tiny", architecture=architecture, channels=channels, metrics=metrics, images=1
+            operating_points=(), dataset="tiny", architecture=architecture, channels=channels, metrics=metrics, images=1
         )
         details.write(project / "results/classifiers" / name / "details.json")
     return project

@@ -4,17 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from cytopipe.core.params import Params, parse_params
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.registry import measured_metrics
-from cytopipe.report.stored_results import Result, Stored, collect, read_results
+from cytopipe.report.stored_results import Result, Stored, collect, normal_or_abnormal, read_results
 from cytopipe.results.classifier import ClassifierDetails
 from cytopipe.results.numbers import Estimate
 from cytopipe.results.patients import EVALUATION, PatientEvaluation, PatientRule
-from made_results import UNDEFINED, classifier_details, segmenter_details
+from cytopipe.results.predictions import Predictions
+from made_results import UNDEFINED, classifier_details, dataset_summary, segmenter_details
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULT = {
@@ -55,7 +57,9 @@ def finished(tmp_path: Path) -> Path:
 def classifier_made_of(architecture: str) -> ClassifierDetails:
     metrics = {metric.key: UNDEFINED for metric in measured_metrics()}
     metrics["accuracy"] = Estimate(value=0.75, low=0.5, high=1.0)
-    return classifier_details(dataset="tiny", architecture=architecture, channels="rgb+masks", metrics=metrics)
+    return classifier_details(
+        operating_points=(), dataset="tiny", architecture=architecture, channels="rgb+masks", metrics=metrics
+    )
 
 
 def stored(*results: dict[str, Any]) -> Stored:
@@ -71,6 +75,32 @@ def test_a_run_gives_dice_by_segmenter_and_metrics_by_classifier(finished: Path,
         ("tiny", "masks", "accuracy", 0.75, 8),
     ]
     assert {one.split for one in collect(finished, params)} == {"grouped"}
+
+
+def of_three_classes() -> Predictions:
+    """Five images: the third is called abnormal only by two classes together, the last one wrongly."""
+    rows = [
+        ("normal", (0.6, 0.3, 0.1)), ("light", (0.1, 0.2, 0.7)), ("severe", (0.4, 0.3, 0.3)),
+        ("severe", (0.2, 0.1, 0.7)), ("normal", (0.45, 0.35, 0.2)),
+    ]  # fmt: skip
+    images = [(f"i{k}", f"g{k}", label) for k, (label, _) in enumerate(rows)]
+    return Predictions.of_images(("normal", "light", "severe"), images, np.array([values for _, values in rows]))
+
+
+def test_several_classes_say_normal_or_abnormal() -> None:
+    assert normal_or_abnormal(of_three_classes(), ["normal"]).value == 4 / 5
+
+
+def test_the_answer_of_several_classes_is_stored_beside_their_own_numbers(finished: Path, params: Params) -> None:
+    folder = finished / "results/classifiers/masks"
+    point = classifier_details().operating_points
+    details = ClassifierDetails.read(folder / "details.json").model_copy(update={"operating_points": point})
+    details.write(folder / "details.json")
+    of_three_classes().write(folder / "predictions.csv")
+    summary = dataset_summary("tiny", ("normal", "light", "severe"), {"test": 2}, 8)
+    summary.model_copy(update={"normal": ("normal",)}).write(finished / "data/organized/tiny/summary.json")
+    (found,) = [one for one in collect(finished, params) if one.metric == "normal or abnormal"]
+    assert (found.system, found.value) == ("masks", 0.8)
 
 
 def test_answers_for_patients_are_stored_beside_those_for_images(finished: Path, params: Params) -> None:

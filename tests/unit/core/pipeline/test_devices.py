@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe.core.pipeline.devices import VISIBLE, listed_gpus, own_gpu, visible_gpus
+from cytopipe.core.pipeline.devices import VISIBLE, listed_gpus, own_gpus, visible_gpus
 
 LISTING = """\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
@@ -19,9 +19,9 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb)
 JOB = """
 import os, sys, time
 from pathlib import Path
-from cytopipe.core.pipeline.devices import own_gpu
+from cytopipe.core.pipeline.devices import own_gpus
 
-with own_gpu(Path("locks"), sys.argv[1]):
+with own_gpus(Path("locks"), sys.argv[1]):
     Path(f"got-{sys.argv[1]}").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
     while not Path(f"end-{sys.argv[1]}").exists():
         time.sleep(0.01)
@@ -59,7 +59,7 @@ def test_the_driver_lists_them_where_nobody_chose(tmp_path: Path) -> None:
 
 def test_without_a_gpu_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "")
-    with own_gpu(tmp_path / "locks", "stage"):
+    with own_gpus(tmp_path / "locks", "stage"):
         assert os.environ[VISIBLE] == ""
     assert not (tmp_path / "locks").exists()
 
@@ -92,7 +92,7 @@ def test_four_stages_take_four_gpus_and_the_fifth_waits(tmp_path: Path) -> None:
 def test_jobs_of_slurm_number_their_own_gpus_from_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "0")
     monkeypatch.setenv("SLURM_JOB_ID", "1")
-    with own_gpu(tmp_path, "first"):
+    with own_gpus(tmp_path, "first"):
         monkeypatch.setenv("SLURM_JOB_ID", "2")
-        with own_gpu(tmp_path, "second"):  # would wait forever for the GPU 0 of the other job
+        with own_gpus(tmp_path, "second"):  # would wait forever for the GPU 0 of the other job
             assert os.environ[VISIBLE] == "0"

@@ -26,6 +26,12 @@ class Ranks:
 
     def __init__(self, rank: int, count: int) -> None:
         self.rank, self.count = rank, count
+        self._stream: torch.cuda.Stream | None = None
+
+    def stream(self, device: torch.device) -> torch.cuda.Stream:
+        """The stream of a GPU on which gradients are exchanged."""
+        self._stream = self._stream or torch.cuda.Stream(device)
+        return self._stream
 
     def add(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of all ranks' tensors of one shape, equal on each of them; without a gradient. For few numbers."""
@@ -95,8 +101,18 @@ class _Total(torch.autograd.Function):
 
 def _sum_gradients(ranks: Ranks, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
     """DDP's hook for a bucket of gradients. Losses are parts of one loss, so that nothing is divided."""
-    done: torch.futures.Future[torch.Tensor] = torch.futures.Future()
-    done.set_result(ranks.added(bucket.buffer()))
+    flat = bucket.buffer()
+    if flat.device.type == "cpu":
+        done: torch.futures.Future[torch.Tensor] = torch.futures.Future()
+        done.set_result(ranks.added(flat))
+        return done
+    # On a stream of its own, while the backward pass goes on; DDP waits for the future where it needs the sums.
+    done = torch.futures.Future(devices=[flat.device])
+    stream = ranks.stream(flat.device)
+    stream.wait_stream(torch.cuda.current_stream(flat.device))
+    with torch.cuda.stream(stream):
+        flat.record_stream(stream)
+        done.set_result(ranks.added(flat))
     return done
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -114,15 +114,12 @@ class _Crew:
         context = get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=run, args=(rank, self.count, there), name=f"rank-{rank}", daemon=True)
-        before = os.environ.get(VISIBLE)
+        own = {"TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR")}  # DDP says what might be slow
         if self.on_gpus:
-            os.environ[VISIBLE] = before.split(",")[rank] if before else str(rank)
-        try:
+            seen = os.environ.get(VISIBLE)
+            own[VISIBLE] = seen.split(",")[rank] if seen else str(rank)
+        with _environment(own):
             process.start()
-        finally:
-            if self.on_gpus:
-                os.environ.pop(VISIBLE)
-                os.environ.update({} if before is None else {VISIBLE: before})
         there.close()
         self._processes.append(process)
         self._connections.append(here)
@@ -196,6 +193,21 @@ class _Crew:
             return CytopipeError(what, where="runtime.devices", hint=hint)
         failure = failures[rank]
         return CytopipeError(f"rank {rank} of {self.count}: {failure.what}", where=failure.where, hint=failure.hint)
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Variables of processes that start meanwhile: they are read there before any code runs."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _signal_name(number: int) -> str:

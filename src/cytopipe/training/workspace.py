@@ -55,7 +55,9 @@ class Workspace:
         runtime = stage.params.runtime
         device, devices = prepare(runtime), stage.params.runtime.devices if shared else 1
         with stage.scratch() as scratch:
-            place = cls(device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
+            place = cls(
+                device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu
+            )
             threads = place.num_workers and max(1, place.num_workers // devices)
             yield replace(place, num_workers=threads, devices=devices, sync_batch_norm=runtime.sync_batch_norm)
 

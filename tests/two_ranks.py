@@ -73,7 +73,8 @@ def network() -> nn.Module:
     from cytopipe.models.without_compiler import timm
 
     torch.manual_seed(3)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), timm.layers.BatchNormAct2d(4))
+    with_act: Any = timm.layers.BatchNormAct2d  # type: ignore[attr-defined]  # of a submodule
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), with_act(4))
     model.append(nn.Flatten()).append(nn.LazyLinear(2))
     model(torch.zeros(2, 3, 6, 6))
     model.register_parameter("idle", nn.Parameter(torch.ones(1)))

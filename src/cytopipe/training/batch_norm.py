@@ -6,6 +6,8 @@ Szegedy 2015, arXiv:1502.03167, over the union of the batches). Keys of the netw
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,13 +20,14 @@ def synchronise(model: nn.Module, ranks: Ranks, device: torch.device) -> None:
     if device.type == "cuda":
         from cytopipe.models.without_compiler import timm
 
+        convert: Any = timm.layers.convert_sync_batchnorm  # type: ignore[attr-defined]  # of a submodule
         for name, child in list(model.named_children()):
             # timm's also keeps the activation that some of its layers hold.
-            setattr(model, name, timm.layers.convert_sync_batchnorm(child))
+            setattr(model, name, convert(child))
         return
     for module in model.modules():
         if isinstance(module, _BatchNorm):
-            module.forward = _Synchronised(module, ranks)  # type: ignore[method-assign]
+            vars(module)["forward"] = _Synchronised(module, ranks)
 
 
 def has_batch_norm(model: nn.Module) -> bool:

@@ -1,7 +1,7 @@
 """What the processes of one training, its ranks, exchange; every sum over ranks adds in the order of the ranks.
 
-All-reduce of NCCL and gloo adds in an order that depends on the place in the buffer and on the connections; here numbers
-are only moved, and each rank adds its part of them itself. The traffic is that of a ring.
+All-reduce of NCCL and gloo adds in an order that depends on the place in the buffer and on the connections; here
+numbers are only moved, and each rank adds its part of them itself. The traffic is that of a ring.
 """  # without postponed annotations: DDP reads those of its hook
 
 from collections.abc import Mapping
@@ -99,7 +99,10 @@ class _Total(torch.autograd.Function):
         return gradients[0], None
 
 
-def _sum_gradients(ranks: Ranks, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+def _sum_gradients(
+    ranks: Ranks,
+    bucket: dist.GradBucket,  # type: ignore[name-defined]  # missing in torch's stubs
+) -> torch.futures.Future[torch.Tensor]:
     """DDP's hook for a bucket of gradients. Losses are parts of one loss, so that nothing is divided."""
     flat = bucket.buffer()
     if flat.device.type == "cpu":

@@ -148,10 +148,9 @@ class _Crew:
                     place.tell(content[0])
                 else:
                     logger.log(*content)
-            for end in ready:
-                if isinstance(end, int) and self._code(ends[end]) != 0:
+            for end in [end for end in ready if isinstance(end, int)]:
+                if self._code(ends.pop(end)) != 0:
                     raise self._fault()
-                ends.pop(end, None)  # type: ignore[call-overload]
             if 0 not in ends.values():
                 raise self._fault()  # it ended well, but said nothing
 

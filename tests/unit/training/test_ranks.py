@@ -47,7 +47,7 @@ def test_batch_normalisation_and_weighted_losses_are_those_of_one_process(found:
     model, every, target = two.network(), two.images(), torch.tensor([0, 1, 0, 0, 1])
     Loss("ce", torch.tensor([1.0, 5.0]))(model(every), target).backward()
     alone = two.state(model)
-    assert any(isinstance(layer, nn.BatchNorm2d) for layer in model)
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
     for one in found:
         equal(one["norm"]["gradients"], alone["gradients"], 1e-5)
         equal(one["norm"]["statistics"], alone["statistics"], 1e-6)

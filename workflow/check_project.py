@@ -19,7 +19,7 @@ def main() -> None:
         check_project(Path())
         for stage, trained, wanted in on_other_devices():
             print(
-                f"{stage}: trained with runtime.devices: {trained}, which is {wanted} now, and DVC does not compare it; "
+                f"{stage}: trained with runtime.devices: {trained}, which is {wanted} now; DVC does not compare it: "
                 f"`dvc repro --force --single-item {stage}` trains it again",
                 file=sys.stderr,
             )

@@ -24,7 +24,7 @@ def run(stage: Stage) -> None:
     dataset = DatasetSummary.read(paths.Organized(config.dataset).summary)
     fit = TensorsSummary.read(tensors.summary).fit
 
-    with Workspace.of_stage(stage) as workspace:
+    with Workspace.of_stage(stage, shared=True) as workspace:
         job = ClassifierJob(
             config=config,
             classes=dataset.classes,

@@ -31,7 +31,7 @@ def run(stage: Stage) -> None:
     organized = paths.Organized(config.dataset)
     rows = read_manifest(organized.manifest)
 
-    with Workspace.of_stage(stage) as workspace:
+    with Workspace.of_stage(stage, shared=True) as workspace:
         data_hash = stage.inputs[organized.manifest.as_posix()]
         trained = train_segmenter(SegmenterJob(config, organized.folder, data_hash, workspace), rows)
         main = trained.main

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,7 @@ class Stage:
         params: values of its parameters, by file and key.
         outs: files and folders that it writes.
         titles: titles of its plots, by path.
-        meta: threads, gpu, mem_mb and runtime (minutes).
+        meta: threads, gpu, mem_mb and runtime (minutes); the first three for all devices of a stage that is `shared`.
     """
 
     name: str
@@ -43,8 +44,14 @@ class Stage:
     meta: dict[str, Any]
 
     @classmethod
-    def of(cls, stage: Any) -> Self:
-        """From a stage of DVC's index."""
+    def of(cls, stage: Any, more: Mapping[str, Any]) -> Self:
+        """From a stage of DVC's index.
+
+        Args:
+            stage: the stage.
+            more: parameters of stages that train on several devices, by their keys in `runtime`. dvc.yaml cannot name
+                them, because DVC refuses a file without one that it names; those that are left out have their defaults.
+        """
         from dvc.dependency import ParamsDependency
 
         params = {
@@ -53,6 +60,10 @@ class Stage:
             if isinstance(dep, ParamsDependency)
             for name, value in dep.read_params().items()
         }
+        meta = dict(stage.meta or {})
+        if meta.pop("shared", False):
+            params |= {f"{PARAMS}:runtime.{name}": value for name, value in more.items()}
+            meta |= {name: meta[name] * more.get("devices", 1) for name in ("threads", "gpu", "mem_mb")}
         titled = {out.def_path: out.plot for out in stage.outs if isinstance(out.plot, dict) and "title" in out.plot}
         return cls(
             name=stage.name,
@@ -62,7 +73,7 @@ class Stage:
             params=params,
             outs=[out.def_path for out in stage.outs],
             titles={path: plot["title"] for path, plot in titled.items()},
-            meta=stage.meta or {},
+            meta=meta,
         )
 
 
@@ -88,10 +99,11 @@ def _resolve(root: Path) -> list[Stage]:
     from cytopipe.core.params import load_params, refuse_former_values
     from cytopipe.core.pipeline.project import GIT_INIT, lacks_git
 
-    load_params(root / PARAMS)
+    runtime = load_params(root / PARAMS).runtime
+    more = runtime.model_dump(include={"devices", "sync_batch_norm"})  # without those that have their defaults
     refuse_former_values(root / PARAMS)
     try:
-        return [Stage.of(stage) for stage in Repo(str(root)).index.stages]
+        return [Stage.of(stage, more) for stage in Repo(str(root)).index.stages]
     except DvcException as error:
         hint = GIT_INIT if lacks_git(root) else None
         raise CytopipeError(str(error), where="dvc.yaml", hint=hint) from error

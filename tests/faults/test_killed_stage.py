@@ -219,3 +219,45 @@ def test_a_second_run_at_the_same_time_is_refused(project: Path, undisturbed: Ha
         assert log.startswith("error in train_classifier@small: .cytopipe/locks/") and "in use by process" in log
         finish(first)
     assert hashes(project) == undisturbed
+
+
+def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that train a network together, rank 0 first."""
+    found = [one for one in psutil.Process(process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    return sorted(found, key=lambda one: (one.create_time(), one.pid))
+
+
+def test_a_killed_rank_ends_the_others_with_one_message_and_the_training_resumes(template: Path) -> None:
+    shared = copy(template, template.parent / "shared")
+    values = yaml.safe_load((shared / "params.yaml").read_text())
+    values["runtime"]["devices"] = 2
+    values["classifiers"]["small"]["training"]["epochs"] = 8
+    (shared / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    whole = copy(shared, template.parent / "whole")
+
+    with start(shared) as process:
+        wait_for(process, "epoch 2:")
+        family = psutil.Process(process.pid).children(recursive=True)
+        ranks_of(process)[1].kill()
+        assert until(lambda: process.poll() is not None, 10)
+        assert process.stderr is not None
+        log = process.stderr.read()
+    assert process.returncode == 1
+    assert "runtime.devices: rank 1 of 2 was ended by SIGKILL" in log
+    assert log.count("error in") == 1 and "Traceback" not in log
+    assert until(lambda: all(gone(one) for one in family), 10)
+    assert hashes(shared) == {}
+
+    with start(shared) as process:
+        wait_for(process, "resuming after epoch")
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(ranks_of(process)) == 2
+        os.kill(process.pid, signal.SIGKILL)  # nobody is left to end the ranks
+    assert until(lambda: all(gone(one) for one in family), 10)
+
+    assert "resuming after epoch" in finish(start(shared))
+    log = finish(start(whole))  # undisturbed
+    assert [log.count(f"epoch {epoch}:") for epoch in (1, 8)] == [1, 1]  # rank 0 alone speaks
+    assert hashes(shared) == hashes(whole)
+    assert '"devices": 2' in (whole / "models/classifiers/small/model.json").read_text()
+    assert not list((whole / ".cytopipe/scratch").rglob("*"))

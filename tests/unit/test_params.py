@@ -420,3 +420,16 @@ def test_portable_compiles_nothing(network: str) -> None:
     changes = {key.replace(".", "__"): True}
     assert fault(**changes).startswith(f"{key}: compiled kernels are made for one processor")
     assert parse_params(tiny(runtime__cpu="native", **changes), "params.yaml").runtime.cpu == "native"
+
+
+@pytest.mark.parametrize("network", ["segmenters.unet", "classifiers.masks"])
+def test_several_devices_compile_nothing(network: str) -> None:
+    key = f"{network}.training.compile"
+    changes = {"runtime__devices": 2, "runtime__cpu": "native", key.replace(".", "__"): True}
+    assert fault(**changes).startswith(f"{key}: a network is trained either compiled or on several devices")
+
+
+def test_a_single_device_leaves_no_trace_in_what_is_stored() -> None:
+    runtime = parse_params(tiny(runtime__devices=1), "params.yaml").runtime
+    assert {"devices", "sync_batch_norm"}.isdisjoint(runtime.model_dump())
+    assert parse_params(tiny(runtime__devices=2), "params.yaml").runtime.model_dump()["devices"] == 2

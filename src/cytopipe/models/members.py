@@ -13,7 +13,7 @@ from cytopipe.results.model_spec import SPEC, ModelSpec
 SHARED = ("task", "classes", "channels", "input_size", "fit", "network_size", "mean", "std", "tta", "reading")
 # How the first one was made, which holds for all but the seed or the images.
 _MADE = ("architecture", "arguments", "head", "activation", "freeze", "training_data_sha256")
-_MADE_WITH = ("precision", "num_threads", "cpu")
+_MADE_WITH = ("precision", "num_threads", "cpu", "devices")
 
 
 def is_model(folder: Path) -> bool:

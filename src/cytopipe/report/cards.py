@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cytopipe.core.io import tables
 from cytopipe.core.params import SPLITS, PhantomSource
 from cytopipe.metrics.registry import Metric, calibration_metrics, find, measured_metrics, of_task
+from cytopipe.models.members import is_usable, spec_of
 from cytopipe.report.patients import patients_of_card
 from cytopipe.report.read import ExternalResults, weight_hashes
 from cytopipe.report.render import card, interval, limits, markdown_name, number, percent, signed
@@ -45,6 +46,7 @@ def model_card(view: ClassifierView, dataset: DatasetView, externals: Sequence[E
         limits=classifier_limits(view, dataset, bool(externals)),
         patients=patients_of_card(one.patients, _table),
         weights=weight_hashes(one.files.model),
+        devices=spec_of(one.files.model).devices if is_usable(one.files.model) else None,
     )
 
 

@@ -137,6 +137,7 @@ class ModelSpec(Part):
         precision: floating-point precision of the training.
         num_threads: threads of the training; with another number, the last digits of results may differ.
         cpu: instruction set of the training (`runtime.cpu`); with the other, the last digits of results may differ.
+        devices: devices that trained together, each with the batch size of the parameters; None: one.
         view: scale and size at which a segmenter sees an image; only segmenters have one.
         typical_sizes: median sizes in a segmenter's training images.
         decision_rule: decision rule of a trained classifier.
@@ -165,6 +166,7 @@ class ModelSpec(Part):
     precision: Precision | None = None
     num_threads: Annotated[StrictInt, Field(ge=1, le=1024)] | None = None
     cpu: Cpu | None = None
+    devices: Annotated[StrictInt, Field(ge=2, le=1024)] | None = None
     view: View | None = None
     typical_sizes: TypicalSizes | None = None
     decision_rule: DecisionRule | None = None

@@ -21,7 +21,8 @@ from cytopipe.training.compiling import compiled
 from cytopipe.training.data import Batch, Labelled
 from cytopipe.training.features import ToDevice
 from cytopipe.training.losses import Loss
-from cytopipe.training.mixing import Mixer
+from cytopipe.training.mixing import REACH, Mixer
+from cytopipe.training.ranks import Ranks
 
 
 class ClassificationTask:
@@ -59,6 +60,16 @@ class ClassificationTask:
         self.labels = torch.from_numpy(labels).to(transform.device)
         self.loss, self.batch_size, self.last_epoch = loss, batch_size, last_epoch
         self.mixer = None if mixer is None or mixer.idle else mixer
+        self._ranks: Ranks | None = None
+
+    @property
+    def reach(self) -> int:
+        """Images before an image in a batch that it may be mixed with."""
+        return 0 if self.mixer is None else REACH
+
+    def join(self, ranks: Ranks) -> None:
+        """From now on, a step is a part of one that several devices share, and its measures are parts of sums."""
+        self._ranks, self._trained = ranks, ranks.wrap(self._trained)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss of a batch and its accuracy (scalars); mixed images count with their larger label."""
@@ -66,9 +77,15 @@ class ClassificationTask:
         images = self.transform(batch.items)
         if self.mixer is not None:
             images, target = self.mixer(images, truth, batch.epoch, batch.step)
+            if batch.part is not None:
+                images, target = images[batch.part.before :], target[batch.part.before :]
             truth = target.argmax(dim=1)
         logits = self._trained(images).float()
-        return self.loss(logits, target), {"accuracy": (logits.detach().argmax(dim=1) == truth).float().mean()}
+        loss, accuracy = self.loss(logits, target), (logits.detach().argmax(dim=1) == truth).float().mean()
+        if batch.part is None or self._ranks is None:
+            return loss, {"accuracy": accuracy}
+        mass = self.loss.mass(target) * min(batch.part.own, 1)
+        return loss * (mass / self._ranks.add(mass)), {"accuracy": accuracy * batch.part.share}
 
     def validate(self) -> dict[str, float]:
         """Loss (without label smoothing), accuracy and macro F1 of the validation images."""

@@ -22,6 +22,25 @@ class Labelled(NamedTuple):
     labels: np.ndarray
 
 
+class Part(NamedTuple):
+    """What one of several devices computes of a step; see `shared`.
+
+    Attributes:
+        before: leading items of the batch that are another device's; they are there to be mixed with, and not counted.
+        own: images that count; with 0 the batch holds one that does not, so that every device takes every step.
+        whole: images of the step on all devices together.
+    """
+
+    before: int
+    own: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Share of the images of the step."""
+        return self.own / self.whole
+
+
 class Batch(NamedTuple):
     """Items of one training step.
 
@@ -30,6 +49,7 @@ class Batch(NamedTuple):
         indices: indices of the items in the training set, N int64.
         epoch, step: epoch and step in which the batch is used, from 0; they seed draws for the whole batch.
         turn: number of the pass over the data, from 0; with the index it seeds the draws for an item.
+        part: what these items are of the step, where several devices share it; None: all of it.
     """
 
     items: torch.Tensor
@@ -37,15 +57,22 @@ class Batch(NamedTuple):
     epoch: int = 0
     step: int = 0
     turn: int = 0
+    part: Part | None = None
+
+    @property
+    def images(self) -> int:
+        """Images of the step, on all devices together."""
+        return self.part.whole if self.part else len(self.indices)
 
 
 class Draw(NamedTuple):
-    """A request for a batch: indices of the items, number of the pass over the data, epoch and step."""
+    """A request for a batch: indices of the items, pass over the data, epoch, step, and a device's part of the step."""
 
     indices: np.ndarray
     turn: int
     epoch: int
     step: int
+    part: Part | None = None
 
 
 class EpochSampler:
@@ -53,10 +80,11 @@ class EpochSampler:
 
     A single image would break batch normalisation; it is kept only if `batch_size` is one, or the data are one image.
     With `steps`, an epoch has that many batches; passes over the data continue across epochs, each in its own order.
+    `few` is the number of images of a last batch up to which it is dropped.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0) -> None:
-        self.count, self.batch_size, self.seed, self.steps = count, batch_size, seed, steps
+    def __init__(self, count: int, batch_size: int, seed: int, steps: int = 0, few: int = 1) -> None:
+        self.count, self.batch_size, self.seed, self.steps, self.few = count, batch_size, seed, steps, few
 
     def epoch(self, epoch: int) -> Iterator[Draw]:
         """The batches of an epoch, counted from 0."""
@@ -75,7 +103,7 @@ class EpochSampler:
     def _batches(self) -> int:
         """Number of batches in one pass over the data."""
         full, rest = divmod(self.count, self.batch_size)
-        return full + (rest > 1 or rest == self.count)
+        return full + (rest > self.few or rest == self.count)
 
 
 class TrainingLoader:
@@ -114,14 +142,17 @@ class TrainingLoader:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""
-        draws = self.sampler.epoch(epoch)
+        draws = self._draws(epoch)
         return _ahead(self._load, draws, self.num_workers) if self.num_workers else map(self._load, draws)
+
+    def _draws(self, epoch: int) -> Iterator[Draw]:
+        return self.sampler.epoch(epoch)
 
     def _load(self, draw: Draw) -> Batch:
         items = torch.from_numpy(self.augmenter(self.array, draw.turn, draw.indices, self.channels))
         if torch.cuda.is_available():
             items = items.pin_memory()  # for copies that the GPU does not wait for
-        return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn)
+        return Batch(items, torch.from_numpy(draw.indices), draw.epoch, draw.step, draw.turn, draw.part)
 
 
 def _ahead(load: Callable[[Draw], Batch], draws: Iterable[Draw], threads: int) -> Iterator[Batch]:

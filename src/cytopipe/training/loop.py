@@ -180,7 +180,7 @@ def train_epoch(
         take_step(optimizer, norm, recipe.gradient_clip, skip=tally.check(loss, norm))
         if average is not None:
             average.update(model)
-        tally.add({"loss": loss, **measures}, len(batch.indices))
+        tally.add({"loss": loss, **measures}, batch.images)
     return tally.read()
 
 

@@ -60,6 +60,13 @@ class Loss:
             total = (of_images * self._distance(logits, smoothed)).sum()
         return total / of_images.sum()
 
+    def mass(self, target: torch.Tensor) -> torch.Tensor:
+        """Sum of the weights of the images of a batch, by which its loss is divided (scalar)."""
+        if self.weights is None:
+            return torch.full((), float(len(target)), device=target.device)
+        of_images = target @ self.weights if target.is_floating_point() else self.weights[target]
+        return of_images.sum()
+
     @property
     def unsmoothed(self) -> Loss:
         """The same loss without label smoothing, for validation."""

@@ -17,6 +17,7 @@ from cytopipe.models.transforms import resize
 from cytopipe.training.losses import one_hot
 
 Mixed = tuple[torch.Tensor, torch.Tensor]  # N x C x H x W images, N x classes targets
+REACH = 3  # images before its own that an image is mixed with
 _STREAM = 0x313  # separates the draws from those of other generators with the same seed
 
 

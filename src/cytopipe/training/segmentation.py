@@ -27,8 +27,10 @@ from cytopipe.models.transfer import load_first_weights
 from cytopipe.models.transforms import InputTransform, batches
 from cytopipe.results.model_spec import ModelSpec, TypicalSizes
 from cytopipe.training.compiling import compiled
-from cytopipe.training.data import Batch
+from cytopipe.training.data import Batch, Part
+from cytopipe.training.ranks import Ranks
 
+SMOOTHING = 1e-6  # added to both sides of the fraction of a Dice loss
 CHANNELS = 4  # of a training window: red, green, blue, palette mask
 
 
@@ -92,14 +94,22 @@ class SegmentationTask:
     ) -> None:
         self.model, self.transform, self.validation, self.batch_size = model, transform, validation, batch_size
         self._trained = compiled(model, compile)
-        self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1e-6, smooth_dr=1e-6)
+        self._dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=SMOOTHING, smooth_dr=SMOOTHING)
+        self._ranks: Ranks | None = None
+        self.reach = 0  # windows are not mixed
+
+    def join(self, ranks: Ranks) -> None:
+        """From now on, a step is a part of one that several devices share, and its measures are parts of sums."""
+        self._ranks, self._trained = ranks, ranks.wrap(self._trained)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss of a batch and its mean Dice (scalars)."""
         logits, truth = self._forward(self._trained, batch.items)
         with torch.no_grad():
             dice = _dice_per_image(logits > 0, truth > 0).mean()
-        return self._loss(logits, truth), {"dice": dice}
+        if batch.part is None or self._ranks is None:
+            return self._loss(logits, truth), {"dice": dice}
+        return _shared_loss(logits.float(), truth, batch.part, self._ranks), {"dice": dice * batch.part.share}
 
     def validate(self) -> dict[str, float]:
         """Loss, Dice and the Dice of each head, as means over the validation windows."""
@@ -131,6 +141,20 @@ class SegmentationTask:
         bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS)
         loss: torch.Tensor = bce + sum(self._dice(logits[:, [head]], truth[:, [head]]) for head in range(len(HEADS)))
         return loss
+
+
+def _shared_loss(logits: torch.Tensor, truth: torch.Tensor, part: Part, ranks: Ranks) -> torch.Tensor:
+    """A device's part of the loss of all windows of a step: the sums of the Dice loss go over all devices.
+
+    DiceLoss of MONAI divides by the sums of one batch, so that the mean over several batches is another loss.
+    """
+    bce = F.binary_cross_entropy_with_logits(logits, truth) * len(HEADS) * part.share
+    found = torch.sigmoid(logits)
+    sums = torch.stack([(one * min(part.own, 1)).sum(dim=(0, 2, 3)) for one in (found * truth, found + truth)])
+    both, either = ranks.sum(sums)
+    dice = 1 - (2 * both + SMOOTHING) / (either + SMOOTHING)
+    loss: torch.Tensor = bce + dice.sum() / ranks.count
+    return loss
 
 
 def _dice_per_image(predicted: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -28,11 +28,12 @@ from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.folds import draw_folds
 from cytopipe.training.guarantees import choose_guarantees
-from cytopipe.training.loop import Epoch, fit
+from cytopipe.training.loop import Epoch
 from cytopipe.training.losses import make_loss
 from cytopipe.training.memory import FeatureMemory
 from cytopipe.training.mixing import Mixer
 from cytopipe.training.self_supervised import pretrain
+from cytopipe.training.several import train as train_weights
 from cytopipe.training.svm import fit_svm_head
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
@@ -264,7 +265,7 @@ def fit_classifier(job: ClassifierJob, train: Labelled, validation: Labelled, la
     loader = TrainingLoader(
         train.items, host_augmenter(recipe), recipe.batch_size, recipe.seed, workers, recipe.steps_per_epoch, channels
     )
-    history, precision = fit(trained, task, loader, recipe, place.device, place.checkpoint, place.tell)
+    history, precision = train_weights(trained, task, loader, recipe, place)
     finish_fine_tuning(model)
-    spec = spec.model_copy(update={"precision": precision})
+    spec = spec.model_copy(update={"precision": precision, **place.several})
     return Trained(model.eval(), spec, history, pretraining=pretraining)

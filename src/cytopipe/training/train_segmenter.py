@@ -20,8 +20,8 @@ from cytopipe.training.data import TrainingLoader
 from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.folds import assign_folds
-from cytopipe.training.loop import fit
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
+from cytopipe.training.several import train
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
 
@@ -130,15 +130,15 @@ def fit_segmenter(job: SegmenterJob, recipe: Training, rows: Sequence[Row], part
     assert spec.view is not None  # every segmenter has one
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch
     prepare_fine_tuning(model, recipe)
-    train, validation = (
+    images, validation = (
         write_windows(place.scratch / f"{split}.npy", job.organized, with_masks(rows, split), spec.view)
         for split in ("train", "val")
     )
     transform = InputTransform("rgb", spec.mean, spec.std, place.device)
     task = SegmentationTask(model, transform, validation, recipe.batch_size, recipe.compile)
     loader = TrainingLoader(
-        train, host_augmenter(recipe), recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch
+        images, host_augmenter(recipe), recipe.batch_size, recipe.seed, place.num_workers, recipe.steps_per_epoch
     )
-    history, precision = fit(model, task, loader, recipe, place.device, place.checkpoint, place.tell)
+    history, precision = train(model, task, loader, recipe, place)
     finish_fine_tuning(model)
-    return Trained(model, spec.model_copy(update={"precision": precision}), history)
+    return Trained(model, spec.model_copy(update={"precision": precision, **place.several}), history)

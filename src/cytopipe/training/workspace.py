@@ -29,6 +29,8 @@ class Workspace:
         on_epoch: called with the part and the measures of every epoch.
         cpu: instruction set of the stage, which the model records.
         part: which of several trainings this is, such as "folds/0"; "" for the main one.
+        devices: processes that train a network together, with a device each.
+        sync_batch_norm: of several: normalise by the images of all.
     """
 
     device: torch.device
@@ -38,15 +40,26 @@ class Workspace:
     on_epoch: Callable[[str, Epoch], None]
     cpu: Cpu = "native"
     part: str = ""
+    devices: int = 1
+    sync_batch_norm: bool = False
 
     @classmethod
     @contextmanager
-    def of_stage(cls, stage: Stage) -> Iterator[Workspace]:
-        """The workspace of a stage's trainings; its scratch folder lasts as long as the context."""
+    def of_stage(cls, stage: Stage, shared: bool = False) -> Iterator[Workspace]:
+        """The workspace of a stage's trainings; its scratch folder lasts as long as the context.
+
+        Args:
+            stage: the stage.
+            shared: each of its trainings takes all devices of `runtime.devices`; else one.
+        """
         runtime = stage.params.runtime
-        device = prepare(runtime)
+        device, devices = prepare(runtime), stage.params.runtime.devices if shared else 1
         with stage.scratch() as scratch:
-            yield cls(device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu)
+            place = cls(
+                device, _loader_threads(runtime, device), scratch, stage.checkpoints, stage.on_epoch, runtime.cpu
+            )
+            threads = place.num_workers and max(1, place.num_workers // devices)
+            yield replace(place, num_workers=threads, devices=devices, sync_batch_norm=runtime.sync_batch_norm)
 
     @classmethod
     def of_runtime(cls, runtime: Runtime, scratch: Path, checkpoints: Path) -> Workspace:
@@ -67,6 +80,11 @@ class Workspace:
     def checkpoint(self) -> Checkpoint:
         """The checkpoint of this training."""
         return Checkpoint(self.checkpoints)
+
+    @property
+    def several(self) -> dict[str, int]:
+        """What a specification says of the devices: nothing of a single one."""
+        return {"devices": self.devices} if self.devices > 1 else {}
 
     def tell(self, measures: Epoch) -> None:
         """Report an epoch of this part."""

@@ -33,7 +33,7 @@ def test_rules_are_the_stages_of_dvc(project: Make, several: dict[str, Any]) -> 
     for name, stage in stages.items():
         assert rules[name].command == stage.cmd
         assert [out.path for out in rules[name].outputs] == [out.def_path for out in stage.outs]
-        assert rules[name].meta == stage.meta
+        assert rules[name].meta == {key: value for key, value in stage.meta.items() if key != "shared"}
 
 
 def test_rules_depend_on_each_other_as_the_stages_of_dvc_do(project: Make, several: dict[str, Any]) -> None:
@@ -122,6 +122,17 @@ def test_only_what_may_run_on_a_gpu_reserves_one(project: Make, tiny: dict[str, 
     rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
     assert rules["train_classifier@masks"].gpus == gpus
     assert rules["organize@tiny"].gpus == 0
+
+
+def test_a_training_on_several_devices_reserves_all_of_them(project: Make, tiny: dict[str, Any]) -> None:
+    tiny["runtime"] |= {"device": "auto", "devices": 4, "num_threads": 2}
+    rules = {rule.name: rule for rule in Dag(str(project(tiny))).rules}
+    for name in ("train_segmenter@unet", "train_classifier@masks"):
+        rule = rules[name]
+        assert (rule.gpus, rule.meta["threads"], rule.meta["mem_mb"]) == (4, 8, 32_000)
+        assert rule.params["params.yaml:runtime.devices"] == 4  # another number trains again
+    assert rules["generate_masks@tiny"].gpus == 1
+    assert "params.yaml:runtime.devices" not in rules["generate_masks@tiny"].params
 
 
 def test_outputs_without_a_suffix_are_folders_and_pngs_are_figures() -> None:

@@ -16,7 +16,7 @@ from cytopipe.core.params.found import with_found
 from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.searches import Search, refuse_unfit_searches
-from cytopipe.core.params.section import Name, Section, describe
+from cytopipe.core.params.section import Name, Section, describe, later_key
 from cytopipe.core.params.starts import refuse_unfit_starts
 from cytopipe.core.params.text import read_yaml
 from cytopipe.errors import CytopipeError
@@ -35,6 +35,16 @@ class Runtime(Section):
         description="portable: AVX2 only, for the same bytes on every x86-64 processor that has it; native: all it has",
     )
     num_threads: int = Field(ge=1, le=256)
+    devices: int = later_key(
+        1,
+        ge=1,
+        le=64,
+        description="devices that train one network together, a process each: GPUs, or with device: cpu processes of "
+        "num_threads threads. A step takes batch_size images on each",
+    )
+    sync_batch_norm: bool = later_key(
+        False, description="with several devices: batch normalisation by the images of all of them"
+    )
     num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
         "auto",
         description="processes that draw, decode and encode images, and threads that load those of trainings; auto: as "
@@ -106,6 +116,19 @@ class Params(Section):
                         "compile",
                         "{key}: compiled kernels are made for one processor, but runtime.cpu: portable promises "
                         "the same bytes on every one; set compile: false, or runtime.cpu: native",
+                        {"key": f"{section}.{name}.training.compile"},
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _several_devices_compile_nothing(self) -> Params:
+        for section in ("segmenters", "classifiers"):
+            for name, network in getattr(self, section).items():
+                if self.runtime.devices > 1 and network.training and network.training.compile:
+                    raise PydanticCustomError(
+                        "compile",
+                        "{key}: a network is trained either compiled or on several devices; set compile: false, or "
+                        "runtime.devices: 1",
                         {"key": f"{section}.{name}.training.compile"},
                     )
         return self

@@ -35,6 +35,7 @@ class StageDescription:
         params: names of the parameters it depends on.
         outs: outputs, including metrics and plots.
         gpu: whether it computes on a GPU where there is one.
+        shared: whether it trains on `runtime.devices` devices; other stages use one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class StageDescription:
     params: Sequence[str]
     outs: Sequence[str]
     gpu: bool = False
+    shared: bool = False
 
     @property
     def kind(self) -> str:
@@ -131,6 +133,7 @@ def _describe(name: str, stage: Mapping[str, Any]) -> StageDescription:
         params=tuple(body.get("params", ())),
         outs=tuple(next(iter(entry)) if isinstance(entry, dict) else entry for entry in outs),
         gpu=bool(body.get("meta", {}).get("gpu")),
+        shared=bool(body.get("meta", {}).get("shared")),
     )
 
 

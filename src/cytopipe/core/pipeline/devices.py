@@ -1,10 +1,11 @@
-"""A GPU of its own for each stage that computes on one, though several stages of a project run side by side.
+"""GPUs of its own for each stage that computes on them, though several stages of a project run side by side.
 
-Neither engine says which: without this, all would take `cuda:0`. A stage locks a free GPU and sees no other.
+Neither engine says which: without this, all would take `cuda:0`. A stage locks free GPUs and sees no others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -13,11 +14,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from cytopipe.core.io import flock
+from cytopipe.errors import CytopipeError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # set by a user, by a scheduler such as Slurm, or here
 POLL_S = 0.5
@@ -61,52 +62,102 @@ def listed_gpus(listing: str) -> list[str]:
 
 
 @contextmanager
-def own_gpu(locks: Path, label: str) -> Iterator[None]:
-    """Take a GPU that no other stage of the project holds, and hide all others from this process.
+def own_gpus(locks: Path, label: str, count: int = 1) -> Iterator[None]:
+    """Take GPUs that no other stage of the project holds, and hide all others from this process.
 
-    It waits while all are in use. Where there is no GPU, nothing happens. Call it before torch is imported: CUDA reads
-    CUDA_VISIBLE_DEVICES once.
+    It waits until so many are free. Where there is no GPU, nothing happens. Call it before torch is imported: CUDA
+    reads CUDA_VISIBLE_DEVICES once.
 
     Args:
         locks: folder of the lock files.
         label: the stage, for the message.
+        count: number of GPUs.
+
+    Raises:
+        CytopipeError: there are GPUs, but fewer than `count`; or several are wanted where GPUs are divided (MIG).
     """
     names = visible_gpus(os.environ)
     if not names:
         yield
         return
+    _require(names, count)
     before = os.environ.get(VISIBLE)
-    name, file = _first_free(names, locks, label)
-    os.environ[VISIBLE] = name
-    if len(names) > 1:
-        logger.info("%s: on GPU %s", label, name)
-    try:
-        yield
-    finally:
-        flock.unlock(file)  # explicitly, because forked workers share the lock and may outlive this block
-        file.close()
-        if before is None:
-            del os.environ[VISIBLE]
-        else:
-            os.environ[VISIBLE] = before
+    with ExitStack() as held:
+        taken = _first_free(names, locks, label, count, held)
+        os.environ[VISIBLE] = ",".join(taken)
+        if len(names) > count:
+            logger.info("%s: on GPU %s", label, ", ".join(taken))
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[VISIBLE]
+            else:
+                os.environ[VISIBLE] = before
 
 
-def _first_free(names: Sequence[str], locks: Path, label: str) -> tuple[str, TextIO]:
+def _require(names: Sequence[str], count: int) -> None:
+    if count > len(names):
+        raise CytopipeError(
+            f"{count} GPUs are wanted, and this process may use {len(names)} ({', '.join(names)})",
+            where="runtime.devices",
+            hint=f"set it to {len(names)} or fewer, or ask the scheduler for more; `nvidia-smi -L` and {VISIBLE} say "
+            "which there are",
+        )
+    if count > 1 and any(name.startswith("MIG") for name in names):
+        raise CytopipeError(
+            "slices of divided GPUs (MIG) cannot train one network together: NCCL connects whole GPUs",
+            where="runtime.devices",
+            hint="set it to 1; stages that run side by side take a slice each",
+        )
+
+
+def _first_free(names: Sequence[str], locks: Path, label: str, count: int, held: ExitStack) -> list[str]:
+    """The first GPUs that are free, locked until `held` ends.
+
+    A stage that waits holds none, so that no two wait for each other; but it holds the turn of all that see the same
+    GPUs, so that those who want one do not overtake a stage that wants several for ever.
+    """
     locks.mkdir(parents=True, exist_ok=True)
-    told = False
-    while True:
+    seen = hashlib.sha256(",".join(sorted(names)).encode()).hexdigest()[:12]
+    told = in_turn = False
+    with ExitStack() as turn:
+        while True:
+            in_turn = in_turn or _lock(locks / f"{_place()}-turn-{seen}.lock", turn)
+            if in_turn and (taken := _take(names, locks, count, held)):
+                return taken
+            if not told:
+                wanted = "a GPU" if count == 1 else f"{count} GPUs"
+                logger.info("%s: waits for %s, as other stages use them (%d in all)", label, wanted, len(names))
+                told = True
+            time.sleep(POLL_S)
+
+
+def _take(names: Sequence[str], locks: Path, count: int, held: ExitStack) -> list[str]:
+    """So many free GPUs, locked until `held` ends; none where fewer are free."""
+    taken = list[str]()
+    with ExitStack() as some:
         for name in names:
-            file = (locks / f"{_place()}-gpu-{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock").open("a")
-            try:
-                flock.lock(file, wait=False)
-            except BlockingIOError:
-                file.close()
-                continue
-            return name, file
-        if not told:
-            logger.info("%s: waits for a GPU, as other stages use all %d", label, len(names))
-            told = True
-        time.sleep(POLL_S)
+            file = locks / f"{_place()}-gpu-{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"
+            if len(taken) < count and _lock(file, some):
+                taken.append(name)
+        if len(taken) < count:
+            return []
+        held.enter_context(some.pop_all())
+    return taken
+
+
+def _lock(path: Path, held: ExitStack) -> bool:
+    """Lock a file until `held` ends, if nobody else holds it."""
+    file = path.open("a")
+    try:
+        flock.lock(file, wait=False)
+    except BlockingIOError:
+        file.close()
+        return False
+    held.callback(file.close)
+    held.callback(flock.unlock, file)  # explicitly, because forked workers share the lock and may outlive this block
+    return True
 
 
 def _place() -> str:

@@ -29,7 +29,7 @@ from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
-from cytopipe.core.pipeline.devices import own_gpu
+from cytopipe.core.pipeline.devices import own_gpus
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
@@ -232,8 +232,9 @@ def _execute(
     settings = _settings(description, name, item, values)
     start = time.monotonic()
     on_gpu = description.stages[name].gpu and params.runtime.device != "cpu"
-    own_device = own_gpu(paths.LOCKS, label) if on_gpu else nullcontext()
-    with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
+    count = params.runtime.devices if description.stages[name].shared else 1
+    own_devices = own_gpus(paths.LOCKS, label, count) if on_gpu else nullcontext()
+    with StageLock(paths.LOCKS / f"{label}.lock"), own_devices:
         inputs = input_hashes(description, name, item, params, closed)
         tracker = Tracker(
             stage=name,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from engine_projects import Project
 
 BUCKET = "cells"
 CREDENTIALS = {
@@ -21,6 +24,17 @@ CREDENTIALS = {
 }
 EXPIRED = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"""
+
+
+@dataclass(frozen=True)
+class Shared(Project):
+    """A project whose commands see more variables, such as the keys of a store."""
+
+    more: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, **self.more}
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine_projects import Project
-from s3_store import BUCKET, CREDENTIALS, ObjectStore, object_store
+from s3_store import BUCKET, CREDENTIALS, ObjectStore, Shared, object_store
 from small_projects import cells, small, template
 
 pytestmark = pytest.mark.pipeline
 SEED = "datasets.mine.split.seed"
 TRACKED = {"enabled": True, "experiment": "cells"}
-
-
-@dataclass(frozen=True)
-class Shared(Project):
-    """A project whose commands see more variables."""
-
-    more: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**super().environment, **self.more}
 
 
 @pytest.fixture(scope="module")

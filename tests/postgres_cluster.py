@@ -16,7 +16,12 @@ from slurm_cluster import free_ports
 
 PASSWORD = "s3cr3t-of-tests"
 # A server for tests may lose everything with the machine, but must start at once.
-_SETTINGS = {"listen_addresses": "127.0.0.1", "fsync": "off", "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap"}
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "shared_buffers": "16MB",
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,18 @@ class Database:
 
     def sql(self, command: str, name: str = "postgres") -> str:
         """The answer to a command, without headings."""
-        asked = [self.programs / "psql", "-XAtq", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester", "-d", name]
+        asked: list[str | Path] = [
+            self.programs / "psql",
+            "-XAtq",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "tester",
+            "-d",
+            name,
+        ]
         environment = {**os.environ, "PGPASSWORD": PASSWORD}
         done = subprocess.run([*asked, "-c", command], env=environment, capture_output=True, text=True, check=True)
         return done.stdout.strip()
@@ -57,7 +73,7 @@ def server() -> Iterator[Database]:
     data, (port,) = folder / "data", free_ports(1)
     (folder / "password").write_text(PASSWORD)
     settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
-    control = [found / "pg_ctl", "-D", data, "-w"]
+    control: list[str | Path] = [found / "pg_ctl", "-D", data, "-w"]
     try:
         user = _owner(folder)
         _run(user, folder, found / "initdb", "-D", data, "-U", "tester", "-A", "scram-sha-256", "--no-sync",

@@ -1,7 +1,7 @@
-"""Running a stage where Snakemake keeps inputs and outputs in a store: on Kubernetes and in clouds, without a common disk.
+"""Running a stage whose inputs and outputs Snakemake keeps in a store: on Kubernetes and in clouds.
 
-Snakemake copies what a job reads from the store into a folder of its own, and what it writes from there; the stages name
-paths of the project. This program, which the Snakefile puts before the command of a stage, joins the two:
+Snakemake copies what a job reads from the store into a folder of its own, and what it writes from there; the stages
+name paths of the project. This program, which the Snakefile puts before the command of a stage, joins the two:
 
     python -m workflow.stored --read PLACE=COPY ... --write PLACE=COPY ... -- COMMAND
 """
@@ -31,7 +31,7 @@ def inputs(rule: Rule, made: frozenset[str]) -> list[str]:
 
 
 def sources(rule: Rule, made: frozenset[str]) -> str:
-    """A hash of the code and the files of the project that the rule reads: they are no inputs, but a change reruns it."""
+    """A hash of the code and files of the project that the rule reads: no inputs, but a change reruns it."""
     digest = hashlib.sha256()
     for path in (Path(path) for path in rule.inputs if path not in made):
         content = fingerprint(path).encode() if path.is_dir() else path.read_bytes() if path.is_file() else b""
@@ -98,7 +98,7 @@ def main(words: Sequence[str]) -> int:
     try:
         return run(read, written, given.command)
     except FileExistsError as error:
-        print(f"error: {error} is in this folder, and the outputs lie in a store -> use a clone without", file=sys.stderr)
+        print(f"error: {error} is in this folder, but outputs lie in a store -> use a clone without", file=sys.stderr)
         return 1
 
 

@@ -32,7 +32,9 @@ with Tracker(stage="train", item="net", experiment="cells", params={"lr": 0.1}, 
     tracker.log_figure(Path("figure.png"))
 print("trained")
 """
-needs_postgres = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed: apt-get install postgresql")
+needs_postgres = pytest.mark.skipif(
+    programs() is None, reason="PostgreSQL is not installed: apt-get install postgresql"
+)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +212,7 @@ def test_a_tracking_server_whose_token_expired(tmp_path: Path) -> None:
     the_run(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-# In a mount namespace of its own: a training while the disk of the database is full or read-only, and the sending after.
+# In a mount namespace of its own: a training while the database's disk is full or read-only, and the sending after.
 ON_A_DISK = r"""
 mount -t tmpfs -o size={size} none disk
 {spoil}

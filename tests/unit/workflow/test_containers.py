@@ -1,4 +1,4 @@
-"""Containerfile, the definition for Apptainer, the dev container: linted, and in step with the Makefile and with each other."""
+"""Containerfile, the definition for Apptainer, the dev container: linted, and in step with each other."""
 
 from __future__ import annotations
 

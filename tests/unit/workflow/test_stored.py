@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def test_a_stage_reads_and_writes_copies_of_the_store(folder: Path) -> None:
     assert not (folder / "data/out").exists()
     # An earlier attempt is replaced, whole.
     assert call("mkdir data/out && cp data/in data/out/again") == 0
-    assert os.listdir(folder / "store/new/out") == ["again"]
+    assert [path.name for path in (folder / "store/new/out").iterdir()] == ["again"]
 
 
 def test_a_stage_that_fails_writes_nothing(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Databases and object stores on other machines, whose drivers wait for minutes, or without end, unless they are told."""
+"""Databases and object stores on other machines, whose drivers wait for minutes, or for ever, if not told."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,8 @@ def test_the_profile_runs_stages_with_s3_between_them(project: Shared, store: Ob
         name: (plain.folder / name).read_bytes() for name in plain.sums() if not name.endswith("README.md")
     }
 
+    # A change is seen, also where the files are those of a pod, without their history.
     project.edit_params("datasets.mine.split.seed", 7)
+    shutil.rmtree(project.folder / ".git")
     planned = snakemake(project, store, "--dry-run", "organize@mine")
     assert re.findall(r"^rule (\S+):$", planned, re.MULTILINE) == ["organize@mine"]

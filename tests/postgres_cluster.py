@@ -36,6 +36,11 @@ class Database:
         """Address of a database, as SQLAlchemy takes it."""
         return f"postgresql+psycopg://tester:{password}@127.0.0.1:{self.port}/{name}"
 
+    @property
+    def log(self) -> str:
+        """What the server has written about itself."""
+        return (self.folder / "log").read_text()
+
     def sql(self, command: str, name: str = "postgres") -> str:
         """The answer to a command, without headings."""
         asked: list[str | Path] = [

@@ -7,7 +7,6 @@ import os
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 ARTIFACT_ROOT = "MLFLOW_DEFAULT_ARTIFACT_ROOT"  # MLflow's servers read it as well
-LOGIN_S = 10.0
 _CONNECT_S, _READ_S, _ATTEMPTS = 5, 12, 2  # of an object store: all of it within `store.CALL_S`
 
 

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 from cytopipe.core.io import flock
 from cytopipe.core.pipeline.tracking.names import safe_name
 from cytopipe.core.pipeline.tracking.remote import (
-    LOGIN_S,
     artifact_location,
     bound_object_store,
     is_database,
@@ -38,7 +37,7 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "PGCONNECT_TIMEOUT": "5",  # of PostgreSQL, which waits without end
+    "PGCONNECT_TIMEOUT": "10",  # of PostgreSQL, which waits without end
     # MLflow logs migrations as INFO and failures with tracebacks; the tracker reports a failure itself, once.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -102,7 +101,7 @@ def open_store(uri: str, experiment: str, folder: Path) -> Store:
 
     location = artifact_location(uri, safe_name(experiment).replace("/", "_"), (folder / "mlruns").as_uri())
     if is_database(uri) and not uri.startswith("sqlite"):
-        bounded(lambda: log_in(uri), LOGIN_S)
+        bounded(lambda: log_in(uri), CALL_S)
 
     def connect() -> Store:
         if uri.startswith("sqlite"):

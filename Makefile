@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
-READY := $(VENV)/.ready
+# A container, which brings the packages, names a file of its own: no environment is made then.
+READY := $(or $(CYTOPIPE_READY),$(VENV)/.ready)
 UV := $(shell command -v uv)
 INSTALL := $(if $(UV),uv pip install --quiet --python $(VENV)/bin/python,$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check)
 # `make setup CPU=1 CPU_INDEX=URL`: torch without CUDA, from PyTorch's index of CPU wheels (no hashes); the rest as pinned.
@@ -11,12 +12,17 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help setup repro snakemake ui demo-page lint test docs bench lock
+.PHONY: help setup plugins repro snakemake ui demo-page lint test docs bench lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(READY) ## only make .venv with the exact pins (CPU=1 CPU_INDEX=URL: torch without CUDA); then `source .venv/bin/activate`
+
+# Beside the environment, not in it: Snakemake imports all plug-ins that it finds, and these double its time to start.
+plugins: $(READY) ## only for the tests of the profile kubernetes: its plug-ins
+	test -d $(VENV)/plugins || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --target $(VENV)/plugins -r workflow/plugins.lock
 
 repro: $(READY) ## run params.yaml by DVC: the demo, unless you changed it
 	@python workflow/check_project.py
@@ -58,7 +64,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml (needs an index)
 	sh workflow/lock.sh
 
 # The environment is renewed when the pins change. uv installs it where it is at hand, pip elsewhere; both check hashes.
-$(READY): requirements.lock pyproject.toml
+$(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || \
 		{ echo "cytopipe needs Python 3.11.5 or later; call make PYTHON=python3.12, say"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -73,4 +79,4 @@ else
 	$(INSTALL) --require-hashes -r requirements.lock
 endif
 	$(INSTALL) --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@touch $@

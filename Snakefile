@@ -2,7 +2,8 @@
 #   snakemake --cores all                    run it        snakemake -n        what would run
 #   snakemake --cores 2 evaluate@NAME        one stage and all before it
 #   snakemake --report report.html           figures, times and parameters of a finished run
-#   snakemake --workflow-profile slurm       on a cluster, see workflow/profiles/
+#   snakemake --workflow-profile slurm       on a cluster, see workflow/profiles/; kubernetes: with S3 and no common disk
+#   snakemake --sdm apptainer                each stage in a container, see docs/deployment.md
 #   snakemake --touch --forceall             take over what DVC made; the other way round: dvc commit --force
 import os
 import sys
@@ -12,13 +13,24 @@ sys.path.insert(0, workflow.basedir)
 
 from snakemake.exceptions import WorkflowError
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
 from cytopipe.errors import CytopipeError
+from workflow import stored
 from workflow.dag import Dag
 
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    raise WorkflowError("--sdm conda is not offered: `make setup` makes the environment, --sdm apptainer a container")
+
+# Where inputs and outputs lie in a store, such as S3, no disk is common to all jobs.
+in_store = workflow.storage_settings.default_storage_provider is not None
 try:
-    dag = Dag(workflow.basedir)
+    dag = Dag(workflow.basedir, git=not in_store)
 except CytopipeError as error:
     raise WorkflowError(error)
+
+# The image that Containerfile builds, or a file of workflow/apptainer.def; read with --sdm apptainer alone.
+IMAGE = os.environ.get("CYTOPIPE_IMAGE", "cytopipe.sif")
 
 # All stages of this run share one name in MLflow, on whatever machine they run.
 os.environ.setdefault("CYTOPIPE_PASS", f"snakemake-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
@@ -39,6 +51,19 @@ def flagged(output, stage):
     return output.path
 
 
+made = stored.produced(dag)
+RUN = "({params.command}) 2>&1 | tee {log}"
+RUN_IN_STORE = "(python -m workflow.stored {params.copies} -- {params.command:q}) 2>&1 | tee {log}"
+
+
+def parameters(stage):
+    """What a change of reruns the rule, and what its shell command names."""
+    if not in_store:
+        return {"command": stage.command, "values": stage.params}
+    copies = lambda wildcards, input, output: stored.arguments(stage, made, input, output)
+    return {"command": stage.command, "values": stage.params, "sources": stored.sources(stage, made), "copies": copies}
+
+
 onerror:
     shell("python workflow/next_steps.py failed")
 
@@ -54,16 +79,15 @@ for stage in dag.rules:
         name:
             stage.name
         input:
-            stage.inputs,
+            stored.inputs(stage, made) if in_store else stage.inputs,
         output:
             [flagged(output, stage) for output in stage.outputs],
         params:
-            command=stage.command,
-            values=stage.params,
+            **parameters(stage),
         log:
-            f"logs/{stage.name}.log",
-        conda:
-            "workflow/envs/cytopipe.yaml"
+            local(f"logs/{stage.name}.log"),
+        container:
+            IMAGE
         threads: stage.meta["threads"]
         resources:
             gpu=stage.gpus,
@@ -71,4 +95,4 @@ for stage in dag.rules:
             mem_mb=lambda wildcards, attempt, base=stage.meta["mem_mb"]: base * attempt,
             runtime=lambda wildcards, attempt, base=stage.meta["runtime"]: base * attempt,
         shell:
-            "({params.command}) 2>&1 | tee {log}"
+            RUN_IN_STORE if in_store else RUN

@@ -92,14 +92,15 @@ class Dag:
 
     Args:
         root: folder with dvc.yaml and params.yaml.
+        git: whether it must be a git repository, as DVC wants it; a job on another machine gets its files alone.
 
     Raises:
         CytopipeError: params.yaml is invalid, or DVC cannot resolve dvc.yaml.
     """
 
-    def __init__(self, root: str = ".") -> None:
+    def __init__(self, root: str = ".", *, git: bool = True) -> None:
         self._root = Path(root)
-        self._stages = resolve(self._root)
+        self._stages = resolve(self._root, git=git)
 
     @cached_property
     def rules(self) -> list[Rule]:

@@ -12,6 +12,12 @@ fi
 # A new torch changes results, so that it comes on purpose. torchvision must match: it fails to import beside another.
 printf 'torch==2.14.*\ntorchvision==0.29.1\n' > "$box/constraints"
 uv pip compile pyproject.toml --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
-    --extra dev --extra demo --extra docs --extra export --extra slurm --extra weights --constraint "$box/constraints" \
+    --extra dev --extra demo --extra docs --extra export --extra remote --extra slurm --extra weights --constraint "$box/constraints" \
     --custom-compile-command "sh workflow/lock.sh" --output-file requirements.lock "$@" > /dev/null
+# What the tests of the profile kubernetes need besides, see `make plugins`.
+printf 'snakemake-executor-plugin-kubernetes>=0.5\nsnakemake-storage-plugin-s3>=0.3\n' > "$box/plugins"
+uv pip compile "$box/plugins" --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
+    --constraint requirements.lock --custom-compile-command "sh workflow/lock.sh" --output-file "$box/plugins.lock" > /dev/null
+awk 'NR == FNR { if (/^[^ #]/) known[$1] = 1; next } /^[^ ]/ { fresh = !($1 in known) } fresh' \
+    requirements.lock "$box/plugins.lock" > workflow/plugins.lock
 echo "$(grep -c == requirements.lock) packages pinned"

@@ -77,8 +77,8 @@ class Stage:
         )
 
 
-def resolve(root: Path) -> list[Stage]:
-    """All stages of the project, in the order of dvc.yaml.
+def resolve(root: Path, *, git: bool = True) -> list[Stage]:
+    """All stages of the project, in the order of dvc.yaml; `git`: whether it must be a git repository.
 
     Raises:
         CytopipeError: params.yaml is invalid, or DVC cannot resolve dvc.yaml.
@@ -88,11 +88,11 @@ def resolve(root: Path) -> list[Stage]:
         path = root / name
         digest.update(hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest())
     key = digest.hexdigest()
-    text = _kept(root / KEPT, key) or _keep(root / KEPT, key, _resolve(root))
+    text = _kept(root / KEPT, key) or _keep(root / KEPT, key, _resolve(root, git))
     return [Stage(**stage) for stage in json.loads(text)["stages"]]
 
 
-def _resolve(root: Path) -> list[Stage]:
+def _resolve(root: Path, git: bool) -> list[Stage]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -102,8 +102,9 @@ def _resolve(root: Path) -> list[Stage]:
     runtime = load_params(root / PARAMS).runtime
     more = runtime.model_dump(include={"devices", "sync_batch_norm"})  # without those that have their defaults
     refuse_former_values(root / PARAMS)
+    config = None if git else {"core": {"no_scm": True}}
     try:
-        return [Stage.of(stage, more) for stage in Repo(str(root)).index.stages]
+        return [Stage.of(stage, more) for stage in Repo(str(root), config=config).index.stages]
     except DvcException as error:
         hint = GIT_INIT if lacks_git(root) else None
         raise CytopipeError(str(error), where="dvc.yaml", hint=hint) from error

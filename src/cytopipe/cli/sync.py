@@ -30,7 +30,9 @@ def sync() -> str:
     """
     from cytopipe.core.pipeline.tracking.journal import FOLDER
     from cytopipe.core.pipeline.tracking.sending import send_waiting
-    from cytopipe.core.pipeline.tracking.store import project_folder, tracking_uri, without_credentials
+    from cytopipe.core.pipeline.tracking.store import keep_quiet, project_folder, tracking_uri, without_credentials
+
+    keep_quiet()
     from cytopipe.deploy.mlflow.log import log_remembered
 
     project = project_folder(Path())

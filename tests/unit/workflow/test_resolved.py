@@ -36,9 +36,9 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     asked: list[Path] = []
     original = resolved._resolve
 
-    def counted(root: Path) -> list[resolved.Stage]:
+    def counted(root: Path, git: bool) -> list[resolved.Stage]:
         asked.append(root)
-        return original(root)
+        return original(root, git)
 
     monkeypatch.setattr(resolved, "_resolve", counted)
     return asked

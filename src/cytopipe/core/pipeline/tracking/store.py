@@ -18,19 +18,26 @@ from urllib.parse import urlsplit
 
 from cytopipe.core.io import flock
 from cytopipe.core.pipeline.tracking.names import safe_name
+from cytopipe.core.pipeline.tracking.remote import (
+    artifact_location,
+    bound_object_store,
+    is_database,
+    log_in,
+    port,
+)
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 CONNECT_S = 2.0
 OPEN_S = 120.0  # creating a database takes seconds, and several processes may wait for it
 CALL_S = 30.0
 
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _LOCKED_PAUSES_S = (0.5, 2.0)
 # Read by MLflow on import or on requests; values that the user has set take precedence.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "PGCONNECT_TIMEOUT": "10",  # of PostgreSQL, which waits without end
     # MLflow logs migrations as INFO and failures with tracebacks; the tracker reports a failure itself, once.
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -82,28 +89,36 @@ def open_store(uri: str, experiment: str, folder: Path) -> Store:
     Args:
         uri: tracking URI, as returned by `tracking_uri`.
         experiment: name of the experiment.
-        folder: folder for the lock and, if the store is a database, for the artifacts.
+        folder: folder for the lock and, if the store is a database and `ARTIFACT_ROOT` is not set, for the artifacts.
 
     Raises:
         OSError: the server does not answer.
         Exception: any error of MLflow and its database drivers.
     """
     bounded(lambda: _check_reachable(uri), 2 * CONNECT_S)
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
+    keep_quiet()
     from mlflow import MlflowClient
 
-    artifacts = folder / "mlruns" / safe_name(experiment).replace("/", "_")
-    location = artifacts.as_uri() if uri.startswith(_DATABASES) else None
+    location = artifact_location(uri, safe_name(experiment).replace("/", "_"), (folder / "mlruns").as_uri())
+    if is_database(uri) and not uri.startswith("sqlite"):
+        bounded(lambda: log_in(uri), CALL_S)
 
     def connect() -> Store:
         if uri.startswith("sqlite"):
             _create_database(uri, folder / ".cytopipe" / "locks" / "mlflow.lock", MlflowClient)
         client = MlflowClient(uri)
-        return Store(client, _experiment_id(client, experiment, location))
+        found = _experiment(client, experiment, location)
+        bound_object_store(found.artifact_location)
+        return Store(client, found.experiment_id)
 
     return bounded(connect, OPEN_S)
+
+
+def keep_quiet() -> None:
+    """Set what MLflow reads when it is imported: short waits, and no messages of its own."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
 
 
 def bounded(call: Callable[[], T], seconds: float) -> T:
@@ -151,12 +166,12 @@ def _not_ours(record: logging.LogRecord) -> bool:
 def _check_reachable(uri: str) -> None:
     """Raise OSError if nothing listens at the URI's host and port, before the import and the retries of MLflow."""
     parts = urlsplit(uri)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    if parts.hostname is None or port is None:
+    number = parts.port or port(parts.scheme)
+    if parts.hostname is None or number is None:
         return
     if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.hostname):
         return
-    socket.create_connection((parts.hostname, port), timeout=CONNECT_S).close()
+    socket.create_connection((parts.hostname, number), timeout=CONNECT_S).close()
 
 
 def _create_database(uri: str, lock: Path, client: Callable[[str], Any]) -> None:
@@ -178,19 +193,19 @@ def _create_database(uri: str, lock: Path, client: Callable[[str], Any]) -> None
         fresh.replace(database)
 
 
-def _experiment_id(client: Any, name: str, location: str | None) -> str:
+def _experiment(client: Any, name: str, location: str | None) -> Any:
+    """The experiment of this name, which is created if necessary, with its files at `location`."""
     found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            created: str = client.create_experiment(name, artifact_location=location)
-            return created
-        except Exception:
-            # Another process may have been first.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    existing: str = found.experiment_id
-    return existing
+    if found is not None:
+        return found
+    try:
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+    except Exception:
+        # Another process may have been first.
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found
 
 
 @contextlib.contextmanager

@@ -14,7 +14,10 @@ from snakemake.exceptions import WorkflowError
 
 from cytopipe.errors import CytopipeError
 from workflow.dag import Dag
+from workflow.killed_pass import clear_locks
 
+if workflow.is_main_process:  # not in the jobs of a cluster
+    clear_locks()
 try:
     dag = Dag(workflow.basedir)
 except CytopipeError as error:

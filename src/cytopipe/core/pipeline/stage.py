@@ -27,6 +27,7 @@ from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
+from cytopipe.core.params.found import as_named
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.devices import own_gpu
@@ -39,6 +40,7 @@ from cytopipe.core.pipeline.logfile import kept_log
 from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.processor import fix
 from cytopipe.core.pipeline.tracking.tracker import Tracker
+from cytopipe.core.pipeline.written import check_unchanged, forget_written, note_written
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -234,6 +236,8 @@ def _execute(
     on_gpu = description.stages[name].gpu and params.runtime.device != "cpu"
     own_device = own_gpu(paths.LOCKS, label) if on_gpu else nullcontext()
     with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
+        named = as_named(values)
+        check_unchanged(description.inputs(name, item, named), closed)
         inputs = input_hashes(description, name, item, params, closed)
         tracker = Tracker(
             stage=name,
@@ -247,6 +251,8 @@ def _execute(
         )
         with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
+            forget_written(label)
+        note_written(label, description.stages[name].resolve(description.stages[name].outs, item, named))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
         Machine.here(params).leave(label)
     note_finished(label, seconds := time.monotonic() - start, params.runtime.num_threads)

@@ -3,8 +3,10 @@
 #   snakemake --cores 2 evaluate@NAME        one stage and all before it
 #   snakemake --report report.html           figures, times and parameters of a finished run
 #   snakemake --workflow-profile slurm       on a cluster, see workflow/profiles/
+#   ... --config arrays=true --slurm-array-jobs all     the stages of one kind as one array of jobs
 #   snakemake --touch --forceall             take over what DVC made; the other way round: dvc commit --force
 import os
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -51,7 +53,14 @@ rule all:
         dag.targets,
 
 
+# Slurm submits the jobs of one rule as an array: with arrays=true stages of one kind are one rule, without names of their own.
+families = dag.families if str(config.get("arrays", "")).lower() in ("true", "1") else []
+several = {rule.name for family in families for rule in family.rules.values()}
+
+
 for stage in dag.rules:
+    if stage.name in several:
+        continue
 
     rule:
         name:
@@ -73,5 +82,32 @@ for stage in dag.rules:
             # A job that a cluster ends, as it took more memory or time, is tried again with more (profile: retries).
             mem_mb=lambda wildcards, attempt, base=stage.meta["mem_mb"]: base * attempt,
             runtime=lambda wildcards, attempt, base=stage.meta["runtime"]: base * attempt,
+        shell:
+            "({params.command}) 2>&1 | tee {log}"
+
+
+for family in families:
+
+    rule:
+        name:
+            family.name
+        wildcard_constraints:
+            item="|".join(re.escape(item) for item in family.rules),
+        input:
+            lambda wildcards, rules=family.rules: rules[wildcards.item].inputs,
+        output:
+            [flagged(output, family) for output in family.outputs],
+        params:
+            command=lambda wildcards, rules=family.rules: rules[wildcards.item].command,
+            values=lambda wildcards, rules=family.rules: rules[wildcards.item].params,
+        log:
+            f"logs/{family.name}@{{item}}.log",
+        conda:
+            "workflow/envs/cytopipe.yaml"
+        threads: family.first.meta["threads"]
+        resources:
+            gpu=family.first.gpus,
+            mem_mb=lambda wildcards, attempt, base=family.first.meta["mem_mb"]: base * attempt,
+            runtime=lambda wildcards, attempt, base=family.first.meta["runtime"]: base * attempt,
         shell:
             "({params.command}) 2>&1 | tee {log}"

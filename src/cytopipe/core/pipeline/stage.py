@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -31,6 +32,7 @@ from cytopipe.core.params.found import as_named
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.devices import own_gpu
+from cytopipe.core.pipeline.edits import Watch
 from cytopipe.core.pipeline.engine import die_with, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
@@ -123,8 +125,8 @@ class Stage:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for checkpoints, named by a hash of all that determines the result: inputs, parameters and code."""
-        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0]))]
+        """Folder for checkpoints, named by a hash of what determines the result: inputs, parameters, code, torch."""
+        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0])), version("torch")]
         key = sha256_bytes(repr([sorted(self.inputs.items()), self.settings, code]).encode())[:24]
         return paths.CHECKPOINTS / self.label / key
 
@@ -228,7 +230,8 @@ def _execute(
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
     surroundings.complete()
     fix(params.runtime.num_threads, params.runtime.cpu)
-    die_with(engine())
+    runner = engine()
+    die_with(runner)
     label = f"{name}@{item}" if item else name
     values = params.model_dump(mode="json")
     settings = _settings(description, name, item, values)
@@ -238,6 +241,7 @@ def _execute(
     with StageLock(paths.LOCKS / f"{label}.lock"), own_device:
         named = as_named(values)
         check_unchanged(description.inputs(name, item, named), closed)
+        watch = Watch(description, name, item, file, named) if runner.name == "dvc" else None
         inputs = input_hashes(description, name, item, params, closed)
         tracker = Tracker(
             stage=name,
@@ -251,6 +255,8 @@ def _execute(
         )
         with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
+            if watch:
+                watch.refuse_edits()
             forget_written(label)
         note_written(label, description.stages[name].resolve(description.stages[name].outs, item, named))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place

@@ -44,6 +44,10 @@ def flagged(output, stage):
     return output.path
 
 
+# A scheduler that ends a job sends SIGTERM to all its processes: `tee` stays until the stage has said its last words.
+LOGGED = "({params.command}) 2>&1 | (trap '' TERM; exec tee {log})"
+
+
 onerror:
     shell("python workflow/next_steps.py failed")
 
@@ -83,7 +87,7 @@ for stage in dag.rules:
             mem_mb=lambda wildcards, attempt, base=stage.meta["mem_mb"]: base * attempt,
             runtime=lambda wildcards, attempt, base=stage.meta["runtime"]: base * attempt,
         shell:
-            "({params.command}) 2>&1 | tee {log}"
+            LOGGED
 
 
 for family in families:
@@ -110,4 +114,4 @@ for family in families:
             mem_mb=lambda wildcards, attempt, base=family.first.meta["mem_mb"]: base * attempt,
             runtime=lambda wildcards, attempt, base=family.first.meta["runtime"]: base * attempt,
         shell:
-            "({params.command}) 2>&1 | tee {log}"
+            LOGGED

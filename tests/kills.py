@@ -15,16 +15,17 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
+import yaml
 from workflow.dag import Dag
 
 from cytopipe.core.pipeline.last_runs import last_run
-from engine_projects import LEFTOVERS, Project
+from engine_projects import LEFTOVERS, ROOT, Project
 
 Victim = Literal["engine", "stage", "worker", "group"]
 ENGINES, VICTIMS = ("dvc", "snakemake"), ("engine", "stage", "worker", "group")
@@ -90,7 +91,16 @@ class Outcome:
         return f"{kill.number + 1:3} {kill.engine:9} {self.hit:6} after {self.seconds:5.1f} s in {place}: {verdict}"
 
 
-def draw(seed: int, count: int, stages: Sequence[str]) -> list[Kill]:
+def drawn_by() -> int:
+    """The seed of the tests: `CYTOPIPE_CHAOS_SEED`, or another one for every commit."""
+    if given := os.environ.get("CYTOPIPE_CHAOS_SEED"):
+        return int(given)
+    command = ["git", "rev-parse", "--short=8", "HEAD"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return int(found.strip() or "0", 16) % 10**6
+
+
+def draw(seed: int, count: int, stages: Sequence[str], weights: Mapping[str, float] | None = None) -> list[Kill]:
     """Kills in which engines and victims take turns, and every stage is met before one is met again.
 
     Args:
@@ -98,6 +108,7 @@ def draw(seed: int, count: int, stages: Sequence[str]) -> list[Kill]:
         count: number of kills.
         stages: all stages in the order of the DAG. The kills of an engine go backwards through it, round by round, so
             that no stage before the killed one is out of date.
+        weights: a stage with a larger one is met earlier, and so more often where there are fewer kills than stages.
     """
     random_ = random.Random(seed)
     share = -(-count // len(ENGINES))
@@ -105,7 +116,9 @@ def draw(seed: int, count: int, stages: Sequence[str]) -> list[Kill]:
     for engine in ENGINES:
         names = list[str]()
         while len(names) < share:
-            some = set(random_.sample(stages, min(len(stages), share - len(names))))
+            # A draw without replacement by weights (Efraimidis and Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+            keys = {stage: random_.random() ** (1 / (weights[stage] if weights else 1)) for stage in stages}
+            some = sorted(keys, key=keys.__getitem__, reverse=True)[: share - len(names)]
             names += [stage for stage in reversed(stages) if stage in some]
         turns[engine] = iter(names)
     kills = []
@@ -128,9 +141,7 @@ class Pipeline:
     def __init__(self, folder: Path, undisturbed: Mapping[str, str], *, whole_pass: bool) -> None:
         self.project, self.undisturbed, self.whole_pass = Marked(folder), undisturbed, whole_pass
         self.rules = {rule.name: rule for rule in Dag(str(folder)).rules}
-        lock = folder / "dvc.lock"
-        self._lock = lock.read_bytes() if lock.exists() else None
-        shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)  # else DVC takes what it remembers of the run
+        self._lock = recorded(folder)
 
     def suffer(self, kill: Kill) -> Outcome:
         """Delete the outputs, run, kill, run again, and look at everything."""
@@ -139,6 +150,7 @@ class Pipeline:
             outcome.faults.append(f"orphans: {left}")
         outcome.faults += [f"half: {name}" for name in self._half_files()]
         try:
+            self.project.run("python", "workflow/check_project.py")  # as `make repro` begins
             said = self.project.run(*self._command(kill))
         except AssertionError as error:
             outcome.faults.append(f"the next run fails: {str(error)[-1500:]}")
@@ -150,7 +162,7 @@ class Pipeline:
     def _command(self, kill: Kill) -> list[str]:
         alone = [] if self.whole_pass else [kill.stage]
         if kill.engine == "dvc":
-            return ["dvc", "repro", *(["--single-item", *alone] if alone else [])]
+            return ["dvc", "repro", "--no-run-cache", *(["--single-item", *alone] if alone else [])]
         return ["snakemake", "--cores", "2", *alone]
 
     def _deleted(self, stage: str) -> list[str]:
@@ -172,6 +184,7 @@ class Pipeline:
             for name in deleted:
                 for output in self.rules[name].outputs:
                     _remove(self.project.folder / output.path)
+            forget_in_lock(self.project.folder, deleted)
             engine = self.project.start(*self._command(kill))
             outcome = _kill_after(engine, victim, share * (took + START_S), kill, random_)
             if outcome is not None:
@@ -201,7 +214,7 @@ class Pipeline:
         for name in sorted(self.undisturbed.keys() | sums.keys()):
             if self.undisturbed.get(name) != sums.get(name):
                 yield f"{'differs' if name in sums else 'missing'}: {name}"
-        if self._lock is not None and (folder / "dvc.lock").read_bytes() != self._lock:
+        if recorded(folder) != self._lock:
             yield "dvc.lock differs"
         if left := marked(folder):
             yield f"orphans of the second run: {left}"
@@ -290,6 +303,19 @@ def running_runs(database: Path) -> list[str]:
     """Names of MLflow's runs that pretend to run."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
         return [name for (name,) in opened.execute("SELECT name FROM runs WHERE status = 'RUNNING'")]
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """What dvc.lock says of each stage; nothing where Snakemake ran."""
+    file = folder / "dvc.lock"
+    return dict(yaml.load(file.read_text(), yaml.CSafeLoader)["stages"]) if file.exists() else {}
+
+
+def forget_in_lock(folder: Path, stages: Collection[str]) -> None:
+    """Take stages out of dvc.lock: else DVC takes their outputs from its cache, and runs nothing."""
+    if stages_ := recorded(folder):
+        kept = {name: stage for name, stage in stages_.items() if name not in stages}
+        (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": kept}, sort_keys=False))
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -18,8 +18,8 @@ from cytopipe.paths import HASHES
 class Watch:
     """The parameters and the code that a stage depends on, as they were when it began.
 
-    DVC hashes them when the stage has ended. After an edit in between, dvc.lock would name the new values beside outputs
-    of the old ones, and nothing would ever run the stage again. Snakemake records what it began with.
+    DVC hashes them when the stage has ended. After an edit in between, dvc.lock would name the new values beside
+    outputs of the old ones, and nothing would ever run the stage again. Snakemake records what it began with.
 
     Args:
         description: of all stages.

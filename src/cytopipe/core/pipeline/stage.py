@@ -33,7 +33,7 @@ from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.devices import own_gpu
 from cytopipe.core.pipeline.edits import Watch
-from cytopipe.core.pipeline.engine import die_with, engine
+from cytopipe.core.pipeline.engine import die_with, ending, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import input_hashes
@@ -217,6 +217,7 @@ def _guard(
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    ending.set()
     raise KeyboardInterrupt
 
 

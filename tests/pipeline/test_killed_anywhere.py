@@ -130,10 +130,8 @@ def test_of_two_passes_at_once_one_is_refused_and_the_other_ends(
 def test_a_parameter_that_is_edited_while_its_stage_runs_is_not_recorded_for_it(
     finished: Finished, dvc_copy: Project
 ) -> None:
-    command, key = (
-        ("dvc", "repro", "train_classifier@resnet-masked"),
-        "classifiers.resnet-masked.training.learning_rate",
-    )
+    command = ("dvc", "repro", "--no-run-cache", "train_classifier@resnet-masked")
+    key = "classifiers.resnet-masked.training.learning_rate"
     before, lock = (dvc_copy.folder / "params.yaml").read_bytes(), recorded(dvc_copy.folder)
     shutil.rmtree(dvc_copy.folder / "models/classifiers/resnet-masked")
     forget_in_lock(dvc_copy.folder, ["train_classifier@resnet-masked"])

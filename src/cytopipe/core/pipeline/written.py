@@ -37,8 +37,9 @@ def note_written(label: str, outputs: Iterable[str]) -> None:
         label: `stage` or `stage@item`.
         outputs: files and folders that it has just written.
     """
+    there = [path for path in map(Path, outputs) if path.exists()]
     with HashRecord(HASHES) as record, contextlib.suppress(OSError):
-        lines = [f"{digest}  {path}\n" for output in outputs for path, digest in _hashes(Path(output), record)]
+        lines = [f"{digest}  {path}\n" for output in there for path, digest in _hashes(output, record)]
         write_text(_file(label), "".join(lines))
 
 

@@ -1,4 +1,4 @@
-# make repro | snakemake | test | lint | ui | demo-page | docs | bench
+# make repro | snakemake | test | chaos | lint | ui | demo-page | docs | bench
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help setup plugins repro snakemake ui demo-page lint test docs bench lock
+# SEED=1 draws the kills of that seed again, RUNS=10 fewer of them.
+.PHONY: help setup plugins repro snakemake ui demo-page lint test chaos docs bench lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,6 +51,9 @@ lint: $(READY) ## style, types and the DAG's dependencies
 test: $(READY) ## lint, then every test
 	$(MAKE) lint
 	pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+chaos: $(READY) ## kill the preset tiny 50 times, run it again each time, and compare every byte: docs/chaos.json
+	python tests/faults/chaos.py --runs $(or $(RUNS),50) $(if $(SEED),--seed $(SEED)) --write docs/chaos.json
 
 docs: $(READY) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict

@@ -93,3 +93,10 @@ def save_classifier() -> SaveClassifier:
         return folder
 
     return save
+
+
+def pytest_report_header() -> str:
+    """The seed of the kills of this commit; workers of xdist print nothing themselves."""
+    from kills import drawn_by
+
+    return f"seed of the kills: {drawn_by()} (CYTOPIPE_CHAOS_SEED)"

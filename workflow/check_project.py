@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cytopipe.core.params import load_params
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from workflow.killed_pass import clear_dvc_locks
 from cytopipe.core.pipeline.project import check_project
 from cytopipe.errors import CytopipeError
 from cytopipe.models.members import is_usable, spec_of
@@ -23,6 +25,8 @@ def main() -> None:
                 f"`dvc repro --force --single-item {stage}` trains it again",
                 file=sys.stderr,
             )
+        if clear_dvc_locks():
+            print("a DVC that was killed left its locks in .dvc/tmp/rwlock: they are removed", file=sys.stderr)
     except CytopipeError as error:
         sys.exit(f"error: {error}")
 

@@ -87,6 +87,43 @@ class Rule:
         return 0 if self.params.get(f"{PARAMS}:runtime.device") == "cpu" else self.meta["gpu"]
 
 
+@dataclass(frozen=True)
+class Family:
+    """The rules of one stage for several entries as one rule with the wildcard `item`, which Slurm can run as an array.
+
+    Attributes:
+        name: name of the stage, such as train_classifier.
+        rules: by entry.
+    """
+
+    name: str
+    rules: Mapping[str, Rule]
+
+    @property
+    def first(self) -> Rule:
+        """One of them, for what all have in common."""
+        return next(iter(self.rules.values()))
+
+    @property
+    def heading(self) -> str:
+        """Heading in the report."""
+        return self.first.heading
+
+    @property
+    def item(self) -> str:
+        """Sub-heading in the report: Snakemake puts the entry in."""
+        return "{item}"
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The outputs with `{item}` for the entry, which is where the paths of two entries differ."""
+        one, other = list(self.rules.values())[:2]
+        return [
+            Output(_pattern(ours.path, theirs.path), ours.title)
+            for ours, theirs in zip(one.outputs, other.outputs, strict=True)
+        ]
+
+
 class Dag:
     """All rules of a project.
 
@@ -107,6 +144,14 @@ class Dag:
         """All rules in the order of dvc.yaml."""
         produced = [out for stage in self._stages for out in stage.outs]
         return [self._rule(stage, produced) for stage in self._stages]
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """Stages with several entries."""
+        found: dict[str, dict[str, Rule]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.category, {})[rule.item] = rule
+        return [Family(name, rules) for name, rules in found.items() if len(rules) > 1]
 
     @property
     def targets(self) -> list[str]:
@@ -134,6 +179,12 @@ class Dag:
         if dep.startswith(CODE) and (folder := self._root / dep).is_dir():
             return sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*") if is_source(path))
         return [dep]
+
+
+def _pattern(one: str, other: str) -> str:
+    """A path in which `{item}` stands where it differs from that of another entry."""
+    pairs = zip(one.split("/"), other.split("/"), strict=True)
+    return "/".join(ours if ours == theirs else "{item}" for ours, theirs in pairs)
 
 
 def _figure_title(path: Path, titles: Mapping[Path, str]) -> str:

@@ -261,3 +261,37 @@ def test_a_killed_rank_ends_the_others_with_one_message_and_the_training_resumes
     assert hashes(shared) == hashes(whole)
     assert '"devices": 2' in (whole / "models/classifiers/small/model.json").read_text()
     assert not list((whole / ".cytopipe/scratch").rglob("*"))
+
+
+def test_sigterm_ends_a_training_in_seconds_and_the_next_run_resumes(project: Path, undisturbed: Hashes) -> None:
+    """Slurm sends it 30 s before SIGKILL."""
+    with start(project) as process:
+        wait_for(process, "epoch 2:")
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; nothing half-written is left, finished epochs are kept" in said and "Traceback" not in said
+    assert hashes(project) == {}
+    assert "resuming after epoch" in finish(start(project))
+    assert hashes(project) == undisturbed
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root mounts a small disk")
+def test_a_disk_that_is_full_when_the_model_is_written_costs_no_epoch(project: Path, undisturbed: Hashes) -> None:
+    (project / "models").mkdir()
+    script = f'mount -t tmpfs -o size=16k tmpfs models && exec "{sys.executable}" stages/train_classifier.py small'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "permission denied" in done.stderr or "not permitted" in done.stderr:
+        pytest.skip("this container may not mount")
+    assert done.returncode == 1
+    assert "the disk is full\n  -> make room" in done.stderr and "Traceback" not in done.stderr
+    assert hashes(project) == {}
+    assert f"resuming after epoch {EPOCHS}" in finish(start(project))
+    assert hashes(project) == undisturbed

@@ -182,7 +182,6 @@ def test_a_pass_of_snakemake_that_fails_ends_with_what_failed(snakemake_copy: Pr
 def test_a_killed_snakemake_goes_on_and_ends_with_the_same_bytes(finished: Finished, snakemake_copy: Project) -> None:
     force = ("--cores", "1", "--forcerun", "train_classifier@masks")
     kill_when(snakemake_copy, ".cytopipe/checkpoints/train_classifier@masks/*/main/last.pt", "snakemake", *force)
-    snakemake_copy.run("snakemake", "--unlock")
     assert "resuming after epoch" in snakemake_copy.run("snakemake", "--cores", "1")
     assert snakemake_copy.sums() == finished.snakemake.sums()
     assert "Nothing to be done" in snakemake_copy.run("snakemake", "--cores", "1")

@@ -1,4 +1,4 @@
-"""The preset tiny as jobs of a real Slurm, and a job that needs more memory than it asked for."""
+"""The preset tiny as jobs and arrays of a real Slurm; jobs that are cancelled, past their time, out of memory."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import dataclasses
 import getpass
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine_projects import MINUTES, Finished, Project, fresh
+from kills import stage_of
 from slurm_cluster import cluster, missing
 
 pytestmark = [
@@ -55,7 +59,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
 @pytest.fixture
 def project(snakemake_copy: Project, slurm: Mapping[str, str]) -> OnSlurm:
     """A finished project in which one training is to be done again."""
-    snakemake_copy.edit_params("classifiers.masks.training.epochs", 2)
+    shutil.rmtree(snakemake_copy.folder / "models/classifiers/masks")
     log_of(snakemake_copy).unlink()  # of the run that was finished
     return OnSlurm(snakemake_copy.folder, slurm)
 
@@ -65,48 +69,81 @@ def log_of(project: Project) -> Path:
     return project.folder / "logs/train_classifier@masks.log"
 
 
-def await_text(project: Project, text: str) -> str:
-    """The log of the training, as soon as it holds a text."""
-    file, deadline = log_of(project), time.monotonic() + 10 * MINUTES
-    while not (file.exists() and text in file.read_text()):
+@contextmanager
+def held_at(project: OnSlurm, text: str) -> Iterator[None]:
+    """The training stands still in this block, which begins when its log holds a text: it costs no processor time."""
+    log, deadline = log_of(project), time.monotonic() + 10 * MINUTES
+    while not (log.exists() and text in log.read_text()):
         assert time.monotonic() < deadline, f"no '{text}' in {project.log.read_text()}"
-        time.sleep(0.1)
-    return file.read_text()
+        time.sleep(0.05)
+    (process,) = [one for one in psutil.process_iter() if is_training(one, project.folder)]
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
-def test_jobs_write_the_same_bytes(finished: Finished, slurm: Mapping[str, str], tmp_path: Path) -> None:
+def is_training(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return stage_of(process) == "train_classifier@masks" and process.cwd() == str(folder)
+    except psutil.Error:
+        return False
+
+
+def newest_state(project: OnSlurm) -> str:
+    """State of the job that was submitted last."""
+    return project.run("squeue", "--noheader", "--states=all", "--sort=-i", "--format=%T").split()[0]
+
+
+def test_jobs_and_arrays_of_jobs_write_the_same_bytes(
+    finished: Finished, slurm: Mapping[str, str], tmp_path: Path
+) -> None:
     project = OnSlurm(fresh(tmp_path / "project").folder, slurm)
-    status = project.submit().wait(10 * MINUTES)
+    status = project.submit("--config", "arrays=true", "--slurm-array-jobs", "all").wait(10 * MINUTES)
     output = project.log.read_text()
     assert status == 0, output
     assert "has been submitted with SLURM jobid" in output
+    logs = project.folder / ".snakemake/slurm_logs"
+    for stage in ("train_classifier", "evaluate", "explain"):  # stages of the three classifiers
+        tasks = {file.stem.partition("_")[2] for file in (logs / f"rule_{stage}").glob("*_*.log")}
+        assert tasks == {"1", "2", "3"}, f"{stage}: {tasks}"
     assert project.sums() == finished.snakemake.sums()
     assert project.run("git", "status", "--porcelain") == ""
 
 
-def test_a_job_that_is_cancelled_says_so_and_goes_on_after_its_last_epoch(project: OnSlurm) -> None:
-    project.edit_params("classifiers.masks.training.epochs", 2000)  # longer than it takes to cancel it
-    training = ("--retries", "0", "train_classifier@masks")
-    running = project.submit(*training)
-    await_text(project, "epoch 3:")
-    project.run("scancel", "--user", getpass.getuser())
+def test_a_job_that_is_cancelled_or_past_its_time_says_so_and_goes_on_after_its_last_epoch(
+    finished: Finished, project: OnSlurm
+) -> None:
+    training = "train_classifier@masks"
+    running = project.submit("--retries", "0", training)
+    with held_at(project, "epoch 3:"):
+        project.run("scancel", "--user", getpass.getuser())
     assert running.wait(10 * MINUTES) == 1
     said = project.log.read_text()
     assert "SLURM status is: 'CANCELLED" in said
-    assert "logs/train_classifier@masks.log" in said  # where the stage's own words are
+    assert f"logs/{training}.log" in said  # where the stage's own words are
+    # It used the seconds that Slurm leaves between SIGTERM and SIGKILL.
+    assert "interrupted; nothing half-written is left, finished epochs are kept" in log_of(project).read_text()
     assert not (project.folder / "models/classifiers/masks").exists()
 
     log_of(project).unlink()
-    again = project.submit(*training)
-    text = await_text(project, "resuming after epoch")
-    project.run("scancel", "--user", getpass.getuser())
-    assert again.wait(10 * MINUTES) == 1
-    done = re.search(r"resuming after epoch (\d+) of 2000", text)
-    assert done
-    assert int(done[1]) >= 3
+    again = project.submit("--set-resources", f"{training}:runtime=attempt", "--retries", "1", training)
+    with held_at(project, "resuming after epoch"):
+        deadline = time.monotonic() + 5 * MINUTES
+        while newest_state(project) == "RUNNING" and time.monotonic() < deadline:
+            time.sleep(1)
+    assert again.wait(10 * MINUTES) == 0, project.log.read_text()
+    said = project.log.read_text()
+    assert "SLURM status is: 'TIMEOUT" in said
+    assert "Trying to restart job" in said
+    done = re.search(r"resuming after epoch (\d+) of 10", log_of(project).read_text())
+    assert done and int(done[1]) >= 3
+    assert project.sums() == finished.snakemake.sums()
 
 
 def test_a_job_that_needs_more_memory_gets_it(project: OnSlurm) -> None:
+    project.edit_params("classifiers.masks.training.epochs", 2)
     least = "train_classifier@masks:mem_mb=100*attempt**4"
     status = project.submit("--set-resources", least, "--retries", "2", "train_classifier@masks").wait(10 * MINUTES)
     said = project.log.read_text()

@@ -39,7 +39,10 @@ class Checkpoint:
         write_bytes(self._file, hashlib.sha256(data).digest() + data)
 
     def load(self) -> dict[str, Any] | None:
-        """The last state; None if there is none or its checksum is wrong (torch loads a flipped bit silently)."""
+        """The last state; None if there is none, it is damaged, or another version wrote it that cannot be read.
+
+        Its checksum tells the damage, because torch loads a flipped bit silently.
+        """
         if not self._file.is_file():
             return None
         content = self._file.read_bytes()
@@ -47,5 +50,10 @@ class Checkpoint:
         if hashlib.sha256(data).digest() != digest:
             logger.warning("%s is damaged: training starts again from the first epoch", self._file)
             return None
-        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # of any kind: torch does not check a format that it does not know
+            reason = str(error).partition("\n")[0]
+            logger.warning("%s cannot be read (%s): training starts again from the first epoch", self._file, reason)
+            return None
         return state

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_a_flipped_bit_is_noticed_and_training_starts_over(
 def test_a_truncated_file_is_noticed(saved: Checkpoint, size: int) -> None:
     os.truncate(file_of(saved), size)
     assert saved.load() is None
+
+
+def test_a_checkpoint_of_another_version_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = b"a format that this torch does not know"
+    (tmp_path / "last.pt").write_bytes(hashlib.sha256(content).digest() + content)
+    assert Checkpoint(tmp_path).load() is None
+    assert "last.pt cannot be read" in caplog.text and "starts again from the first epoch" in caplog.text
 
 
 def test_an_error_while_saving_keeps_the_last_checkpoint(saved: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

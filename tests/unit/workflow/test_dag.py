@@ -233,3 +233,15 @@ def test_the_fingerprint_is_that_of_the_content_not_of_the_place(folder: Path) -
     before = fingerprint(folder)
     (folder / "nothing").symlink_to("nowhere")  # the stage refuses it, with a message
     assert fingerprint(folder.rename(folder.with_name("moved"))) == before
+
+
+def test_stages_with_several_entries_are_families_for_arrays(project: Make, several: dict[str, Any]) -> None:
+    dag = Dag(str(project(several)))
+    families = {family.name: family for family in dag.families}
+    assert {"train_classifier", "evaluate", "explain", "organize", "train_segmenter"} <= families.keys()
+    assert not {"compare", "report"} & families.keys()
+    for family in families.values():
+        for item, rule in family.rules.items():
+            assert [one.path.replace("{item}", item) for one in family.outputs] == [out.path for out in rule.outputs]
+            assert rule.meta == family.first.meta
+    assert families["organize"].outputs[0].path == "data/organized/{item}"

@@ -17,6 +17,9 @@ import psutil
 
 ENGINES = ("dvc", "snakemake")
 POLL_S = 0.25
+GRACE_S = 20.0  # Slurm leaves 30 s between SIGTERM and SIGKILL, unless its KillWait says otherwise
+
+ending = threading.Event()  # set once this process was told to end, and is about to
 
 _PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?$")
 _OPTIONS_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
@@ -72,7 +75,8 @@ def die_with(engine: Engine) -> None:
     """Kill this process and its children as soon as the engine, or any process in between, has died.
 
     Otherwise, after `kill -9` on an engine, its stages would run on and write into the outputs of the next run.
-    A daemon thread checks every `POLL_S` seconds; a script started by hand is not watched.
+    A daemon thread checks every `POLL_S` seconds; a script started by hand is not watched. A scheduler that cancels a
+    job sends SIGTERM to engine and stage at once: a stage that is `ending` has `GRACE_S` seconds to do so.
     """
     if engine.pid is not None:
         threading.Thread(target=_watch, args=(_chain_to(engine.pid),), daemon=True, name="die-with").start()
@@ -114,6 +118,8 @@ def _chain_to(pid: int) -> list[psutil.Process]:
 def _watch(chain: list[psutil.Process]) -> None:
     while chain and all(_alive(process) for process in chain):
         time.sleep(POLL_S)
+    if ending.is_set():
+        time.sleep(GRACE_S)
     _kill_family()
 
 

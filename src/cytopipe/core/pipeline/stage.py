@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -27,10 +28,12 @@ from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.core.io.hashing import hash_tree, sha256_bytes
 from cytopipe.core.io.locks import StageLock
 from cytopipe.core.params import Params, load_params
+from cytopipe.core.params.found import as_named
 from cytopipe.core.pipeline import surroundings
 from cytopipe.core.pipeline.description import Description, Values, read_description
 from cytopipe.core.pipeline.devices import own_gpus
-from cytopipe.core.pipeline.engine import die_with, engine
+from cytopipe.core.pipeline.edits import Watch
+from cytopipe.core.pipeline.engine import die_with, ending, engine
 from cytopipe.core.pipeline.epochs import EpochLine
 from cytopipe.core.pipeline.failures import messages
 from cytopipe.core.pipeline.inputs import input_hashes
@@ -39,6 +42,7 @@ from cytopipe.core.pipeline.logfile import kept_log
 from cytopipe.core.pipeline.machine import Machine
 from cytopipe.core.pipeline.processor import fix
 from cytopipe.core.pipeline.tracking.tracker import Tracker
+from cytopipe.core.pipeline.written import check_unchanged, forget_written, note_written
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -121,8 +125,8 @@ class Stage:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for checkpoints, named by a hash of all that determines the result: inputs, parameters and code."""
-        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0]))]
+        """Folder for checkpoints, named by a hash of what determines the result: inputs, parameters, code, torch."""
+        code = [hash_tree(LIBRARY), hash_tree(Path(sys.argv[0])), version("torch")]
         key = sha256_bytes(repr([sorted(self.inputs.items()), self.settings, code]).encode())[:24]
         return paths.CHECKPOINTS / self.label / key
 
@@ -213,6 +217,7 @@ def _guard(
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    ending.set()
     raise KeyboardInterrupt
 
 
@@ -226,7 +231,8 @@ def _execute(
         raise CytopipeError(f"there is no '{item}' in {section}", where=file, hint=f"known: {known}")
     surroundings.complete()
     fix(params.runtime.num_threads, params.runtime.cpu)
-    die_with(engine())
+    runner = engine()
+    die_with(runner)
     label = f"{name}@{item}" if item else name
     values = params.model_dump(mode="json")
     settings = _settings(description, name, item, values)
@@ -235,6 +241,9 @@ def _execute(
     count = params.runtime.devices if description.stages[name].shared else 1
     own_devices = own_gpus(paths.LOCKS, label, count) if on_gpu else nullcontext()
     with StageLock(paths.LOCKS / f"{label}.lock"), own_devices:
+        named = as_named(values)
+        check_unchanged(description.inputs(name, item, named), closed)
+        watch = Watch(description, name, item, file, named) if runner.name == "dvc" else None
         inputs = input_hashes(description, name, item, params, closed)
         tracker = Tracker(
             stage=name,
@@ -248,6 +257,10 @@ def _execute(
         )
         with tracker, AtomicOutputs() as outputs, ExitStack() as bars:
             run(Stage(name, item, params, settings, inputs, tracker, outputs, bars))
+            if watch:
+                watch.refuse_edits()
+            forget_written(label)
+        note_written(label, description.stages[name].resolve(description.stages[name].outs, item, named))
         shutil.rmtree(paths.CHECKPOINTS / label, ignore_errors=True)  # the outputs are in place
         Machine.here(params).leave(label)
     note_finished(label, seconds := time.monotonic() - start, params.runtime.num_threads)

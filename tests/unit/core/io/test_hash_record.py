@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,12 @@ def test_without_a_place_for_the_record_files_are_read(
     with HashRecord(tmp_path / "record") as record:
         assert record.sha256(file) == sha256_file(file)
     assert reads == ["a"] and "no hashes are known" in caplog.text
+
+
+def test_a_file_from_the_future_is_always_read(tmp_path: Path, reads: list[str]) -> None:
+    """Of a clock that was set back: a later change could have the same time."""
+    file = write(tmp_path / "a", "first", changed=time.time_ns() + 3_600_000_000_000)
+    assert hashed(tmp_path, file) == [sha256_file(file)]
+    write(file, "other", changed=file.stat().st_mtime_ns)
+    assert hashed(tmp_path, file) == [sha256_file(file)]
+    assert reads == ["a", "a"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -10,7 +11,7 @@ import psutil
 def this_process() -> str:
     """Host, process id and start time of this process; the latter tells processes of the same id apart."""
     process = psutil.Process()
-    return f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"
+    return f"{socket.gethostname()} {process.pid} {_started(process)}"
 
 
 def is_gone(process: str) -> bool:
@@ -20,6 +21,15 @@ def is_gone(process: str) -> bool:
     if host != socket.gethostname() or not number.isdecimal():
         return False
     try:
-        return f"{psutil.Process(int(number)).create_time():.2f}" != started
+        return _started(psutil.Process(int(number))) != started
     except psutil.NoSuchProcess:
         return True
+
+
+def _started(process: psutil.Process) -> str:
+    """When a process started: on Linux in ticks since the machine did, because a clock may be set while it runs."""
+    try:
+        # After the name in brackets, which may hold anything, the start is the 20th field (proc_pid_stat(5)).
+        return f"boot+{Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except OSError:
+        return f"{process.create_time():.2f}"

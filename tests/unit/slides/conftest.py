@@ -1,0 +1,99 @@
+"""A detector that is not trained, slides whose cells are known exactly, and the screening of a slide to its table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cytopipe.core.params import Reading
+from cytopipe.models.folder import save_model
+from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
+from cytopipe.screening.segmenter_detector import SegmenterDetector
+from cytopipe.slides.job import Settings, SlideJob
+from cytopipe.slides.opening import open_slide
+from cytopipe.slides.outputs import SlideFiles, merge
+from cytopipe.slides.part_file import part_path
+from cytopipe.slides.tiles import WHOLE
+
+CPU = torch.device("cpu")
+
+
+class Screen(Protocol):
+    """Screens a slide into a folder in one process; returns the rows of its table."""
+
+    def __call__(
+        self, slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
+    ) -> list[dict[str, str]]: ...
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter by Otsu's threshold with windows of 96 px, a cell side of 40 px, trained at 0.25 micrometres."""
+    folder = tmp_path_factory.mktemp("models") / "otsu"
+    spec = ModelSpec(
+        task="segmentation",
+        architecture="otsu",
+        arguments={},
+        classes=("cyt", "nuc"),
+        channels="rgb",
+        input_size=96,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        training_data_sha256="0" * 64,
+        view={"view": "tiles", "input_size": 96},  # type: ignore[arg-type]
+        typical_sizes={"cell_side": 40.0, "pixel_size_um": 0.25},  # type: ignore[arg-type]
+    )
+    save_model(folder, build("otsu"), spec)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def detector(model: Path) -> SegmenterDetector:
+    return SegmenterDetector(model, CPU)
+
+
+@pytest.fixture(scope="session")
+def screen_slide(model: Path, detector: SegmenterDetector) -> Screen:
+
+    def screen(
+        slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
+    ) -> list[dict[str, str]]:
+        with open_slide(slide, reading) as opened:
+            job = SlideJob.of(opened, [model], detector, None, settings or Settings(tile=512))
+            path = part_path(out, "slide", WHOLE)
+            job.run(path)
+            merge(SlideFiles.of(out, "slide"), "slide", opened, [path])
+        path.unlink()
+        with (out / "slide.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    return screen
+
+
+def drawn(height: int, width: int, middles: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Cells of a radius of 15 px with nuclei on glass, H x W x 3 uint8; their middles are (x, y)."""
+    image = np.full((height, width, 3), (241, 240, 242), np.uint8)
+    for radius, colour in ((15, (170, 120, 190)), (5, (60, 30, 90))):
+        for middle in middles:
+            cv2.circle(image, middle, radius, colour, cv2.FILLED)
+    return image
+
+
+def spread(height: int, width: int, count: int, seed: int = 0, apart: int = 36) -> list[tuple[int, int]]:
+    """Middles (x, y) of cells that do not touch, as many as fit of the number asked for, clear of the edges."""
+    rng, found = np.random.default_rng(seed), list[tuple[int, int]]()
+    for _ in range(20 * count):
+        x, y = int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20))
+        if all((x - a) ** 2 + (y - b) ** 2 >= apart**2 for a, b in found):
+            found.append((x, y))
+        if len(found) == count:
+            break
+    return found

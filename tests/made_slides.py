@@ -118,17 +118,17 @@ def write_ome_zarr(
     former = version == "0.4"
     group = zarr.open_group(path, mode="w", zarr_format=2 if former else 3)
     unit = {} if mpp is None else {"unit": "micrometer"}
-    axes = [
+    axes: list[Any] = [
         {"name": "c", "type": "channel"},
         *({"name": name, "type": "space", **unit} for name in "zyx"),
     ]
-    datasets = []
+    datasets: list[Any] = []
     for number, factor in enumerate(factors):
         level = np.stack([reduced(plane, factor) for plane in planes]).transpose(3, 0, 1, 2)
         group.create_array(str(number), data=np.ascontiguousarray(level), chunks=(1, 1, TILE, TILE))
         side = (mpp or 1.0) * factor
         scale = {"type": "scale", "scale": [1.0, 1.0, side, side]}
         datasets.append({"path": str(number), "coordinateTransformations": [scale]})
-    found = {"version": version, "axes": axes, "datasets": datasets}
+    found: Any = {"version": version, "axes": axes, "datasets": datasets}
     group.attrs.update({"multiscales": [found]} if former else {"ome": {"version": version, "multiscales": [found]}})
     return path

@@ -241,7 +241,7 @@ class _Screening:
         from cytopipe.screening.outputs import Tally, output_names
 
         results, total = [], Tally.of(self.classes, self.is_familiar)
-        with StageLock(out / self.slides.lock, wait=1) if out else nullcontext():
+        with StageLock(out / ".screen.lock", wait=1) if out and not self.slides.part else nullcontext():
             bar = tqdm(list(zip(paths, output_names(paths), strict=True)), unit=" field", file=sys.stderr)
             for path, name in bar:
                 start = time.perf_counter()

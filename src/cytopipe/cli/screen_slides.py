@@ -125,11 +125,6 @@ class SlideRun:
         """Whether files of parts are written or read."""
         return self.part is not None or self.merges
 
-    @property
-    def lock(self) -> str:
-        """Name of the lock file in the output folder; parts may be screened side by side."""
-        return ".screen.lock" if self.part is None else f".screen-{self.part.number}-of-{self.part.count}.lock"
-
     def takes(self, path: Path) -> bool:
         """Whether an image is screened as a slide: it is one, or an option asks for it."""
         from cytopipe.slides.opening import is_slide

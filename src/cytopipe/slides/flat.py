@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class FlatSlide:
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path, self._stack = path, ExitStack()
         self._field = self._stack.enter_context(open_field(path, reading))
-        self.levels = [Level(self._field.height, self._field.width, 1.0)]
+        self.levels: Sequence[Level] = [Level(self._field.height, self._field.width, 1.0)]
         self.mpp = self._field.pixel_size_um
 
     def read_region(self, level: int, top: int, left: int, height: int, width: int, plane: int = 0) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,16 +19,17 @@ from cytopipe.screening.detectors import CellDetector
 from cytopipe.screening.outputs import Tally
 from cytopipe.screening.screen import field_reading
 from cytopipe.slides.cells import SlideCell
-from cytopipe.slides.part_file import Header, write_part
+from cytopipe.slides.part_file import Header, part_path, write_part
 from cytopipe.slides.slide import Slide
 from cytopipe.slides.tile_screening import TileScreener
 from cytopipe.slides.tiles import SIDE, WHOLE, Part, Tile, grid, with_tissue
 from cytopipe.slides.tissue import Tissue
 from cytopipe.slides.view import View, view_at
 
+PARTS = 50  # of a slide in a stage, which goes on with the next one after it was killed
 ENDS = 1 << 20  # bytes at each end of a slide's file that identify it
 T = TypeVar("T")
-Progress = Callable[[Iterable[Tile], int], Iterator[Tile]]
+Progress = Callable[[Iterable[T], int], Iterator[T]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Settings:
 def trained_mpp(detector: Path) -> float | None:
     """Micrometres of a pixel of the images that a detector was trained on, as its folder says; None if it does not."""
     fit, sizes = _spec_of(detector, lambda spec: spec.fit), _spec_of(detector, lambda spec: spec.typical_sizes)
-    return fit.um_per_pixel if isinstance(fit, Scale) else sizes and sizes.pixel_size_um
+    if isinstance(fit, Scale):
+        return fit.um_per_pixel
+    return sizes.pixel_size_um if sizes else None
 
 
 def _spec_of(folder: Path, part: Callable[[ModelSpec], T]) -> T | None:
@@ -158,7 +162,7 @@ class SlideJob:
         return field_reading(self.detector, self.predictor)
 
     def run(
-        self, path: Path, part: Part = WHOLE, tally: Tally | None = None, progress: Progress | None = None
+        self, path: Path, part: Part = WHOLE, tally: Tally | None = None, progress: Progress[Tile] | None = None
     ) -> Header:
         """Screen one part of the slide and write its file.
 
@@ -174,19 +178,20 @@ class SlideJob:
         Raises:
             CytopipeError: the slide cannot be read, or the file not be written.
         """
-        tissue = Tissue.of(self.slide)
+        tissue = self.tissue
         every = grid((self.view.height, self.view.width), self.settings.tile)
         shown = with_tissue(every, self.view, tissue)
         header = self._header(part, every, shown, tissue)
         screener = TileScreener(self.view, self.detector, self.predictor, self.settings.margin, self.settings.edge)
+        count = tally.add if tally else None
         tiles = part.of(shown)
         ordered = progress(tiles, len(tiles)) if progress else iter(tiles)
 
         def found() -> Iterator[tuple[int, Sequence[SlideCell]]]:
             for tile in ordered:
                 cells = screener(tile)
-                for one in cells if tally else ():
-                    tally.add(one)
+                for one in cells if count else ():
+                    count(one)
                 yield tile.number, cells
 
         try:
@@ -194,6 +199,31 @@ class SlideJob:
         except OSError as error:
             raise CytopipeError(f"cannot be written ({error.strerror})", where=path.parent) from None
         return header
+
+    @cached_property
+    def tissue(self) -> Tissue:
+        """Where the slide shows anything."""
+        return Tissue.of(self.slide)
+
+    def run_in_parts(self, folder: Path, progress: Progress[Part] | None = None, count: int = PARTS) -> list[Path]:
+        """Screen the whole slide in parts; those that a folder holds already are not screened again.
+
+        Args:
+            folder: folder of the parts, created if necessary.
+            progress: passes the numbers of the parts on.
+            count: how many parts.
+
+        Returns:
+            The files of all parts, in order.
+        """
+        every = [Part(number, count) for number in range(1, count + 1)]
+        paths = []
+        for part in progress(every, count) if progress else every:
+            path = part_path(folder, "slide", part)
+            if not path.is_file():
+                self.run(path, part)
+            paths.append(path)
+        return paths
 
     def _header(self, part: Part, every: Sequence[Tile], shown: Sequence[Tile], tissue: Tissue) -> Header:
         view = self.view

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import openslide
 
-from cytopipe.slides.slide import damaged, levels_of
+from cytopipe.slides.slide import Level, damaged, levels_of
 
 
 class OpenSlideSlide:
@@ -32,7 +33,9 @@ class OpenSlideSlide:
             self._slide = openslide.OpenSlide(path)
         except (openslide.OpenSlideError, OSError) as error:
             raise damaged(path, error) from None
-        self.levels = levels_of(((height, width) for width, height in self._slide.level_dimensions), path)
+        self.levels: Sequence[Level] = levels_of(
+            ((height, width) for width, height in self._slide.level_dimensions), path
+        )
         self.mpp = _mpp_of(self._slide.properties) or mpp
 
     def read_region(self, level: int, top: int, left: int, height: int, width: int, plane: int = 0) -> np.ndarray:

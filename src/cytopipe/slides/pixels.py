@@ -88,8 +88,9 @@ def _eight_bit(values: np.ndarray, reading: Reading, where: Path) -> np.ndarray:
             hint="say it: --range LOW,HIGH (--range full: 0 to 65535)",
         )
     low, high = reading.range
-    scaled = (values.astype(np.float32) - low) * (255 / (high - low))
-    return np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
+    scaled: np.ndarray = (values.astype(np.float32) - low) * (255 / (high - low))
+    eight: np.ndarray = np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
+    return eight
 
 
 def planes_of(sizes: Mapping[str, int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cytopipe.core.params import Reading
 from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 from cytopipe.slides.pixels import planes_of, region_values, to_rgb
-from cytopipe.slides.slide import damaged, levels_of
+from cytopipe.slides.slide import Level, damaged, levels_of
 
 COPY_AGAIN = "the file is cut short: copy it again"
 
@@ -55,7 +55,7 @@ class TiffSlide:
         sizes = [
             dict(zip(axes, level.shape, strict=True)) for axes, level in zip(self._axes, self._levels, strict=True)
         ]
-        self.levels = levels_of(((size["Y"], size["X"]) for size in sizes), path)
+        self.levels: Sequence[Level] = levels_of(((size["Y"], size["X"]) for size in sizes), path)
         self.planes, self.mpp = planes_of(sizes[0]), pixel_size_um(tags, path)
         if any(planes_of(size) != self.planes for size in sizes):
             raise CytopipeError("the levels have different numbers of focal planes", where=path)

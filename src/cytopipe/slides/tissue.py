@@ -88,5 +88,5 @@ def tissue_mask(thumbnail: np.ndarray) -> np.ndarray:
 
 
 def _threshold(values: np.ndarray) -> float:
-    found = threshold_otsu(values) if values.min() < values.max() else 0
+    found = threshold_otsu(values) if values.min() < values.max() else 0  # type: ignore[no-untyped-call]
     return float(min(max(found, FLOOR), CEILING))

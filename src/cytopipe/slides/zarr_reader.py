@@ -6,7 +6,7 @@ https://ngff.openmicroscopy.org
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import zarr
 from cytopipe.core.params import Reading
 from cytopipe.errors import CytopipeError
 from cytopipe.slides.pixels import planes_of, region_values, to_rgb
-from cytopipe.slides.slide import damaged, levels_of
+from cytopipe.slides.slide import Level, damaged, levels_of
 
 _FORMER_AXES = "TCZYX"  # of versions before 0.3, which do not name them
 _UM = {"micrometer": 1.0, "micrometre": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "angstrom": 1e-4}
@@ -50,7 +50,7 @@ class ZarrSlide:
         if any(array.ndim != len(self._axes) for array in self._arrays) or not {"Y", "X"} <= set(self._axes):
             raise damaged(path, f"its axes {', '.join(names)} are not those of its arrays")
         sizes = [dict(zip(self._axes, array.shape, strict=True)) for array in self._arrays]
-        self.levels = levels_of(((size["Y"], size["X"]) for size in sizes), path)
+        self.levels: Sequence[Level] = levels_of(((size["Y"], size["X"]) for size in sizes), path)
         self.planes = planes_of(sizes[0])
         self.mpp = _mpp_of(found, axes, self._axes)
 

@@ -48,8 +48,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
         training_data_sha256="0" * 64,
-        view={"view": "tiles", "input_size": 96},  # type: ignore[arg-type]
-        typical_sizes={"cell_side": 40.0, "pixel_size_um": 0.25},  # type: ignore[arg-type]
+        view={"view": "tiles", "input_size": 96},
+        typical_sizes={"cell_side": 40.0, "pixel_size_um": 0.25},
     )
     save_model(folder, build("otsu"), spec)
     return folder

@@ -132,3 +132,24 @@ def write_ome_zarr(
     found: Any = {"version": version, "axes": axes, "datasets": datasets}
     group.attrs.update({"multiscales": [found]} if former else {"ome": {"version": version, "multiscales": [found]}})
     return path
+
+
+def drawn(height: int, width: int, middles: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Cells of a radius of 15 px with nuclei on glass, H x W x 3 uint8; their middles are (x, y)."""
+    image = np.full((height, width, 3), (241, 240, 242), np.uint8)
+    for radius, colour in ((15, (170, 120, 190)), (5, (60, 30, 90))):
+        for middle in middles:
+            cv2.circle(image, middle, radius, colour, cv2.FILLED)
+    return image
+
+
+def spread(height: int, width: int, count: int, seed: int = 0, apart: int = 36) -> list[tuple[int, int]]:
+    """Middles (x, y) of cells that do not touch, as many as fit of the number asked for, clear of the edges."""
+    rng, found = np.random.default_rng(seed), list[tuple[int, int]]()
+    for _ in range(20 * count):
+        x, y = int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20))
+        if all((x - a) ** 2 + (y - b) ** 2 >= apart**2 for a, b in found):
+            found.append((x, y))
+        if len(found) == count:
+            break
+    return found

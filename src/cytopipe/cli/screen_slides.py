@@ -181,7 +181,7 @@ class SlideRun:
             models.predictor.pixel_size_um = None  # crops are of the view, whose pixels have another size
         job = SlideJob.of(slide, folders, models.detector, models.predictor, settings, self.options)
         if slide.mpp is None and self.pixel_size_um is None:
-            print(f"{name}: the slide says no pixel size; taken to be --mpp {self.mpp:g}", file=sys.stderr)
+            tqdm.write(f"{name}: the slide says no pixel size; taken to be --mpp {self.mpp:g}", file=sys.stderr)
         tally = Tally.of(job.classes, job.is_familiar)
 
         def progress(tiles: Iterable[Tile], count: int) -> Iterator[Tile]:
@@ -192,7 +192,7 @@ class SlideRun:
         if models.predictor is not None:
             models.predictor.pixel_size_um = self.pixel_size_um
         height, width = slide.levels[0].height, slide.levels[0].width
-        print(f"{name}: {header.words}", file=sys.stderr)
+        tqdm.write(f"{name}: {header.words}", file=sys.stderr)
         return tally, {"width": width, "height": height, "tiles": header.tiles, "empty_tiles": header.empty}
 
     def _merged(

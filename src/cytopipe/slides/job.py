@@ -183,15 +183,15 @@ class SlideJob:
         shown = with_tissue(every, self.view, tissue)
         header = self._header(part, every, shown, tissue)
         screener = TileScreener(self.view, self.detector, self.predictor, self.settings.margin, self.settings.edge)
-        count = tally.add if tally else None
         tiles = part.of(shown)
         ordered = progress(tiles, len(tiles)) if progress else iter(tiles)
 
         def found() -> Iterator[tuple[int, Sequence[SlideCell]]]:
             for tile in ordered:
                 cells = screener(tile)
-                for one in cells if count else ():
-                    count(one)
+                if tally is not None:
+                    for one in cells:
+                        tally.add(one)
                 yield tile.number, cells
 
         try:

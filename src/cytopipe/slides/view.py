@@ -109,8 +109,8 @@ def view_at(slide: Slide, mpp: float, pixel_size_um: float | None = None) -> Vie
         raise CytopipeError(
             "the slide does not say how large its pixels are",
             where=slide.path,
-            hint="give the micrometres of one pixel of its full resolution: --pixel-size-um UM, or --mpp UM if it is that of the "
-            "detector's training images",
+            hint="give the micrometres of one pixel of its full resolution: --pixel-size-um UM, or --mpp UM if it is "
+            "that of the detector's training images",
         )
     if own > COARSEST * mpp:
         raise CytopipeError(

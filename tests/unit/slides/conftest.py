@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -22,16 +18,9 @@ from cytopipe.slides.opening import open_slide
 from cytopipe.slides.outputs import SlideFiles, merge
 from cytopipe.slides.part_file import part_path
 from cytopipe.slides.tiles import WHOLE
+from fixture_types import ScreenSlide
 
 CPU = torch.device("cpu")
-
-
-class Screen(Protocol):
-    """Screens a slide into a folder in one process; returns the rows of its table."""
-
-    def __call__(
-        self, slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
-    ) -> list[dict[str, str]]: ...
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +50,7 @@ def detector(model: Path) -> SegmenterDetector:
 
 
 @pytest.fixture(scope="session")
-def screen_slide(model: Path, detector: SegmenterDetector) -> Screen:
+def screen_slide(model: Path, detector: SegmenterDetector) -> ScreenSlide:
 
     def screen(
         slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
@@ -76,24 +65,3 @@ def screen_slide(model: Path, detector: SegmenterDetector) -> Screen:
             return list(csv.DictReader(file))
 
     return screen
-
-
-def drawn(height: int, width: int, middles: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Cells of a radius of 15 px with nuclei on glass, H x W x 3 uint8; their middles are (x, y)."""
-    image = np.full((height, width, 3), (241, 240, 242), np.uint8)
-    for radius, colour in ((15, (170, 120, 190)), (5, (60, 30, 90))):
-        for middle in middles:
-            cv2.circle(image, middle, radius, colour, cv2.FILLED)
-    return image
-
-
-def spread(height: int, width: int, count: int, seed: int = 0, apart: int = 36) -> list[tuple[int, int]]:
-    """Middles (x, y) of cells that do not touch, as many as fit of the number asked for, clear of the edges."""
-    rng, found = np.random.default_rng(seed), list[tuple[int, int]]()
-    for _ in range(20 * count):
-        x, y = int(rng.integers(20, width - 20)), int(rng.integers(20, height - 20))
-        if all((x - a) ** 2 + (y - b) ** 2 >= apart**2 for a, b in found):
-            found.append((x, y))
-        if len(found) == count:
-            break
-    return found

@@ -41,7 +41,7 @@ def test_a_slide_is_read_by_regions_of_its_levels(name: str, image: np.ndarray, 
             (520, 700, 1.0),
             (130, 175, 4.0),
         ]
-        assert (slide.mpp, slide.planes) == (pytest.approx(0.25), 1)
+        assert slide.mpp == pytest.approx(0.25) and slide.planes == 1
         assert np.array_equal(slide.read_region(0, 250, 130, 100, 300), image[250:350, 130:430])
         assert np.array_equal(slide.read_region(1, 20, 30, 40, 50), reduced(image, 4)[20:60, 30:80])
         assert np.array_equal(slide.read_region(0, 510, 690, 10, 10), image[510:, 690:])
@@ -137,9 +137,9 @@ def test_a_tiff_without_a_level_that_it_lists_is_refused(image: np.ndarray, tmp_
     path = write_ome_tiff(tmp_path / "a.ome.tif", [image], factors=(1, 2, 4))
     with tifffile.TiffFile(path) as file:
         tag = file.pages.first.tags[330]
-        place, where = tag.valueoffset, file.pages.first.subifds
+        place = tag.valueoffset
     content = bytearray(path.read_bytes())
-    size = 8 if where[1] > 2**32 or content[2] == 43 else 4
+    size = 8 if content[2] == 43 else 4
     content[place + size : place + 2 * size] = (len(content) + 1000).to_bytes(size, "little")
     path.write_bytes(content)
     refused(path)

@@ -110,7 +110,7 @@ def speed(project: Path, dataset: str, segmenter: str, classifier: str, tiles: i
             job = SlideJob.of(slide, models, detector, predictor, settings)
             part = part_path(Path(scratch), "slide", WHOLE)
             job.run(part)
-            _, found = merge(SlideFiles.of(Path(scratch), "slide"), "slide", slide, [part])
+            _, found = merge(SlideFiles.of(Path(scratch), "slide"), slide, [part])
             whole = time.process_time() - start
             shown = with_tissue(grid((job.view.height, job.view.width), TILE), job.view, job.tissue)
             view = replace(job.view, slide=Resident(path, image))

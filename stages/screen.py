@@ -32,7 +32,7 @@ def run(stage: Stage) -> None:
         # Parts that a killed stage finished are taken as they are.
         parts = job.run_in_parts(stage.checkpoints, lambda parts, count: stage.progress(parts, count, "part"))
         files = SlideFiles(*map(stage.output, (target.cells, target.features, target.picture, target.summary)))
-        _, found = merge(files, stage.item, slide, parts)
+        _, found = merge(files, slide, parts)
     stage.tracker.log_metrics({f"cells_{name}": float(count) for name, count in found.classes.items()})
     stage.tracker.log_dict(found.plain, "summary.json")
     stage.tracker.log_figure(files.picture)

@@ -201,7 +201,7 @@ class SlideRun:
         from cytopipe.slides.outputs import SlideFiles, merge
 
         files = None if out is None else SlideFiles.of(out, name)
-        tally, found = merge(files, name, slide, parts, lambda cells: models.evidence.watch(name, cells))
+        tally, found = merge(files, slide, parts, lambda cells: models.evidence.watch(name, cells))
         return tally, _described(found)
 
 

@@ -96,14 +96,11 @@ def _seen(parts: list[Path], header: Header) -> Iterator[Seen]:
             yield Seen(tile, order, one.cell.box, owns(cores[tile], one.cell.box))
 
 
-def merge(
-    files: SlideFiles | None, name: str, slide: Slide, parts: list[Path], watch: Watch = iter
-) -> tuple[Tally, SlideSummary]:
+def merge(files: SlideFiles | None, slide: Slide, parts: list[Path], watch: Watch = iter) -> tuple[Tally, SlideSummary]:
     """Make the outputs of a slide from all its parts.
 
     Args:
         files: where they go; None: they are only counted.
-        name: name of the slide.
         slide: the slide, for the picture.
         parts: the files of its parts, in order.
         watch: passes the cells on, in the order of the table.
@@ -128,7 +125,7 @@ def merge(
         with AtomicOutputs() as outputs:
             where = {one: outputs.path(one) for one in (files.table, files.features, files.picture, files.summary)}
             paths = SlideFiles(*where.values())
-            _write(paths, name, slide, watch(placed()), header, tally)
+            _write(paths, slide, watch(placed()), header, tally)
             found = _summary(header, size, tally, len(merged.gone))
             found.write(paths.summary)
     except OSError as error:
@@ -136,9 +133,7 @@ def merge(
     return tally, found
 
 
-def _write(
-    paths: SlideFiles, name: str, slide: Slide, cells: Iterable[ScreenedCell], header: Header, tally: Tally
-) -> None:
+def _write(paths: SlideFiles, slide: Slide, cells: Iterable[ScreenedCell], header: Header, tally: Tally) -> None:
     colours = class_colours(header.classes or (UNCLASSIFIED,))
     picture = Picture(thumbnail_field(slide), colours)
     with (
@@ -147,7 +142,7 @@ def _write(
     ):
         rows = csv.DictWriter(table, slide_columns(header), lineterminator="\n")
         rows.writeheader()
-        geojson = GeoJsonWriter(features, name, colours)
+        geojson = GeoJsonWriter(features, header.job, colours)  # ids differ between slides, models and options
         for number, one in enumerate(cells, start=1):
             rows.writerow(slide_row(number, one, header))
             geojson.add(number, one, header.classes)

@@ -11,6 +11,8 @@ import numpy as np
 
 from cytopipe.errors import CytopipeError
 
+LARGEST_SIDE = 1 << 20  # pixels; those of scanners have at most 300,000
+LARGEST_BLOCK = 1 << 30  # bytes that must be decoded for a single pixel
 ALIKE = 0.02  # relative difference up to which two scales are the same
 
 
@@ -58,6 +60,9 @@ def levels_of(sizes: Iterable[tuple[int, int]], path: Path) -> list[Level]:
         CytopipeError: a level is not a smaller version of the one before it.
     """
     found: list[Level] = []
+    sizes = list(sizes)
+    if not sizes or max(map(max, sizes)) > LARGEST_SIDE or min(map(min, sizes)) < 1:
+        raise damaged(path, f"its levels are {', '.join(f'{width} x {height}' for height, width in sizes)} px")
     for number, (height, width) in enumerate(sizes):
         if not found:
             found.append(Level(height, width, 1.0))
@@ -75,6 +80,24 @@ def levels_of(sizes: Iterable[tuple[int, int]], path: Path) -> list[Level]:
             )
         found.append(Level(height, width, (down + across) / 2))
     return found
+
+
+def check_block(size: int, path: Path) -> None:
+    """Check that regions can be read without much more around them.
+
+    Args:
+        size: bytes of a tile, strip or chunk.
+        path: the slide.
+
+    Raises:
+        CytopipeError: it is larger than LARGEST_BLOCK.
+    """
+    if size > LARGEST_BLOCK:
+        raise CytopipeError(
+            f"the slide is stored in blocks of {size / (1 << 30):.1f} GiB, each of which is decoded as a whole",
+            where=path,
+            hint="write it in tiles (vips tiffsave --tile --pyramid --compression deflate)",
+        )
 
 
 def damaged(path: Path, reason: object, hint: str = "copy or scan the slide again") -> CytopipeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cytopipe.core.params import Reading
 from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 from cytopipe.slides.pixels import planes_of, region_values, to_rgb
-from cytopipe.slides.slide import Level, damaged, levels_of
+from cytopipe.slides.slide import Level, check_block, damaged, levels_of
 
 COPY_AGAIN = "the file is cut short: copy it again"
 
@@ -62,6 +63,8 @@ class TiffSlide:
         self._arrays: list[Any] = [
             zarr.open_array(series.aszarr(level=number), mode="r") for number in range(len(self._levels))
         ]
+        for array in self._arrays:
+            check_block(math.prod(array.chunks) * array.dtype.itemsize, path)
 
     def read_region(self, level: int, top: int, left: int, height: int, width: int, plane: int = 0) -> np.ndarray:
         """See `Slide.read_region`."""

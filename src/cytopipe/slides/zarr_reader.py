@@ -16,7 +16,7 @@ import zarr
 from cytopipe.core.params import Reading
 from cytopipe.errors import CytopipeError
 from cytopipe.slides.pixels import planes_of, region_values, to_rgb
-from cytopipe.slides.slide import Level, damaged, levels_of
+from cytopipe.slides.slide import Level, check_block, damaged, levels_of
 
 _FORMER_AXES = "TCZYX"  # of versions before 0.3, which do not name them
 _UM = {"micrometer": 1.0, "micrometre": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6, "angstrom": 1e-4}
@@ -52,6 +52,8 @@ class ZarrSlide:
         sizes = [dict(zip(self._axes, array.shape, strict=True)) for array in self._arrays]
         self.levels: Sequence[Level] = levels_of(((size["Y"], size["X"]) for size in sizes), path)
         self.planes = planes_of(sizes[0])
+        for array in self._arrays:
+            check_block(math.prod(array.chunks) * array.dtype.itemsize, path)
         self.mpp = _mpp_of(found, axes, self._axes)
 
     def read_region(self, level: int, top: int, left: int, height: int, width: int, plane: int = 0) -> np.ndarray:

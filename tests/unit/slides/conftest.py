@@ -59,7 +59,7 @@ def screen_slide(model: Path, detector: SegmenterDetector) -> ScreenSlide:
             job = SlideJob.of(opened, [model], detector, None, settings or Settings(tile=512))
             path = part_path(out, "slide", WHOLE)
             job.run(path)
-            merge(SlideFiles.of(out, "slide"), "slide", opened, [path])
+            merge(SlideFiles.of(out, "slide"), opened, [path])
         path.unlink()
         with (out / "slide.csv").open() as file:
             return list(csv.DictReader(file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,6 +174,18 @@ def test_a_folder_that_is_no_ome_zarr_is_refused(text: str, tmp_path: Path) -> N
     (folder / ".zgroup").write_text('{"zarr_format": 2}')
     (folder / ".zattrs").write_text(text)
     refused(folder)
+
+
+def test_a_slide_in_one_huge_block_is_refused(tmp_path: Path) -> None:
+    import zarr
+
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    for name, side in (("0", 50_000), ("1", 3_000_000)):
+        group.create_array(name, shape=(3, 1, side, side), chunks=(1, 1, side, side), dtype=np.uint8)
+    axes: list[Any] = [{"name": name} for name in "czyx"]
+    for name, words in (("0", "blocks of 2.3 GiB"), ("1", "3000000 x 3000000 px")):
+        group.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": name}]}]
+        assert words in refused(tmp_path / "a.zarr")
 
 
 def test_a_slide_that_is_not_there_is_refused(tmp_path: Path) -> None:

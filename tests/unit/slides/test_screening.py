@@ -129,7 +129,7 @@ def test_parts_make_the_bytes_of_one_process(
                 part_path(tmp_path, "slide", Part(number, count)), Part(number, count)
             )
     with open_slide(slide) as opened:
-        merge(SlideFiles.of(tmp_path, "slide"), "slide", opened, parts_in(tmp_path, "slide"))
+        merge(SlideFiles.of(tmp_path, "slide"), opened, parts_in(tmp_path, "slide"))
     for suffix in (".csv", ".geojson", ".png", ".json"):
         assert (tmp_path / f"slide{suffix}").read_bytes() == (once / f"slide{suffix}").read_bytes(), suffix
 
@@ -144,11 +144,11 @@ def test_parts_that_do_not_belong_together_are_refused(
             paths.append(part_path(tmp_path, "slide", Part(number, 2)))
             job.run(paths[-1], Part(number, 2))
         with pytest.raises(CytopipeError, match="of another slide, other models or other options"):
-            merge(None, "slide", opened, paths)
+            merge(None, opened, paths)
         content = paths[0].read_text()
         paths[0].write_text(content[: len(content) // 2])
         with pytest.raises(CytopipeError, match="damaged"):
-            merge(None, "slide", opened, paths[:1])
+            merge(None, opened, paths[:1])
     paths[0].unlink()
     with pytest.raises(CytopipeError, match="missing: 1/2"):
         parts_in(tmp_path, "slide")
@@ -169,7 +169,7 @@ def test_a_job_goes_on_with_the_part_that_is_missing(
         paths[2].unlink()
         assert job.run_in_parts(tmp_path / "work", count=4) == paths
         assert [path.stat().st_mtime_ns == time for path, time in zip(paths, times, strict=True)].count(False) == 1
-        merge(SlideFiles.of(tmp_path, "slide"), "slide", opened, paths)
+        merge(SlideFiles.of(tmp_path, "slide"), opened, paths)
     assert (tmp_path / "slide.csv").read_bytes() == (once / "slide.csv").read_bytes()
 
 

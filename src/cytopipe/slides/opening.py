@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from cytopipe.data.imaging.pixel_size import pixel_size_um
 from cytopipe.errors import CytopipeError
 from cytopipe.slides.slide import Slide, damaged
 
+# It logs what it then raises, and a damaged slide is to have one message.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 # Formats that are slides whatever they hold; files of these names are never fields.
 SUFFIXES = (".svs", ".ndpi", ".mrxs", ".vms", ".vmu", ".scn", ".bif", ".svslide", ".czi", ".zarr")
 MARKS = ("zarr.json", ".zattrs", ".zgroup")  # of a zarr, one of which is in its folder

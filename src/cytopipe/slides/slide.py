@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,5 +103,7 @@ def check_block(size: int, path: Path) -> None:
 
 def damaged(path: Path, reason: object, hint: str = "copy or scan the slide again") -> CytopipeError:
     """The error for a slide that cannot be read."""
-    text = " ".join(str(reason).split()) or type(reason).__name__
+    text = " ".join(str(reason).split())
+    if not re.search(r"[a-z]{3}", text):  # the key that a reader of damaged headers did not find
+        text = "its structure is damaged"
     return CytopipeError(f"the slide cannot be read ({text})", where=path, hint=hint)

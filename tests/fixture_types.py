@@ -11,8 +11,9 @@ from typer.testing import Result
 
 if TYPE_CHECKING:
     from cytopipe.audit.audit import AuditedDataset
-    from cytopipe.core.params import Training
+    from cytopipe.core.params import Reading, Training
     from cytopipe.core.pipeline.tracking.tracker import Tracker
+    from cytopipe.slides.job import Settings
     from made_cells import Cell
 
 if TYPE_CHECKING:
@@ -139,3 +140,11 @@ class WriteDataset(Protocol):
     """Writes cells as the stages before the audit would and loads them."""
 
     def __call__(self, cells: Sequence[Cell]) -> AuditedDataset: ...
+
+
+class ScreenSlide(Protocol):
+    """Screens a slide into a folder in one process; returns the rows of its table."""
+
+    def __call__(
+        self, slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
+    ) -> list[dict[str, str]]: ...

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from cytopipe.core.params import parse_params
+from cytopipe.data.imaging.decode import read_rgb
 from engine_projects import Finished, Project
+from made_slides import write_aperio
 from markdown_blocks import A_FILE, PROSE, Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,7 @@ def prepare(project: Project) -> None:
         shutil.copy(image, folder / "cells")
     shutil.copy(images[0], folder / "cell.png")
     shutil.copy(field, folder / "field.bmp")
+    write_aperio(folder / "smear.svs", read_rgb(field)[0], factors=(1, 2))
     rows = ["image", *(f"cells/{image.name}" for image in images[:CELLS])]
     (folder / "cells.csv").write_text("\n".join(rows) + "\n")
     own_images(folder / "my_cells", folder / "data/organized/tiny")

@@ -12,11 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # From the ground up: a module or package imports only from those before it.
 LAYERS = (
-    "errors", "paths", "search_paths", "core", "core.params", "core.io", "core.pipeline",  # what everything stands on
+    "errors", "paths", "search_paths", "slide_paths",
+    "core", "core.params", "core.io", "core.pipeline",  # what everything stands on
     "sources", "data.imaging", "adapters", "data",     # from a publisher's files to tensors
     "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
     "models", "models.inference", "training", "embeddings",          # networks
-    "evaluation", "search", "gate", "verify", "screening", "explain", "audit", "external",
+    "evaluation", "search", "gate", "verify", "screening", "slides", "explain", "audit", "external",
     "report", "dossier",                               # what people look at
     "deploy", "inspection", "weights", "presets", "app", "cli",      # how it is used
 )  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cytopipe import paths, search_paths
+from cytopipe import paths, search_paths, slide_paths
 from cytopipe.core.params import SPLITS
 from cytopipe.core.pipeline.description import read_description
 
@@ -13,6 +13,7 @@ SEGMENTER, CLASSIFIER = paths.segmenter("x"), paths.classifier("x")
 PER_ENTRY = (
     *(kind("x") for kind in (paths.Raw, paths.Organized, paths.Masks, paths.Tensors, paths.Audit)),
     *(SEGMENTER, CLASSIFIER, paths.Explained("x"), paths.Screened("x"), paths.External("x"), paths.Embedded("x")),
+    slide_paths.SlideResults("x"),
     search_paths.Searched("x"),
 )
 OF_ALL = (

@@ -21,12 +21,12 @@ from cytopipe.cli.common import (
     clear_errors,
     fix_processor,
     prepare,
-    print_json,
-    print_table,
     say_cropped,
     say_networks,
     with_range,
 )
+from cytopipe.cli.screen_output import show, summary
+from cytopipe.cli.screen_slides import Merge, Mpp, PartOfSlide, SlideRun, TileSide, list_fields
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Fields = Annotated[
     list[str],
     typer.Argument(
         metavar="FIELD...",
-        help="Images of whole fields: files, folders, quoted patterns, or a CSV with a column 'image'.",
+        help="Whole fields or whole slides: files, folders, quoted patterns, or a CSV with a column 'image'.",
     ),
 ]
 Model = Annotated[
@@ -107,6 +107,10 @@ def command(
     edge: Edge = True,
     by: By = None,
     pixel_size_um: PixelSize = None,
+    mpp: Mpp = None,
+    tile: TileSide = 2048,
+    part: PartOfSlide = None,
+    merge: Merge = False,
     count: Count = False,
     value_range: Range = None,
     device: Device = "auto",
@@ -124,6 +128,10 @@ def command(
     with --by for each slide: screened.by.csv in the output folder has the score, the decision and the most telling
     cells.
 
+    Whole slides (SVS, NDPI, MRXS and others of OpenSlide, pyramids and focal planes in OME-TIFF, OME-Zarr) are read at
+    the micrometres per pixel that the detector was trained at. --part 3/16 screens the third of 16 parts of a slide,
+    and --merge makes of all parts the outputs that one process would have written.
+
     The outputs for each field are FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT),
     FIELD.geojson for QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is reported, and the
     others are processed.
@@ -134,8 +142,9 @@ def command(
       cytopipe screen slides/ --model models/classifiers/attention-masks --patches models/classifiers/cell-background
       cytopipe screen slide.bmp --segmenter models/segmenters/unet --count --json
       cytopipe screen big.tif --patches models/classifiers/cell-background --box 80 --scale 0.5 --out found
+      cytopipe screen smear.svs --segmenter models/segmenters/unet --mpp 0.25 --part 3/16
     """
-    if (segmenter is None) == (patches is None):
+    if (segmenter is None) == (patches is None) and not (merge and segmenter is None):
         raise typer.BadParameter("give one detector: --segmenter DIR or --patches DIR")
     if box is not None and patches is None:
         raise typer.BadParameter("--box needs --patches")
@@ -145,28 +154,30 @@ def command(
         from cytopipe.models.files import model_id
         from cytopipe.models.inference.group_table import write_groups
         from cytopipe.models.inference.image_groups import groups_of
-        from cytopipe.models.inference.image_paths import list_images
         from cytopipe.models.patients import needed_rule
         from cytopipe.screening.outputs import output_names
 
-        named = list_images(fields)
+        named = list_fields(fields)
         listed = [Path(name) for name in named]
         groups = dict(zip(named, output_names(listed), strict=True)) if by is None else groups_of(named, fields, by)
         where = prepare(device, threads, model or segmenter or patches)
+        slides = SlideRun.of((segmenter or patches, model), mpp, pixel_size_um, tile, part, merge)
+        scale = slides.patch_scale(listed) if scale is None else scale
         detector = _detector(where, segmenter, patches, scale, box, threshold)
-        screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range)
-        target = None if count and out is None else out or FOLDER
+        slides.options = {"scale": scale, "box": box, "threshold": threshold}
+        screening = _Screening(detector, _predictor(model, where, pixel_size_um), margin, edge, value_range, slides)
+        target = None if count and out is None and not slides.in_parts else out or FOLDER
         if by is not None:
             needed_rule(screening.predictor.patients if screening.predictor else None, model or Path())
         results, total = screening.run(listed, target)
         rule = screening.predictor.patients if screening.predictor else None
-        if model is not None and rule is not None and rule.rule is not None and target is not None:
+        if model is not None and rule is not None and rule.rule is not None and target is not None and not part:
             answers = screening.evidence.answers(rule, [groups[name] for name in named], model_id(model))
             print(f"{write_groups(target / FOLDER.name, answers)}: {rule.words}", file=sys.stderr)
         if screening.predictor is not None and model is not None:
             say_networks(model)
             say_cropped(screening.predictor, "cells")
-        _show(results, total, as_json, count)
+        show(results, total, as_json, count)
         if any("error" in result for result in results):
             raise typer.Exit(UNREADABLE)
 
@@ -178,13 +189,14 @@ def _detector(
     scale: float | None,
     box: int | None,
     threshold: float | None,
-) -> CellDetector:
+) -> CellDetector | None:
     from cytopipe.screening.patch_detector import PatchDetector
     from cytopipe.screening.segmenter_detector import SegmenterDetector
 
     if patches is not None:
         return PatchDetector(patches, device, scale, threshold=0.7 if threshold is None else threshold, box=box)
-    assert segmenter is not None
+    if segmenter is None:  # --merge
+        return None
     return SegmenterDetector(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
 
 
@@ -198,16 +210,23 @@ class _Screening:
     """Screens several fields with one detector and one classifier."""
 
     def __init__(
-        self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool, value_range: str | None
+        self,
+        detector: CellDetector | None,
+        predictor: Predictor | None,
+        margin: float,
+        edge: bool,
+        value_range: str | None,
+        slides: SlideRun,
     ) -> None:
+        from cytopipe.core.params import Reading
         from cytopipe.screening.groups import FieldEvidence
         from cytopipe.screening.screen import field_reading
 
         for one in (detector, predictor) if value_range else ():
             if one is not None:
                 one.reading = with_range(one.reading, value_range)
-        self.reading = field_reading(detector, predictor)
-        self.detector, self.predictor, self.margin, self.edge = detector, predictor, margin, edge
+        self.reading = field_reading(detector, predictor) if detector else Reading()
+        self.detector, self.predictor, self.margin, self.edge, self.slides = detector, predictor, margin, edge, slides
         self.classes = list(predictor.classes) if predictor else []
         self.is_familiar = predictor is not None and bool(predictor.familiar)
         self.evidence = FieldEvidence()
@@ -222,7 +241,7 @@ class _Screening:
         from cytopipe.screening.outputs import Tally, output_names
 
         results, total = [], Tally.of(self.classes, self.is_familiar)
-        with StageLock(out / ".screen.lock", wait=1) if out else nullcontext():
+        with StageLock(out / ".screen.lock", wait=1) if out and not self.slides.part else nullcontext():
             bar = tqdm(list(zip(paths, output_names(paths), strict=True)), unit=" field", file=sys.stderr)
             for path, name in bar:
                 start = time.perf_counter()
@@ -238,7 +257,9 @@ class _Screening:
                 results.append({**result, **size, **summary(tally), "seconds": round(time.perf_counter() - start, 3)})
         return results, total
 
-    def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, int]]:
+    def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, Any]]:
+        if self.slides.takes(path):
+            return self.slides.screen(path, name, out, self)
         from cytopipe.screening.fields import open_field
         from cytopipe.screening.outputs import Tally, write_field
 
@@ -255,31 +276,5 @@ class _Screening:
     def _cells(self, field: Field) -> Iterator[ScreenedCell]:
         from cytopipe.screening.screen import screen
 
+        assert self.detector is not None  # it is only where slides are merged
         return screen(field, self.detector, self.predictor, self.margin, edge=self.edge)
-
-
-def summary(tally: Tally) -> dict[str, Any]:
-    """Counts in JSON types."""
-    unlike = {} if tally.unlike is None else {"unlike_training": tally.unlike}
-    counts = {"uncertain": tally.uncertain, **unlike, "cut": tally.cut}
-    return {"cells": tally.cells, "classes": dict(tally.classes), **counts}
-
-
-def _show(results: list[dict[str, Any]], total: Tally, as_json: bool, count: bool) -> None:
-    read = [result for result in results if "error" not in result]
-    unreadable = len(results) - len(read)
-    if as_json:
-        whole = {"fields": len(read), "unreadable": unreadable, **summary(total)}
-        seconds = round(sum(result["seconds"] for result in read), 3)
-        print_json(whole if count else {**whole, "seconds": seconds, "results": results})
-        return
-    if not count:
-        header = ("field", "cells", "uncertain", "cut", "seconds")
-        rows = [[r["name"], *(f"{r[key]:,}" for key in header[1:4]), f"{r['seconds']:.1f}"] for r in read]
-        print_table(header, rows, right=header[1:])
-        print()
-    rows = [[name, f"{number:,}"] for name, number in total.classes.items()]
-    rows += [["(uncertain, of these)", f"{total.uncertain:,}"]]
-    rows += [] if total.unlike is None else [["(unlike the training images)", f"{total.unlike:,}"]]
-    rows += [["(cut by an edge)", f"{total.cut:,}"]]
-    print_table(("class", "cells"), [*rows, ["(unreadable fields)", f"{unreadable:,}"]], right=("cells",))

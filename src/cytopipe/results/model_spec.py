@@ -53,15 +53,17 @@ class Part(BaseModel):
 
 
 class TypicalSizes(Part):
-    """Medians over the training images of a segmenter, in pixels; they give the scale for screening whole fields.
+    """Medians over the training images of a segmenter, sides in pixels; they give the scale for screening whole fields.
 
     Attributes:
         image_side: longer side of an image.
         cell_side: longer side of a cell in the true masks.
+        pixel_size_um: micrometres of a pixel; None where an image does not say it.
     """
 
     image_side: Positive | None = None
     cell_side: Positive | None = None
+    pixel_size_um: Positive | None = None
 
 
 class Threshold(Part):

@@ -200,17 +200,20 @@ def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None
 
 
 def typical_sizes(organized: Path, rows: Sequence[Row]) -> TypicalSizes:
-    """Median longer side, in pixels, of the training images and of the cells in their ground-truth masks.
+    """Median longer side, in pixels, of the training images and of the cells in their ground-truth masks; pixel size.
 
-    Cells that touch count as one. A size is None if there are no training images, or no masks.
+    Cells that touch count as one. A size is None if there are no training images, or no masks; the size of a pixel also
+    where an image's is not known.
     """
     train = [row for row in rows if row.split == "train"]
     images = [max(row.width, row.height) for row in train]
     cells = [side for row in train if row.mask_path for side in _sides(read_mask(organized / row.mask_path))]
-    return TypicalSizes(image_side=_median(images), cell_side=_median(cells))
+    known = [row.pixel_size_um for row in train if row.pixel_size_um]
+    pixel = _median(known) if len(known) == len(train) else None
+    return TypicalSizes(image_side=_median(images), cell_side=_median(cells), pixel_size_um=pixel)
 
 
-def _median(values: Sequence[int]) -> float | None:
+def _median(values: Sequence[float]) -> float | None:
     return float(np.median(values)) if values else None
 
 

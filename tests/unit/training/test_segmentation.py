@@ -157,6 +157,13 @@ def test_sizes_of_training_images_and_of_their_cells(tmp_path: Path) -> None:
     assert typical_sizes(tmp_path, rows) == TypicalSizes(image_side=60, cell_side=20)
 
 
+def test_the_size_of_a_pixel_is_known_if_all_training_images_say_it(tmp_path: Path) -> None:
+    rows = [sized(name, split, 60, 50, mask=False) for name, split in (("a", "train"), ("b", "train"), ("c", "test"))]
+    known = [replace(row, pixel_size_um=0.25) for row in rows[:2]]
+    assert typical_sizes(tmp_path, [*known, rows[2]]).pixel_size_um == 0.25
+    assert typical_sizes(tmp_path, [known[0], rows[1]]).pixel_size_um is None
+
+
 def test_without_masks_or_images_sizes_are_none(tmp_path: Path) -> None:
     assert typical_sizes(tmp_path, [sized("a", "train", 60, 50, mask=False)]) == TypicalSizes(image_side=60)
     assert typical_sizes(tmp_path, [sized("a", "test", 60, 50)]) == TypicalSizes()

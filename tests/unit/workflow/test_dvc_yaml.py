@@ -23,7 +23,7 @@ PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 # Parameters that change no byte of any output, so that no stage depends on them.
 WITHOUT_EFFECT = ("tracking.", "runtime.num_workers")
 # Sections that a params.yaml need not have, and that no stage depends on while they are empty.
-OPTIONAL = {"embeddings", "searches"}
+OPTIONAL = {"embeddings", "searches", "slides"}
 
 Make = Callable[[Path | dict[str, Any]], Path]
 
@@ -140,7 +140,7 @@ def test_every_parameter_reruns_some_stage(preset: Path, rules: list[Rule]) -> N
 def test_the_model_has_no_section_that_the_dag_overlooks() -> None:
     assert set(Params.model_fields) == {
         *("runtime", "tracking", "audit", "explain", "datasets", "segmenters", "classifiers", "screenings"),
-        *("evaluations", "embeddings", "searches"),
+        *("evaluations", "embeddings", "searches", "slides"),
     }
 
 

@@ -17,6 +17,7 @@ from cytopipe.core.params.networks import Classifier, Segmenter
 from cytopipe.core.params.screenings import Screening, refuse_models_trained_on_the_fields, same_images
 from cytopipe.core.params.searches import Search, refuse_unfit_searches
 from cytopipe.core.params.section import Name, Section, describe, later_key
+from cytopipe.core.params.slides import Slide
 from cytopipe.core.params.starts import refuse_unfit_starts
 from cytopipe.core.params.text import read_yaml
 from cytopipe.errors import CytopipeError
@@ -106,6 +107,7 @@ class Params(Section):
         default_factory=dict,
         description="searches for the best parameters of networks",
     )
+    slides: dict[Name, Slide] = Field(default_factory=dict, description="whole slides that are screened")
 
     @model_validator(mode="after")
     def _portable_compiles_nothing(self) -> Params:
@@ -152,6 +154,9 @@ class Params(Section):
             _known(f"screenings.{name}.detector", screening.model, getattr(self, screening.section))
             _known(f"screenings.{name}.classifier", screening.classifier, self.classifiers)
             refuse_models_trained_on_the_fields(name, screening, self.datasets, self.segmenters, self.classifiers)
+        for name, slide in self.slides.items():
+            _known(f"slides.{name}.detector", slide.model, getattr(self, slide.section))
+            _known(f"slides.{name}.classifier", slide.classifier, self.classifiers)
         refuse_unfit_starts(self.datasets, self.segmenters, self.classifiers, self.embeddings)
         refuse_unfit_searches(self.searches, self.segmenters, self.classifiers)
         for name, evaluation in self.evaluations.items():

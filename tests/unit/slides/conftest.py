@@ -1,0 +1,67 @@
+"""A detector that is not trained, slides whose cells are known exactly, and the screening of a slide to its table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from cytopipe.core.params import Reading
+from cytopipe.models.folder import save_model
+from cytopipe.models.registry import build
+from cytopipe.results.model_spec import ModelSpec
+from cytopipe.screening.segmenter_detector import SegmenterDetector
+from cytopipe.slides.job import Settings, SlideJob
+from cytopipe.slides.opening import open_slide
+from cytopipe.slides.outputs import SlideFiles, merge
+from cytopipe.slides.part_file import part_path
+from cytopipe.slides.tiles import WHOLE
+from fixture_types import ScreenSlide
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter by Otsu's threshold with windows of 96 px, a cell side of 40 px, trained at 0.25 micrometres."""
+    folder = tmp_path_factory.mktemp("models") / "otsu"
+    spec = ModelSpec(
+        task="segmentation",
+        architecture="otsu",
+        arguments={},
+        classes=("cyt", "nuc"),
+        channels="rgb",
+        input_size=96,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        training_data_sha256="0" * 64,
+        view={"view": "tiles", "input_size": 96},
+        typical_sizes={"cell_side": 40.0, "pixel_size_um": 0.25},
+    )
+    save_model(folder, build("otsu"), spec)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def detector(model: Path) -> SegmenterDetector:
+    return SegmenterDetector(model, CPU)
+
+
+@pytest.fixture(scope="session")
+def screen_slide(model: Path, detector: SegmenterDetector) -> ScreenSlide:
+
+    def screen(
+        slide: Path, out: Path, settings: Settings | None = None, reading: Reading | None = None
+    ) -> list[dict[str, str]]:
+        with open_slide(slide, reading) as opened:
+            job = SlideJob.of(opened, [model], detector, None, settings or Settings(tile=512))
+            path = part_path(out, "slide", WHOLE)
+            job.run(path)
+            merge(SlideFiles.of(out, "slide"), opened, [path])
+        path.unlink()
+        with (out / "slide.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    return screen

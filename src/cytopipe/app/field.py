@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.detectors import CellDetector
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.outputs import Tally, write_field
 from cytopipe.screening.picture import class_colours
 from cytopipe.screening.screen import field_reading, screen

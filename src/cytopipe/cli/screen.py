@@ -32,9 +32,9 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     import torch
 
+    from cytopipe.data.imaging.fields import Field
     from cytopipe.models.inference.predictor import Predictor
     from cytopipe.screening.detectors import CellDetector
-    from cytopipe.screening.fields import Field
     from cytopipe.screening.outputs import Tally
     from cytopipe.screening.screen import ScreenedCell
 
@@ -239,7 +239,7 @@ class _Screening:
         return results, total
 
     def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, int]]:
-        from cytopipe.screening.fields import open_field
+        from cytopipe.data.imaging.fields import open_field
         from cytopipe.screening.outputs import Tally, write_field
 
         with open_field(path, self.reading) as field:

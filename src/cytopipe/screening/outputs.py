@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
-from cytopipe.screening.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text

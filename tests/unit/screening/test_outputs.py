@@ -19,10 +19,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.cells import DetectedCell
-from cytopipe.screening.fields import Field
 from cytopipe.screening.outputs import output_names, write_field
 from cytopipe.screening.picture import Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text

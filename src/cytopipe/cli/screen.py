@@ -27,6 +27,7 @@ from cytopipe.cli.common import (
     say_networks,
     with_range,
 )
+from cytopipe.cli.screen_formats import FieldFormats, Further
 from cytopipe.errors import CytopipeError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def command(
     by: By = None,
     pixel_size_um: PixelSize = None,
     count: Count = False,
+    also: Further = None,
     value_range: Range = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -125,8 +127,8 @@ def command(
     cells.
 
     The outputs for each field are FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT),
-    FIELD.geojson for QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is reported, and the
-    others are processed.
+    FIELD.geojson for QuPath, and FIELD.png with the cells drawn in; --also adds COCO or OME-NGFF labels. A field that
+    cannot be read is reported, and the others are processed.
 
     \b
     Examples:
@@ -158,6 +160,10 @@ def command(
         target = None if count and out is None else out or FOLDER
         if by is not None:
             needed_rule(screening.predictor.patients if screening.predictor else None, model or Path())
+        finder: object = "patches" if patches else "segmenter"
+        options = {"scale": scale, "box": box, "threshold": threshold}
+        further = {"finder": finder, "margin": margin, "edge": edge, "range": value_range, "pixel size": pixel_size_um}
+        screening.formats = FieldFormats(also, segmenter or patches or Path(), model, options | further)
         results, total = screening.run(listed, target)
         rule = screening.predictor.patients if screening.predictor else None
         if model is not None and rule is not None and rule.rule is not None and target is not None:
@@ -196,6 +202,8 @@ def _predictor(model: Path | None, device: torch.device, pixel_size_um: float | 
 
 class _Screening:
     """Screens several fields with one detector and one classifier."""
+
+    formats: FieldFormats  # set before `run`
 
     def __init__(
         self, detector: CellDetector, predictor: Predictor | None, margin: float, edge: bool, value_range: str | None
@@ -245,7 +253,8 @@ class _Screening:
         with open_field(path, self.reading) as field:
             cells = self.evidence.watch(name, self._cells(field))
             if out is not None:
-                tally = write_field(out, name, field, cells, self.classes, self.is_familiar)
+                written = self.formats.of(path)
+                tally = write_field(out, name, field, cells, self.classes, self.is_familiar, **written)
             else:
                 tally = Tally.of(self.classes, self.is_familiar)
                 for cell in cells:

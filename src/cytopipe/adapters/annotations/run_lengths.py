@@ -46,6 +46,29 @@ def coco_mask(counts: Sequence[object] | str, size: tuple[int, int], where: str)
     return PlacedMask.of(mask, first, 0)
 
 
+def compressed(cell: PlacedMask, size: tuple[int, int]) -> str:
+    """A mask as COCO's compressed runs, as `pycocotools.mask.encode` writes the `counts` of the whole image.
+
+    Args:
+        cell: within the image.
+        size: height and width of the image.
+    """
+    height, width = size
+    down, across = cell.mask.shape
+    columns = np.zeros((across, down + 2), np.int8)
+    columns[:, 1:-1] = cell.mask.T
+    changes = np.diff(columns, axis=1)
+    place, start = np.nonzero(changes == 1)
+    _, stop = np.nonzero(changes == -1)
+    base = (cell.left + place) * height + cell.top
+    starts, stops = base + start, base + stop
+    apart = np.r_[True, starts[1:] != stops[:-1]]  # a run that reaches the bottom goes on at the top of the next column
+    starts, stops = starts[apart], stops[np.r_[apart[1:], True]]
+    edges = np.r_[0, np.stack([starts, stops], axis=1).ravel(), height * width]
+    lengths = np.diff(edges).tolist()
+    return _letters(lengths if lengths[-1] else lengths[:-1])
+
+
 def row_mask(lengths: Sequence[object], box: tuple[int, int, int, int], where: str) -> PlacedMask | None:
     """A mask of CVAT: lengths of runs of 0 and 1 in turn, along the rows of a box (left, top, width, height).
 
@@ -146,6 +169,19 @@ def _ends(lengths: np.ndarray, pixels: int, where: str) -> np.ndarray:
             hint="export the annotations again",
         )
     return np.cumsum(lengths)
+
+
+def _letters(lengths: Sequence[int]) -> str:
+    text = []
+    for place, length in enumerate(lengths):
+        value = length - lengths[place - 2] if place > 2 else length
+        while True:
+            code, value = value & 31, value >> _WORD
+            more = value != (-1 if code & 16 else 0)
+            text.append(chr(48 + code + (32 if more else 0)))
+            if not more:
+                break
+    return "".join(text)
 
 
 def _decompressed(text: str, where: str) -> np.ndarray:

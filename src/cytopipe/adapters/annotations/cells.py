@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cytopipe.adapters.alike import CLASS, nearest
+from cytopipe.adapters.alike import nearest
 from cytopipe.adapters.annotations.crossing import crosses_itself
 from cytopipe.adapters.annotations.shapes import MOST_PIXELS, UNCLASSIFIED, AnnotatedImage, Annotation, Outline
 from cytopipe.data.imaging.boxes import Box
@@ -147,7 +147,7 @@ class CellReader:
         if one.label in self.classes:
             return self.classes[one.label]
         if self.classes:
-            near = nearest(one.label, self.classes, 1, CLASS)
+            near = nearest(one.label, self.classes, 1)
             raise CytopipeError(
                 f"the class '{one.label}' is not in options.classes" + (f"; did you mean '{near[0]}'?" if near else ""),
                 where=one.where,

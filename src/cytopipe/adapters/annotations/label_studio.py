@@ -53,12 +53,12 @@ def read_label_studio(value: list[Any], where: str) -> list[AnnotatedImage]:
         at = f"{where}: task {place}"
         task = mapped(task, "the task", at)
         results = _of_task(task, at) if "data" in task else _of_short_task(task, at)
+        sizes = {size for size in (_size(one, at) for one in results) if size is not None}
+        if len(sizes) > 1:
+            raise CytopipeError("its results are of images of several sizes", where=at)
         shapes = (_annotation(one, f"{at}, result {count}") for count, one in enumerate(results, start=1))
         found = tuple(one for one in shapes if one is not None)
         if found:
-            sizes = {size for size in (_size(one, at) for one in results) if size is not None}
-            if len(sizes) > 1:
-                raise CytopipeError("its results are of images of several sizes", where=at)
             images.append(AnnotatedImage(_names(task, at), at, found, sizes.pop() if sizes else None))
     return images
 

@@ -88,7 +88,8 @@ def blob(rng: np.random.Generator, size: int) -> np.ndarray:
     part = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
     found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(part, found, -1, 1, cv2.FILLED)
-    return part.astype(bool)
+    result: np.ndarray = part.astype(bool)
+    return result
 
 
 def contour(mask: np.ndarray, left: int, top: int) -> np.ndarray:

@@ -40,9 +40,9 @@ def test_the_centres_of_the_pixels_and_no_others_lie_in_the_polygons() -> None:
         centres = np.stack([xs.ravel() + 0.5, ys.ravel() + 0.5], axis=1)
         inside = np.zeros(len(centres), bool)
         for outer, *holes in as_arrays(polygons_of(mask)):
-            part: np.ndarray = points_in_poly(centres, outer)
+            part: np.ndarray = points_in_poly(centres, outer)  # type: ignore[no-untyped-call]
             for hole in holes:
-                part &= ~points_in_poly(centres, hole)
+                part &= ~points_in_poly(centres, hole)  # type: ignore[no-untyped-call]
             inside |= part
         assert np.array_equal(inside.reshape(xs.shape), np.pad(mask, 1))
 

@@ -110,6 +110,8 @@ def _home(raw: Path, options: AnnotatedOptions) -> Path:
 
 def _read(raw: Path, options: AnnotatedOptions) -> Iterator[_Annotated]:
     """The fields with their cells, one at a time; a field's cells are read before the next field."""
+    if not any(raw.iterdir()):
+        raise ADAPTER.not_found(raw, "no field")
     home = _home(raw, options)
     found = read_annotations(home, options.images, options.annotations, options.format)
     _say_absent(found, options)

@@ -24,7 +24,8 @@ def run(stage: Stage) -> None:
     source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
     manifest = paths.Organized(config.dataset).manifest
     rows = read_manifest(manifest)
-    fields = held_out_fields(source.read_fields(paths.Raw(config.dataset).files), rows, manifest)
+    key = f"datasets.{config.dataset}.options"
+    fields = held_out_fields(source.read_fields(paths.Raw(config.dataset).files, dataset.options, key), rows, manifest)
     device = prepare(stage.params.runtime)
     detector = load_detector(paths.Trained(config.section, config.model), device, config.arguments)
     sizes = {row.pixel_size_um for row in rows}

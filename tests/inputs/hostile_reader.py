@@ -68,7 +68,7 @@ def _image(path: Path) -> None:
 
 
 def _field(path: Path) -> None:
-    from cytopipe.screening.fields import open_field
+    from cytopipe.data.imaging.fields import open_field
 
     with open_field(path) as field:
         field.read(0, 0, 16, 16)

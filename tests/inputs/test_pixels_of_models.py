@@ -19,6 +19,7 @@ from cytopipe.app.cell import classify_cell
 from cytopipe.cli import app
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import encode_png, read_rgb
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.deploy.mlflow.classifier import CellClassifier
 from cytopipe.deploy.onnx.export import example_paths, open_source, to_checked_onnx
 from cytopipe.errors import CytopipeError
@@ -26,7 +27,6 @@ from cytopipe.models.bundle import example_images
 from cytopipe.models.folder import load_model, save_model
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.usage import usage
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.screen import field_reading
 from made_models import SIDE, make_models
@@ -146,7 +146,7 @@ def test_fields_are_read_alike(models: Path, images: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["u2", "f4"])
 def test_big_fields_are_read_alike(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cytopipe.screening.fields.WHOLE", 100)
+    monkeypatch.setattr("cytopipe.data.imaging.fields.WHOLE", 100)
     values = np.random.default_rng(0).integers(0, 4096, (40, 30)).astype(dtype)
     tifffile.imwrite(tmp_path / "big.tif", values)
     with open_field(tmp_path / "big.tif", TWELVE) as field:
@@ -163,7 +163,7 @@ def test_big_fields_are_read_alike(dtype: str, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_big_8_bit_field_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cytopipe.screening.fields.WHOLE", 100)
+    monkeypatch.setattr("cytopipe.data.imaging.fields.WHOLE", 100)
     for name in ("field.bmp", "field.png"):
         Image.new("RGB", (40, 30)).save(tmp_path / name)
         with pytest.raises(CytopipeError, match="the image has 8 bits"), open_field(tmp_path / name, TWELVE):

@@ -15,13 +15,13 @@ from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedField
 from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.core.io.archives import extract_archive
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.screening import detection_metrics
 from cytopipe.models.folder import save_model
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.detectors import find_cells
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.score import load_detector
 
 pytestmark = pytest.mark.realdata

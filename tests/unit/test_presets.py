@@ -15,6 +15,7 @@ from cytopipe.presets.edit import with_archive, with_phantoms, with_weights
 from cytopipe.presets.files import description, is_preset, list_presets
 from cytopipe.presets.package_weights import with_package_weights
 from cytopipe.sources.recipe import load_recipe
+from made_annotations import field, geojson
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = list_presets(ROOT)
@@ -100,7 +101,7 @@ def test_an_archive_changes_the_source_of_every_preset_and_nothing_else(preset: 
 @every_preset
 def test_every_published_layout_has_phantoms(preset: Path) -> None:
     text = preset.read_text()
-    if "adapter: folder" in text:
+    if "adapter: folder" in text or "adapter: annotated" in text:
         pytest.skip("your own images have no phantoms")
     changed = parse_params(yaml.safe_load(with_phantoms(text, preset)), preset)
     for dataset in changed.datasets.values():
@@ -136,6 +137,17 @@ def test_own_images_reads_the_folder_that_the_readme_shows(tmp_path: Path) -> No
     mine = load_params(PRESETS["own-images"]).datasets["mine"]
     samples = adapter(mine.adapter, "mine").read(tmp_path, mine.options, "mine")
     assert [(sample.id, sample.label, sample.group) for sample in samples] == rows
+
+
+def test_own_fields_reads_annotated_fields(tmp_path: Path) -> None:
+    field(tmp_path / "a.png")
+    geojson(tmp_path)
+    mine = load_params(PRESETS["own-fields"]).datasets["mine"]
+    samples = adapter(mine.adapter, "mine").read(tmp_path, mine.options, "mine")
+    assert [(sample.id, sample.label, sample.group) for sample in samples] == [
+        ("a_00001", "high", "a"),
+        ("a_00002", "low", "a"),
+    ]
 
 
 def test_weights_stand_for_the_hub_and_nothing_else_changes() -> None:

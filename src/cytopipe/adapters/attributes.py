@@ -143,11 +143,13 @@ def _by_group(samples: Sequence[Sample]) -> Finder:
 
 
 def _by_image(samples: Sequence[Sample], raw: Path) -> Finder:
-    places = {sample.image.relative_to(raw).as_posix(): place for place, sample in enumerate(samples)}
+    places = defaultdict[str, list[int]](list)  # an image may hold several cells
+    for place, sample in enumerate(samples):
+        places[sample.image.relative_to(raw).as_posix()].append(place)
     images = ImageNames(places, raw)
 
     def find(value: str, where: str) -> Sequence[int]:
         name = images.find(value, where)
-        return () if name is None else (places[name],)
+        return () if name is None else places[name]
 
     return find

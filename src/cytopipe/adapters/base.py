@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cytopipe.core.io.archive_formats import is_archive_name
 from cytopipe.core.io.folders import list_files
 from cytopipe.core.io.litter import is_junk
 from cytopipe.core.params import describe
+from cytopipe.data.imaging.boxes import Box
 from cytopipe.errors import CytopipeError
 
 MaskReader = Callable[[tuple[int, int]], np.ndarray]
@@ -39,6 +41,9 @@ class Sample:
         pixel_size_um: side of a pixel in micrometres, where a table says it.
         attributes: values by attribute (`options.attributes`), as they are written; empty where one is missing.
         beside: further files that the mask is read from, besides the paths among the arguments of the partial `mask`.
+        crop: left, top, right and bottom of what is used of the image, pixels, the last two exclusive; None: all of it.
+            `mask` is that of the crop.
+        field: id of the field that it is cropped from; samples of one field never straddle a split either.
     """
 
     id: str
@@ -49,7 +54,14 @@ class Sample:
     mask: MaskReader | None = None
     beside: tuple[Path, ...] = ()
     pixel_size_um: float | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    crop: Box | None = None
+    field: str = ""
+
+    @property
+    def smallest_unit(self) -> str:
+        """What no split may tear: the image itself, or the field that it is cropped from."""
+        return self.field or self.id
 
     @property
     def mask_files(self) -> tuple[Path, ...]:
@@ -65,13 +77,14 @@ class AnnotatedCell:
     Attributes:
         id: unique in its dataset.
         label: class name.
-        cytoplasm, nucleus: outlines of the whole cell and of its nucleus, P x 2 float, x and y in pixels of the field.
+        cytoplasm, nucleus: outlines of the whole cell and of its nucleus, P x 2 float, x and y in pixels of the field;
+            the nucleus is None where it is not outlined.
     """
 
     id: str
     label: str
     cytoplasm: np.ndarray
-    nucleus: np.ndarray
+    nucleus: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,8 @@ class Adapter:
         options: model of `datasets.<name>.options`.
         samples: yields every sample below the raw folder.
         order: the classes for given options; None if options do not change them.
-        fields: yields the whole fields below the raw folder; None if the publisher gives none with outlines.
+        fields: yields the whole fields below the raw folder for given options; None if the publisher gives none with
+            outlines.
         tables: the tables below the raw folder that `samples` reads; None if it reads none.
         phantoms: how images in this layout are drawn; None if they cannot be.
     """
@@ -138,7 +152,7 @@ class Adapter:
     order: Callable[[Any], tuple[str, ...]] | None = None
     published_split: str = "none"
     normal: tuple[str, ...] = ()
-    fields: Callable[[Path], Iterator[AnnotatedField]] | None = None
+    fields: Callable[[Path, Any], Iterator[AnnotatedField]] | None = None
     tables: Callable[[Path, Any], Iterable[Path]] | None = None
     phantoms: Phantoms | None = None
 
@@ -185,15 +199,20 @@ class Adapter:
             tables.append(home_of(raw, [parsed.attributes_table]) / parsed.attributes_table)
         return list(dict.fromkeys(tables))
 
-    def read_fields(self, raw: Path) -> list[AnnotatedField]:
+    def read_fields(self, raw: Path, options: dict[str, Any] | None = None, key: str = "") -> list[AnnotatedField]:
         """All whole fields with their annotated cells, sorted by id.
+
+        Args:
+            raw: folder with the publisher's files.
+            options: as in params.yaml; None: those that are the default.
+            key: where the options stand, for errors.
 
         Raises:
             CytopipeError: the dataset has none, or a layout that is another dataset's.
         """
         if self.fields is None:
             raise CytopipeError(f"{self.title} has no whole fields with outlined cells", hint="screen another dataset")
-        fields = sorted(self.fields(raw), key=lambda field: field.id)
+        fields = sorted(self.fields(raw, self.parse(options or {}, key)), key=lambda field: field.id)
         if not fields:
             raise self.not_found(raw, "no whole field of this dataset")
         return fields

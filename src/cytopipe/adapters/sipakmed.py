@@ -137,7 +137,7 @@ def _samples(raw: Path, options: SipakmedOptions) -> Iterator[Sample]:
             yield Sample(id_, path, label, group, splits[name], partial(read_mask, path), _contour_files(path, cropped))
 
 
-def _fields(raw: Path) -> Iterator[AnnotatedField]:
+def _fields(raw: Path, options: SipakmedOptions) -> Iterator[AnnotatedField]:
     for label, images in _images(raw, cropped=False).items():
         for name, image in images.items():
             group = _group(label, int(PurePosixPath(name).stem))

@@ -8,16 +8,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.detectors import CellDetector
-from cytopipe.screening.fields import open_field
-from cytopipe.screening.outputs import Tally, write_field
+from cytopipe.screening.identity import screening_of
+from cytopipe.screening.outputs import FURTHER, Tally, write_field
+from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.picture import class_colours
-from cytopipe.screening.screen import field_reading, screen
+from cytopipe.screening.screen import MARGIN, field_reading, screen
 
 MOST_PIXELS = 1_000_000_000  # of a field: some minutes; 100 MB of a PNG can hold a hundred times as many
-TABLE, GEOJSON, PICTURE = ".csv", ".geojson", ".png"
+TABLE, GEOJSON, PICTURE, COCO = ".csv", ".geojson", ".png", FURTHER["coco"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,23 @@ class FieldResult:
     seconds: float
 
 
-def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folder: Path, keep: float) -> FieldResult:
+def screen_field(
+    predictor: Predictor,
+    detector: CellDetector,
+    file: Path,
+    folder: Path,
+    keep: float,
+    models: tuple[Path, Path],
+) -> FieldResult:
     """Detect the cells of a field and classify each of them.
 
     Args:
         predictor: classifies the cells.
         detector: detects the cells.
         file: image of the field.
-        folder: gets a new subfolder with the table, the GeoJSON and the picture; old subfolders are removed.
+        folder: gets a new subfolder with the table, the picture and the other files; old subfolders are removed.
         keep: age in seconds at which a subfolder is old.
+        models: model folders of the detector and of the classifier, from which the ids of cells are derived.
 
     Raises:
         CytopipeError: the file cannot be read, or has more than MOST_PIXELS.
@@ -65,12 +75,16 @@ def screen_field(predictor: Predictor, detector: CellDetector, file: Path, folde
                 hint="screen it by `cytopipe screen`, which takes fields of any size",
             )
         cells, familiar = screen(field, detector, predictor), bool(predictor.familiar)
-        tally = write_field(target, name, field, cells, list(predictor.classes), familiar)
+        finder = "patches" if isinstance(detector, PatchDetector) else "segmenter"
+        ids = screening_of(file, *models, {"finder": finder, "margin": MARGIN, "edge": True})  # as `cytopipe screen`
+        tally = write_field(
+            target, name, field, cells, list(predictor.classes), familiar, screening=ids, also=["coco"], image=file.name
+        )
         size = field.height, field.width
     return FieldResult(
         tally=tally,
         colours=class_colours(tuple(predictor.classes)),
         size=size,
-        files={suffix: target / f"{name}{suffix}" for suffix in (TABLE, GEOJSON, PICTURE)},
+        files={suffix: target / f"{name}{suffix}" for suffix in (TABLE, GEOJSON, PICTURE, COCO)},
         seconds=time.perf_counter() - start,
     )

@@ -17,9 +17,9 @@ from cytopipe.app.detectors import DetectorChoice, default_detector
 from cytopipe.app.project import Project
 from cytopipe.app.worker import Worker
 from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.attribution import BLACK
-from cytopipe.screening.fields import open_field
 
 TITLE = "cytopipe"
 KEEP_SECONDS = 3600  # uploads are deleted after this time, and when the app stops

@@ -56,8 +56,9 @@ class Project:
         from cytopipe.screening.annotated import held_out_fields  # imports the plotting libraries
 
         assert self.params is not None
-        source = adapter(self.params.datasets[dataset].adapter, f"datasets.{dataset}.adapter")
+        config = self.params.datasets[dataset]
+        source = adapter(config.adapter, f"datasets.{dataset}.adapter")
         manifest = paths.Organized(dataset).manifest
-        fields = source.read_fields(paths.Raw(dataset).files)
+        fields = source.read_fields(paths.Raw(dataset).files, config.options, f"datasets.{dataset}.options")
         fields = held_out_fields(fields, read_manifest(manifest), manifest)
         return {field.cells[0].label: field for field in reversed(fields)}

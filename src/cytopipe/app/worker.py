@@ -58,7 +58,8 @@ class Worker:
             CytopipeError: as from `Predictor.load`, `DetectorChoice.load` and `field.screen_field`.
         """
         with self._exclusive(model) as predictor:
-            return field.screen_field(predictor, self._load_detector(detector), file, self.folder, self.keep)
+            loaded, models = self._load_detector(detector), (detector.folder, model)
+            return field.screen_field(predictor, loaded, file, self.folder, self.keep, models)
 
     @contextmanager
     def _exclusive(self, model: Path) -> Iterator[Predictor]:

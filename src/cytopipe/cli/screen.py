@@ -25,6 +25,7 @@ from cytopipe.cli.common import (
     say_networks,
     with_range,
 )
+from cytopipe.cli.screen_formats import FieldFormats, Further
 from cytopipe.cli.screen_output import show, summary
 from cytopipe.cli.screen_slides import Merge, Mpp, PartOfSlide, SlideRun, TileSide, list_fields
 from cytopipe.errors import CytopipeError
@@ -32,9 +33,9 @@ from cytopipe.errors import CytopipeError
 if TYPE_CHECKING:
     import torch
 
+    from cytopipe.data.imaging.fields import Field
     from cytopipe.models.inference.predictor import Predictor
     from cytopipe.screening.detectors import CellDetector
-    from cytopipe.screening.fields import Field
     from cytopipe.screening.outputs import Tally
     from cytopipe.screening.screen import ScreenedCell
 
@@ -112,6 +113,7 @@ def command(
     part: PartOfSlide = None,
     merge: Merge = False,
     count: Count = False,
+    also: Further = None,
     value_range: Range = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -133,8 +135,8 @@ def command(
     and --merge makes of all parts the outputs that one process would have written.
 
     The outputs for each field are FIELD.csv (box, area, class, confidence, probabilities, outlines as WKT),
-    FIELD.geojson for QuPath, and FIELD.png with the cells drawn in. A field that cannot be read is reported, and the
-    others are processed.
+    FIELD.geojson for QuPath, and FIELD.png with the cells drawn in; --also adds COCO or OME-NGFF labels. A field that
+    cannot be read is reported, and the others are processed.
 
     \b
     Examples:
@@ -169,6 +171,10 @@ def command(
         target = None if count and out is None and not slides.in_parts else out or FOLDER
         if by is not None:
             needed_rule(screening.predictor.patients if screening.predictor else None, model or Path())
+        finder: object = "patches" if patches else "segmenter"
+        options = {"scale": scale, "box": box, "threshold": threshold}
+        further = {"finder": finder, "margin": margin, "edge": edge, "range": value_range, "pixel size": pixel_size_um}
+        screening.formats = FieldFormats(also, segmenter or patches or Path(), model, options | further)
         results, total = screening.run(listed, target)
         rule = screening.predictor.patients if screening.predictor else None
         if model is not None and rule is not None and rule.rule is not None and target is not None and not part:
@@ -208,6 +214,8 @@ def _predictor(model: Path | None, device: torch.device, pixel_size_um: float | 
 
 class _Screening:
     """Screens several fields with one detector and one classifier."""
+
+    formats: FieldFormats  # set before `run`
 
     def __init__(
         self,
@@ -260,13 +268,14 @@ class _Screening:
     def _one(self, path: Path, name: str, out: Path | None) -> tuple[Tally, dict[str, Any]]:
         if self.slides.takes(path):
             return self.slides.screen(path, name, out, self)
-        from cytopipe.screening.fields import open_field
+        from cytopipe.data.imaging.fields import open_field
         from cytopipe.screening.outputs import Tally, write_field
 
         with open_field(path, self.reading) as field:
             cells = self.evidence.watch(name, self._cells(field))
             if out is not None:
-                tally = write_field(out, name, field, cells, self.classes, self.is_familiar)
+                written = self.formats.of(path)
+                tally = write_field(out, name, field, cells, self.classes, self.is_familiar, **written)
             else:
                 tally = Tally.of(self.classes, self.is_familiar)
                 for cell in cells:

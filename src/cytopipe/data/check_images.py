@@ -15,6 +15,7 @@ from cytopipe.adapters.base import Sample
 from cytopipe.core.io.hashing import sha256_bytes
 from cytopipe.core.io.workers import ordered_map
 from cytopipe.core.params import Reading
+from cytopipe.data.crops import read_crop
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_image
 from cytopipe.data.imaging.masks import encode_mask
 from cytopipe.data.mask_checks import look_at, misfit, say_masks
@@ -98,7 +99,7 @@ def _try_to_store(staging: Path, masks: Path, reading: Reading, sample: Sample) 
 
 
 def _store(staging: Path, masks: Path, reading: Reading, sample: Sample) -> Stored:
-    decoded = read_image(sample.image, reading)
+    decoded = read_crop(sample.image, sample.crop, reading) if sample.crop else read_image(sample.image, reading)
     height, width = decoded.rgb.shape[:2]
     mask_png = b""
     look: tuple[str, ...] = ()

@@ -70,7 +70,7 @@ def organize(
     wanted = {sample.id for sample in samples}
     excluded = [sample for sample in found if sample.id not in wanted]
     corrections = Corrections.read(options.corrections, samples, excluded, raw, f"{key}.options.corrections")
-    paths = [sample.image for sample in samples]
+    paths = list(dict.fromkeys(sample.image for sample in samples))
     reading, _ = dataset_reading(paths, options.range, options.reading, f"{key}.options", workers)
     staging = folders["train"] / ".staging"
     staging.mkdir()
@@ -141,7 +141,7 @@ def find_copies(items: Sequence[Checked]) -> list[list[Checked]]:
 
 def independent_units(items: Sequence[Checked], alone: bool) -> list[str]:
     """The unit of each image that a split keeps together: its group (itself if `alone`), joined with its copies."""
-    owners = [item.sample.id if alone else item.sample.group for item in items]
+    owners = [item.sample.smallest_unit if alone else item.sample.group for item in items]
     return join_copies(owners, [item.stored.sha256 for item in items])
 
 

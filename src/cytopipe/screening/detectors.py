@@ -21,8 +21,9 @@ from scipy.ndimage import find_objects
 from skimage.segmentation import watershed
 
 from cytopipe.core.params import Reading
-from cytopipe.screening.cells import Box, DetectedCell, overlap
-from cytopipe.screening.fields import Field
+from cytopipe.data.imaging.boxes import Box, overlap
+from cytopipe.data.imaging.fields import Field
+from cytopipe.screening.cells import DetectedCell
 
 TILE = 2048  # side of a tile without its margin, in points of the detector's grid
 SAME = 0.9  # intersection over union of two boxes from which they are the same cell, found in two tiles

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.fields import STRIP, Field
 from cytopipe.models.architectures.otsu import otsu_threshold
 from cytopipe.screening.detectors import Region
-from cytopipe.screening.fields import STRIP, Field
 
 THUMBNAIL = 1024  # maximum longer side of the thumbnail that the threshold is computed on, pixels
 REACH = 4  # points around a region that its smoothed grey values depend on

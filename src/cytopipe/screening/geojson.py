@@ -7,18 +7,15 @@ https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from PIL import ImageColor
 
 from cytopipe.screening.cells import DetectedCell
+from cytopipe.screening.identity import cell_id
 from cytopipe.screening.polygons import ring
 from cytopipe.screening.screen import ScreenedCell
-
-# Ids of cells are derived from it: the same cell of a field of the same name has the same id.
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://qupath.github.io/cytopipe/screen")
 
 
 class GeoJsonWriter:
@@ -28,10 +25,11 @@ class GeoJsonWriter:
         file: a file that is open for writing text.
         field: name of the field.
         colours: colour of each class, "#rrggbb".
+        screening: what ids are derived from: see `identity.screening_of`; empty: the name of the field.
     """
 
-    def __init__(self, file: TextIO, field: str, colours: Mapping[str, str]) -> None:
-        self._file, self._field, self._colours = file, field, colours
+    def __init__(self, file: TextIO, field: str, colours: Mapping[str, str], screening: str = "") -> None:
+        self._file, self._screening, self._colours = file, screening or field, colours
         self._first = True
         file.write('{"type": "FeatureCollection", "features": [')
 
@@ -68,7 +66,7 @@ class GeoJsonWriter:
         }
         return {
             "type": "Feature",
-            "id": str(uuid.uuid5(_NAMESPACE, f"{self._field}/{number}")),
+            "id": cell_id(self._screening, cell),
             "geometry": _polygon(cell.contour),
             **_nucleus(cell),
             "properties": properties,

@@ -1,24 +1,30 @@
-"""Outputs of a screened field: a table, GeoJSON and a picture, written cell by cell; all three or none."""
+"""Outputs of a screened field: a table, GeoJSON, a picture and other formats, written cell by cell; all or none."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Protocol, TextIO
 
 from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.data.imaging.decode import encode_png
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.results.unfamiliar import UNLIKE, UNLIKE_SCORE
-from cytopipe.screening.fields import Field
+from cytopipe.screening.coco import CocoWriter
 from cytopipe.screening.geojson import GeoJsonWriter
+from cytopipe.screening.ngff import LabelsWriter
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
 from cytopipe.screening.screen import ScreenedCell
 
 SUFFIXES = (".csv", ".geojson", ".png")
+Also = Literal["coco", "ngff"]
+FURTHER: dict[Also, str] = {"coco": ".coco.json", "ngff": ".labels.zarr"}  # suffix of each further format
 _PLACE = ("cell", "left", "top", "right", "bottom", "area", "cut", "score")
 _CLASS = ("class", "confidence", "uncertain")
 _UNLIKE = (UNLIKE, UNLIKE_SCORE)  # where the classifier knows its training images
@@ -102,6 +108,9 @@ def write_field(
     screened: Iterable[ScreenedCell],
     classes: Sequence[str],
     is_familiar: bool = False,
+    screening: str = "",
+    also: Sequence[Also] = (),
+    image: str = "",
 ) -> Tally:
     """Write `<name>.csv`, `<name>.geojson` and `<name>.png`; cells are numbered from 1 in the order of arrival.
 
@@ -112,36 +121,69 @@ def write_field(
         screened: its cells; they are not kept in memory.
         classes: the classes in the classifier's order; empty without a classifier.
         is_familiar: whether the classifier knows its training images, which gives two more columns.
+        screening: what the ids of cells are derived from: see `identity.screening_of`; empty: the name.
+        also: further formats: see FURTHER.
+        image: file name of the field, for formats that hold it; empty: the name.
 
     Returns:
         The counts of the cells.
 
     Raises:
-        CytopipeError: the detector or classifier fails, or a file cannot be written; then none of the three changes.
+        CytopipeError: the detector or classifier fails, or a file cannot be written; then none of them changes.
     """
     colours = class_colours(tuple(classes) or (UNCLASSIFIED,))
     tally = Tally.of(classes, is_familiar)
     picture = Picture(field, colours)
     try:
-        with AtomicOutputs() as outputs:
+        with AtomicOutputs() as outputs, ExitStack() as files:
             table_path, json_path, picture_path = (outputs.path(folder / f"{name}{suffix}") for suffix in SUFFIXES)
-            with (
-                table_path.open("w", newline="", encoding="utf-8") as table,
-                json_path.open("w", encoding="utf-8") as features,
-            ):
-                rows = csv.DictWriter(table, columns_of(classes, is_familiar), lineterminator="\n")
-                rows.writeheader()
-                geojson = GeoJsonWriter(features, name, colours)
-                for number, one in enumerate(screened, start=1):
-                    rows.writerow(row_of(number, one, classes))
-                    geojson.add(number, one, classes)
-                    picture.add(number, one)
-                    tally.add(one)
-                geojson.close()
+            table = files.enter_context(table_path.open("w", newline="", encoding="utf-8"))
+            rows = csv.DictWriter(table, columns_of(classes, is_familiar), lineterminator="\n")
+            rows.writeheader()
+            features = files.enter_context(json_path.open("w", encoding="utf-8"))
+            writers: list[CellWriter] = [GeoJsonWriter(features, name, colours, screening)]
+            for kind in dict.fromkeys(also):
+                path = outputs.path(folder / f"{name}{FURTHER[kind]}")
+                writers.append(_further(kind, path, field, colours, screening or name, image or name, files))
+            for number, one in enumerate(screened, start=1):
+                rows.writerow(row_of(number, one, classes))
+                for writer in writers:
+                    writer.add(number, one, classes)
+                picture.add(number, one)
+                tally.add(one)
+            for writer in writers:
+                writer.close()
+            files.close()
             picture_path.write_bytes(encode_png(picture.finish()))
     except OSError as error:
         raise CytopipeError(f"cannot be written ({error.strerror})", where=folder) from None
     return tally
+
+
+class CellWriter(Protocol):
+    """Writes cells in one format, as they arrive."""
+
+    def add(self, number: int, screened: ScreenedCell, classes: Sequence[str]) -> None:
+        """Write a cell with its number in the field; `classes` are in the order of its probabilities."""
+
+    def close(self) -> None:
+        """Write the end."""
+
+
+def _further(
+    kind: Also,
+    path: Path,
+    field: Field,
+    colours: Mapping[str, str],
+    screening: str,
+    image: str,
+    files: ExitStack,
+) -> CellWriter:
+    size = field.height, field.width
+    if kind == "coco":
+        file: TextIO = files.enter_context(path.open("w", encoding="utf-8"))
+        return CocoWriter(file, image, size, colours, screening)
+    return LabelsWriter(path, size, colours, screening, field.pixel_size_um)
 
 
 def columns_of(classes: Sequence[str], is_familiar: bool = False) -> list[str]:

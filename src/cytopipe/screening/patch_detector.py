@@ -18,11 +18,11 @@ from scipy import ndimage
 
 from cytopipe.core.params import Fit, Reading, Scale
 from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.ensemble import load_classifier
 from cytopipe.models.inference.classify import class_probabilities, input_transform
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
-from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
 CELL = "cell"  # name of the class that is searched for

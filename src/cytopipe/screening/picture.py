@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
+from cytopipe.data.imaging.boxes import Box
 from cytopipe.data.imaging.drawing import CLASS_COLOURS, boxed, font
-from cytopipe.screening.cells import Box
-from cytopipe.screening.fields import Field
+from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.screen import ScreenedCell
 
 LONGEST = 4096  # maximum longer side of the picture, pixels

@@ -11,13 +11,13 @@ import torch
 
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedField
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.registry import validate_arguments
 from cytopipe.screening.annotated import ScreeningResult
 from cytopipe.screening.detectors import CellDetector
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.screen import field_reading, screen
 from cytopipe.screening.segmenter_detector import SegmenterDetector

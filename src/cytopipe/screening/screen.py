@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cytopipe.core.params import Reading
+from cytopipe.data.imaging.boxes import with_margin
+from cytopipe.data.imaging.fields import Field
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Prediction, Predictor
-from cytopipe.screening.cells import DetectedCell, with_margin
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.detectors import TILE, CellDetector, find_cells
-from cytopipe.screening.fields import Field
 
 MARGIN = 0.05  # margin around a cell's box as a share of its longer side, as in the training images
 

@@ -16,13 +16,13 @@ import torch
 
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import resize_rgb
+from cytopipe.data.imaging.fields import Field
 from cytopipe.data.imaging.sliding_window import starts, stitch
 from cytopipe.errors import CytopipeError
 from cytopipe.models.folder import load_model
 from cytopipe.models.inference.segment import HEADS, Segmentation
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Region
-from cytopipe.screening.fields import Field
 from cytopipe.screening.foreground import REACH, Foreground, grey_of
 
 SAMPLES = 6  # windows along each side that decide whether cells are dark or bright

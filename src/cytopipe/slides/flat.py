@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cytopipe.core.params import Reading
-from cytopipe.screening.fields import open_field
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.slides.slide import Level
 
 

@@ -9,7 +9,7 @@ from cytopipe.data.imaging.fit import Measured
 from cytopipe.models.inference.predictor import Prediction, Predictor
 from cytopipe.screening.cells import with_margin
 from cytopipe.screening.detectors import CellDetector, Region, find_cells
-from cytopipe.screening.fields import Field
+from cytopipe.data.imaging.fields import Field
 from cytopipe.slides.cells import Candidate, SlideCell, moved
 from cytopipe.slides.planes import focus, sharpest
 from cytopipe.slides.seams import near

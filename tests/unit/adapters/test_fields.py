@@ -37,7 +37,7 @@ def test_outlines_lie_in_the_field_as_its_mask_does(raw: Path) -> None:
     masks = {sample.id: sample.mask for sample in SIPAKMED.read(raw, {"images": "fields"}, "k")}
     for field in SIPAKMED.read_fields(raw):
         size = read_rgb(field.image)[0].shape[:2]
-        drawn = cell_mask(size, [(cell.cytoplasm, cell.nucleus) for cell in field.cells])
+        drawn = cell_mask(size, [(cell.cytoplasm, cell.nucleus) for cell in field.cells if cell.nucleus is not None])
         read = masks[field.id]
         assert read is not None and np.array_equal(drawn, read(size))
 

@@ -12,7 +12,7 @@ from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
 from fixture_types import LayOut
 
-PUBLISHED = sorted(set(ADAPTERS) - {"folder"})
+PUBLISHED = sorted(set(ADAPTERS) - {"folder", "annotated"})
 FIRST_CLASS = {
     "hep2": "tra/Homogeneous",
     "malaria": "Parasitized",

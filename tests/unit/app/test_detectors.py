@@ -9,8 +9,8 @@ import torch
 from cytopipe.app.catalog import classifiers
 from cytopipe.app.detectors import default_detector, detector_choices
 from cytopipe.app.project import Project
+from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.detectors import find_cells
-from cytopipe.screening.fields import Field
 from made_models import CELLS, draw_field, make_models
 
 

@@ -107,7 +107,12 @@ def test_files_of_a_field_are_removed_when_they_are_old(models: Path, tmp_path: 
     (detector,) = detector_choices([], models / "classifiers")
     first = worker.screen(models / "classifiers/masks", detector, file)
     assert first.tally.cells == len(CELLS) and first.size == (180, 250)
-    assert [path.name for path in first.files.values()] == ["field.csv", "field.geojson", "field.png"]
+    assert [path.name for path in first.files.values()] == [
+        "field.csv",
+        "field.geojson",
+        "field.png",
+        "field.coco.json",
+    ]
     os.utime(first.files[".csv"].parent, (0, 0))
     second = worker.screen(models / "classifiers/masks", detector, file)
     assert not first.files[".csv"].exists() and all(path.is_file() for path in second.files.values())

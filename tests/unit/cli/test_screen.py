@@ -41,6 +41,20 @@ def test_fields_are_screened(cytopipe: Cytopipe, folder: Path) -> None:
     assert "a_field      3" in result.stdout and "bad" in result.stdout
 
 
+def test_further_formats_are_written_and_ids_follow_the_options(cytopipe: Cytopipe, folder: Path) -> None:
+    pytest.importorskip("zarr")
+    ids = []
+    for out, *options in (["one", "--also", "coco", "--also", "ngff"], ["two", "--margin", "0.1"], ["three"]):
+        result = cytopipe("screen", "a", "--model", "model", *DETECTOR, *options, "--out", out)
+        assert result.exit_code == 0, result.output
+        features = json.loads((folder / out / "field.geojson").read_text())["features"]
+        ids.append({feature["id"] for feature in features})
+    coco = json.loads((folder / "one/field.coco.json").read_text())
+    assert {one["attributes"]["cell"] for one in coco["annotations"]} == ids[0]
+    assert coco["images"][0]["file_name"] == "field.png" and (folder / "one/field.labels.zarr/cells/0").is_dir()
+    assert ids[0] == ids[2] and not ids[0] & ids[1] and len(ids[0]) == 3
+
+
 def test_json_alone_is_on_standard_output(cytopipe: Cytopipe, folder: Path) -> None:
     result = cytopipe("screen", "a/field.png", "--model", "model", *DETECTOR, "--json", "--out", "found")
     output = json.loads(result.stdout)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.imaging.boxes import Box
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
-from cytopipe.screening.cells import Box, DetectedCell
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.detectors import CellDetector, find_cells
-from cytopipe.screening.fields import Field
 from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 from fixture_types import DrawField, SaveClassifier

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cytopipe.data.imaging import fields
 from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.fields import Field, open_field
 from cytopipe.errors import CytopipeError
-from cytopipe.screening import fields
-from cytopipe.screening.fields import Field, open_field
 from fixture_types import DrawField
 
 RNG = np.random.default_rng(0)
@@ -127,7 +127,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from cytopipe.screening.detectors import find_cells
-from cytopipe.screening.fields import open_field
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 torch.set_num_threads(1)
 detector = SegmenterDetector(Path(sys.argv[2]), torch.device("cpu"), scale=0.1)

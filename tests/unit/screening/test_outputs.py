@@ -19,10 +19,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.inference.predictor import Predictor
 from cytopipe.screening.cells import DetectedCell
-from cytopipe.screening.fields import Field
 from cytopipe.screening.outputs import output_names, write_field
 from cytopipe.screening.picture import Picture, class_colours
 from cytopipe.screening.polygons import ring, well_known_text
@@ -96,10 +96,11 @@ def test_every_contour_becomes_a_ring_that_does_not_cross_itself(shape: str) -> 
     cv2.fillPoly(filled, [contour], 1)
     area = abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(points))) / 2
     corners = np.array(points)
-    assert abs(area - filled.sum()) <= 0.25 * len(points) + 0.5  # half a pixel is cut off at each corner
+    length = sum(math.dist(*edge) for edge in itertools.pairwise(points))
+    assert area == pytest.approx(filled.sum() - 0.01 * length, abs=0.01 * len(points))  # a hundredth of a pixel inside
     ys, xs = np.nonzero(filled)
-    assert corners.min(axis=0).tolist() == [xs.min(), ys.min()]
-    assert corners.max(axis=0).tolist() == [xs.max() + 1, ys.max() + 1]
+    assert corners.min(axis=0) == pytest.approx([xs.min() + 0.01, ys.min() + 0.01])
+    assert corners.max(axis=0) == pytest.approx([xs.max() + 0.99, ys.max() + 0.99])
 
 
 def check_polygon(geometry: dict[str, Any], width: int, height: int) -> None:

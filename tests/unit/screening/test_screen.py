@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from cytopipe.data.imaging.boxes import overlap, with_margin
+from cytopipe.data.imaging.fields import Field
 from cytopipe.models.inference.predictor import Predictor
-from cytopipe.screening.cells import overlap, with_margin
-from cytopipe.screening.fields import Field
 from cytopipe.screening.screen import screen
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 from cytopipe_phantoms.anatomy import Cell, Look

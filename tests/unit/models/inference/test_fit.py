@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cytopipe.cli import app
 from cytopipe.core.params import Scale
 from cytopipe.data.imaging.decode import encode_png, read_image
+from cytopipe.data.imaging.fields import Field, open_field
 from cytopipe.data.imaging.fit import Measured, place
 from cytopipe.errors import CytopipeError
 from cytopipe.explain.overlay import heat_over
@@ -26,7 +27,6 @@ from cytopipe.models.registry import build
 from cytopipe.models.usage import usage
 from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.cells import DetectedCell
-from cytopipe.screening.fields import Field, open_field
 from cytopipe.screening.patch_detector import PatchDetector
 
 SIDE = 20

@@ -41,7 +41,7 @@ class FieldDetector:
         nucleus: minimum probability of a point of a nucleus.
         cell: minimum probability of a point of a cell without a visible nucleus.
         score: minimum score of a cell.
-        same: two outlines are one cell from this intersection over union.
+        same: two outlines are one cell if they share more than this of the smaller one's area.
         least_cell: minimum area of a cell, as a share of the square of a typical cell's longer side.
         reach: maximum length of a ray, as a share of a typical cell's longer side.
         lone: whether to keep cells at the edge of the field whose nucleus is not seen.
@@ -58,11 +58,11 @@ class FieldDetector:
         device: torch.device,
         scale: float | None = None,
         *,
-        middle: float = 0.3,
+        middle: float = 0.25,
         nucleus: float = 0.5,
         cell: float = 0.5,
         score: float = 0.4,
-        same: float = 0.4,
+        same: float = 0.7,
         least_cell: float = 0.05,
         reach: float = 2.0,
         lone: bool = True,
@@ -145,8 +145,9 @@ class FieldDetector:
             return None
         top, left, mask = drawn
         filled = maps[top : top + mask.shape[0], left : left + mask.shape[1], 0][mask].mean()
-        score = float(maps[rows, columns, 1].mean() * filled)
-        return Star(top, left, mask, score) if score >= self._score else None
+        certain = maps[rows, columns, 1]
+        score = float(certain.mean() * filled)
+        return Star(top, left, mask, score, float(certain.sum())) if score >= self._score else None
 
 
 def _numbered(labels: np.ndarray) -> list[tuple[int, tuple[slice, slice] | None]]:
@@ -169,7 +170,8 @@ def _left_over(mask: np.ndarray, parts: Sequence[Part | None], least: int, longe
     for part in parts:
         if part is not None:
             rest[part.place][part.mask] = 0
-    opened = cv2.morphologyEx(rest, cv2.MORPH_OPEN, np.ones((OPENING, OPENING), np.uint8), borderValue=1)
+    square = np.ones((OPENING, OPENING), np.uint8)
+    opened = cv2.dilate(cv2.erode(rest, square, borderValue=1), square)  # type: ignore[call-overload]  # a scalar will do
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest

@@ -19,12 +19,17 @@ SHIFT = 3  # fractional bits of the corners of a polygon
 
 @dataclass(frozen=True)
 class Star:
-    """A cell: its mask at (top, left) of a grid, H x W bool, and its score, 0 to 1."""
+    """A cell: its mask at (top, left) of a grid, H x W bool, its score, 0 to 1, and the weight of its nucleus.
+
+    The weight is the sum of the probabilities of its points: of two outlines of one cell, that from the heavier nucleus
+    is the better one. The other may be from a leukocyte that lies on the cell, or from a part of the nucleus.
+    """
 
     top: int
     left: int
     mask: np.ndarray
     score: float
+    weight: float
 
     @property
     def bottom(self) -> int:
@@ -66,20 +71,21 @@ def vote(middles: np.ndarray, rays: np.ndarray, shape: tuple[int, int]) -> tuple
 
 
 def without_doubles(stars: Sequence[Star | None], most: float) -> list[bool]:
-    """Whether each star is kept: no other that is better shares more than `most` (intersection over union) with it.
+    """Whether each star is kept: it shares no more than `most` of the smaller one's area with any better star.
 
     Args:
-        stars: the cells; None is never kept. Of two equal scores the first is the better one.
-        most: intersection over union above which two stars are one cell.
+        stars: the cells; None is never kept. Of two equal weights the first is the better one.
+        most: intersection over the smaller area above which two stars are one cell.
     """
-    order = sorted((place for place, star in enumerate(stars) if star), key=lambda place: (-stars[place].score, place))  # type: ignore[union-attr]
+    weights = [0.0 if star is None else star.weight for star in stars]
+    order = sorted((place for place, star in enumerate(stars) if star), key=lambda place: (-weights[place], place))
     kept = [star is not None for star in stars]
     boxes = np.array([_box(stars[place]) for place in order], float).reshape(-1, 4)
     for rank, place in enumerate(order):
         top, left, bottom, right = boxes[rank]
         better = boxes[:rank]
         near = (better[:, 0] < bottom) & (better[:, 2] > top) & (better[:, 1] < right) & (better[:, 3] > left)
-        if any(_iou(stars[place], stars[order[other]]) > most for other in np.flatnonzero(near)):
+        if any(_shared(stars[place], stars[order[other]]) > most for other in np.flatnonzero(near)):
             kept[place] = False
     return kept
 
@@ -89,7 +95,7 @@ def _box(star: Star | None) -> tuple[int, int, int, int]:
     return star.top, star.left, star.bottom, star.right
 
 
-def _iou(one: Star | None, other: Star | None) -> float:
+def _shared(one: Star | None, other: Star | None) -> float:
     assert one is not None and other is not None
     top, left = max(one.top, other.top), max(one.left, other.left)
     bottom, right = min(one.bottom, other.bottom), min(one.right, other.right)
@@ -99,4 +105,4 @@ def _iou(one: Star | None, other: Star | None) -> float:
         star.mask[top - star.top : bottom - star.top, left - star.left : right - star.left] for star in (one, other)
     ]
     both = int(np.count_nonzero(parts[0] & parts[1]))
-    return both / (int(one.mask.sum()) + int(other.mask.sum()) - both)
+    return both / min(int(one.mask.sum()), int(other.mask.sum()))

@@ -22,6 +22,7 @@ def run(stage: Stage) -> None:
     from cytopipe.evaluation.segmenter.evaluate import evaluate_segmenter
     from cytopipe.models.folder import save_model
     from cytopipe.models.folds import Folds
+    from cytopipe.models.trust import allow_named
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
@@ -30,6 +31,7 @@ def run(stage: Stage) -> None:
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
 
+    allow_named(stage.params.segmenters)
     config = stage.params.segmenters[stage.item]
     organized = paths.Organized(config.dataset)
     rows = read_manifest(organized.manifest)

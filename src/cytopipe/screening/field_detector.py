@@ -71,6 +71,7 @@ class FieldDetector:
         if spec.view is None or spec.view.view != "fields" or not isinstance(model, FieldUNet):
             raise CytopipeError("this model was not trained on fields (view: fields)", where=folder)
         self.reading = spec.reading or Reading()
+        self.folder = folder
         self._model, self._transform = model, InputTransform("rgb", spec.mean, spec.std, device)
         self.scale = scale or spec.view.scale
         self.step = max(1, round(MAP_STRIDE / self.scale))
@@ -171,7 +172,7 @@ def _left_over(mask: np.ndarray, parts: Sequence[Part | None], least: int, longe
         if part is not None:
             rest[part.place][part.mask] = 0
     square = np.ones((OPENING, OPENING), np.uint8)
-    opened = cv2.dilate(cv2.erode(rest, square, borderValue=1), square)  # type: ignore[call-overload]  # a scalar will do
+    opened = cv2.dilate(cv2.erode(rest, square, borderValue=1), square)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     kept = stats[:, cv2.CC_STAT_AREA] >= least
     kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= longest

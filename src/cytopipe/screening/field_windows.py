@@ -29,10 +29,12 @@ class Values(NamedTuple):
     Attributes:
         maps: H x W x C float32, a value for every point of the grid.
         rays: H/2 x W/2 x R float32, lengths in pixels of the network's input; None if it gives none.
+        exact: whether values are numbers, between which there are none.
     """
 
     maps: np.ndarray
     rays: np.ndarray | None = None
+    exact: bool = False
 
 
 Network = Callable[[np.ndarray], Values]  # h x w x 3 uint8, sides multiples of `multiple`
@@ -110,6 +112,14 @@ class FieldValues:
         assert found is not None
         return found
 
+    def windows(self, region: Region) -> Iterator[tuple[Region, Region, np.ndarray]]:
+        """Core, window and maps (H x W x C float32) of every window whose cells may lie in a region."""
+        for top, left in _cores(region):
+            down, across, given, _ = self._window(top, left)
+            core = Region(top, left, min(top + CORE, self.rows), min(left + CORE, self.columns))
+            height, width = down[1] - down[0], across[1] - across[0]
+            yield core, Region(down[0], across[0], down[1], across[1]), _resized(given.maps, height, width, given.exact)
+
     def _core(self, top: int, left: int) -> Values:
         if (top, left) not in self._known:
             self._known[top, left] = self._look(top, left)
@@ -119,20 +129,25 @@ class FieldValues:
 
     def _look(self, top: int, left: int) -> Values:
         """Values of the core that begins at (top, left), clipped to the field; its rays are float16."""
+        down, across, given, shown = self._window(top, left)
+        height, width = down[1] - down[0], across[1] - across[0]
+        rows = slice(top - down[0], min(top + CORE, self.rows) - down[0])
+        columns = slice(left - across[0], min(left + CORE, self.columns) - across[0])
+        maps = np.ascontiguousarray(_resized(given.maps, height, width, given.exact)[rows, columns])
+        if given.rays is None:
+            return Values(maps)
+        half = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in (rows, columns))
+        rays = _resized(given.rays, height // 2, width // 2)[half] * (height / shown)
+        return Values(maps, rays.astype(np.float16))
+
+    def _window(self, top: int, left: int) -> tuple[tuple[int, int], tuple[int, int], Values, int]:
+        """Rows and columns of the window of a core, what the network says of it, and the height that it was shown."""
         step = self.grid.step
         down, across = self._extent(top, self.rows), self._extent(left, self.columns)
         height, width = down[1] - down[0], across[1] - across[0]
         image = self.field.read(down[0] * step, across[0] * step, height * step, width * step)
         size = self._side(height), self._side(width)
-        given = self.grid.network(image if image.shape[:2] == size else resize_rgb(image, size))
-        rows = slice(top - down[0], min(top + CORE, self.rows) - down[0])
-        columns = slice(left - across[0], min(left + CORE, self.columns) - across[0])
-        maps = np.ascontiguousarray(_resized(given.maps, height, width)[rows, columns])
-        if given.rays is None:
-            return Values(maps)
-        half = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in (rows, columns))
-        rays = _resized(given.rays, height // 2, width // 2)[half] * (height / size[0])
-        return Values(maps, rays.astype(np.float16))
+        return down, across, self.grid.network(image if image.shape[:2] == size else resize_rgb(image, size)), size[0]
 
     def _extent(self, start: int, length: int) -> tuple[int, int]:
         """First and last point of a window along one side: the field's own edge ends it, rounded up to a unit."""
@@ -153,9 +168,11 @@ def _cores(region: Region) -> Iterator[tuple[int, int]]:
             yield top, left
 
 
-def _resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """H x W x C float32 in another size, bilinearly."""
+def _resized(values: np.ndarray, height: int, width: int, exact: bool = False) -> np.ndarray:
+    """H x W x C float32 in another size, bilinearly or, if exact, by the nearest values."""
     if values.shape[:2] == (height, width):
         return values
-    larger: np.ndarray = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+    larger: np.ndarray = cv2.resize(
+        values, (width, height), interpolation=cv2.INTER_NEAREST_EXACT if exact else cv2.INTER_LINEAR
+    )
     return larger.reshape(height, width, -1)

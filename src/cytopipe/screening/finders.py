@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from cytopipe.models.members import spec_of
+from cytopipe.screening.exported_detector import ExportedDetector
 from cytopipe.screening.field_detector import FieldDetector
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 
+EXPORTED = ("torchscript", "onnx")
+Finder = type[ExportedDetector] | type[FieldDetector] | type[SegmenterDetector]
 
-def finder_of(folder: Path) -> type[FieldDetector] | type[SegmenterDetector]:
+
+def finder_of(folder: Path) -> Finder:
     """The detector of a segmenter's model folder.
 
     Raises:
         CytopipeError: the folder is damaged or incomplete.
     """
-    view = spec_of(folder).view
-    return FieldDetector if view is not None and view.view == "fields" else SegmenterDetector
+    spec = spec_of(folder)
+    if spec.architecture in EXPORTED:
+        return ExportedDetector
+    return FieldDetector if spec.view is not None and spec.view.view == "fields" else SegmenterDetector

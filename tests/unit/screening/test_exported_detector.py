@@ -24,6 +24,7 @@ from cytopipe.screening.finders import finder_of
 from cytopipe.training.segmentation import make_segmenter
 from fixture_types import DrawField
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 CPU = torch.device("cpu")
 MIDDLES = [(40, 40), (120, 60), (500, 60), (60, 420), (378, 380), (400, 384)]  # x, y; the last two touch
 HEIGHT, WIDTH = 480, 560
@@ -64,13 +65,17 @@ class Wide(nn.Module):
         return images
 
 
+FORMS = [(Probability, "probability"), (Distance, "distance"), (Labels, "labels")]
+
+
 def export(network: nn.Module, path: Path) -> Path:
     if path.suffix == ".pt":
         torch.jit.save(torch.jit.script(network.eval()), path)
     else:
         sizes = {0: "n", 2: "h", 3: "w"}
-        torch.onnx.export(network.eval(), (torch.rand(1, 3, 64, 64),), path, input_names=["images"],
-                          output_names=["found"], dynamic_axes={"images": sizes, "found": sizes}, dynamo=False)  # fmt: skip
+        names = {"input_names": ["images"], "output_names": ["found"]}
+        axes = {"images": sizes, "found": sizes}
+        torch.onnx.export(network.eval(), (torch.rand(1, 3, 64, 64),), path, dynamic_axes=axes, dynamo=False, **names)
     return path
 
 

@@ -73,9 +73,17 @@ def export(network: nn.Module, path: Path) -> Path:
         torch.jit.save(torch.jit.script(network.eval()), path)
     else:
         sizes = {0: "n", 2: "h", 3: "w"}
-        names = {"input_names": ["images"], "output_names": ["found"]}
         axes = {"images": sizes, "found": sizes}
-        torch.onnx.export(network.eval(), (torch.rand(1, 3, 64, 64),), path, dynamic_axes=axes, dynamo=False, **names)
+        example, ends = (torch.rand(1, 3, 64, 64),), {"in": ["images"], "out": ["found"]}
+        torch.onnx.export(
+            network.eval(),
+            example,
+            path,
+            input_names=ends["in"],
+            output_names=ends["out"],
+            dynamic_axes=axes,
+            dynamo=False,
+        )
     return path
 
 

@@ -188,8 +188,22 @@ def speed(detector: CellDetector, image: np.ndarray) -> float:
     return time.process_time() - start
 
 
-def measure(config: Segmenter, others: Sequence[str], grid_fields: int) -> dict[str, Any]:
-    """Train and score everything, in the folder of a finished project of the preset demo."""
+def measure(
+    config: Segmenter,
+    others: Sequence[str],
+    grid_fields: int,
+    model: Path | None,
+    keep: Callable[[dict[str, Any]], None],
+) -> None:
+    """Train and score everything, in the folder of a finished project of the preset demo.
+
+    Args:
+        config: the segmenter of fields.
+        others: screenings of the project whose detectors are set beside it.
+        grid_fields: number of fields that are cut, padded and tiled.
+        model: its model folder; None trains one.
+        keep: called with all numbers after each detector.
+    """
     torch.set_num_threads(1)
     params = load_params(Path("params.yaml"))
     dataset = params.datasets[DATASET]
@@ -202,8 +216,10 @@ def measure(config: Segmenter, others: Sequence[str], grid_fields: int) -> dict[
     result: dict[str, Any] = {"fields": len(test), "grid_fields": len(images), "detectors": {}}
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
-        result["training_seconds"] = round(train(config, fields, rows, Path(folder) / NAME))
-        detectors: dict[str, CellDetector] = {NAME: FieldDetector(Path(folder) / NAME, device)}
+        if model is None:
+            model = Path(folder) / NAME
+            result["training_seconds"] = round(train(config, fields, rows, model))
+        detectors: dict[str, CellDetector] = {NAME: FieldDetector(model, device)}
         for name in others:
             chosen = params.screenings[name]
             model = paths.Trained(chosen.section, chosen.model)
@@ -214,7 +230,7 @@ def measure(config: Segmenter, others: Sequence[str], grid_fields: int) -> dict[
             found["seconds_4000_px"] = round(speed(detector, images[0]), 1) if name == NAME else None
             result["detectors"][name] = found
             print(name, json.dumps(found), flush=True)
-    return result
+            keep(result)
 
 
 def main() -> None:
@@ -223,14 +239,18 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {WRITTEN}")
     parser.add_argument("--others", nargs="*", default=list(OTHERS), help="screenings of params.yaml to set beside it")
     parser.add_argument("--grid-fields", type=int, default=6, help="fields that are cut, padded and tiled")
+    parser.add_argument("--model", type=Path, help="a model folder of the segmenter, trained before")
     parser.add_argument("--project", type=Path, default=Path(), help="folder of the finished project")
     given = parser.parse_args()
     config = Segmenter.model_validate(yaml.safe_load(SPECIFICATION.read_text())["segmenters"][NAME])
-    written = WRITTEN.resolve()
+    written, model = WRITTEN.resolve(), given.model.resolve() if given.model else None
     os.chdir(given.project)
-    result = measure(config, given.others, given.grid_fields)
-    if given.write:
-        write_text(written, json.dumps(result, indent=2) + "\n")
+
+    def keep(result: dict[str, Any]) -> None:
+        if given.write:
+            write_text(written, json.dumps(result, indent=2) + "\n")
+
+    measure(config, given.others, given.grid_fields, model, keep)
 
 
 if __name__ == "__main__":

@@ -222,8 +222,8 @@ def measure(
         detectors: dict[str, CellDetector] = {NAME: FieldDetector(model, device)}
         for name in others:
             chosen = params.screenings[name]
-            model = paths.Trained(chosen.section, chosen.model)
-            detectors[name] = load_detector(model, device, chosen.arguments)
+            other = paths.Trained(chosen.section, chosen.model)
+            detectors[name] = load_detector(other, device, chosen.arguments)
         for name, detector in detectors.items():
             found = score(detector, test, edge)
             found["grid"] = sensitivity(detector, images if name == NAME else images[:1])

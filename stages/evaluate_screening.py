@@ -13,12 +13,14 @@ def run(stage: Stage) -> None:
     from cytopipe.models.determinism import prepare
     from cytopipe.models.folds import Folds
     from cytopipe.models.inference.predictor import Predictor
+    from cytopipe.models.trust import allow_named
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
     from cytopipe.screening.annotated import held_out_fields
     from cytopipe.screening.held_out import HeldOutPredictors
     from cytopipe.screening.score import load_detector, screen_fields
 
+    allow_named(stage.params.segmenters)
     config = stage.params.screenings[stage.item]
     target, dataset = paths.Screened(stage.item), stage.params.datasets[config.dataset]
     source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")

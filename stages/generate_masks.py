@@ -13,7 +13,9 @@ def run(stage: Stage) -> None:
     from cytopipe.models.bundle import copy_segmenter
     from cytopipe.models.determinism import prepare
     from cytopipe.models.inference.masks import generate_masks
+    from cytopipe.models.trust import allow_named
 
+    allow_named(stage.params.segmenters)
     dataset = stage.params.datasets[stage.item]
     trained_on_it = stage.params.segmenters[dataset.segmenter].dataset == stage.item
     organized, masks = paths.Organized(stage.item), paths.Masks(stage.item)

@@ -10,6 +10,9 @@ from cytopipe.data.manifest import read_manifest
 
 def run(stage: Stage) -> None:
     """Write models/segmenters/<name>/ and results/segmenters/<name>/."""
+    from cytopipe.adapters.base import AnnotatedField
+    from cytopipe.adapters.registry import adapter
+    from cytopipe.data.imaging.decode import AS_FULL
     from cytopipe.evaluation.segmenter.distribution import (
         COLUMNS,
         distribution_figure,
@@ -19,6 +22,7 @@ def run(stage: Stage) -> None:
     from cytopipe.evaluation.segmenter.evaluate import evaluate_segmenter
     from cytopipe.models.folder import save_model
     from cytopipe.models.folds import Folds
+    from cytopipe.models.trust import allow_named
     from cytopipe.results.dataset import DatasetSummary
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
@@ -27,19 +31,26 @@ def run(stage: Stage) -> None:
     from cytopipe.training.trained import write_history
     from cytopipe.training.workspace import Workspace
 
+    allow_named(stage.params.segmenters)
     config = stage.params.segmenters[stage.item]
     organized = paths.Organized(config.dataset)
     rows = read_manifest(organized.manifest)
 
+    reading = DatasetSummary.read(organized.summary).reading
+    fields: list[AnnotatedField] = []
+    if config.view == "fields":
+        dataset = stage.params.datasets[config.dataset]
+        source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
+        fields = source.read_fields(paths.Raw(config.dataset).files, dataset.options, f"datasets.{config.dataset}.options")
     with Workspace.of_stage(stage, shared=True) as workspace:
         data_hash = stage.inputs[organized.manifest.as_posix()]
-        trained = train_segmenter(SegmenterJob(config, organized.folder, data_hash, workspace), rows)
+        job = SegmenterJob(config, organized.folder, data_hash, workspace, fields, reading or AS_FULL)
+        trained = train_segmenter(job, rows)
         main = trained.main
         table = evaluate_segmenter(main.model, main.spec, organized.folder, rows, workspace.device)
 
     target = paths.segmenter(stage.item)
     model_folder = stage.folder(target.model)
-    reading = DatasetSummary.read(organized.summary).reading
     for part, network in trained.networks.items():
         save_model(model_folder / part, network.model, network.spec.model_copy(update={"reading": reading}))
     Folds(trained.folds, model_folder).write()

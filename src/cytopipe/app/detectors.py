@@ -13,8 +13,8 @@ from cytopipe.app.project import Project
 from cytopipe.models.files import SEGMENTER, model_id
 from cytopipe.models.members import is_model
 from cytopipe.screening.detectors import CellDetector
+from cytopipe.screening.finders import finder_of
 from cytopipe.screening.patch_detector import CELL, PatchDetector
-from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DetectorChoice:
         Raises:
             CytopipeError: the model is damaged or does not record its scale.
         """
-        return PatchDetector(self.folder, device) if self.by_patches else SegmenterDetector(self.folder, device)
+        return PatchDetector(self.folder, device) if self.by_patches else finder_of(self.folder)(self.folder, device)
 
 
 def detector_choices(

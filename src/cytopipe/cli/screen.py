@@ -122,8 +122,9 @@ def command(
 ) -> None:
     """Detect the cells of whole fields of view, and classify each of them.
 
-    Cells are detected by a segmenter, whose nuclei are seeds of a watershed over its cells, or by a patch classifier
-    that tells cells from background, whose peaks are the nuclei. Fields may be of any size: they are read in tiles,
+    Cells are detected by a segmenter, whose nuclei are seeds of a watershed over its cells (one that was trained on
+    whole fields outlines each cell itself), or by a patch classifier that tells cells from background, whose peaks are
+    the nuclei. Fields may be of any size: they are read in tiles,
     and a cell on the border between tiles is detected once.
 
     A classifier that was trained to answer for patients (`patients` in params.yaml) also answers for each field, or
@@ -196,14 +197,14 @@ def _detector(
     box: int | None,
     threshold: float | None,
 ) -> CellDetector | None:
+    from cytopipe.screening.finders import finder_of
     from cytopipe.screening.patch_detector import PatchDetector
-    from cytopipe.screening.segmenter_detector import SegmenterDetector
 
     if patches is not None:
         return PatchDetector(patches, device, scale, threshold=0.7 if threshold is None else threshold, box=box)
     if segmenter is None:  # --merge
         return None
-    return SegmenterDetector(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
+    return finder_of(segmenter)(segmenter, device, scale, nucleus=0.5 if threshold is None else threshold)
 
 
 def _predictor(model: Path | None, device: torch.device, pixel_size_um: float | None) -> Predictor | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import Field
+
 from cytopipe.core.io.tables import write_table
 from cytopipe.core.params import Screening
 from cytopipe.results.contract import Collection, Contract, Record
@@ -31,6 +33,9 @@ class MatchSettings(Record):
     edge_share: float
 
 
+PARTS = ("boxes", "contours", "count", "naming", "outlines")
+
+
 class ScreeningDetails(Contract):
     """Metrics of a screening.
 
@@ -43,6 +48,7 @@ class ScreeningDetails(Contract):
             at the edge without a match.
         undefined: the reason why each undefined number is not defined.
         settings: the rule of matching.
+        outlines: metrics of `metrics.instances`; absent from the file of a detector that was not trained on fields.
     """
 
     boxes: Estimates
@@ -57,11 +63,12 @@ class ScreeningDetails(Contract):
     at_edge: int
     undefined: dict[str, str]
     settings: MatchSettings
+    outlines: Estimates | None = Field(None, exclude_if=lambda value: value is None)
 
     @classmethod
     def of(cls, measured: Mapping[str, Any]) -> Self:
         """Make the details from the result of `metrics.screening.detection_metrics`."""
-        parts = {name: Estimate.of_all(measured[name]) for name in ("boxes", "contours", "count", "naming")}
+        parts = {name: Estimate.of_all(measured[name]) for name in PARTS if name in measured}
         per_class = {
             label: CellClass(
                 cells=values["cells"], found=Estimate.of(values["found"]), named=Estimate.of(values["named"])

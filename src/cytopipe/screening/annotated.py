@@ -15,6 +15,7 @@ from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_rgb
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.detection import ScreenedField
+from cytopipe.metrics.instances import instance_metrics
 from cytopipe.metrics.plotting.detection_figures import counts_figure, field_figure, precision_recall_figure
 from cytopipe.metrics.screening import (
     COUNT_COLUMNS,
@@ -62,17 +63,20 @@ class ScreeningResult:
         images: image file of each field, in the same order.
         classes: names of the classes of the annotated cells.
         reading: how the image files are read.
+        outlines: whether the outlines of single cells are scored too; see `metrics.instances`.
     """
 
     fields: Sequence[ScreenedField]
     images: Sequence[Path]
     classes: Sequence[str]
     reading: Reading = AS_FULL
+    outlines: bool = False
 
     @cached_property
     def details(self) -> ScreeningDetails:
         """Every metric with its confidence interval; see `detection_metrics`."""
-        return ScreeningDetails.of(detection_metrics(self.fields, self.classes))
+        more = {"outlines": instance_metrics(self.fields)} if self.outlines else {}
+        return ScreeningDetails.of(detection_metrics(self.fields, self.classes) | more)
 
     def write_tables(self, detections: Path, fields: Path) -> None:
         """Write detections.csv and fields.csv."""

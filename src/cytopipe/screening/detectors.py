@@ -9,7 +9,7 @@ belongs to the tile that contains the centre of its seed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -56,6 +56,23 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The outline of one cell, which may overlap others.
+
+    Attributes:
+        place: rows and columns of the region that `mask` covers.
+        mask: H x W bool.
+        score: of the cell, 0 to 1.
+        nucleated: whether the cell's seed is its nucleus.
+    """
+
+    place: Place
+    mask: np.ndarray
+    score: float
+    nucleated: bool
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The output of a detector for a region of its grid.
 
@@ -65,6 +82,8 @@ class Evidence:
         seeds: H x W int32, 0 or the number of a seed; one seed per cell.
         nuclei: whether the seeds are segmented nuclei, so that their outlines are those of the nuclei.
         lone: whether a connected part of the mask without a seed is a cell too.
+        parts: outlines by number of the seed, from 1, where the detector gives them itself; None for a seed that is no
+            cell. Without them the seeds grow over the mask.
     """
 
     probability: np.ndarray
@@ -72,6 +91,7 @@ class Evidence:
     seeds: np.ndarray
     nuclei: bool
     lone: bool
+    parts: Sequence[Part | None] | None = None
 
 
 EvidenceReader = Callable[[Region], Evidence]
@@ -134,6 +154,9 @@ def _in_tile(
     if detector.box is not None:
         yield from _squares(field, detector, evidence, core, region, detector.box)
         return
+    if evidence.parts is not None:
+        yield from _given(field, detector, evidence, evidence.parts, core, region)
+        return
     grown = grow_seeds(evidence.seeds, evidence.mask, detector.radius, region)
     count = int(evidence.seeds.max(initial=0))
     seeds = evidence.seeds
@@ -152,6 +175,21 @@ def _in_tile(
             nucleus = _outline(seeds[seed] == number, seed, field, detector.step, region)[0]
         score = float(evidence.probability[seed][seeds[seed] == number].mean())
         yield DetectedCell(box, contour, nucleus, area, score, _is_cut(box, field))
+
+
+def _given(
+    field: Field, detector: CellDetector, evidence: Evidence, parts: Sequence[Part | None], core: Region, region: Region
+) -> Iterator[DetectedCell]:
+    """The cells whose outlines the detector gives, where the centre of their seed lies in the tile."""
+    for number, (seed, part) in enumerate(zip(find_objects(evidence.seeds), parts, strict=True), start=1):
+        if seed is None or part is None or part.mask.sum() < detector.min_area:
+            continue
+        own = evidence.seeds[seed] == number
+        if not _owns(core, _middle(own, seed, region)):
+            continue
+        contour, box, area = _outline(part.mask, part.place, field, detector.step, region)
+        nucleus = _outline(own, seed, field, detector.step, region)[0] if part.nucleated else None
+        yield DetectedCell(box, contour, nucleus, area, part.score, _is_cut(box, field))
 
 
 def _squares(

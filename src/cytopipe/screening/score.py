@@ -18,9 +18,10 @@ from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.registry import validate_arguments
 from cytopipe.screening.annotated import ScreeningResult
 from cytopipe.screening.detectors import CellDetector
+from cytopipe.screening.field_detector import FieldDetector
+from cytopipe.screening.finders import finder_of
 from cytopipe.screening.patch_detector import PatchDetector
 from cytopipe.screening.screen import field_reading, screen
-from cytopipe.screening.segmenter_detector import SegmenterDetector
 
 
 def load_detector(model: paths.Trained, device: torch.device, arguments: dict[str, Any]) -> CellDetector:
@@ -29,12 +30,13 @@ def load_detector(model: paths.Trained, device: torch.device, arguments: dict[st
     Args:
         model: the trained model.
         device: device to predict on.
-        arguments: keyword arguments of `SegmenterDetector` or `PatchDetector`.
+        arguments: keyword arguments of the detector: `FieldDetector` for a segmenter that was trained on fields,
+            `SegmenterDetector` for another one, or `PatchDetector`.
 
     Raises:
         CytopipeError: the model cannot detect cells, or an argument is unknown or of a wrong type.
     """
-    builder = SegmenterDetector if model.kind == "segmenters" else PatchDetector
+    builder = finder_of(model.model) if model.kind == "segmenters" else PatchDetector
     bound = partial(builder, model.model, device)
     detector: CellDetector = bound(**validate_arguments(bound, arguments, builder.__name__))
     return detector
@@ -77,4 +79,4 @@ def screen_fields(
             ]
             screened.append(ScreenedField(field.id, field.group, opened.height, opened.width, true, found))
         images.append(field.image)
-    return ScreeningResult(screened, images, classes, reading)
+    return ScreeningResult(screened, images, classes, reading, outlines=isinstance(detector, FieldDetector))

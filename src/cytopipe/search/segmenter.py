@@ -47,6 +47,12 @@ class SegmenterLearner:
     units: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.base.view == "fields":
+            raise CytopipeError(
+                "a search does not train on whole fields",
+                where="segmenters",
+                hint="search with view: tiles, or choose the parameters of view: fields by hand",
+            )
         rows = read_manifest(self.manifest)
         self._rows = [*with_masks(rows, "train"), *with_masks(rows, "val")]
         if not self._rows:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cytopipe.screening.cells import Box, DetectedCell
+from cytopipe.data.imaging.boxes import Box
+from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.screen import ScreenedCell
 
 

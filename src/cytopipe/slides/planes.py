@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from cytopipe.screening.cells import overlap
+from cytopipe.data.imaging.boxes import overlap
 from cytopipe.slides.cells import Candidate
 
 SAME = 0.3  # intersection over union of two boxes of different planes from which they are one cell

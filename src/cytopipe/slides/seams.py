@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cytopipe.screening.cells import Box, overlap
+from cytopipe.data.imaging.boxes import Box, overlap
 from cytopipe.screening.detectors import Region
 
 BEYOND = 8  # pixels of the view that the centre of a cell may lie outside its tile

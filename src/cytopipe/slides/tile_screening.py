@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.models.inference.predictor import Prediction, Predictor
-from cytopipe.screening.cells import with_margin
+from cytopipe.data.imaging.boxes import with_margin
 from cytopipe.screening.detectors import CellDetector, Region, find_cells
 from cytopipe.data.imaging.fields import Field
 from cytopipe.slides.cells import Candidate, SlideCell, moved

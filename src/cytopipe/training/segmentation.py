@@ -19,6 +19,7 @@ from cytopipe.data.imaging.sliding_window import cut
 from cytopipe.data.manifest import Row
 from cytopipe.data.tensors import ArrayWriter, open_array
 from cytopipe.errors import CytopipeError
+from cytopipe.models.architectures.exported import Exported
 from cytopipe.models.determinism import seed_epoch
 from cytopipe.models.inference.segment import HEADS, join_heads
 from cytopipe.models.pretrained import Normalisation
@@ -182,7 +183,11 @@ def make_segmenter(config: Segmenter, data_hash: str, sizes: TypicalSizes | None
     model = build(config.architecture, **config.arguments)
     chosen = config.normalisation
     given = Normalisation(chosen.mean, chosen.std) if chosen else None
-    normalisation = load_first_weights(model, config.pretrained, normalisation=given)
+    if isinstance(model, Exported):
+        model.take(config.pretrained)
+        normalisation = given or Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    else:
+        normalisation = load_first_weights(model, config.pretrained, normalisation=given)
     spec = ModelSpec(
         task="segmentation",
         architecture=config.architecture,

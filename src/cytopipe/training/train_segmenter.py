@@ -11,13 +11,16 @@ from pathlib import Path
 
 import torch
 
-from cytopipe.core.params import Segmenter, Training
+from cytopipe.adapters.base import AnnotatedField
+from cytopipe.core.params import Reading, Segmenter, Training
+from cytopipe.data.imaging.decode import AS_FULL
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.models.files import MAIN, fold_part
 from cytopipe.models.transforms import InputTransform
 from cytopipe.training.data import TrainingLoader
 from cytopipe.training.feeding import host_augmenter
+from cytopipe.training.field_segmentation import fit_field_segmenter
 from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.folds import assign_folds
 from cytopipe.training.segmentation import SegmentationTask, make_segmenter, typical_sizes, write_windows
@@ -35,12 +38,16 @@ class SegmenterJob:
         organized: folder of the organized dataset.
         data_hash: SHA-256 of the training data, for the model folders.
         workspace: device, folders and progress reports.
+        fields: annotated fields of the dataset, which `view: fields` trains on.
+        reading: how their image files are read.
     """
 
     config: Segmenter
     organized: Path
     data_hash: str
     workspace: Workspace
+    fields: Sequence[AnnotatedField] = ()
+    reading: Reading = AS_FULL
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,10 @@ def train_segmenter(job: SegmenterJob, rows: Sequence[Row]) -> TrainedSegmenter:
         CytopipeError: there are too few groups, a split has no ground-truth mask, or a loss is not finite.
     """
     config = job.config
+    if config.training and config.view == "fields":
+        place = job.workspace.of(MAIN)
+        network = fit_field_segmenter(config, config.training, job.fields, rows, job.data_hash, place, job.reading)
+        return TrainedSegmenter({MAIN: network}, {})
     check_masks(rows, config)
     if config.training is None:
         model, spec = make_segmenter(config, job.data_hash, typical_sizes(job.organized, rows))

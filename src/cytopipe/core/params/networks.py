@@ -65,8 +65,10 @@ class Network(Section):
 class View(Section):
     """How a segmenter views an image: resized to one square, or scaled and covered by a sliding window."""
 
-    view: Literal["whole", "tiles"] = Field(
-        "whole", description="whole: images are resized to input_size; tiles: a window slides over the image"
+    view: Literal["whole", "tiles", "fields"] = Field(
+        "whole",
+        description="whole: images are resized to input_size; tiles: a window slides over the image; fields: as tiles, "
+        "but trained on crops of whole fields with all their cells, which it is meant to find",
     )
     input_size: int = Field(64, ge=32, le=4096)
     scale: float = Field(1.0, gt=0, le=8, description="scale of the image before tiling")
@@ -86,7 +88,28 @@ class Segmenter(View, Network):
 
     normalisation: Normalisation | None = None
     cross_fit: int = Field(0, ge=0, le=50, description="number of folds; 0: one model")
+    unannotated: Literal["background", "ignore"] = later_key(
+        "background",
+        description="view: fields: what a field shows outside of its outlined cells. background: no cell, unless the "
+        "edge of the field cuts it; ignore: nobody knows, where it stands out and is large enough for a cell",
+    )
     training: Training | None = None
+
+    @model_validator(mode="after")
+    def _fields_need_a_training(self) -> Segmenter:
+        if self.view != "fields":
+            if self.unannotated != "background":
+                raise PydanticCustomError("segmenter", "unannotated is for view: fields")
+            return self
+        if self.training is None or self.cross_fit:
+            what = "cross_fit is not" if self.cross_fit else "a training is"
+            raise PydanticCustomError("segmenter", "with view: fields, {what} needed", {"what": what})
+        used = [name for name in ("palette", "neighbours") if getattr(self.training.augment, name)]
+        if used:
+            raise PydanticCustomError("segmenter", "{what} is not for view: fields", {"what": used[0]})
+        if self.input_size % 16:
+            raise PydanticCustomError("segmenter", "with view: fields input_size is a multiple of 16")
+        return self
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Segmenter:

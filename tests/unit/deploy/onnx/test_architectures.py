@@ -47,6 +47,7 @@ CASES = (
     Case("densenet_attention", DENSE),
     Case("densenet_dropout", DENSE),
     Case("densenet_full_attention", DENSE),
+    Case("field_unet", {"widths": [4, 8, 8, 8], "rays": 8}, 64, {"view": {"view": "fields"}}),
     Case("malaria_vgg", {"width": 4, "input_size": 64}, 64, TWO),
     Case("plain_cnn", {"depth": 2, "width": 4}),
     Case("region_pooling", POOLING, 64, {"channels": "rgb+masks"}),
@@ -65,7 +66,7 @@ CASES = (
     Case("alexnet_hep2", {"width": 4}, 64, {"head": "svm", "activation": "mish"}),
     Case("attention_unet", UNET, 64, {"view": {"view": "tiles", "scale": 1.2, "overlap": 0.25, "tta": 8}}),
 )
-NO_NETWORK = {"otsu"}
+NO_NETWORK = {"otsu", "onnx", "torchscript"}  # the last two are others' files
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -30,7 +30,7 @@ from cytopipe.review.answers import LONGEST_NOTE, Answer, Answers, ChangedError,
 from cytopipe.review.items import Item, Queue
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 TEMPLATES = Path(__file__).parent / "templates"

@@ -96,7 +96,9 @@ class Answers:
         """
         if not self.table.is_file():
             return {}
-        found = (row for _, row in read_table(self.table, COLUMNS))
+        read = (row for _, row in read_table(self.table, COLUMNS))
+        # A column that another row brings makes no other row of this one.
+        found = ({name: value for name, value in row.items() if value or name in COLUMNS} for row in read)
         return {self._aliases.get(row["image"], row["image"]): row for row in found}
 
     def outlines(self, identity: str, size: tuple[int, int]) -> np.ndarray | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from skimage.draw import polygon
 
 from cytopipe.core.io.tables import table_bytes
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_png, resize_rgb
-from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, fill_polygon, read_mask
+from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, read_mask
 from cytopipe.screening.cells import Box
 from cytopipe.screening.fields import open_field
 
@@ -117,8 +118,9 @@ class Cell(Item):
         """The outlines that the detector found."""
         mask = np.full(size, BACKGROUND, np.uint8)
         for ring, value in zip(self.outlines, (CYTOPLASM, NUCLEUS), strict=False):
-            # Rings run along the sides of pixels, contours through their centres.
-            fill_polygon(mask, np.clip(ring - self.box[:2] - 0.5, 0, np.array(size[::-1]) - 1), value)
+            # Rings count from the corner of the first pixel and run between pixels, draw.polygon from its centre.
+            x, y = (ring - self.box[:2] - 0.5).T
+            mask[polygon(y, x, size)] = value  # type: ignore[no-untyped-call]  # skimage annotates nothing here
         return mask
 
     def surroundings(self) -> np.ndarray:

@@ -192,6 +192,8 @@
     e: clicks.edit, h: clicks.show, x: clicks["leave-out"], s: skip, u: undo, p: clicks.predict,
     arrowleft: clicks.before, arrowright: clicks.after, enter: confirm,
   };
+  // A button that the mouse pressed must not take the next Enter.
+  document.addEventListener("click", (event) => { if (event.detail) event.target.closest("button")?.blur(); });
   document.addEventListener("keydown", (event) => {
     if (event.repeat && !"[]".includes(event.key)) return;
     const field = event.target.closest("input");

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from cytopipe.review.items import Queue
 
 By = Annotated[
-    Literal["uncertainty", "disagreement", "unlikeness"],
+    Literal["uncertainty", "suspicion", "disagreement", "unlikeness"],
     typer.Option(
         "--by",
-        help="Order: entropy of the probabilities; disagreement of several classifiers or networks; unlikeness to the "
-        "training images.",
+        help="Order: entropy of the probabilities; suspicion: how improbable the label is, which finds wrong labels; "
+        "disagreement of several classifiers or networks; unlikeness to the training images.",
     ),
 ]
 Fields = Annotated[
@@ -146,7 +146,7 @@ def _queue(
     names: list[str],
     dataset: str,
     screened: Path,
-    by: Literal["uncertainty", "disagreement", "unlikeness"],
+    by: Literal["uncertainty", "suspicion", "disagreement", "unlikeness"],
     by_field: bool,
     device: str,
 ) -> Queue:

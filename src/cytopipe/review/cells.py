@@ -63,6 +63,8 @@ def cell_queue(
         CytopipeError: a field has no table; the table has no classes, or not what the order needs; all fields are
             tested.
     """
+    if order == "suspicion":
+        raise CytopipeError("cells of fields have no labels to doubt", where="--by", hint="use --by uncertainty")
     organized = paths.Organized(dataset)
     summary = DatasetSummary.read(organized.summary)
     reading = summary.reading or AS_FULL
@@ -80,7 +82,8 @@ def cell_queue(
     ids, scores = [one.id for one in cells], [one.score for one in cells]
     if by_field:
         scores = _by_field(cells)
-    title = f"cells of {len(fields) - len(tested)} fields, by {order}" + (", field by field" if by_field else "")
+    seen = len(fields) - len(tested)
+    title = f"cells of {seen} field{'' if seen == 1 else 's'}, by {order}" + (", field by field" if by_field else "")
     return Queue(title, summary.classes, tuple(cells[place] for place in ranked(scores, ids)), {}, len(tested))
 
 

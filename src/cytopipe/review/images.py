@@ -15,7 +15,7 @@ from cytopipe.errors import CytopipeError
 from cytopipe.results.dataset import DatasetSummary
 from cytopipe.results.predictions import Predictions
 from cytopipe.review.items import Image, Queue
-from cytopipe.review.orders import Order, disagreement, ranked, uncertainty
+from cytopipe.review.orders import Order, disagreement, ranked, suspicion, uncertainty
 
 RUN = "dvc repro train_classifier@{}"
 
@@ -110,8 +110,12 @@ def _scores(
     rows: Mapping[str, Row],
     device: str,
 ) -> tuple[np.ndarray, str]:
+    judged = np.stack([by_id[one] for one in ids])
     if order == "uncertainty":
-        return uncertainty(np.stack([by_id[one] for one in ids])), f"the uncertainty of {name}"
+        return uncertainty(judged), f"the uncertainty of {name}"
+    if order == "suspicion":
+        classes = _classes(name)
+        return suspicion(judged, [classes.index(rows[one].label) for one in ids]), f"what {name} doubts of their labels"
     dataset = params.classifiers[name].dataset
     files = [paths.Organized(dataset).folder / rows[one].path for one in ids]
     if order == "unlikeness":
@@ -120,7 +124,7 @@ def _scores(
         found = unlike_scores(paths.classifier(name).model, ids, files, device)
         return found, f"how unlike they are to the training images of {name}"
     others = [other for other, one in params.classifiers.items() if one.dataset == dataset and other != name]
-    members, names = [np.stack([by_id[one] for one in ids])], [name]
+    members, names = [judged], [name]
     for other in others:
         path = paths.validation(other)
         table = Predictions.read(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""By what a queue is ordered: how unsure a classifier is, how much several disagree, how unlike an image is."""
+"""By what a queue is ordered: how unsure a classifier is, what it doubts, where several disagree, what is unlike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Order = Literal["uncertainty", "disagreement", "unlikeness"]
+Order = Literal["uncertainty", "suspicion", "disagreement", "unlikeness"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
@@ -23,6 +23,23 @@ def uncertainty(probabilities: np.ndarray) -> np.ndarray:
         N numbers.
     """
     found: np.ndarray = _entropy(probabilities) / np.log(probabilities.shape[1])
+    return found
+
+
+def suspicion(probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
+    """How improbable a classifier finds the given labels: one minus their probability.
+
+    A wrong label makes a classifier that did not train on it sure of another class, not unsure. Source: Northcutt 2021
+    (doi:10.1613/jair.1.12125), self-confidence.
+
+    Args:
+        probabilities: N x classes.
+        labels: N class indices.
+
+    Returns:
+        N numbers from 0 to 1.
+    """
+    found: np.ndarray = 1 - probabilities[np.arange(len(labels)), list(labels)]
     return found
 
 

@@ -49,6 +49,15 @@ def test_tested_groups_are_never_offered(project: Params) -> None:
     assert BESIDE_TEST not in offered and queue.refused == 7  # six test images, and one beside them
 
 
+def test_the_most_suspicious_label_comes_first(project: Params) -> None:
+    queue = image_queue(project, "first", "suspicion")
+    assert [one.score for one in queue.items] == pytest.approx(
+        sorted((1 - one.probabilities[one.label] for one in queue.items), reverse=True)
+    )
+    with pytest.raises(CytopipeError, match="no labels to doubt"):
+        cell_queue(project, "cells", [FIELD], SCREENED, "suspicion")
+
+
 def test_classifiers_of_one_dataset_disagree(project: Params) -> None:
     queue = image_queue(project, "first", "disagreement")
     assert queue.title.endswith("the disagreement of first, second")

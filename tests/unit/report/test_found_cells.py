@@ -25,7 +25,8 @@ def screening(results: Results) -> ScreeningResults:
 
 
 def column(data: dict[str, str], name: str) -> list[int]:
-    return np.frombuffer(base64.b64decode(data[name]), "<u4" if name in ("left", "top") else "<u2").tolist()
+    kind = "<u4" if name in ("left", "top") else "<u2"
+    return [int(value) for value in np.frombuffer(base64.b64decode(data[name]), kind)]
 
 
 def test_the_most_abnormal_cells_come_first_and_are_cut_out(screening: ScreeningResults) -> None:

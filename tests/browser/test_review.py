@@ -272,7 +272,7 @@ def test_cells_of_a_field_become_new_images(start: Start, visit: Open) -> None:
     expect(page.locator("#given")).to_have_text("Not labelled yet")
     expect(page.get_by_role("button", name="No label yet")).to_be_disabled()
     picture = page.get_by_alt_text("The field around the cell")
-    page.wait_for_function("document.getElementById('field').naturalWidth > 100")
+    page.wait_for_function("() => document.getElementById('field').naturalWidth > 100")
     expect(picture).to_be_visible()
     one = shown(page)
     press(page, "3")

@@ -29,17 +29,17 @@ from cytopipe.adapters.registry import adapter
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.params import PhantomSource, Runtime, Segmenter, load_params
 from cytopipe.data.field_crops import fields_of_split
+from cytopipe.data.imaging.boxes import overlap
 from cytopipe.data.imaging.decode import read_rgb
+from cytopipe.data.imaging.fields import Field
 from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.metrics.detection import Detection, ScreenedField, TrueCell
 from cytopipe.metrics.instances import instance_metrics
 from cytopipe.metrics.screening import detection_metrics
 from cytopipe.models.folder import save_model
-from cytopipe.data.imaging.boxes import overlap
 from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.detectors import CellDetector, find_cells
 from cytopipe.screening.field_detector import FieldDetector
-from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.score import load_detector
 from cytopipe.training.field_segmentation import fit_field_segmenter
 from cytopipe.training.workspace import Workspace

@@ -16,6 +16,7 @@ def run(stage: Stage) -> None:
     from cytopipe.models.trust import allow_named
     from cytopipe.results.details import values_of
     from cytopipe.results.headline import Headline
+    from cytopipe.results.screening import TELLING, THUMBNAILS
     from cytopipe.screening.annotated import held_out_fields
     from cytopipe.screening.held_out import HeldOutPredictors
     from cytopipe.screening.score import load_detector, screen_fields
@@ -45,6 +46,9 @@ def run(stage: Stage) -> None:
     result.write_tables(*tables.values())
     result.write_plots(plots)
     result.write_figures(figures)
+    for folder in (thumbnails := figures / THUMBNAILS, cells := figures / TELLING):
+        folder.mkdir()
+    result.write_thumbnails(thumbnails, cells)
     result.details.write(stage.output(target.details))
     Headline.of("screening", result.details).write(stage.output(target.metrics))
     stage.tracker.log_metrics(values_of(result.details, "screening"))

@@ -41,7 +41,9 @@ def run(stage: Stage) -> None:
     if config.view == "fields":
         dataset = stage.params.datasets[config.dataset]
         source = adapter(dataset.adapter, f"datasets.{config.dataset}.adapter")
-        fields = source.read_fields(paths.Raw(config.dataset).files, dataset.options, f"datasets.{config.dataset}.options")
+        fields = source.read_fields(
+            paths.Raw(config.dataset).files, dataset.options, f"datasets.{config.dataset}.options"
+        )
     with Workspace.of_stage(stage, shared=True) as workspace:
         data_hash = stage.inputs[organized.manifest.as_posix()]
         job = SegmenterJob(config, organized.folder, data_hash, workspace, fields, reading or AS_FULL)

@@ -7,6 +7,7 @@ that is never predicted, and cross-validation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from cytopipe.results.headline import Headline
 from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.predictions import Prediction, Predictions
+from cytopipe.results.screening import TELLING, THUMBNAILS
 from cytopipe.results.segmenter import SegmenterPredictions
 from cytopipe.results.tensors import Some, TensorsSummary
 from cytopipe.screening.annotated import ScreeningResult
@@ -279,19 +281,24 @@ def _explain(folder: Path, rows: Sequence[Row]) -> None:
 def _screen(folder: Path) -> None:
     files = paths.Screened("fields")
     cells = [true(20, 20, 20, "normal"), true(90, 20, 20, "odd & old")]
-    detections = [found(20, 20, 20, "normal"), found(0, 90, 20)]
+    detections = [
+        replace(found(20, 20, 20, "normal"), confidence=0.9, abnormal=0.1),
+        replace(found(0, 90, 20), confidence=0.6, abnormal=0.6),
+    ]
     fields = [
         field([true(20, 20, 20, SCRIPT)], [], "worst", "g1"),
         field(cells, detections, "median", "median"),
         field(cells, [*detections, found(90, 20, 20, "normal")], "best", "best"),
     ]
-    for name in (files.plots, files.figures):
+    thumbnails, cut_outs = files.figures / THUMBNAILS, files.figures / TELLING
+    for name in (files.plots, thumbnails, cut_outs):
         (folder / name).mkdir(parents=True)
     write_bytes(folder / "field.png", encode_png(np.full((200, 300, 3), 99, np.uint8)))
     result = ScreeningResult(fields, [folder / "field.png"] * len(fields), CLASSES["smear"])
     result.write_tables(folder / files.detections, folder / files.fields)
     result.write_plots(folder / files.plots)
     result.write_figures(folder / files.figures)
+    result.write_thumbnails(folder / thumbnails, folder / cut_outs)
     result.details.write(folder / files.details)
     Headline.of("screening", result.details).write(folder / files.metrics)
 

@@ -88,6 +88,21 @@ def demo_page(page: Page) -> None:
             server.send_signal(signal.SIGINT)
 
 
+def review_page(page: Page) -> None:
+    """The page of `cytopipe review` with the editor of outlines; nothing is answered."""
+    command = ["cytopipe", "review", "--no-browser", "--classifier", CLASSIFIER, "--port", "7988"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            said = server.stdout.readline() if server.stdout else ""
+            page.goto(said.split("at ")[1].split()[0])
+            page.wait_for_selector("#work")
+            page.keyboard.press("e")
+            page.wait_for_timeout(1000)
+            page.screenshot(path=IMAGES / "review.png", full_page=True)
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
 def dvc_plots(page: Page) -> None:
     """The first plots of `dvc plots show`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +188,7 @@ def main() -> None:
     screened()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for shoot in (report, demo_page, dvc_plots, snakemake_report, mlflow_comparison):
+        for shoot in (report, demo_page, review_page, dvc_plots, snakemake_report, mlflow_comparison):
             shoot(browser.new_page(viewport={"width": WIDTH, "height": 1000}))
         browser.close()
 

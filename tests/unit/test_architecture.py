@@ -18,7 +18,7 @@ LAYERS = (
     "metrics", "metrics.plotting", "results",          # numbers, figures, the contracts between stages
     "models", "models.inference", "training", "embeddings",          # networks
     "evaluation", "search", "gate", "verify", "screening", "slides", "explain", "audit", "external",
-    "report", "dossier",                               # what people look at
+    "report", "dossier", "review",                     # what people look at
     "deploy", "inspection", "weights", "presets", "app", "cli",      # how it is used
 )  # fmt: skip
 

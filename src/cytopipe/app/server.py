@@ -84,7 +84,7 @@ def serve(
     Raises:
         CytopipeError: the port, or every port tried, is in use.
     """
-    with tempfile.TemporaryDirectory(prefix="cytopipe-app-") as folder, _until_interrupted():
+    with tempfile.TemporaryDirectory(prefix="cytopipe-app-") as folder, until_interrupted():
         _set_switches(Path(folder))
         from cytopipe.app.interface import KEEP_SECONDS, Interface
 
@@ -94,7 +94,7 @@ def serve(
         try:
             _launch(blocks, port, Path(folder))
             print(f"the app is running at {blocks.local_url} (stop it with Ctrl-C)", flush=True)
-            if open_browser and _has_display():
+            if open_browser and has_display():
                 webbrowser.open(str(blocks.local_url))
             while True:
                 time.sleep(3600)
@@ -179,28 +179,30 @@ def _middleware(folder: Path) -> list[Any]:
 
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
-        Middleware(_ContentSecurityPolicy),
+        Middleware(ContentSecurityPolicy),
         Middleware(UploadLimits, folder=folder),
     ]
 
 
-class _ContentSecurityPolicy:
-    """Add POLICY to the headers of every response."""
+class ContentSecurityPolicy:
+    """Middleware that adds a policy to the headers of every response."""
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, app: Any, policy: str = POLICY) -> None:
+        self.app, self.policy = app, policy
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Pass a request on, and add the header to what comes back."""
+
         async def with_policy(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"content-security-policy", POLICY.encode())]
+                message["headers"] = [*message.get("headers", ()), (b"content-security-policy", self.policy.encode())]
             await send(message)
 
         await self.app(scope, receive, with_policy)
 
 
 @contextmanager
-def _until_interrupted() -> Iterator[None]:
+def until_interrupted() -> Iterator[None]:
     """Leave the block quietly on Ctrl-C and SIGTERM."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -215,6 +217,6 @@ def _until_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     """Whether a browser can open a window; without a display, a text browser would take over the terminal."""
     return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""Corrections of labels by a person: a table that changes labels of training images, or leaves images out.
+"""Corrections by a person: a table that changes labels and outlines of training images, leaves some out, or adds cells.
 
 Splits are drawn by the publisher's labels, so that a correction moves no other image; test images keep their labels,
 because whoever corrects them has seen results on them.
@@ -18,11 +18,13 @@ from cytopipe.adapters.alike import CLASS, alike, nearest, same_text, shown
 from cytopipe.adapters.base import Sample
 from cytopipe.adapters.tables import read_table
 from cytopipe.core.io.hashing import sha256_file
+from cytopipe.data.corrected_files import added_cell, beside, with_mask
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import CORRECTIONS
 
 logger = logging.getLogger("cytopipe")
 COLUMNS = ("image", "label", "reason")
+FURTHER = ("mask", "file", "group")  # columns that a table may have: outlines, and what makes a row a new cell
 LEAVE_OUT = "leave out"  # as a label: the image is not used
 _LIKE_THIS = f"a table of corrections has the columns {', '.join(COLUMNS)}"
 
@@ -35,11 +37,13 @@ class Correction:
         label: the right class; None to leave the image out.
         reason: why; may be empty.
         where: file and line.
+        mask: corrected outlines, a palette PNG below CORRECTIONS; None: they stay.
     """
 
     label: str | None
     reason: str
     where: str
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,14 @@ class Corrections:
         file: the table, relative to the project; None without one.
         sha256: hash of its content.
         by_id: the corrections by id of the image.
+        added: new cells, sorted by id; `of_added` says where each stands.
     """
 
     file: Path | None = None
     sha256: str = ""
     by_id: Mapping[str, Correction] = field(default_factory=dict)
+    added: tuple[Sample, ...] = ()
+    of_added: Mapping[str, Correction] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -71,7 +78,8 @@ class Corrections:
 
         Raises:
             CytopipeError: for a table elsewhere, which the engines would not watch; for one that cannot be read; for
-                a row without label, an unknown image or class, and an image that stands twice.
+                a row without label, an unknown image or class, and an image that stands twice; for a file of a row
+                that is missing.
         """
         if path is None:
             return cls()
@@ -85,17 +93,34 @@ class Corrections:
         classes = sorted({sample.label for sample in samples})
         unwanted = {sample.label for sample in excluded}
         found: dict[str, Correction] = {}
+        new: dict[str, Sample] = {}
+        of_new: dict[str, Correction] = {}
         for line, row in read_table(path, COLUMNS, _LIKE_THIS):
             place = f"{path}:{line}"
-            identity = names.find(row["image"], place)
-            if identity in found:
+            is_new = bool(row.get("file"))
+            identity = row["image"] if is_new else names.find(row["image"], place)
+            if seen := found.get(identity) or of_new.get(identity):
                 raise CytopipeError(
-                    f"the image '{identity}' stands twice, first in {found[identity].where}",
+                    f"the image '{identity}' stands twice, first in {seen.where}",
                     where=place,
                     hint="keep one of the rows",
                 )
-            found[identity] = Correction(_label(row["label"], classes, unwanted, place), row["reason"], place)
-        return cls(path, sha256_file(path), found)
+            label = _label(row["label"], classes, unwanted, place)
+            one = Correction(label, row["reason"], place, beside(path, row.get("mask", ""), place))
+            if not is_new:
+                found[identity] = one
+                continue
+            names.refuse_known(identity, place)
+            of_new[identity] = one
+            if label is not None:
+                picture = beside(path, row["file"], place)
+                new[identity] = added_cell(identity, picture, label, row.get("group", ""), one.mask, place)
+        return cls(path, sha256_file(path), found, tuple(new[identity] for identity in sorted(new)), of_new)
+
+    def outlined(self, samples: Sequence[Sample]) -> list[Sample]:
+        """The images with the masks that were corrected."""
+        masks = {identity: one.mask for identity, one in self.by_id.items() if one.mask is not None}
+        return [with_mask(sample, masks[sample.id]) if sample.id in masks else sample for sample in samples]
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -120,7 +145,7 @@ class Corrections:
         touched = [
             sample.id
             for sample, split in zip(samples, splits, strict=True)
-            if split == "test" and (sample.id in self.left_out or self.label(sample) != sample.label)
+            if split == "test" and self._changes(sample)
         ]
         if touched:
             raise CytopipeError(
@@ -130,6 +155,10 @@ class Corrections:
                 hint="remove these rows; a wrong test label is an error of the source: correct it there, for every "
                 "model, and say so",
             )
+
+    def _changes(self, sample: Sample) -> bool:
+        one = self.by_id.get(sample.id)
+        return one is not None and (one.label != sample.label or one.mask is not None)
 
     def summary(self, samples: Sequence[Sample]) -> dict[str, Any]:
         """What was corrected, for summary.json; empty without a table.
@@ -145,6 +174,8 @@ class Corrections:
             for identity, one in sorted(self.by_id.items())
         ]
         changed = Counter(f"{one['was']} -> {one['now']}" for one in images if one["now"] not in (None, one["was"]))
+        masks, cells = sum(one.mask is not None for one in self.by_id.values()), len(self.added)
+        further = {name: count for name, count in (("outlined", masks), ("added", cells)) if count}
         return {
             "corrections": {
                 "file": self.file.as_posix(),
@@ -154,6 +185,7 @@ class Corrections:
                 "confirmed": sum(one["now"] == one["was"] for one in images),
                 "changes": dict(sorted(changed.items())),
                 "images": images,
+                **further,
             }
         }
 
@@ -164,6 +196,11 @@ class Corrections:
                 "%s: %s changes %d labels, leaves %d images out and confirms %d labels",
                 *(key, self.file, made["relabelled"], made["left_out"], made["confirmed"]),
             )
+            if "outlined" in made or "added" in made:
+                logger.info(
+                    "%s: it changes the outlines of %d images and adds %d cells",
+                    *(key, made.get("outlined", 0), made.get("added", 0)),
+                )
 
 
 class _Names:
@@ -171,6 +208,7 @@ class _Names:
 
     def __init__(self, samples: Sequence[Sample], excluded: Sequence[Sample], raw: Path) -> None:
         self._ids = {sample.id for sample in samples}
+        self._folded = {identity.casefold() for identity in self._ids}
         self._excluded: dict[str, str] = {}
         self._by_file: dict[str, list[str]] = defaultdict(list)
         self._by_look: dict[str, list[str]] = defaultdict(list)
@@ -179,6 +217,16 @@ class _Names:
         for sample in samples:
             self._by_file[_file(sample, raw)].append(sample.id)
             self._by_look[alike(sample.id)].append(sample.id)
+
+    def refuse_known(self, name: str, where: str) -> None:
+        """Refuse a new cell with the id of an image.
+
+        Raises:
+            CytopipeError: there is one, or the row has no id.
+        """
+        if not name or name.casefold() in self._folded or name in self._excluded:
+            what = f"the dataset has an image '{name}' already" if name else "no id is given for this new cell"
+            raise CytopipeError(what, where=where, hint="give the new cell, which has a file, an id of its own")
 
     def find(self, name: str, where: str) -> str:
         """The id of an image.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from cytopipe.data.accounting import account, refuse_pointers, warn_of_conflicts
 from cytopipe.data.attributes import with_given_bins, with_quartiles
 from cytopipe.data.check_images import Checked, Checks, Progress, check_images
 from cytopipe.data.class_names import check_several_classes, checked_names
+from cytopipe.data.corrected_files import place_added
 from cytopipe.data.corrections import Corrections
 from cytopipe.data.leave_out import leave_out, sites_of
 from cytopipe.data.manifest import Row
@@ -28,6 +30,7 @@ from cytopipe.data.value_range import dataset_reading, reading_summary
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
+_EIGHT_BIT = {"eight_bit": True}  # pictures of new cells were brought to 8 bits when they were cut out
 
 
 def organize(
@@ -76,7 +79,8 @@ def organize(
     staging.mkdir()
     skip = dataset.bad_images == "skip"
     unused = corrections.left_out
-    checks = check_images(samples, staging, folders["masks"], skip, progress, workers, reading, unused)
+    drawn = corrections.outlined(samples)
+    checks = check_images(drawn, staging, folders["masks"], skip, progress, workers, reading, unused)
     if not checks.kept:
         raise CytopipeError(f"none of {len(samples)} images can be used", where=key)
     labels = [item.sample.label for item in checks.kept]
@@ -92,6 +96,10 @@ def organize(
         sites = sites_of([item.sample for item in checks.kept], dataset.split.leave_out, key)
         splits, left_out = leave_out(labels, units, sites, dataset.split, f"{key}.split")
     placed = correct(checks.kept, splits, corrections, f"{key}.options.corrections")
+    new = [replace(one, attributes=dict.fromkeys(options.attributes, "")) for one in corrections.added]
+    if new:
+        also = check_images(new, staging, folders["masks"], False, progress, 1, reading.model_copy(update=_EIGHT_BIT))
+        placed = sorted([*placed, *place_added(also.kept, placed)], key=lambda one: one[0].sample.id)
     copies = find_copies([item for item, _ in placed])
     _warn(key, copies, dataset.split)
     rows = [_place(item, split, classes, raw, staging, folders, options.pixel_size_um) for item, split in placed]
@@ -101,7 +109,7 @@ def organize(
     rows, attributes = with_quartiles(rows, options.attribute_bins, f"{key}.options")
     normal = source.normal_classes(dataset.options, f"{key}.options", classes)
     tables = source.read_tables(raw, dataset.options, f"{key}.options")
-    used = [item.sample for item, _ in placed]
+    used = [item.sample for item, _ in placed if item.sample.id not in corrections.of_added]
     files = account(raw, found, samples, used, tables, left_behind, [s for s in samples if s.id in unused])
     files.log(key)
     corrections.log(key, samples)
@@ -181,10 +189,16 @@ def _place(
         sha256=stored.sha256,
         mask_path=f"masks/{sample.id}.png" if stored.mask_sha256 else "",
         mask_sha256=stored.mask_sha256,
-        source=sample.image.relative_to(raw).as_posix(),
+        source=_source(sample.image, raw),
         pixel_size_um=sample.pixel_size_um or pixel_size or stored.pixel_size_um,
         attributes=sample.attributes,
     )
+
+
+def _source(image: Path, raw: Path) -> str:
+    """The publisher's file as seen from `raw`; a new cell lies beside a table of corrections, elsewhere."""
+    found = image.relative_to(raw) if image.is_relative_to(raw) else Path(os.path.relpath(image, raw))
+    return found.as_posix()
 
 
 def summarize(

@@ -93,12 +93,16 @@ class Detection:
         contour: P x 2, x and y in pixels of the field.
         score: of the detector; only the order of scores matters.
         label: predicted class.
+        confidence: calibrated probability of this class; None if it is not known.
+        abnormal: calibrated probability of the abnormal classes together; None if no class is abnormal.
     """
 
     box: tuple[int, int, int, int]
     contour: np.ndarray
     score: float
     label: str
+    confidence: float | None = None
+    abnormal: float | None = None
 
     @cached_property
     def shape(self) -> Shape:

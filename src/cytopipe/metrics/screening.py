@@ -230,6 +230,8 @@ def found_cells(fields: Fields) -> list[Measured]:
                     **overlaps,
                     "label": one.label,
                     "true_class": "" if true is None else field.true[true].label,
+                    "confidence": one.confidence,
+                    "abnormal": one.abnormal,
                 }
             )
     return rows

@@ -13,6 +13,7 @@ from cytopipe.report.encoders import encoders_views
 from cytopipe.report.explained import PIXELS, REGIONS, method_name
 from cytopipe.report.external import external_views, externals_of, matrices
 from cytopipe.report.findings import WORDS
+from cytopipe.report.found_cells import found_data
 from cytopipe.report.inline import page_data
 from cytopipe.report.patients import patient_rows
 from cytopipe.report.pictures import Album
@@ -84,7 +85,7 @@ def build_report(params: Params) -> Report:
         searches=search_views(params),
         cards=cards,
         cards_folder=paths.CARDS.relative_to(paths.REPORT.parent).as_posix(),
-        data=page_data(list(datasets.values()), classifiers, album),
+        data=page_data(list(datasets.values()), classifiers, album) | {"screenings": found_data(screenings)},
         all_classes=sorted({label for view in datasets.values() for label in view.results.classes}),
         versions=versions(),
         hashes=hashes(results),

@@ -22,7 +22,7 @@ from cytopipe.results.history import History
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.patients import PatientEvaluation
 from cytopipe.results.predictions import Prediction, Predictions
-from cytopipe.results.screening import FieldScore, FieldScores, ScreeningDetails
+from cytopipe.results.screening import FieldScore, FieldScores, FoundCells, ScreeningDetails
 from cytopipe.results.segmenter import MaskScores, SegmenterDetails, SegmenterPredictions
 from cytopipe.results.tables import Line, Table
 from cytopipe.results.tensors import TensorsSummary
@@ -114,12 +114,13 @@ class SegmenterResults:
 
 @dataclass(frozen=True)
 class ScreeningResults:
-    """Results of a screening; `fields` has a row for each field."""
+    """Results of a screening; `fields` has a row for each field, `found` one for each cell."""
 
     name: str
     config: Screening
     details: ScreeningDetails
     fields: Sequence[FieldScore]
+    found: FoundCells
 
     @property
     def files(self) -> paths.Screened:
@@ -193,7 +194,8 @@ def _classifier(name: str, config: Classifier) -> ClassifierResults:
 
 def _screening(name: str, config: Screening) -> ScreeningResults:
     files = paths.Screened(name)
-    return ScreeningResults(name, config, ScreeningDetails.read(files.details), FieldScores.read(files.fields).rows)
+    details, fields = ScreeningDetails.read(files.details), FieldScores.read(files.fields).rows
+    return ScreeningResults(name, config, details, fields, FoundCells.read(files.detections))
 
 
 def _external(name: str, config: ExternalEvaluation) -> ExternalResults:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cytopipe.data.imaging.decode import read_png
 from cytopipe.report.curves import Curve, screening_curves
+from cytopipe.report.found_cells import FoundView, found_view
 from cytopipe.report.pictures import Picture, photograph, shrink
 from cytopipe.report.read import ScreeningResults
 
@@ -26,16 +27,17 @@ class FieldView:
 
 @dataclass(frozen=True)
 class ScreeningView:
-    """A screening with its curves and drawn fields."""
+    """A screening with its curves, drawn fields and found cells."""
 
     results: ScreeningResults
     curves: Sequence[Curve]
     fields: Sequence[FieldView]
+    found: FoundView
 
 
 def screening_view(one: ScreeningResults) -> ScreeningView:
     """Prepare one screening."""
-    return ScreeningView(one, screening_curves(one), _fields(one))
+    return ScreeningView(one, screening_curves(one), _fields(one), found_view(one))
 
 
 def _fields(one: ScreeningResults) -> list[FieldView]:

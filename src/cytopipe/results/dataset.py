@@ -93,6 +93,8 @@ class Corrected(Record):
         relabelled, left_out, confirmed: numbers of images with another label, not used, and with the label they had.
         changes: number of images by change of the label.
         images: all of them, sorted by id.
+        outlined: number of images with other outlines; None, and absent from the file, without any.
+        added: number of new cells; None, and absent from the file, without any.
     """
 
     file: str
@@ -102,6 +104,8 @@ class Corrected(Record):
     confirmed: int
     changes: dict[str, int]
     images: tuple[CorrectedImage, ...]
+    outlined: int | None = None
+    added: int | None = None
 
 
 class DatasetSummary(Contract):

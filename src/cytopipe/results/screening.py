@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,8 @@ from cytopipe.core.params import Screening
 from cytopipe.results.contract import Collection, Contract, Record
 from cytopipe.results.numbers import Estimate, Estimates
 from cytopipe.results.tables import Table
+
+THUMBNAILS, TELLING = "thumbnails", "telling"  # folders of small pictures among the figures: fields, and cells
 
 
 class CellClass(Record):
@@ -166,7 +169,9 @@ def _field(table: Table, row: dict[str, str]) -> FieldScore:
 class FoundCell(Record):
     """One found cell: box in pixels, score, whether it counts, match with both overlaps, and predicted class.
 
-    `match` is the id of an annotated cell and `true_class` its class; both are empty without a match.
+    `match` is the id of an annotated cell and `true_class` its class; both are empty without a match. `confidence` is
+    the calibrated probability of the predicted class, `abnormal` that of the abnormal classes together; None if it is
+    not known, or no class is abnormal.
     """
 
     field: str
@@ -181,10 +186,18 @@ class FoundCell(Record):
     iou_contours: float | None
     label: str
     true_class: str
+    confidence: float | None = None
+    abnormal: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its picture, unique among the cells of a screening."""
+        return f"{self.field}_{self.left}_{self.top}_{self.right}_{self.bottom}"
 
 
 _BOX = ("left", "top", "right", "bottom")
 _CELL = ("field", *_BOX, "score", "counts", "match", "iou_boxes", "iou_contours", "class", "true_class")
+_SAID = ("confidence", "abnormal")  # absent from the tables of an earlier version
 
 
 class FoundCells(Record):
@@ -216,18 +229,28 @@ class FoundCells(Record):
                 iou_contours=table.optional(row, "iou_contours"),
                 label=row["class"],
                 true_class=row["true_class"],
+                **{name: table.optional(row, name) for name in _SAID if name in table.columns},
             )
             for row in table.rows
         )
 
     def write(self, path: Path) -> None:
         """Write the table; without cells it has only a header."""
-        write_table(path, [self._row(cell) for cell in self.rows], _CELL)
+        write_table(path, [self._row(cell) for cell in self.rows], (*_CELL, *_SAID))
+
+    @cached_property
+    def telling(self) -> Sequence[FoundCell]:
+        """The most abnormal cell first; where no class is abnormal, the one that the classifier doubts most."""
+        return sorted(self.rows, key=lambda cell: (_harmless(cell), cell.field, cell.top, cell.left, cell.name))
 
     @staticmethod
     def _row(cell: FoundCell) -> dict[str, object]:
         values = cell.model_dump(exclude={"label", "counts"})
         return {**values, "counts": int(cell.counts), "class": cell.label}
+
+
+def _harmless(cell: FoundCell) -> float:
+    return -cell.abnormal if cell.abnormal is not None else cell.confidence or 0.0
 
 
 class Screenings(Collection[dict[str, Screening]]):

@@ -28,6 +28,12 @@ from cytopipe.metrics.screening import (
     worst_median_best,
 )
 from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
+from cytopipe.screening.fields import open_field
+from cytopipe.screening.picture import class_colours, thumbnail_of
+
+FIELDS, CELLS = 60, 24  # thumbnails of a screening, at most
+STRANGE = "#8a94a6"  # outline of a class that is none of the classifier's
+AROUND = 6  # pixels around the box of a cell that is cut out
 
 
 def held_out_fields(fields: Iterable[AnnotatedField], rows: Iterable[Row], where: Path) -> list[AnnotatedField]:
@@ -78,9 +84,14 @@ class ScreeningResult:
         more = {"outlines": instance_metrics(self.fields)} if self.outlines else {}
         return ScreeningDetails.of(detection_metrics(self.fields, self.classes) | more)
 
+    @cached_property
+    def found(self) -> FoundCells:
+        """All found cells."""
+        return FoundCells.of(FoundCell(**one) for one in found_cells(self.fields))
+
     def write_tables(self, detections: Path, fields: Path) -> None:
         """Write detections.csv and fields.csv."""
-        FoundCells(rows=tuple(FoundCell(**one) for one in found_cells(self.fields))).write(detections)
+        self.found.write(detections)
         FieldScores(rows=tuple(FieldScore(**one) for one in field_scores(self.fields, self.classes))).write(fields)
 
     def write_plots(self, folder: Path) -> None:
@@ -97,3 +108,28 @@ class ScreeningResult:
         for field in worst_median_best(self.fields).values():
             drawn = field_figure(read_rgb(images[field.id], self.reading)[0], field)
             (folder / f"{field.id}.png").write_bytes(encode_png(drawn))
+
+    def write_thumbnails(self, fields: Path, cells: Path) -> None:
+        """Write the first fields with their found cells drawn, and the most telling cells, to existing folders.
+
+        Args:
+            fields: for `<field>.png`, FIELDS at most.
+            cells: for `<name>.png`, CELLS at most: the first of `FoundCells.telling`.
+        """
+        colours = class_colours(tuple(self.classes))
+        wanted = defaultdict[str, list[FoundCell]](list)
+        for cell in self.found.telling[:CELLS]:
+            wanted[cell.field].append(cell)
+        for place, (field, image) in enumerate(zip(self.fields, self.images, strict=True)):
+            if place >= FIELDS and field.id not in wanted:
+                continue
+            with open_field(image, self.reading) as opened:
+                if place < FIELDS:
+                    cells_of_field = [(one.contour, colours.get(one.label, STRANGE)) for one in field.found]
+                    (fields / f"{field.id}.png").write_bytes(encode_png(thumbnail_of(opened, cells_of_field)))
+                for cell in wanted[field.id]:
+                    left, top, right, bottom = cell.left, cell.top, cell.right, cell.bottom
+                    crop = opened.read(
+                        top - AROUND, left - AROUND, bottom - top + 2 * AROUND, right - left + 2 * AROUND
+                    )
+                    (cells / f"{cell.name}.png").write_bytes(encode_png(crop))

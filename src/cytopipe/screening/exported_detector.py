@@ -13,6 +13,7 @@ import torch
 from scipy.ndimage import find_objects, maximum_filter
 
 from cytopipe.core.params import Reading
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.exported import Exported
 from cytopipe.models.folder import load_model
@@ -20,7 +21,6 @@ from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Part, Region
 from cytopipe.screening.field_windows import FieldValues, Values, WindowGrid
-from cytopipe.data.imaging.fields import Field
 
 
 class ExportedDetector:

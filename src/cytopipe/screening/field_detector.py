@@ -16,6 +16,7 @@ import torch
 from scipy.ndimage import find_objects
 
 from cytopipe.core.params import Reading
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models.architectures.field_unet import MAP_STRIDE, STRIDE, FieldUNet
 from cytopipe.models.folder import load_model
@@ -23,7 +24,6 @@ from cytopipe.models.transforms import InputTransform
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import Evidence, EvidenceReader, Part, Region, grow_seeds
 from cytopipe.screening.field_windows import FieldValues, Values, WindowGrid
-from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.stars import VOTERS, Star, vote, without_doubles
 
 LEAST_SEED = 2  # points

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from cytopipe.data.imaging.decode import resize_rgb
-from cytopipe.screening.detectors import Region
 from cytopipe.data.imaging.fields import Field
+from cytopipe.screening.detectors import Region
 
 CORE = 384  # side of a window without its margins, in points of the grid
 KEPT = 64  # windows that are remembered, as neighbouring tiles ask for the same

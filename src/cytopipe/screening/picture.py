@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
 from cytopipe.data.imaging.boxes import Box
+from cytopipe.data.imaging.decode import resize_rgb
 from cytopipe.data.imaging.drawing import CLASS_COLOURS, boxed, font
 from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.screen import ScreenedCell
@@ -17,6 +18,7 @@ from cytopipe.screening.screen import ScreenedCell
 LONGEST = 4096  # maximum longer side of the picture, pixels
 LEAST = 1200  # small fields are enlarged to at most this longer side
 UNCLASSIFIED = "cell"
+THUMBNAIL = 360  # longer side of a small picture, pixels
 
 
 def class_colours(classes: tuple[str, ...]) -> dict[str, str]:
@@ -88,6 +90,25 @@ class Picture:
                 draw.rectangle((x, y, x + gap, y + gap), fill=colour)
             draw.text((x + (1.5 * gap if colour else 0), y + gap / 2), text, "#222222", letters, anchor="lm")
         return np.asarray(sheet)
+
+
+def thumbnail_of(field: Field, cells: Iterable[tuple[np.ndarray, str]], longest: int = THUMBNAIL) -> np.ndarray:
+    """A field, reduced, with outlines: H x W x 3 uint8 RGB of at most `longest` pixels on the longer side.
+
+    Args:
+        field: the field; it is read strip by strip.
+        cells: contours, P x 2 (x, y) in pixels of the field, and their colours, "#rrggbb".
+        longest: longer side, pixels.
+    """
+    image = field.shrunk(max(1, max(field.height, field.width) // (2 * longest))).copy()
+    scale = min(1.0, longest / max(image.shape[:2]))
+    if scale < 1:
+        image = resize_rgb(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))
+    factor = np.array([image.shape[1] / field.width, image.shape[0] / field.height])
+    for contour, colour in cells:
+        points = np.rint((contour + 0.5) * factor * 16).astype(np.int32)  # with 4 fractional bits
+        cv2.polylines(image, [points], True, ImageColor.getrgb(colour), 2, cv2.LINE_AA, shift=4)
+    return image
 
 
 def _resized(field: Field, factor: float) -> np.ndarray:

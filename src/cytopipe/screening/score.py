@@ -73,9 +73,11 @@ def screen_fields(
         true = [TrueCell(cell.id, cell.label, cell.cytoplasm) for cell in field.cells]
         with open_field(field.image, reading) as opened:
             found = [
-                Detection(one.cell.box, one.cell.contour, one.cell.score, one.prediction.predicted)
+                Detection(
+                    one.cell.box, one.cell.contour, one.cell.score, said.predicted, said.confidence, said.abnormal
+                )
                 for one in screen(opened, detector, own, margin)
-                if one.prediction is not None
+                if (said := one.prediction) is not None
             ]
             screened.append(ScreenedField(field.id, field.group, opened.height, opened.width, true, found))
         images.append(field.image)

@@ -11,9 +11,9 @@ import numpy as np
 
 from cytopipe.core.io.atomic import AtomicOutputs
 from cytopipe.data.imaging.decode import encode_png, resize_rgb
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.results.slides import SlideSummary
-from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.geojson import GeoJsonWriter
 from cytopipe.screening.outputs import Tally, columns_of, row_of
 from cytopipe.screening.picture import UNCLASSIFIED, Picture, class_colours

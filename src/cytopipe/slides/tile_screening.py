@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from cytopipe.data.imaging.boxes import with_margin
+from cytopipe.data.imaging.fields import Field
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.models.inference.predictor import Prediction, Predictor
-from cytopipe.data.imaging.boxes import with_margin
 from cytopipe.screening.detectors import CellDetector, Region, find_cells
-from cytopipe.data.imaging.fields import Field
 from cytopipe.slides.cells import Candidate, SlideCell, moved
 from cytopipe.slides.planes import focus, sharpest
 from cytopipe.slides.seams import near

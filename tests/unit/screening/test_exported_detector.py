@@ -13,13 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from cytopipe.core.params import Segmenter
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
 from cytopipe.models import trust
 from cytopipe.models.folder import save_model
 from cytopipe.results.model_spec import TypicalSizes
 from cytopipe.screening.detectors import find_cells
 from cytopipe.screening.exported_detector import ExportedDetector, _in_order
-from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.finders import finder_of
 from cytopipe.training.segmentation import make_segmenter
 from fixture_types import DrawField

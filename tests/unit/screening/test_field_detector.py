@@ -13,15 +13,15 @@ from PIL import Image
 from cytopipe import paths
 from cytopipe.adapters.base import AnnotatedCell, AnnotatedField
 from cytopipe.core.params import Segmenter
+from cytopipe.data.imaging.boxes import overlap
+from cytopipe.data.imaging.fields import Field
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.models.folder import save_model
 from cytopipe.models.inference.segment import Segmentation
-from cytopipe.data.imaging.boxes import overlap
 from cytopipe.screening.cells import DetectedCell
 from cytopipe.screening.detectors import Part, Region, find_cells
 from cytopipe.screening.field_detector import FieldDetector, _at_edge, _left_over
-from cytopipe.data.imaging.fields import Field
 from cytopipe.screening.finders import finder_of
 from cytopipe.screening.score import load_detector
 from cytopipe.screening.segmenter_detector import SegmenterDetector

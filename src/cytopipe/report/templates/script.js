@@ -205,6 +205,75 @@
     });
   }
 
+  // The found cells of a screening: one page of a table that may have a hundred thousand rows, sorted by any column.
+  const CELLS = 50, UNKNOWN = 65535;
+  const unpack = (text, Kind) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Kind(bytes.buffer); // little-endian, as every browser's processor
+  };
+  function listCells(box) {
+    const { cells, fields, classes, columns: packed } = data.screenings[box.dataset.cells];
+    const columns = Object.fromEntries(Object.entries(packed).map(([key, text]) => [key, unpack(text, ["left", "top"].includes(key) ? Uint32Array : Uint16Array)]));
+    const heads = all("th[data-key]", box), only = box.querySelector("[data-only]"), place = box.querySelector("[data-place]");
+    let order = null, key = null, down = false, page = 0;
+    const arrange = () => {
+      const wanted = only.value === "" ? -1 : Number(only.value);
+      const chosen = [];
+      for (let row = 0; row < cells; row += 1) if (wanted < 0 || columns.class[row] === wanted) chosen.push(row);
+      if (key) {
+        const values = columns[key], sign = down ? -1 : 1;
+        // What is not known comes last, however the column is sorted; equal values keep their order.
+        const rank = (row) => (values[row] === UNKNOWN && key !== "left" && key !== "top" ? Infinity : sign * values[row]);
+        chosen.sort((a, b) => { const one = rank(a), other = rank(b); return one === other ? a - b : one < other ? -1 : 1; });
+      }
+      order = chosen;
+      page = 0;
+      draw();
+    };
+    const share = (value) => (value === UNKNOWN ? "–" : (value / 10000).toFixed(3));
+    const draw = () => {
+      const pages = Math.max(1, Math.ceil(order.length / CELLS));
+      page = Math.min(Math.max(page, 0), pages - 1);
+      const rows = order.slice(page * CELLS, (page + 1) * CELLS).map((row) => {
+        const texts = { field: fields[columns.field[row]], class: classes[columns.class[row]], true: classes[columns.true[row]] || "–",
+          confidence: share(columns.confidence[row]), abnormal: share(columns.abnormal[row]) };
+        return make("tr", {}, ...heads.map((head) => {
+          const name = head.dataset.key;
+          return make("td", head.classList.contains("num") ? { class: "num" } : {}, texts[name] ?? String(columns[name][row]));
+        }));
+      });
+      box.querySelector("tbody").replaceChildren(...rows);
+      place.textContent = order.length ? `Rows ${page * CELLS + 1} to ${page * CELLS + rows.length} of ${order.length}.` : "No such cell.";
+      for (const button of all("[data-go]", box)) button.disabled = ["first", "before"].includes(button.dataset.go) ? page === 0 : page === pages - 1;
+      for (const head of heads) head.setAttribute("aria-sort", head.dataset.key !== key ? "none" : down ? "descending" : "ascending");
+    };
+    only.append(...classes.map((label, index) => make("option", { value: index }, label)));
+    only.addEventListener("change", arrange);
+    for (const head of heads) {
+      const button = make("button", { type: "button" }, ...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        down = key === head.dataset.key ? !down : ["confidence", "abnormal"].includes(head.dataset.key);
+        key = head.dataset.key;
+        arrange();
+      });
+    }
+    for (const button of all("[data-go]", box)) {
+      button.addEventListener("click", () => {
+        const steps = { first: -Infinity, before: -1, after: 1, last: Infinity };
+        page += steps[button.dataset.go];
+        draw();
+      });
+    }
+    box.querySelector(".pager").hidden = false;
+    arrange();
+  }
+  // A table is unpacked when it comes near, so that a page with many opens at once.
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) { near.unobserve(target); listCells(target); }
+  }, { rootMargin: "600px" });
+  all("[data-cells]").forEach((box) => near.observe(box));
+
   function remember() {
     history.replaceState(null, "", hashOf(anchorNow()));
     apply();

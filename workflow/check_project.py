@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from workflow.killed_pass import clear_dvc_locks
 
+from cytopipe.core.params import load_params
 from cytopipe.core.pipeline.project import check_project
 from cytopipe.errors import CytopipeError
 from cytopipe.models.members import is_usable, spec_of

@@ -12,7 +12,7 @@ fi
 # A new torch changes results, so that it comes on purpose. torchvision must match: it fails to import beside another.
 printf 'torch==2.14.*\ntorchvision==0.29.1\n' > "$box/constraints"
 uv pip compile pyproject.toml --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
-    --extra dev --extra demo --extra docs --extra export --extra remote --extra slurm --extra weights --constraint "$box/constraints" \
+    --extra dev --extra demo --extra docs --extra export --extra remote --extra slides --extra slurm --extra weights --constraint "$box/constraints" \
     --custom-compile-command "sh workflow/lock.sh" --output-file requirements.lock "$@" > /dev/null
 # What the tests of the profile kubernetes need besides, see `make plugins`.
 printf 'snakemake-executor-plugin-kubernetes>=0.5\nsnakemake-storage-plugin-s3>=0.3\n' > "$box/plugins"

@@ -65,7 +65,10 @@ def label_field(field: AnnotatedField, scale: float, everything: bool, reading: 
     image = read_rgb(field.image, reading)[0]
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     factors = np.array([width / image.shape[1], height / image.shape[0]])
-    cells = [(_scaled(cell.cytoplasm, factors), _scaled(cell.nucleus, factors)) for cell in field.cells]
+    cells = [
+        (_scaled(cell.cytoplasm, factors), None if cell.nucleus is None else _scaled(cell.nucleus, factors))
+        for cell in field.cells
+    ]
     if len(cells) > MOST_CELLS:
         raise CytopipeError(
             f"{len(cells)} cells are outlined; a field of a training may have {MOST_CELLS}",
@@ -85,19 +88,24 @@ def _scaled(contour: np.ndarray, factors: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def draw_layers(size: tuple[int, int], cells: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """H x W x 4 uint8, see LAYERS, of (cytoplasm, nucleus) outlines, P x 2 each; a cell holds its nucleus."""
+def draw_layers(size: tuple[int, int], cells: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> np.ndarray:
+    """H x W x 4 uint8, see LAYERS, of (cytoplasm, nucleus) outlines, P x 2 each; a cell holds its nucleus.
+
+    The middle of a cell whose nucleus nobody outlined is that of the whole cell.
+    """
     nucleus, cell, other, middle = (np.zeros(size, np.uint8) for _ in LAYERS)
     for number, (cytoplasm, inner) in enumerate(cells, start=1):
         whole, core = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
         fill_polygon(whole, cytoplasm, 1)
-        fill_polygon(core, inner, 1)
+        if inner is not None:
+            fill_polygon(core, inner, 1)
         inside = (whole | core) > 0
         other[inside & (cell > 0)] = number
         cell[inside & (cell == 0)] = number
         nucleus[core > 0] = number
-        depth = cv2.distanceTransform(np.pad(core, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        if core.any():
+        seed = whole if inner is None else core
+        depth = cv2.distanceTransform(np.pad(seed, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        if seed.any():
             np.maximum(middle, np.rint(255 * depth / depth.max()).astype(np.uint8), out=middle)
     return np.stack([nucleus, cell, other, middle], axis=-1)
 

@@ -16,6 +16,7 @@ from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.params import Params, Reading
 from cytopipe.data.imaging.boxes import with_margin
 from cytopipe.data.imaging.decode import AS_FULL
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.data.manifest import read_manifest
 from cytopipe.errors import CytopipeError
@@ -25,7 +26,6 @@ from cytopipe.results.tables import Line, Table
 from cytopipe.results.unfamiliar import UNLIKE_SCORE
 from cytopipe.review.items import Cell, Queue
 from cytopipe.review.orders import Order, disagreement, ranked, uncertainty
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.outputs import output_names
 from cytopipe.screening.screen import MARGIN
 

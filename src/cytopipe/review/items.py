@@ -15,8 +15,8 @@ from cytopipe.core.io.tables import table_bytes
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.boxes import Box
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_png, resize_rgb
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.data.imaging.masks import BACKGROUND, CYTOPLASM, NUCLEUS, read_mask
-from cytopipe.screening.fields import open_field
 
 AROUND = 6  # side of the surroundings of a cell, in sides of its picture
 LARGEST = 900  # longer side of the surroundings as they are shown, pixels

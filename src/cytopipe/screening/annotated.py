@@ -12,6 +12,7 @@ from cytopipe.adapters.base import AnnotatedField
 from cytopipe.core.io.tables import write_table
 from cytopipe.core.params import Reading
 from cytopipe.data.imaging.decode import AS_FULL, encode_png, read_rgb
+from cytopipe.data.imaging.fields import open_field
 from cytopipe.data.manifest import Row
 from cytopipe.errors import CytopipeError
 from cytopipe.metrics.detection import ScreenedField
@@ -28,7 +29,6 @@ from cytopipe.metrics.screening import (
     worst_median_best,
 )
 from cytopipe.results.screening import FieldScore, FieldScores, FoundCell, FoundCells, ScreeningDetails
-from cytopipe.screening.fields import open_field
 from cytopipe.screening.picture import class_colours, thumbnail_of
 
 FIELDS, CELLS = 60, 24  # thumbnails of a screening, at most

@@ -96,3 +96,11 @@ def test_a_field_belongs_to_the_split_of_all_its_images(drawn: AnnotatedField) -
     assert fields_of_split([drawn], [row("one", "val")], "val") == [drawn]
     assert fields_of_split([drawn], [row("one", "val"), row("one", "test")], "val") == []
     assert fields_of_split([drawn], [row("two", "val")], "val") == []
+
+
+def test_the_middle_of_a_cell_without_an_outlined_nucleus_is_that_of_the_cell() -> None:
+    square = np.array([[2.0, 2.0], [8.0, 2.0], [8.0, 8.0], [2.0, 8.0]])
+    nucleus, cell, _, middle = np.moveaxis(draw_layers((11, 11), [(square, None)]), -1, 0)
+    assert not nucleus.any()
+    assert (cell > 0).sum() == (middle > 0).sum() > 0
+    assert np.unravel_index(middle.argmax(), middle.shape) == (5, 5)

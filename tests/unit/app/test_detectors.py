@@ -51,7 +51,7 @@ def test_the_project_knows_the_detector_of_its_classifiers(
     monkeypatch.chdir(tmp_path)
     shutil.copy(root / "params.yaml", tmp_path)
     project = Project()
-    assert project.detector(Path("models/classifiers/attention-masks")) == Path("models/segmenters/unet")
+    assert project.detector(Path("models/classifiers/attention-masks")) == Path("models/segmenters/fields")
     assert project.detector(Path("models/classifiers/vgg")) == Path("models/segmenters/otsu-bright")
     assert project.detector(Path("models/classifiers/unheard-of")) is None
     assert project.detector(Path("elsewhere/vgg")) is None

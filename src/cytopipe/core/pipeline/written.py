@@ -51,6 +51,8 @@ def forget_written(label: str) -> None:
 def check_unchanged(inputs: Mapping[str, Sequence[str]], closed: Collection[str] = ()) -> None:
     """Compare what a stage reads with what the stages before it wrote; files whose hash is known are not read.
 
+    An input that is missing as a whole is left to `input_hashes`, which names the command that makes it.
+
     Args:
         inputs: the parts of each dependency, see `Description.inputs`.
         closed: names of files that may not be opened.
@@ -58,7 +60,7 @@ def check_unchanged(inputs: Mapping[str, Sequence[str]], closed: Collection[str]
     Raises:
         CytopipeError: a file is missing, or has other bytes, and DVC does not vouch for these.
     """
-    parts = {part for several in inputs.values() for part in several}
+    parts = {part for several in inputs.values() for part in several if Path(part).exists()}
     with HashRecord(HASHES) as record:
         for file in sorted(WRITTEN.glob("*.sha256")):
             known = [line.split("  ", 1) for line in file.read_text(encoding="utf-8").splitlines()]

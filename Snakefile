@@ -60,8 +60,8 @@ def flagged(output, stage):
 # A scheduler that ends a job sends SIGTERM to all its processes: `tee` stays until the stage has said its last words.
 made = stored.produced(dag)
 TEE = "2>&1 | (trap '' TERM; exec tee {log})"
-RUN = "({params.command}) " + TEE
-RUN_IN_STORE = "(python -m workflow.stored {params.copies} -- {params.command:q}) " + TEE
+RUN = f"({{params.command}}) {TEE}"
+RUN_IN_STORE = f"(python -m workflow.stored {{params.copies}} -- {{params.command:q}}) {TEE}"
 
 
 def parameters(stage):

@@ -15,6 +15,9 @@ TILE = 256
 GLASS = 240
 
 
+LEVEL: dict[str, Any] = {"compression": "zlib", "photometric": "rgb", "metadata": None}  # of a written pyramid
+
+
 def reduced(image: np.ndarray, factor: int) -> np.ndarray:
     """An image reduced by averaging, as the levels of a pyramid are."""
     size = image.shape[1] // factor, image.shape[0] // factor
@@ -34,11 +37,9 @@ def write_aperio(
             file.write(
                 shown,
                 tile=(tile, tile),
-                compression="zlib",
-                photometric="rgb",
                 description=text,
-                metadata=None,
                 subfiletype=int(number > 0),
+                **LEVEL,
             )
     return path
 
@@ -81,11 +82,9 @@ def write_sparse(
                 shape=(*shape, 3),
                 dtype=np.uint8,
                 tile=(tile, tile),
-                compression="zlib",
-                photometric="rgb",
                 description=text,
-                metadata=None,
                 subfiletype=int(number > 0),
+                **LEVEL,
             )
     return path
 

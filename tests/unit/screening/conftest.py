@@ -16,6 +16,7 @@ from cytopipe.results.model_spec import ModelSpec
 from cytopipe_phantoms.field import take_field
 from cytopipe_phantoms.spec import Phantom, read_table
 from fixture_types import DrawField
+from made_otsu import write_otsu
 
 BACKGROUND, CYTOPLASM, NUCLEUS = 235, 150, 40  # grey
 
@@ -36,24 +37,6 @@ def otsu_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def otsu_large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a typical cell side of 400 px."""
     return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=400.0)
-
-
-def write_otsu(folder: Path, kind: str, **sizes: float) -> Path:
-    spec = ModelSpec(
-        task="segmentation",
-        architecture="otsu",
-        arguments={},
-        classes=("cyt", "nuc"),
-        channels="rgb",
-        input_size=96,
-        mean=(0.0,) * 3,
-        std=(1.0,) * 3,
-        training_data_sha256="0" * 64,
-        view={"view": kind, "input_size": 96},
-        typical_sizes=sizes,
-    )
-    save_model(folder, build("otsu"), spec)
-    return folder
 
 
 @pytest.fixture(scope="session")

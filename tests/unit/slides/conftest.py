@@ -9,9 +9,6 @@ import pytest
 import torch
 
 from cytopipe.core.params import Reading
-from cytopipe.models.folder import save_model
-from cytopipe.models.registry import build
-from cytopipe.results.model_spec import ModelSpec
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 from cytopipe.slides.job import Settings, SlideJob
 from cytopipe.slides.opening import open_slide
@@ -19,6 +16,7 @@ from cytopipe.slides.outputs import SlideFiles, merge
 from cytopipe.slides.part_file import part_path
 from cytopipe.slides.tiles import WHOLE
 from fixture_types import ScreenSlide
+from made_otsu import write_otsu
 
 CPU = torch.device("cpu")
 
@@ -26,22 +24,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segmenter by Otsu's threshold with windows of 96 px, a cell side of 40 px, trained at 0.25 micrometres."""
-    folder = tmp_path_factory.mktemp("models") / "otsu"
-    spec = ModelSpec(
-        task="segmentation",
-        architecture="otsu",
-        arguments={},
-        classes=("cyt", "nuc"),
-        channels="rgb",
-        input_size=96,
-        mean=(0.0,) * 3,
-        std=(1.0,) * 3,
-        training_data_sha256="0" * 64,
-        view={"view": "tiles", "input_size": 96},
-        typical_sizes={"cell_side": 40.0, "pixel_size_um": 0.25},
-    )
-    save_model(folder, build("otsu"), spec)
-    return folder
+    return write_otsu(tmp_path_factory.mktemp("models") / "otsu", "tiles", cell_side=40.0, pixel_size_um=0.25)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A project that two machines share by S3, and experiments that wait in a queue: two stages of a small dataset."""
+"""A project that two machines share by S3, experiments in a queue, DVC's cache of runs: stages of a small dataset."""
 
 from __future__ import annotations
 
@@ -63,6 +63,18 @@ def test_another_machine_goes_on_with_what_was_pushed(committed: Project, store:
     second.edit_params(SEED, 0)
     assert second.dvc("repro", "--allow-missing", "organize@mine") == ["organize@mine"]
     assert second.sums() == made  # computed here, with the bytes of the first machine
+
+
+def test_a_split_that_is_set_back_comes_from_the_cache_and_the_next_stage_takes_it(
+    committed: Project, tmp_path: Path
+) -> None:
+    project = small(committed, tmp_path / "project")
+    project.run("dvc", "repro", "organize@mine")
+    project.edit_params(SEED, 7)
+    project.run("dvc", "repro", "organize@mine")
+    project.edit_params(SEED, 0)
+    assert "'organize@mine' is cached - skipping run" in project.run("dvc", "repro", "organize@mine")
+    assert project.dvc("repro", "train_segmenter@threshold") == ["train_segmenter@threshold"]
 
 
 def test_a_grid_of_experiments_waits_in_the_queue(committed: Project, tmp_path: Path) -> None:

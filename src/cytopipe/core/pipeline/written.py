@@ -1,8 +1,8 @@
 """The hashes of what each stage wrote, so that a file that changed since is named before another stage reads it.
 
 Snakemake does not look into folders, and a script started by hand looks at nothing: a flipped bit in an array would be
-learnt. DVC hashes every output itself; what it vouches for is taken, so that `dvc checkout`, `pull` and `commit` may
-replace what a stage wrote.
+learnt. DVC hashes every output itself; what it vouches for is taken, so that `dvc checkout`, `pull`, `commit` and the
+run cache of `dvc repro` may replace what a stage wrote.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from cytopipe.core.io.hashing import LEFTOVERS
 from cytopipe.errors import CytopipeError
 from cytopipe.paths import HASHES, MANIFEST, WRITTEN
 
-_LOCK, _CACHE = Path("dvc.lock"), Path(".dvc/cache/files/md5")
+_LOCK, _DVC = Path("dvc.lock"), Path(".dvc")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -61,13 +62,26 @@ def check_unchanged(inputs: Mapping[str, Sequence[str]], closed: Collection[str]
         CytopipeError: a file is missing, or has other bytes, and DVC does not vouch for these.
     """
     parts = {part for several in inputs.values() for part in several if Path(part).exists()}
+    below, dvc = tuple(f"{part}/" for part in parts), _Dvc()
     with HashRecord(HASHES) as record:
         for file in sorted(WRITTEN.glob("*.sha256")):
-            known = [line.split("  ", 1) for line in file.read_text(encoding="utf-8").splitlines()]
-            ours = [(Path(path), digest) for digest, path in known if _is_part(path, parts)]
+            known = ((path, digest) for path, digest in _read(file) if path in parts or path.startswith(below))
+            ours = [(Path(path), digest) for path, digest in known]
             wrong = [path for path, digest in ours if path.name not in closed and _is_other(path, digest, record)]
-            if wrong and (wrong := [path for path in wrong if not _dvc_vouches(path)]):
+            if wrong := [path for path in wrong if not dvc.vouches(path)]:
                 raise _fault(wrong, file.stem)
+
+
+def _read(file: Path) -> Iterator[tuple[str, str]]:
+    """Path and SHA-256 of each file; none if the stage that wrote them ends just now, and replaces them."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.split("\n"):
+        digest, gap, path = line.partition("  ")
+        if gap:
+            yield path, digest
 
 
 def _fault(wrong: Sequence[Path], label: str) -> CytopipeError:
@@ -92,7 +106,7 @@ def _hashes(output: Path, record: HashRecord) -> Iterator[tuple[str, str]]:
         return
     listed = _listed(output / MANIFEST)
     for name in list_files(output):
-        if LEFTOVERS.isdisjoint(Path(name).parts) and "\n" not in name:
+        if LEFTOVERS.isdisjoint(Path(name).parts) and "\n" not in name and "\r" not in name:
             yield f"{output.as_posix()}/{name}", listed.get(name) or record.sha256(output / name)
 
 
@@ -107,34 +121,66 @@ def _listed(manifest: Path) -> dict[str, str]:
     return found
 
 
-def _is_part(path: str, parts: Collection[str]) -> bool:
-    return path in parts or any(parent.as_posix() in parts for parent in Path(path).parents)
-
-
 def _is_other(path: Path, digest: str, record: HashRecord) -> bool:
     try:
         return record.sha256(path) != digest
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return True
 
 
-def _dvc_vouches(path: Path) -> bool:
-    """Whether the file has the bytes that dvc.lock names, alone or in the list of its folder."""
-    try:
-        stages: dict[str, Any] = yaml.load(_LOCK.read_text(encoding="utf-8"), _Loader)["stages"]
-        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    except (OSError, TypeError, KeyError, yaml.YAMLError):
+class _Dvc:
+    """What DVC says of the files of its outputs, by dvc.lock and the lists of folders in its cache."""
+
+    def __init__(self) -> None:
+        self._listed, self._is_whole = cache(self._read_list), cache(self._compare_names)
+
+    def vouches(self, path: Path) -> bool:
+        """Whether the file is as dvc.lock has it, alone or in its folder: with these bytes, or not there."""
+        for out in (path, *path.parents):
+            if (recorded := self._outs.get(out.as_posix())) is None:
+                continue
+            there = path.is_file()
+            if out == path:
+                return there and _md5(path) == recorded
+            listed = self._listed(recorded)
+            if there:
+                return listed.get(path.relative_to(out).as_posix()) == _md5(path)
+            return bool(listed) and path.relative_to(out).as_posix() not in listed and self._is_whole(out, recorded)
         return False
-    for out in (out for stage in stages.values() for out in stage.get("outs", ())):
-        if path == Path(out["path"]):
-            return bool(out["md5"] == digest)
-        if path.is_relative_to(out["path"]):
-            return _in_folder(path.relative_to(out["path"]).as_posix(), digest, out["md5"])
-    return False
+
+    @cached_property
+    def _outs(self) -> dict[str, str]:
+        """MD5 of each output, by its path."""
+        try:
+            stages: dict[str, Any] = yaml.load(_LOCK.read_text(encoding="utf-8"), _Loader)["stages"]
+            outs = [out for stage in stages.values() for out in stage.get("outs", ())]
+            return {out["path"]: out.get("md5", "") for out in outs}
+        except (OSError, UnicodeDecodeError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+            return {}
+
+    @cached_property
+    def _cache(self) -> Path:
+        """DVC's cache, which may be one that several projects share (`dvc cache dir`)."""
+        from dvc.config import Config
+        from dvc.exceptions import DvcException
+
+        found = None
+        with contextlib.suppress(DvcException):
+            found = Config(str(_DVC.absolute())).get("cache", {}).get("dir")
+        return Path(found or _DVC / "cache") / "files/md5"
+
+    def _read_list(self, folder: str) -> dict[str, str]:
+        """MD5 of each file of a folder, by its name; empty if the cache lacks the list."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            listing = json.loads((self._cache / folder[:2] / folder[2:]).read_bytes())
+            return {one["relpath"]: one["md5"] for one in listing}
+        return {}
+
+    def _compare_names(self, folder: Path, recorded: str) -> bool:
+        """Whether no file is missing that DVC has in the folder: else what is gone was not taken by DVC."""
+        return self._listed(recorded).keys() <= set(list_files(folder))
 
 
-def _in_folder(name: str, digest: str, folder: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):
-        listing = json.loads((_CACHE / folder[:2] / folder[2:]).read_bytes())
-        return {"md5": digest, "relpath": name} in listing
-    return False
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -70,19 +70,72 @@ def test_an_image_that_is_not_what_its_manifest_says_is_named_even_by_the_first_
         check_unchanged(INPUTS)
 
 
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def record_by_dvc(files: dict[str, str], cache: Path = Path(".dvc/cache")) -> None:
+    """Write dvc.lock, and the list of the folder in DVC's cache: MD5 by name."""
+    lock = {"stages": {"organize@a": {"outs": [{"path": OUT.as_posix(), "md5": "abcdef.dir"}]}}}
+    Path("dvc.lock").write_text(json.dumps(lock))
+    listing = cache / "files/md5/ab/cdef.dir"
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    listing.write_text(json.dumps([{"md5": digest, "relpath": name} for name, digest in files.items()]))
+
+
 @pytest.mark.parametrize("in_folder", [True, False])
 def test_bytes_that_dvc_vouches_for_are_taken(in_folder: bool) -> None:
     (OUT / "summary.json").write_text('{"new": 1}')
-    digest = hashlib.md5((OUT / "summary.json").read_bytes(), usedforsecurity=False).hexdigest()
-    out = {"path": f"{OUT}/summary.json", "md5": digest}
+    digest = md5(OUT / "summary.json")
     if in_folder:
-        out = {"path": OUT.as_posix(), "md5": "abcdef.dir"}
-        listing = Path(".dvc/cache/files/md5/ab/cdef.dir")
-        listing.parent.mkdir(parents=True)
-        listing.write_text(json.dumps([{"md5": digest, "relpath": "summary.json"}]))
-    lock = {"stages": {"organize@a": {"outs": [out]}}}
-    Path("dvc.lock").write_text(json.dumps(lock))
+        record_by_dvc({"summary.json": digest})
+    else:
+        lock = {"stages": {"organize@a": {"outs": [{"path": f"{OUT}/summary.json", "md5": digest}]}}}
+        Path("dvc.lock").write_text(json.dumps(lock))
     check_unchanged(INPUTS)
     (OUT / "summary.json").write_text("damaged")
     with pytest.raises(CytopipeError, match=r"summary\.json"):
+        check_unchanged(INPUTS)
+
+
+def test_files_that_dvc_replaced_by_others_are_taken_and_those_that_it_has_may_not_be_missing() -> None:
+    """As after `dvc checkout` of another split, whose images have other names."""
+    IMAGE.rename(OUT / "2.png")
+    record_by_dvc({path.name: md5(path) for path in OUT.iterdir() if path.is_file()})
+    check_unchanged(INPUTS)
+    (OUT / "2.png").unlink()
+    with pytest.raises(CytopipeError, match=r"1\.png: this file is gone"):
+        check_unchanged(INPUTS)
+
+
+@pytest.mark.parametrize("name", ["config", "config.local"])
+def test_a_cache_that_projects_share_is_found(tmp_path: Path, name: str) -> None:
+    (OUT / "summary.json").write_text("[]")
+    Path(".dvc").mkdir()
+    Path(".dvc", name).write_text("[cache]\n    dir = ../shared\n")
+    record_by_dvc({"summary.json": md5(OUT / "summary.json")}, tmp_path / "shared")
+    check_unchanged(INPUTS)
+
+
+def test_a_damaged_lock_of_dvc_vouches_for_nothing() -> None:
+    IMAGE.unlink()
+    for text in (
+        "stages:",
+        "stages: {organize@a: }",
+        "stages: {organize@a: {outs: [{path: data/organized/a}]}}",
+        "a: [",
+    ):
+        Path("dvc.lock").write_text(text)
+        with pytest.raises(CytopipeError, match=r"1\.png: this file is gone"):
+            check_unchanged(INPUTS)
+
+
+def test_hashes_that_vanish_or_were_damaged_meanwhile_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another stage that ends now, beside this one, replaces its own."""
+    (WRITTEN / "audit@a.sha256").write_bytes(b"\xff\xfe no hash\n\n")
+    check_unchanged(INPUTS)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [WRITTEN / "audit@b.sha256", WRITTEN / "organize@a.sha256"])
+    check_unchanged(INPUTS)
+    IMAGE.unlink()
+    with pytest.raises(CytopipeError, match=r"1\.png: this file is gone"):
         check_unchanged(INPUTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -49,8 +50,9 @@ def on_other_devices() -> Iterator[tuple[str, int, int]]:
         if one.head != "svm"  # which takes one device, whatever is asked for
     }
     for stage, folder in models.items():
-        if is_usable(folder) and (trained := spec_of(folder).devices or 1) != wanted:
-            yield stage, trained, wanted
+        with suppress(CytopipeError):  # a damaged description, or an older one: the engine makes the model again
+            if is_usable(folder) and (trained := spec_of(folder).devices or 1) != wanted:
+                yield stage, trained, wanted
 
 
 if __name__ == "__main__":

@@ -36,3 +36,15 @@ def test_models_of_another_number_of_devices_are_named(
         "train_classifier@resnet-masked: trained with runtime.devices: 3",
     ]
     assert all("dvc repro --force --single-item train_classifier@" in line for line in lines)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"\xff", b'{"schema'])
+def test_a_model_whose_description_is_damaged_does_not_stop_the_run_that_mends_it(
+    project: Make, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    root = project(tiny)
+    folder = root / "models/classifiers/masks"
+    write(folder, None)
+    (folder / SPEC).write_bytes(content)
+    monkeypatch.chdir(root)
+    main()

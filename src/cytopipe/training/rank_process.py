@@ -33,7 +33,7 @@ from cytopipe.training.ranks import Ranks
 from cytopipe.training.shared import ReadCheckpoint, Shareable, SharedLoader, SharedTask
 
 LONGEST = timedelta(days=30)  # of a wait: a rank that dies is noticed by the process that started it
-_LOST = re.compile(r"closed by peer|reset by peer|broken pipe|gloo|NCCL|store|socket", re.IGNORECASE)
+_LOST = re.compile(r"closed by peer|reset by peer|broken pipe|gloo|NCCL", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Failure:
     @classmethod
     def of(cls, error: Exception, rank: int) -> Failure:
         """From what a rank raised; the traceback of what nobody foresaw is kept, see `failures.report`."""
-        if not isinstance(error, CytopipeError) and _LOST.search(f"{type(error).__name__} {error}"):
+        if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and _LOST.search(str(error))):
             return cls(" ".join(str(error).split()), None, None, True)
         known = report(error, f"rank-{rank}")
         where = None if known.where is None else str(known.where)

@@ -114,6 +114,7 @@ def _read(raw: Path, options: AnnotatedOptions) -> Iterator[_Annotated]:
         raise ADAPTER.not_found(raw, "no field")
     home = _home(raw, options)
     found = read_annotations(home, options.images, options.annotations, options.format)
+    found.lookup.log(home / options.annotations)
     _say_absent(found, options)
     groups = _groups(home, found, options)
     root = home / options.images

@@ -118,7 +118,10 @@ def _names(task: dict[str, Any], where: str) -> tuple[str, ...]:
     )  # fmt: skip
     if not isinstance(written, str) or not written:
         raise CytopipeError("the task names no image", where=where, hint="its `data` needs a key `image`")
-    address = urlsplit(written)
+    try:
+        address = urlsplit(written)
+    except ValueError as error:
+        raise CytopipeError(f"{written[:80]!r} is no address of an image ({error})", where=where) from None
     query = parse_qs(address.query)  # of /data/local-files/?d=... and /storage-data/uploaded/?filepath=...
     local = query.get("d", query.get("filepath", [""]))[0]
     path = PurePosixPath(unquote(local or address.path or written).replace("\\", "/"))

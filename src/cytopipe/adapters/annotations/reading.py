@@ -67,9 +67,10 @@ def read_annotations(home: Path, images: str, annotations: str, asked: FormatNam
         CytopipeError: no file holds annotations, one is damaged, two are of one image, or an image is of another size
             than its annotations say.
     """
-    for folder, key in ((home / images, "images"), (home / annotations, "annotations")):
-        if not folder.exists():
-            name = folder.relative_to(home)
+    for name, key in ((images, "images"), (annotations, "annotations")):
+        if ".." in Path(name).parts or not (home / name).is_relative_to(home):
+            raise CytopipeError(f"'{name}' is not below the source", where=f"options.{key}", hint="name a part of it")
+        if not (home / name).exists():
             raise CytopipeError(f"no '{name}' in the source", where=home, hint=f"correct options.{key}")
     lookup = ImageLookup(home / images)
     result = Found(lookup)

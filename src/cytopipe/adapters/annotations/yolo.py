@@ -77,7 +77,8 @@ def _of_yaml(path: Path) -> list[str]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CytopipeError(f"this is no YAML: {' '.join(str(error).split())[:120]}", where=path) from None
     names = value.get("names") if isinstance(value, dict) else None
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+        names = {int(key): name for key, name in names.items()}
         if sorted(names) != list(range(len(names))):
             raise CytopipeError(
                 f"`names` does not number the classes from 0 to {len(names) - 1}", where=path, hint="number all of them"

@@ -119,7 +119,7 @@ def yolo(folder: Path, boxes: bool = False) -> None:
             if not boxes or kind != 2:
                 lines.append(f"{kind} " + " ".join(repr(float(value)) for value in values))
     (folder / "labels/a.txt").write_text("\n".join(lines) + "\n")
-    (folder / "data.yaml").write_text("train: images\nnames: {0: high, 1: low, 2: nucleus}\n")
+    (folder / "data.yaml").write_text("train: images\nnames: {0: high, 1: low, '2': nucleus}\n")
 
 
 def _percent(outline: np.ndarray) -> list[list[float]]:

@@ -114,6 +114,7 @@ def _read(raw: Path, options: AnnotatedOptions) -> Iterator[_Annotated]:
         raise ADAPTER.not_found(raw, "no field")
     home = _home(raw, options)
     found = read_annotations(home, options.images, options.annotations, options.format)
+    found.lookup.log(home / options.annotations)
     _say_absent(found, options)
     groups = _groups(home, found, options)
     root = home / options.images
@@ -155,10 +156,16 @@ def _groups(home: Path, found: Found, options: AnnotatedOptions) -> dict[Path, s
     """The group of each field, where it is not the field itself.
 
     Raises:
-        CytopipeError: there is no such column, or a field has no row or several groups.
+        CytopipeError: there is no such column, a table without a column, or a field has no row or several groups.
     """
     root = home / options.images
     if options.group is None:
+        if options.csv is not None:
+            raise CytopipeError(
+                "a table is given, but no column of it",
+                where="options.csv",
+                hint="name the column in options.group, such as patient; or leave options.csv out",
+            )
         return {}
     if options.csv is None:
         if options.group != FOLDER:

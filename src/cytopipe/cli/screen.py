@@ -165,6 +165,7 @@ def command(
         groups = dict(zip(named, output_names(listed), strict=True)) if by is None else groups_of(named, fields, by)
         where = prepare(device, threads, model or segmenter or patches)
         slides = SlideRun.of((segmenter or patches, model), mpp, pixel_size_um, tile, part, merge)
+        slides.refuse_formats(also, listed)
         scale = slides.patch_scale(listed) if scale is None else scale
         detector = _detector(where, segmenter, patches, scale, box, threshold)
         slides.options = {"scale": scale, "box": box, "threshold": threshold}

@@ -131,6 +131,19 @@ class SlideRun:
 
         return self.in_parts or self.mpp is not None or is_slide(path)
 
+    def refuse_formats(self, also: Sequence[str] | None, paths: Iterable[Path]) -> None:
+        """Refuse further formats where an image is screened as a slide, whose outputs have none.
+
+        Raises:
+            CytopipeError: there is such an image.
+        """
+        if also and (slide := next(filter(self.takes, paths), None)) is not None:
+            raise CytopipeError(
+                f"--also writes fields, and {slide.name} is screened as a slide",
+                where="--also",
+                hint="screen slides without it; their GeoJSON has all cells",
+            )
+
     def patch_scale(self, paths: Iterable[Path]) -> float | None:
         """The scale of a detector whose training had a scale in micrometres, for slides; None: it needs none."""
         from cytopipe.slides.job import patch_scale

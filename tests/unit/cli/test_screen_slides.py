@@ -104,6 +104,7 @@ def test_a_detector_of_patches_knows_its_scale(
         (["slides/a.svs", *DETECTOR, "--part", "4/3"], "no part"),
         (["slides/a.svs", *DETECTOR, "--part", "1/3", "--merge"], "--part, and when all parts are there"),
         (["slides/a.svs", "--merge"], "no parts of 'a'"),
+        (["slides/a.svs", *DETECTOR, "--mpp", "0.5", "--also", "coco"], "a.svs is screened as a slide"),
         (["truncated.svs", *DETECTOR, "--mpp", "0.5"], "truncated"),
         (["none.svs", *DETECTOR, "--mpp", "0.5"], "not a slide"),
         (["unknown.svs", "--segmenter", "model/segmenter", "--scale", "1"], "neither the model nor an option"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from scipy.ndimage import binary_fill_holes
 
 from cytopipe.adapters.alike import nearest
 from cytopipe.adapters.annotations.crossing import crosses_itself
@@ -200,12 +201,13 @@ class _Owners:
         if cell is None:
             return
         left, top, right, bottom = cell.box
+        whole = PlacedMask(cell.left, cell.top, binary_fill_holes(cell.mask))  # a cytoplasm may leave its nucleus out
         boxes = self._boxes
         meets = (boxes[:, 0] < right) & (boxes[:, 2] > left) & (boxes[:, 1] < bottom) & (boxes[:, 3] > top)
         paired = [one.pair is not None and nucleus.pair == one.pair for nucleus, _ in self._nuclei] if one.pair else []
         for index in {*np.flatnonzero(meets).tolist(), *np.flatnonzero(paired).tolist()}:
             nucleus = self._nuclei[index][1]
-            both = int(np.count_nonzero(cell.within(nucleus.box) & nucleus.mask))
+            both = int(np.count_nonzero(whole.within(nucleus.box) & nucleus.mask))
             score = (nucleus.area + 1 if paired and paired[index] else both), -cell.area
             if score[0] >= _INSIDE * nucleus.area and (self.places[index] is None or score > self._best[index]):
                 self.places[index], self._best[index] = place, score

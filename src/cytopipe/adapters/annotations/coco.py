@@ -17,6 +17,7 @@ from cytopipe.adapters.annotations.shapes import (
     Outline,
     flat_ring,
     number,
+    turned_box,
 )
 from cytopipe.errors import CytopipeError
 
@@ -50,7 +51,7 @@ def read_coco(value: dict[str, Any], where: str) -> list[AnnotatedImage]:
         owner = _key(one, "image_id", at)
         if owner not in images:
             raise CytopipeError(f"it is of the image {owner}, which the file does not list", where=at)
-        if one.get("iscrowd") in (1, True):  # many objects in one mask
+        if _is_group(one, at):
             continue
         category = _key(one, "category_id", at) if one.get("category_id") is not None else None
         if category is not None and category not in categories:
@@ -76,9 +77,16 @@ def _size(image: dict[str, Any], where: str) -> tuple[int, int] | None:
     return whole(image["height"], "the height of an image", where), whole(image["width"], "its width", where)
 
 
+def _is_group(one: dict[str, Any], where: str) -> bool:
+    """Whether many objects share one mask; CVAT writes `iscrowd` at the mask of one object too."""
+    by_cvat = "occluded" in mapped(one.get("attributes"), "`attributes`", where)
+    return one.get("iscrowd") in (1, True) and not by_cvat
+
+
 def _annotation(one: dict[str, Any], label: str, size: tuple[int, int] | None, where: str) -> Annotation:
     shape = one.get("segmentation")
-    pair = mapped(one.get("attributes"), "`attributes`", where).get("cell")
+    attributes = mapped(one.get("attributes"), "`attributes`", where)
+    pair = attributes.get("cell")
     together = None if pair is None else str(pair)
     if isinstance(shape, dict):
         sides = [whole(side, "the size of a mask", where, 1) for side in listed(shape.get("size"), "`size`", where)]
@@ -104,4 +112,7 @@ def _annotation(one: dict[str, Any], label: str, size: tuple[int, int] | None, w
     if len(box) != 4:
         raise CytopipeError("it has neither an outline nor a box of four numbers", where=where)
     left, top, width_, height_ = box
-    return Annotation(label, where, box=(left, top, left + width_, top + height_), pair=together)
+    sides_ = left, top, left + width_, top + height_
+    if degrees := number(attributes.get("rotation") or 0, where):  # of CVAT: `bbox` is the box before it was turned
+        return Annotation(label, where, outline=turned_box(sides_, degrees, where), pair=together)
+    return Annotation(label, where, box=sides_, pair=together)

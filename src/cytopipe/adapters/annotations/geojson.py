@@ -67,8 +67,10 @@ def _label(classification: Any, where: str) -> str:
 def _outline(geometry: dict[str, Any], where: str) -> Outline:
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     if kind == "GeometryCollection":
-        parts = [_outline(mapped(one, "a geometry", where), where) for one in listed(
-            geometry.get("geometries"), "`geometries`", where)]  # fmt: skip
+        inner = [mapped(one, "a geometry", where) for one in listed(geometry.get("geometries"), "`geometries`", where)]
+        parts = [_outline(one, where) for one in inner if one.get("type") not in _OTHERS]
+        if not parts:
+            raise CytopipeError("the geometry has no polygon", where=where, hint="remove the feature")
         return Outline(tuple(polygon for part in parts for polygon in part.polygons))
     if kind not in _AREAS:
         raise CytopipeError(

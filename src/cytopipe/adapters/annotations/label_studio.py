@@ -34,12 +34,18 @@ _NO_OBJECTS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "
 
 def is_label_studio(value: Any) -> bool:
     """Whether a JSON value is an export of Label Studio."""
-    first = value[0] if isinstance(value, list) and value else None
-    if not isinstance(first, dict):
-        return False
-    of_tasks = isinstance(first.get("data"), dict) and ("annotations" in first or "completions" in first)
-    shapes = [one for part in first.values() if isinstance(part, list) for one in part if isinstance(one, dict)]
-    return of_tasks or any("original_width" in one for one in shapes)
+    tasks = [task for task in value if isinstance(task, dict)] if isinstance(value, list) else []
+    return any(
+        (isinstance(task.get("data"), dict) and ("annotations" in task or "completions" in task))
+        or any("original_width" in one for part in task.values() for one in _shapes_in(part))
+        for task in tasks
+    )
+
+
+def without_upload(name: str) -> str:
+    """The path of an uploaded image without what the upload put before the file's name."""
+    path = PurePosixPath(unquote(name).replace("\\", "/"))
+    return path.with_name(_UPLOADED.sub("", path.name)).as_posix() if path.name else name
 
 
 def read_label_studio(value: list[Any], where: str) -> list[AnnotatedImage]:
@@ -52,11 +58,12 @@ def read_label_studio(value: list[Any], where: str) -> list[AnnotatedImage]:
     for place, task in enumerate(value, start=1):
         at = f"{where}: task {place}"
         task = mapped(task, "the task", at)
-        results = _of_task(task, at) if "data" in task else _of_short_task(task, at)
+        results = _of_task(task, at) if "data" in task else _of_short_task(task)
         sizes = {size for size in (_size(one, at) for one in results) if size is not None}
         if len(sizes) > 1:
             raise CytopipeError("its results are of images of several sizes", where=at)
-        shapes = (_annotation(one, f"{at}, result {count}") for count, one in enumerate(results, start=1))
+        named = _named_apart(results, at)
+        shapes = (_annotation(one, named, f"{at}, result {count}") for count, one in enumerate(results, start=1))
         found = tuple(one for one in shapes if one is not None)
         if found:
             images.append(AnnotatedImage(_names(task, at), at, found, sizes.pop() if sizes else None))
@@ -78,31 +85,49 @@ def _of_task(task: dict[str, Any], where: str) -> list[dict[str, Any]]:
     ]
 
 
-def _of_short_task(task: dict[str, Any], where: str) -> list[dict[str, Any]]:
+def _shapes_in(part: object) -> list[dict[str, Any]]:
+    """The objects of a list of JSON-MIN, which may be a list of the task's own texts or numbers."""
+    return [one for one in part if isinstance(one, dict)] if isinstance(part, list) else []
+
+
+def _named_apart(results: list[dict[str, Any]], where: str) -> dict[str, list[Any]]:
+    """Classes by the id of their shape, where a set-up has `Labels` beside `Rectangle` and not `RectangleLabels`."""
+    return {
+        str(one.get("id")): listed(mapped(one.get("value"), "`value`", where).get("labels"), "its labels", where)
+        for one in results
+        if one.get("type") == "labels"
+    }
+
+
+def _of_short_task(task: dict[str, Any]) -> list[dict[str, Any]]:
     """JSON-MIN: shapes as lists beside the image; each holds its value itself."""
     found = []
     for name, part in task.items():
-        if name not in _NO_OBJECTS and isinstance(part, list):
-            for one in part:
-                one = mapped(one, f"a shape of `{name}`", where)
+        if name not in _NO_OBJECTS:
+            for one in _shapes_in(part):
                 kind = next((key for key in one if key.endswith("labels")), "")
                 found.append({**one, "type": kind, "value": one})
     return found
 
 
 def _names(task: dict[str, Any], where: str) -> tuple[str, ...]:
-    """What the image may be called: as the task names it, its file, and its file without what the upload put before."""
+    """What the image may be called: as the task names it, and if it was uploaded, as its file was called before."""
     data = mapped(task.get("data", task), "`data`", where)
     written = data.get("image") or data.get("img") or next(
         (one for one in data.values() if isinstance(one, str) and re.search(r"\.\w{2,5}$", one)), ""
     )  # fmt: skip
     if not isinstance(written, str) or not written:
         raise CytopipeError("the task names no image", where=where, hint="its `data` needs a key `image`")
-    address = urlsplit(written)
-    local = parse_qs(address.query).get("d", [""])[0]  # of /data/local-files/?d=folder/1.png
+    try:
+        address = urlsplit(written)
+    except ValueError as error:
+        raise CytopipeError(f"{written[:80]!r} is no address of an image ({error})", where=where) from None
+    query = parse_qs(address.query)  # of /data/local-files/?d=... and /storage-data/uploaded/?filepath=...
+    local = query.get("d", query.get("filepath", [""]))[0]
     path = PurePosixPath(unquote(local or address.path or written).replace("\\", "/"))
-    file = path.name
-    return tuple(dict.fromkeys((path.as_posix().lstrip("/"), file, _UPLOADED.sub("", file))))
+    whole, file = path.as_posix().lstrip("/"), path.name
+    is_upload = "upload" in path.parts[:-1]  # its folders are those of Label Studio, not of the images
+    return tuple(dict.fromkeys((whole, file, without_upload(file)) if is_upload else (whole,)))
 
 
 def _size(one: dict[str, Any], where: str) -> tuple[int, int] | None:
@@ -112,12 +137,15 @@ def _size(one: dict[str, Any], where: str) -> tuple[int, int] | None:
     return next(sides), next(sides)
 
 
-def _annotation(one: dict[str, Any], where: str) -> Annotation | None:
+def _annotation(one: dict[str, Any], named: dict[str, list[Any]], where: str) -> Annotation | None:
     kind = str(one.get("type", "")).removesuffix("labels")
+    if kind == "bitmask":
+        raise CytopipeError("a bitmask is not read", where=where, hint="draw it with BrushLabels, or export COCO")
     if kind not in _SHAPES:
         return None
     value = mapped(one.get("value"), "`value`", where)
     names = [str(name) for name in listed(value.get(f"{kind}labels"), "its labels", where)]
+    names = names or [str(name) for name in named.get(str(one.get("id")), ())]
     if len(names) > 1:
         raise CytopipeError(f"it has several classes: {', '.join(names)}", where=where, hint="keep one")
     label = names[0] if names else UNCLASSIFIED

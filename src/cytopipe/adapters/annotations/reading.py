@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -13,10 +14,10 @@ from PIL import ExifTags
 from cytopipe.adapters.annotations.coco import is_coco, read_coco
 from cytopipe.adapters.annotations.files import read_json, read_xml
 from cytopipe.adapters.annotations.geojson import is_geojson, read_features
-from cytopipe.adapters.annotations.label_studio import is_label_studio, read_label_studio
+from cytopipe.adapters.annotations.label_studio import is_label_studio, read_label_studio, without_upload
 from cytopipe.adapters.annotations.shapes import AnnotatedImage
 from cytopipe.adapters.annotations.xml_formats import ROOTS, read_asap, read_cvat, read_voc
-from cytopipe.adapters.annotations.yolo import class_names, is_class_list, is_yolo, read_yolo
+from cytopipe.adapters.annotations.yolo import class_names, is_blank, is_class_list, is_yolo, read_yolo
 from cytopipe.adapters.layout import images_of, list_paths
 from cytopipe.adapters.names import ImageNames
 from cytopipe.data.imaging.fields import open_field
@@ -25,6 +26,7 @@ from cytopipe.data.imaging.native import is_special
 from cytopipe.data.imaging.opening import opened
 from cytopipe.errors import CytopipeError
 
+logger = logging.getLogger("cytopipe")
 FormatName = Literal["geojson", "coco", "voc", "yolo", "label-studio", "asap", "cvat"]
 _JSON, _XML = ("geojson", "coco", "label-studio"), ("voc", "asap", "cvat")
 _WITHOUT_MEANING = frozenset(  # folders that say what lies in them, not which image it is
@@ -38,12 +40,14 @@ class Found:
     """What reading a folder of annotations gives.
 
     Attributes:
+        lookup: how images were found.
         images: the annotations of each image, in the order of the images' paths.
         files: the files that were read.
         unannotated: images without a file or an entry.
         absent: annotated images that are not there, and where they are named.
     """
 
+    lookup: ImageLookup
     images: dict[Path, AnnotatedImage] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     unannotated: list[Path] = field(default_factory=list)
@@ -63,12 +67,13 @@ def read_annotations(home: Path, images: str, annotations: str, asked: FormatNam
         CytopipeError: no file holds annotations, one is damaged, two are of one image, or an image is of another size
             than its annotations say.
     """
-    for folder, key in ((home / images, "images"), (home / annotations, "annotations")):
-        if not folder.exists():
-            name = folder.relative_to(home)
+    for name, key in ((images, "images"), (annotations, "annotations")):
+        if ".." in Path(name).parts or not (home / name).is_relative_to(home):
+            raise CytopipeError(f"'{name}' is not below the source", where=f"options.{key}", hint="name a part of it")
+        if not (home / name).exists():
             raise CytopipeError(f"no '{name}' in the source", where=home, hint=f"correct options.{key}")
-    lookup = _Images(home / images)
-    result = Found()
+    lookup = ImageLookup(home / images)
+    result = Found(lookup)
     for one in _annotated(home, home / annotations, asked, lookup, result):
         image = lookup.find(one)
         if image is None:
@@ -117,7 +122,7 @@ def image_size(path: Path) -> tuple[int, int]:
     return (across, down) if turned else (down, across)
 
 
-class _Images:
+class ImageLookup:
     """Finds the images that annotations mean, whatever folders `images` and `annotations` lie between."""
 
     def __init__(self, root: Path) -> None:
@@ -130,14 +135,40 @@ class _Images:
             (key if len(same) == 1 else name.as_posix()): root / name for key, same in plain.items() for name in same
         }
         self._names = ImageNames(self._files, root)
+        self._known: dict[tuple[str, ...], Path | None] = {}
+        self._renamed: dict[str, Path] = {}
 
     def find(self, one: AnnotatedImage) -> Path | None:
-        for name in one.names:
+        """The image that annotations are of; None if it is not there.
+
+        Raises:
+            CytopipeError: they can be of several.
+        """
+        if one.names not in self._known:
+            self._known[one.names] = self._find(one)
+        return self._known[one.names]
+
+    def _find(self, one: AnnotatedImage) -> Path | None:
+        # Last, what programs change: Label Studio what it uploads, QuPath leaves `.ome` out with the suffix.
+        changed = [other for name in one.names for other in (without_upload(name), f"{name}.ome")]
+        for name in dict.fromkeys((*one.names, *changed)):
             for spelling in dict.fromkeys((_meaningful(PurePosixPath(name.replace("\\", "/"))), name)):
                 found = self._names.find(spelling, one.where)
                 if found is not None:
+                    if name not in one.names:
+                        self._renamed[one.names[0]] = self._files[found]
                     return self._files[found]
         return None
+
+    def log(self, place: Path) -> None:
+        """Log which images have other names than the annotations in `place` say."""
+        self._names.log(place)
+        if self._renamed:
+            name, image = next(iter(self._renamed.items()))
+            logger.warning(
+                "%s: %d names are matched without what Label Studio or QuPath changes in them, first %s: %s",
+                *(place, len(self._renamed), name, image.name),
+            )
 
 
 def _meaningful(path: PurePosixPath) -> str:
@@ -147,7 +178,7 @@ def _meaningful(path: PurePosixPath) -> str:
 
 
 def _annotated(
-    home: Path, place: Path, asked: FormatName | None, images: _Images, result: Found
+    home: Path, place: Path, asked: FormatName | None, images: ImageLookup, result: Found
 ) -> Iterator[AnnotatedImage]:
     """Every annotated image of every file; the files are noted in `result`."""
     paths = [place] if place.is_file() else [place / name for name in list_paths(place)]
@@ -167,9 +198,17 @@ def _annotated(
             continue
         if found is not None:
             result.files.append(path)
-            yield from found
+            yield from (_beside(one, stem) for one in found)
     if texts:
         yield from _of_texts(home, place, texts, asked, images, result)
+
+
+def _beside(one: AnnotatedImage, stem: str) -> AnnotatedImage:
+    """The same, whose image lies first of all in the folder of its file: `test/1.xml` says no more than `1.png`."""
+    folder, name = PurePosixPath(stem).parent, one.names[0]
+    if name == stem or not folder.parts:
+        return one
+    return replace(one, names=((folder / name.replace("\\", "/")).as_posix(), *one.names))
 
 
 def _of_json(value: Any, where: str, stem: str, asked: FormatName | None) -> list[AnnotatedImage] | None:
@@ -194,20 +233,21 @@ def _of_xml(path: Path, where: str, stem: str, asked: FormatName | None) -> list
 
 
 def _of_texts(
-    home: Path, place: Path, texts: Sequence[Path], asked: FormatName | None, images: _Images, result: Found
+    home: Path, place: Path, texts: Sequence[Path], asked: FormatName | None, images: ImageLookup, result: Found
 ) -> Iterator[AnnotatedImage]:
     """The images of YOLO's text files; without options.format, texts that are none are left alone."""
     lists = [home / name for name in list_paths(home) if is_class_list(name)]
     names = class_names(lists)
-    files = {path for path in texts if asked == "yolo" or is_yolo(path)}
+    files = {path for path in texts if is_yolo(path)}
     if files:
         result.files += lists
     for path in texts:
         stem = path.relative_to(place).with_suffix("").as_posix() if path != place else path.stem
         one = AnnotatedImage((stem,), path.relative_to(home).as_posix(), ())
         image = images.find(one)
-        if path not in files and (image is None or not files or path.stat().st_size):
-            continue  # an empty text beside an image says that nothing is in it
+        is_asked = asked == "yolo" or (bool(files) and is_blank(path))  # a blank text: nothing is in the image
+        if path not in files and (image is None or not is_asked):
+            continue  # such as train.txt
         result.files.append(path)
         found = read_yolo(path, one.where, image_size(image), names) if image is not None else ()
         yield AnnotatedImage(one.names, one.where, found)

@@ -150,6 +150,14 @@ def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: fl
     return polygon(ring((turned(points, degrees) + middle).tolist(), where))
 
 
+def turned_box(box: tuple[float, float, float, float], degrees: float, where: str) -> Outline:
+    """A box (left, top, right, bottom) turned around its middle, clockwise as it is seen."""
+    left, top, right, bottom = box
+    middle = np.array([(left + right) / 2, (top + bottom) / 2])
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return polygon(ring((turned(corners - middle, degrees) + middle).tolist(), where))
+
+
 def turned(points: np.ndarray, degrees: float) -> np.ndarray:
     """Points P x 2, turned around (0, 0), clockwise as they are seen."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -19,7 +19,7 @@ from cytopipe.adapters.annotations.shapes import (
     number,
     polygon,
     ring,
-    turned,
+    turned_box,
 )
 from cytopipe.errors import CytopipeError
 
@@ -121,9 +121,7 @@ def _cvat(shape: Element, where: str) -> Annotation | None:
         left, top, right, bottom = of("xtl", "ytl", "xbr", "ybr")
         if not degrees:
             return Annotation(label, where, box=(left, top, right, bottom), pair=pair)
-        middle = np.array([(left + right) / 2, (top + bottom) / 2])
-        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        outline = polygon(ring((turned(corners - middle, degrees) + middle).tolist(), where))
+        outline = turned_box((left, top, right, bottom), degrees, where)
     elif shape.tag == "polygon":
         points = [part.split(",") for part in (shape.get("points") or "").split(";")]
         outline = polygon(flat_ring([value for point in points for value in point], where))

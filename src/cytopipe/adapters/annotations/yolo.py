@@ -6,6 +6,7 @@ https://docs.ultralytics.com/datasets/segment
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from cytopipe.adapters.annotations.shapes import Annotation, flat_ring, number, 
 from cytopipe.errors import CytopipeError
 
 _LISTS = ("classes.txt", "obj.names", "labels.txt")
+_BLANK = 64  # bytes; of a file without annotations, which has a line break or two
 _NUMBERS = re.compile(rb"\s*\d+(\s+[-+.\deE]+){4,}\s*$")
 
 
@@ -28,8 +30,14 @@ def is_class_list(path: PurePosixPath) -> bool:
 def is_yolo(path: Path) -> bool:
     """Whether the first line of a text file with any text is a class and at least four numbers."""
     with path.open("rb") as file:
-        lines = file.read(4096).splitlines()
-    return any(_NUMBERS.match(line) for line in lines[:1])
+        lines = file.read(4096).removeprefix(codecs.BOM_UTF8).splitlines()
+    first = next((line for line in lines if line.strip()), b"")
+    return _NUMBERS.match(first) is not None
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a text file holds nothing but white space, which says that nothing is in the image."""
+    return path.stat().st_size <= _BLANK and not path.read_bytes().removeprefix(codecs.BOM_UTF8).strip()
 
 
 def class_names(paths: Sequence[Path]) -> list[str] | None:
@@ -56,7 +64,11 @@ def class_names(paths: Sequence[Path]) -> list[str] | None:
 
 
 def _of_lines(path: Path) -> list[str]:
-    return [line.strip() for line in read_text_file(path).decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    try:
+        text = read_text_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CytopipeError("the names of the classes are not in UTF-8", where=path, hint="save it as UTF-8") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _of_yaml(path: Path) -> list[str]:
@@ -65,7 +77,8 @@ def _of_yaml(path: Path) -> list[str]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CytopipeError(f"this is no YAML: {' '.join(str(error).split())[:120]}", where=path) from None
     names = value.get("names") if isinstance(value, dict) else None
-    if isinstance(names, dict) and all(isinstance(key, int) for key in names):
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+        names = {int(key): name for key, name in names.items()}
         if sorted(names) != list(range(len(names))):
             raise CytopipeError(
                 f"`names` does not number the classes from 0 to {len(names) - 1}", where=path, hint="number all of them"
@@ -78,7 +91,7 @@ def read_yolo(path: Path, where: str, size: tuple[int, int], names: Sequence[str
     """The annotations of an image.
 
     Args:
-        path: the file; an empty one has none.
+        path: the file; a blank one has none.
         where: its name, for errors.
         size: height and width of the image.
         names: those of the classes; None takes their numbers.
@@ -86,7 +99,7 @@ def read_yolo(path: Path, where: str, size: tuple[int, int], names: Sequence[str
     Raises:
         CytopipeError: a line is no annotation, or of a class without a name.
     """
-    if not path.stat().st_size:
+    if is_blank(path):
         return ()
     found = []
     height, width = size

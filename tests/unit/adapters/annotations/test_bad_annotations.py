@@ -316,6 +316,14 @@ def test_faults_of_label_studio_are_named(raw: Path) -> None:
         read(raw)
 
 
+def test_an_address_that_is_none_is_named(raw: Path) -> None:
+    label_studio(raw)
+    text = (raw / "export.json").read_text()
+    (raw / "export.json").write_text(text.replace("/data/upload/1/0a1b2c3d-a.png", "http://[::1/a.png"))
+    with pytest.raises(CytopipeError, match=r"task 1: 'http://\[::1/a.png' is no address of an image"):
+        read(raw)
+
+
 def test_tracks_and_damaged_shapes_of_cvat_are_refused(raw: Path) -> None:
     def refused(text: str, message: str) -> None:
         (raw / "a.xml").write_text(f"<annotations>{text}</annotations>")
@@ -353,3 +361,31 @@ def test_an_image_that_cannot_be_read_is_named(raw: Path) -> None:
         read(raw)
     Image.new("RGB", (WIDTH, HEIGHT)).save(raw / "images/a.png")
     assert len(read(raw)) == 2
+
+
+@pytest.mark.parametrize("place", ["..", "images/../..", "/absent"])
+@pytest.mark.parametrize("option", ["images", "annotations"])
+def test_folders_outside_the_source_are_refused(option: str, place: str, raw: Path) -> None:
+    geojson(raw)
+    with pytest.raises(CytopipeError, match=rf"options.{option}: '{place}' is not below the source"):
+        read(raw, **{option: place})
+
+
+def test_a_table_without_its_column_groups_nothing_and_is_refused(raw: Path) -> None:
+    geojson(raw)
+    (raw / "fields.csv").write_text("image,patient\na.png,x\n")
+    with pytest.raises(CytopipeError, match=r"options.csv: a table is given, but no column of it"):
+        read(raw, csv="fields.csv")
+
+
+def test_collections_of_geometries_are_their_polygons(raw: Path) -> None:
+    one = outline(HIGH.tolist())
+    point = {"type": "Point", "coordinates": [1, 1]}
+    features(raw, {**one, "geometry": {"type": "GeometryCollection", "geometries": [point, one["geometry"]]}})
+    [found] = read(raw)
+    features(raw, one)
+    assert [found.crop] == [one.crop for one in read(raw)]
+    for geometries in ([], [point]):
+        features(raw, {**one, "geometry": {"type": "GeometryCollection", "geometries": geometries}})
+        with pytest.raises(CytopipeError, match=r"feature 1: the geometry has no polygon"):
+            read(raw)

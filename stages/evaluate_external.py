@@ -21,7 +21,9 @@ def run(stage: Stage) -> None:
     from cytopipe.external.segmenter import evaluate_segmenter_elsewhere
     from cytopipe.external.sides import Side
     from cytopipe.models.determinism import prepare
+    from cytopipe.models.trust import allow_named
 
+    allow_named(stage.params.segmenters)
     params, target, where = stage.params, paths.External(stage.item), f"evaluations.{stage.item}"
     config = params.evaluations[stage.item]
     seen = learnt_from(config.section, config.model, params.datasets, params.segmenters, params.classifiers)

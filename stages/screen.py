@@ -13,12 +13,14 @@ def run(stage: Stage) -> None:
 
     from cytopipe.models.determinism import prepare
     from cytopipe.models.inference.predictor import Predictor
+    from cytopipe.models.trust import allow_named
     from cytopipe.screening.score import load_detector
     from cytopipe.screening.screen import field_reading
     from cytopipe.slides.job import Settings, SlideJob, patch_scale
     from cytopipe.slides.opening import open_slide
     from cytopipe.slides.outputs import SlideFiles, merge
 
+    allow_named(stage.params.segmenters)
     config, target = stage.params.slides[stage.item], slide_paths.SlideResults(stage.item)
     trained, classifier = paths.Trained(config.section, config.model), paths.classifier(config.classifier).model
     device = prepare(stage.params.runtime)

@@ -9,7 +9,7 @@ from cytopipe.data.imaging.boxes import with_margin
 from cytopipe.data.imaging.fields import Field
 from cytopipe.data.imaging.fit import Measured
 from cytopipe.models.inference.predictor import Prediction, Predictor
-from cytopipe.screening.detectors import CellDetector, Region, find_cells
+from cytopipe.screening.detectors import TILE, CellDetector, Region, find_cells
 from cytopipe.slides.cells import Candidate, SlideCell, moved
 from cytopipe.slides.planes import focus, sharpest
 from cytopipe.slides.seams import near
@@ -52,13 +52,22 @@ class TileScreener:
         size = self.view.height, self.view.width
         image = self.view.read(region.top, region.left, *region.shape, plane)
         field = replace(Field.of(image), pixel_size_um=self.view.mpp)
-        for cell in find_cells(field, self.detector):
+        for cell in find_cells(field, self.detector, self._at_once(region)):
             placed = moved(cell, region.left, region.top, size)
             if not near(tile.core, placed.box) or (placed.cut and not self.edge):
                 continue
             left, top, right, bottom = with_margin(cell.box, self.margin, field.height, field.width)
             x, y, end, low = cell.box
             yield Candidate(placed, image[top:bottom, left:right].copy(), plane, focus(image[y:low, x:end]))
+
+    def _at_once(self, region: Region) -> int:
+        """Side of the pieces that the detector sees a region by, in points of its grid.
+
+        A region has its margin already, so that one no larger than a field's tile with its margin is seen as a whole:
+        otherwise the rest would be a narrow second piece, which needs a margin of its own.
+        """
+        side = -(-max(region.shape) // self.detector.step)
+        return side if side <= TILE + 2 * self.detector.margin else TILE
 
     def _classified(self, candidates: list[Candidate]) -> Iterator[SlideCell]:
         pictures = (Measured(one.crop, self.view.mpp) for one in candidates)

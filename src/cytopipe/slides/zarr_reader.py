@@ -40,21 +40,26 @@ class ZarrSlide:
             image = _multiscale(group) or _multiscale(group["0"])  # bioformats2raw numbers its images
         except Exception as error:  # of zarr, whose readers of damaged files raise what they like
             raise damaged(path, error, "name the folder of an OME-Zarr image, with its multiscales") from None
-        if image is None or not image[1].get("datasets"):
+        if image is None or not isinstance(image[1], Mapping) or not image[1].get("datasets"):
             raise damaged(path, "it has no multiscales", "name the folder of an OME-Zarr image")
         home, found = image
-        self._arrays = [_array(home, entry, number, path) for number, entry in enumerate(found["datasets"])]
-        axes = found.get("axes") or list(_FORMER_AXES)
-        names = [str(axis["name"] if isinstance(axis, dict) else axis).upper() for axis in axes]
-        self._axes = "".join(name[:1] for name in names)
-        if any(array.ndim != len(self._axes) for array in self._arrays) or not {"Y", "X"} <= set(self._axes):
-            raise damaged(path, f"its axes {', '.join(names)} are not those of its arrays")
+        try:
+            axes = list(found.get("axes") or _FORMER_AXES)
+            names = [str(axis["name"] if isinstance(axis, dict) else axis).upper() for axis in axes]
+            self._axes = "".join(name[:1] for name in names)
+            self._arrays = [_array(home, entry, number, path) for number, entry in enumerate(found["datasets"])]
+            if any(array.ndim != len(self._axes) for array in self._arrays) or not {"Y", "X"} <= set(self._axes):
+                raise damaged(path, f"its axes {', '.join(names)} are not those of its arrays")
+            self.mpp = _mpp_of(found, axes, self._axes)
+        except CytopipeError:
+            raise
+        except Exception as error:  # its metadata may hold anything in any place
+            raise damaged(path, f"its multiscales are not as NGFF says: {type(error).__name__}: {error}") from None
         sizes = [dict(zip(self._axes, array.shape, strict=True)) for array in self._arrays]
         self.levels: Sequence[Level] = levels_of(((size["Y"], size["X"]) for size in sizes), path)
         self.planes = planes_of(sizes[0])
         for array in self._arrays:
             check_block(math.prod(array.chunks) * array.dtype.itemsize, path)
-        self.mpp = _mpp_of(found, axes, self._axes)
 
     def read_region(self, level: int, top: int, left: int, height: int, width: int, plane: int = 0) -> np.ndarray:
         """See `Slide.read_region`."""
@@ -104,6 +109,8 @@ def _mpp_of(image: Mapping[str, Any], axes: list[Any], letters: str) -> float | 
             *image.get("coordinateTransformations", ()),
         ):
             if transform.get("type") == "scale":
+                if "scale" not in transform:  # it is in a binary file, whose format NGFF leaves open
+                    return None
                 side, scaled = side * float(transform["scale"][place]), True
         if not scaled or not math.isfinite(side) or side <= 0:
             return None

@@ -33,7 +33,7 @@ from cytopipe.training.feeding import host_augmenter
 from cytopipe.training.field_targets import Targets, make_targets
 from cytopipe.training.fine_tuning import finish_fine_tuning, prepare_fine_tuning
 from cytopipe.training.loop import fit
-from cytopipe.training.segmentation import make_segmenter
+from cytopipe.training.segmentation import make_segmenter, typical_pixel
 from cytopipe.training.trained import Trained
 from cytopipe.training.workspace import Workspace
 
@@ -162,6 +162,7 @@ def fit_field_segmenter(
     sizes = TypicalSizes(
         image_side=float(np.median([max(one.layers.shape[:2]) for one in train])) / config.scale,
         cell_side=float(np.median(sides)) / config.scale,
+        pixel_size_um=typical_pixel([row for row in rows if row.split == "train"]),
     )
     model, spec = field_network(config, data_hash, sizes)
     model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch

@@ -213,9 +213,13 @@ def typical_sizes(organized: Path, rows: Sequence[Row]) -> TypicalSizes:
     train = [row for row in rows if row.split == "train"]
     images = [max(row.width, row.height) for row in train]
     cells = [side for row in train if row.mask_path for side in _sides(read_mask(organized / row.mask_path))]
+    return TypicalSizes(image_side=_median(images), cell_side=_median(cells), pixel_size_um=typical_pixel(train))
+
+
+def typical_pixel(train: Sequence[Row]) -> float | None:
+    """Median size of a pixel of the training images, micrometres; None if that of one of them is not known."""
     known = [row.pixel_size_um for row in train if row.pixel_size_um]
-    pixel = _median(known) if len(known) == len(train) else None
-    return TypicalSizes(image_side=_median(images), cell_side=_median(cells), pixel_size_um=pixel)
+    return _median(known) if len(known) == len(train) else None
 
 
 def _median(values: Sequence[float]) -> float | None:

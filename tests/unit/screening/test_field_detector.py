@@ -25,6 +25,7 @@ from cytopipe.screening.field_detector import FieldDetector, _at_edge, _left_ove
 from cytopipe.screening.finders import finder_of
 from cytopipe.screening.score import load_detector
 from cytopipe.screening.segmenter_detector import SegmenterDetector
+from cytopipe.slides.job import trained_mpp
 from cytopipe.training.train_segmenter import SegmenterJob, train_segmenter
 from cytopipe.training.workspace import Workspace
 
@@ -74,7 +75,8 @@ def draw(seed: int) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
 
 def row(name: str, split: str) -> Row:
     return Row(id=name, path=f"{name}.png", label="a", class_index=0, split=split, group=name, width=WIDTH,
-               height=HEIGHT, sha256="0" * 64, mask_path="", mask_sha256="", source="")  # fmt: skip
+               height=HEIGHT, sha256="0" * 64, mask_path="", mask_sha256="", source="",
+               pixel_size_um=0.5)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +189,10 @@ def test_the_folder_decides_which_detector(
     for other in (otsu_tiles, patch_model):
         with pytest.raises(CytopipeError, match="not trained on fields"):
             FieldDetector(other, CPU)
+
+
+def test_slides_are_read_at_the_scale_of_its_training_fields(model: Path) -> None:
+    assert trained_mpp(model) == 0.5
 
 
 def test_it_makes_masks_like_any_segmenter(model: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,39 @@ def test_a_folder_that_is_no_ome_zarr_is_refused(text: str, tmp_path: Path) -> N
     (folder / ".zgroup").write_text('{"zarr_format": 2}')
     (folder / ".zattrs").write_text(text)
     refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("axes", 5),
+        ("axes", [{"type": "space"}] * 4),
+        ("axes", [{"name": name, "unit": []} for name in "czyx"]),
+        ("axes", ["y", "x"]),
+        ("datasets", 3),
+        ("datasets", ["0", "1"]),
+        ("coordinateTransformations", "none"),
+        ("coordinateTransformations", [{"type": "scale", "scale": [1.0]}]),
+        ("coordinateTransformations", [{"type": "scale", "scale": ["a", "b", "c", "d"]}]),
+    ],
+)
+def test_multiscales_that_say_something_else_are_refused(
+    key: str, value: object, image: np.ndarray, tmp_path: Path
+) -> None:
+    file = write_ome_zarr(tmp_path / "a.zarr", [image]) / ".zattrs"
+    values = json.loads(file.read_text())
+    values["multiscales"][0][key] = value
+    file.write_text(json.dumps(values))
+    refused(file.parent)
+
+
+def test_a_scale_in_a_file_of_its_own_is_no_known_scale(image: np.ndarray, tmp_path: Path) -> None:
+    file = write_ome_zarr(tmp_path / "a.zarr", [image]) / ".zattrs"
+    values = json.loads(file.read_text())
+    values["multiscales"][0]["coordinateTransformations"] = [{"type": "scale", "path": "scale"}]
+    file.write_text(json.dumps(values))
+    with open_slide(file.parent) as slide:
+        assert slide.mpp is None
 
 
 def test_a_slide_in_one_huge_block_is_refused(tmp_path: Path) -> None:

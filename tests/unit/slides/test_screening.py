@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from cytopipe.data.imaging.fields import Field
 from cytopipe.errors import CytopipeError
+from cytopipe.screening.detectors import TILE, EvidenceReader, Region
 from cytopipe.screening.segmenter_detector import SegmenterDetector
 from cytopipe.slides.job import Settings, SlideJob, trained_mpp
 from cytopipe.slides.opening import open_slide
@@ -85,6 +87,24 @@ def test_a_slide_is_read_at_the_scale_of_the_training(
         assert abs(x - 2 * a) <= 3 and abs(y - 2 * b) <= 3
     flat = write_aperio(tmp_path / "flat.svs", fine, factors=(1,), mpp=0.125)
     assert middles(screen_slide(flat, tmp_path / "out", TILES)) == middles(found)
+
+
+def test_the_detector_sees_a_tile_with_its_margin_at_once(
+    model: Path, detector: SegmenterDetector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    regions: list[Region] = []
+
+    def prepare(field: Field) -> EvidenceReader:
+        look = SegmenterDetector.prepare(detector, field)
+        return lambda region: regions.append(region) or look(region)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(detector, "prepare", prepare)
+    width = TILE + detector.margin  # of the first tile of a slide, which has a margin on one side
+    image = drawn(300, width + 300, [(100, 100), (1200, 150), (width, 200)])
+    with open_slide(write_aperio(tmp_path / "wide.svs", image)) as opened:
+        SlideJob.of(opened, [model], detector, None, Settings(tile=TILE)).run(tmp_path / "part")
+    second = image.shape[1] - TILE + detector.margin
+    assert detector.step == 1 and [region.shape for region in regions] == [(300, width), (300, second)]
 
 
 def test_empty_tiles_are_skipped_and_counted(screen_slide: ScreenSlide, tmp_path: Path) -> None:

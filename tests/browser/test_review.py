@@ -286,6 +286,17 @@ def test_cells_of_a_field_become_new_images(start: Start, visit: Open) -> None:
     assert len(server.rows) == 6
 
 
+def test_a_table_that_another_program_broke_is_named_and_kept(start: Start, visit: Open) -> None:
+    server = start()
+    page = visit(server, expected="400")
+    table = server.folder / TABLE
+    table.parent.mkdir(parents=True)
+    table.write_text("image,label,reason\nhalf a\n")
+    page.keyboard.press("1")
+    expect(page.get_by_role("alert")).to_have_text(re.compile(rf"^{TABLE}:2: this row has another number of values"))
+    assert table.read_text() == "image,label,reason\nhalf a\n"
+
+
 def test_it_fits_and_can_be_read(start: Start, visit: Open) -> None:
     server = start()
     schemes: tuple[Scheme, ...] = ("light", "dark")

@@ -34,7 +34,7 @@ def make_review(folder: Path) -> Path:
     network = next(iter(values["classifiers"].values()))
     values["datasets"] = {"cells": next(iter(values["datasets"].values()))}
     values["segmenters"] = {"otsu": {"dataset": "cells", "architecture": "otsu", "pretrained": "workflow/weights/none"}}
-    values["datasets"]["cells"] |= {"segmenter": "otsu"}
+    values["datasets"]["cells"] |= {"segmenter": "otsu", "adapter": "folder", "options": {}}
     values["classifiers"] = {name: {**network, "dataset": "cells"} for name in ("first", "second")}
     values |= {"screenings": {}, "evaluations": {}, "embeddings": {}, "searches": {}}
     write_text(folder / paths.PARAMS, yaml.safe_dump(values, sort_keys=False))
@@ -61,6 +61,7 @@ def _organize(folder: Path) -> list[Row]:
             write_bytes(folder / organized.folder / split / label / f"{identity}.png", image)
             write_bytes(folder / organized.masks / f"{identity}.png", encode_mask(mask))
             group = f"g_{index}_9" if identity == BESIDE_TEST else f"g_{index}_{number}"
+            write_bytes(folder / paths.Raw("cells").files / f"raw/{identity}.png", image)
             at = f"{split}/{label}/{identity}.png"
             about = (label, index, split, group, WIDTH, HEIGHT, sha256_bytes(image), f"masks/{identity}.png")
             rows.append(Row(identity, at, *about, source=f"raw/{identity}.png"))

@@ -266,6 +266,29 @@ def test_two_reviewers_lose_no_answer(start: Start, visit: Open) -> None:
     assert [row["reason"] for row in one.rows] == ["reviewed by AB"] * 2
 
 
+def test_strokes_and_note_outlast_the_answer_of_another(start: Start, visit: Open) -> None:
+    one, other = start("--reviewer", "AB"), start("--reviewer", "CD")
+    mine, theirs = visit(one, expected="409"), visit(other, expected="409")
+    mine.keyboard.press("e")
+    mine.keyboard.press("n")
+    mine.mouse.click(*at(mine, 5.5, 35.5))
+    mine.get_by_label("Note").fill("a second nucleus")
+    mine.get_by_label("Note").blur()
+    first = shown(mine)
+    press(theirs, "2")
+    mine.keyboard.press("1")
+    expect(mine.locator("#said")).to_contain_text("Answered: odd <b> (reviewed by CD)")
+    press(mine, "1")
+    (row,) = one.rows
+    assert (row["image"], row["label"], row["reason"]) == (first, "benign", "AB: a second nucleus")
+    assert read_mask(one.folder / TABLE.parent / row["mask"])[35, 5] == 2
+    while theirs.locator("#done").is_hidden():
+        theirs.keyboard.press("s")
+        theirs.wait_for_timeout(100)
+    theirs.keyboard.press("u")  # the last that was put off
+    theirs.wait_for_function("() => document.getElementById('done').hidden")
+
+
 def test_cells_of_a_field_become_new_images(start: Start, visit: Open) -> None:
     server = start("fields/slide.png", "--by", "unlikeness", "--dataset", "cells", "--reviewer", "AB")
     page = visit(server)
@@ -284,6 +307,17 @@ def test_cells_of_a_field_become_new_images(start: Start, visit: Open) -> None:
         page.wait_for_timeout(300)
     expect(page.locator("#done")).to_contain_text("Nothing is left to look at")
     assert len(server.rows) == 6
+
+
+def test_a_table_that_another_program_broke_is_named_and_kept(start: Start, visit: Open) -> None:
+    server = start()
+    page = visit(server, expected="400")
+    table = server.folder / TABLE
+    table.parent.mkdir(parents=True)
+    table.write_text("image,label,reason\nhalf a\n")
+    page.keyboard.press("1")
+    expect(page.get_by_role("alert")).to_have_text(re.compile(rf"^{TABLE}:2: this row has another number of values"))
+    assert table.read_text() == "image,label,reason\nhalf a\n"
 
 
 def test_it_fits_and_can_be_read(start: Start, visit: Open) -> None:

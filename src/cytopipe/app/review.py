@@ -219,7 +219,7 @@ async def _said(what: Any, *arguments: Any) -> Response:
     except ChangedError as error:
         return JSONResponse({"error": error.what, "row": error.row}, 409)
     except CytopipeError as error:
-        return JSONResponse({"error": error.what}, 400)
+        return JSONResponse({"error": error.what if error.where is None else f"{error.where}: {error.what}"}, 400)
     except OSError as error:
         return JSONResponse({"error": f"cannot be written ({error.strerror})"}, 500)
     headers = {"cache-control": "no-store"}

@@ -158,6 +158,8 @@ def _queue(
             raise CytopipeError(
                 "images of a dataset are looked at by the doubts of one of its own classifiers", where="--classifier"
             )
+        if by_field:
+            raise CytopipeError("images of a dataset have no fields to be kept together", where="--by-field")
         return image_queue(params, names[0], by, where)
     from cytopipe import paths
     from cytopipe.models.inference.image_paths import list_images

@@ -7,6 +7,7 @@ renaming of the table is the one moment in which an answer comes to be. A journa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from cytopipe.review.journal import Entry, Journal
 Row = dict[str, str]
 WAIT = 10.0  # seconds for another reviewer's answer to be written
 LONGEST_NOTE = 200
+_OURS = re.compile(r".+\.(mask|cell)-[0-9a-f]{10}\.png")  # names that `_store` gives
 
 
 class ChangedError(CytopipeError):
@@ -92,14 +94,20 @@ class Answers:
         """The rows of the table by id, in its order.
 
         Raises:
-            CytopipeError: it cannot be read.
+            CytopipeError: it cannot be read, or an image stands twice, one row of which would be lost.
         """
         if not self.table.is_file():
             return {}
-        read = (row for _, row in read_table(self.table, COLUMNS))
-        # A column that another row brings makes no other row of this one.
-        found = ({name: value for name, value in row.items() if value or name in COLUMNS} for row in read)
-        return {self._aliases.get(row["image"], row["image"]): row for row in found}
+        found: dict[str, Row] = {}
+        for line, row in read_table(self.table, COLUMNS):
+            identity = self._aliases.get(row["image"], row["image"])
+            if identity in found:
+                raise CytopipeError(
+                    f"the image '{identity}' stands twice", where=f"{self.table}:{line}", hint="keep one of the rows"
+                )
+            # A column that another row brings makes no other row of this one.
+            found[identity] = {name: value for name, value in row.items() if value or name in COLUMNS}
+        return found
 
     def outlines(self, identity: str, size: tuple[int, int]) -> np.ndarray | None:
         """The corrected outlines of an item, H x W uint8 palette; None: there are none of this size."""
@@ -178,14 +186,14 @@ class Answers:
             (self.table.parent / name).unlink(missing_ok=True)  # after the table, which names no lost file
 
     def tidy(self) -> None:
-        """Remove the files that neither a row nor an answer that may be taken back names."""
+        """Remove the files of answers that neither a row nor an answer that may be taken back names."""
         if not self.folder.is_dir():
             return
         with self._locked():
             entries = self.journal.standing()
             named = self._named([*self.rows().values(), *(one.before or {} for one in entries)])
             for path in self.folder.glob("*.png"):
-                if f"{self.folder.name}/{path.name}" not in named:
+                if _OURS.fullmatch(path.name) and f"{self.folder.name}/{path.name}" not in named:
                     path.unlink()
 
     @staticmethod

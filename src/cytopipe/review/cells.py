@@ -14,11 +14,12 @@ from cytopipe import paths
 from cytopipe.adapters.registry import adapter
 from cytopipe.core.io.hashing import sha256_file
 from cytopipe.core.params import Params, Reading
+from cytopipe.data.corrected_files import added_cell
 from cytopipe.data.imaging.boxes import with_margin
 from cytopipe.data.imaging.decode import AS_FULL
 from cytopipe.data.imaging.fields import open_field
 from cytopipe.data.imaging.fit import Measured
-from cytopipe.data.manifest import read_manifest
+from cytopipe.data.manifest import Row, read_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.models.members import spec_of
 from cytopipe.results.dataset import DatasetSummary
@@ -47,7 +48,8 @@ def cell_queue(
 ) -> Queue:
     """The cells of screened fields.
 
-    Fields that show test images of the project are not offered: whoever names their cells sees what is tested.
+    Fields that show test images of the project, or are called as a group of them, are not offered: whoever names their
+    cells sees what is tested.
 
     Args:
         params: parameters of the project in the current folder.
@@ -61,19 +63,20 @@ def cell_queue(
 
     Raises:
         CytopipeError: a field has no table; the table has no classes, or not what the order needs; all fields are
-            tested.
+            tested, or nobody can say which are; the name of a field can name no image.
     """
     if order == "suspicion":
         raise CytopipeError("cells of fields have no labels to doubt", where="--by", hint="use --by uncertainty")
     organized = paths.Organized(dataset)
     summary = DatasetSummary.read(organized.summary)
     reading = summary.reading or AS_FULL
-    tested, groups = _known_fields(params, dataset, fields)
+    names = dict(zip(fields, output_names(fields), strict=True))
+    tested, groups = _known_fields(params, dataset, names)
     cells: list[Cell] = []
-    for file, name in zip(fields, output_names(fields), strict=True):
+    for file, name in names.items():
         if file not in tested:
-            found = _of_field(file, name, screened / f"{name}.csv", reading, summary.classes, order)
-            cells += [one if file not in groups else _regrouped(one, groups[file]) for one in found]
+            table = screened / f"{name}.csv"
+            cells += _of_field(file, name, groups[file], table, reading, summary.classes, order)
     if not cells:
         what = f"all {len(fields)} fields show test images" if tested else "no cell was found in these fields"
         raise CytopipeError(what, where=screened, hint="review fields that the project does not test")
@@ -82,12 +85,14 @@ def cell_queue(
     ids, scores = [one.id for one in cells], [one.score for one in cells]
     if by_field:
         scores = _by_field(cells)
-    seen = len(fields) - len(tested)
+    seen = len(names) - len(tested)
     title = f"cells of {seen} field{'' if seen == 1 else 's'}, by {order}" + (", field by field" if by_field else "")
     return Queue(title, summary.classes, tuple(cells[place] for place in ranked(scores, ids)), {}, len(tested))
 
 
-def _of_field(file: Path, name: str, table: Path, reading: Reading, classes: Sequence[str], order: Order) -> list[Cell]:
+def _of_field(
+    file: Path, name: str, group: str, table: Path, reading: Reading, classes: Sequence[str], order: Order
+) -> list[Cell]:
     if not table.is_file():
         raise CytopipeError(f"the field {file} has not been screened", where=table, hint=_SCREEN)
     read = Table.read(table, _NEEDED)
@@ -112,15 +117,19 @@ def _of_field(file: Path, name: str, table: Path, reading: Reading, classes: Seq
         ordered = uncertainty(given) if named else np.zeros(len(read.rows))
     with open_field(file, reading) as field:
         height, width = field.height, field.width
-    return [
-        _cell(file, name, read, row, dict(zip(named, own, strict=True)), score, reading, (height, width))
+    cells = [
+        _cell(file, name, group, read, row, dict(zip(named, own, strict=True)), score, reading, (height, width))
         for row, own, score in zip(read.rows, given.tolist(), ordered.tolist(), strict=True)
     ]
+    for one in cells:  # organize would refuse its id, after it was named
+        added_cell(one.id, file, one.label, one.group, None, str(file))
+    return cells
 
 
 def _cell(
     file: Path,
     name: str,
+    group: str,
     table: Table,
     row: Line,
     probabilities: Mapping[str, float],
@@ -138,7 +147,7 @@ def _cell(
     rings = tuple(_ring(row[column], table) for column in ("contour", "nucleus") if row[column])
     return Cell(
         id=f"{name}_x{(left + right) // 2}_y{(top + bottom) // 2}",
-        group=name,
+        group=group,
         label="",
         predicted=max(probabilities, key=probabilities.__getitem__) if probabilities else "",
         probabilities=probabilities,
@@ -159,10 +168,6 @@ def _ring(text: str, table: Table) -> np.ndarray:
     if points.ndim != 2 or points.shape[0] < 3 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise CytopipeError(f"not an outline: {text[:60]}", where=table.where, hint=_SCREEN)
     return points
-
-
-def _regrouped(cell: Cell, group: str) -> Cell:
-    return replace(cell, group=group)
 
 
 def _by_field(cells: Sequence[Cell]) -> list[float]:
@@ -186,44 +191,62 @@ def _judged(cells: Sequence[Cell], committee: Sequence[Path], device: str) -> li
         raise CytopipeError(
             "a single network has nobody to disagree with",
             where="--by",
-            hint="name more --model DIR, or a classifier of several folds or seeds; or use --by uncertainty",
+            hint="name more --classifier NAME, or a classifier of several folds or seeds; or use --by uncertainty",
         )
     classes = {spec_of(folder).classes for folder in committee}
     if len(classes) > 1:
-        raise CytopipeError("the classifiers have different classes", where="--model")
+        raise CytopipeError("the classifiers have different classes", where="--classifier")
     pictures = [Measured(one.picture(), None) for one in cells]
     found = disagreement(opinions(networks, pictures, device))
     return [replace(one, score=float(score)) for one, score in zip(cells, found, strict=True)]
 
 
-def _known_fields(params: Params, dataset: str, fields: Sequence[Path]) -> tuple[set[Path], dict[Path, str]]:
-    """Fields that show test images of a dataset of the project, and the groups of those that this dataset knows."""
+def _known_fields(params: Params, dataset: str, names: Mapping[Path, str]) -> tuple[set[Path], dict[Path, str]]:
+    """Fields that show test images of a dataset of the project, and the group of each field in this dataset.
+
+    A field that the dataset does not know is a group of its own, called by its name.
+    """
     sizes = defaultdict[int, list[Path]](list)
-    for file in fields:
+    for file in names:
         if not file.is_file():
             raise CytopipeError("no such field", where=file)
         sizes[file.stat().st_size].append(file)
-    tested, groups = set[Path](), dict[Path, str]()
+    tested, groups = set[Path](), dict(names)
     for name in params.datasets:
         for file, group, is_tested in _matches(params, name, sizes):
             if is_tested:
                 tested.add(file)
             elif name == dataset:
                 groups[file] = group
-    return tested, groups
+    # A test field in another format, or another field of its slide.
+    held = _tested_groups(read_manifest(paths.Organized(dataset).manifest))
+    return tested | {file for file, group in groups.items() if group in held}, groups
+
+
+def _tested_groups(rows: Sequence[Row]) -> set[str]:
+    return {row.group for row in rows if row.split == "test"}
 
 
 def _matches(params: Params, name: str, sizes: Mapping[int, Sequence[Path]]) -> list[tuple[Path, str, bool]]:
     """The given fields that are files of a dataset: their group in it, and whether it has test images."""
     organized, raw = paths.Organized(name), paths.Raw(name).files
-    if not organized.manifest.is_file() or not raw.is_dir():
+    if not organized.manifest.is_file():
         return []
-    rows = read_manifest(organized.manifest)
+    rows, config = read_manifest(organized.manifest), params.datasets[name]
+    tested = _tested_groups(rows)
+    if not raw.is_dir():
+        if not tested:
+            return []
+        raise CytopipeError(
+            f"the files of '{name}' are not here, so that nobody knows which fields show its test images",
+            where=raw,
+            hint=f"run `dvc pull`, or `dvc repro download@{name}`",
+        )
     known = {raw / row.source: row.group for row in rows if row.source}
-    source = adapter(params.datasets[name].adapter, f"datasets.{name}.adapter")
+    source = adapter(config.adapter, f"datasets.{name}.adapter")
     if source.fields is not None:
-        known |= {one.image: one.group for one in source.read_fields(raw)}
-    tested = {row.group for row in rows if row.split == "test"}
+        fields = source.read_fields(raw, config.options, f"datasets.{name}.options")
+        known = {one.image: one.group for one in fields} | known
     found, hashes = [], dict[Path, str]()
 
     def digest(path: Path) -> str:

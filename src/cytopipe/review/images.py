@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def image_queue(params: Params, name: str, order: Order, device: str = "cpu") ->
         for identity, score in zip(ids, scores, strict=True)
     ]
     placed = [items[place] for place in ranked([one.score for one in items], ids)]
-    aliases = {row.source: row.id for row in rows if row.source}
+    of_source = Counter(row.source for row in rows)  # the cells of one field have one file
+    aliases = {row.source: row.id for row in rows if row.source and of_source[row.source] == 1}
     return Queue(f"{dataset}, by {words}", summary.classes, tuple(placed), aliases, held)
 
 

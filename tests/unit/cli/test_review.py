@@ -35,6 +35,7 @@ def test_the_queue_is_listed(here: Path, cytopipe: Cytopipe) -> None:
         (("--dataset", "none"), "there is no dataset 'none'"),
         (("--classifier", "first", "--classifier", "second"), "by the doubts of one of its own classifiers"),
         (("fields/none.png",), "none.png"),
+        (("--by-field",), "no fields to be kept together"),
         (("--host", "0.0.0.0"), "serves this machine only"),
     ],
 )

@@ -77,6 +77,25 @@ def test_rows_and_columns_of_a_person_stay(queue: Queue) -> None:
     assert written()[1]["image"] == second.id
 
 
+def test_a_table_that_names_an_image_twice_is_refused_as_a_row_would_be_lost(queue: Queue) -> None:
+    paths.CORRECTIONS.mkdir(parents=True)
+    one = queue.items[0].id
+    text = f"image,label,reason\n{one},benign,typed\nraw/{one}.png,malignant,typed\n"
+    TABLE.write_text(text)
+    with pytest.raises(CytopipeError, match=rf"'{one}' stands twice[\s\S]*{TABLE}:3|{TABLE}:3.*'{one}' stands twice"):
+        Answers(TABLE, CLASSES, queue.aliases)
+    assert TABLE.read_text() == text
+
+
+def test_files_that_a_person_put_beside_the_answers_stay(queue: Queue) -> None:
+    folder = paths.CORRECTIONS / "cells"
+    folder.mkdir(parents=True)
+    for name in ("mine.png", "old.mask-0123456789.png"):
+        (folder / name).write_bytes(b"x")
+    Answers(TABLE, CLASSES).tidy()
+    assert [path.name for path in folder.iterdir()] == ["mine.png"]
+
+
 def test_undo_restores_rows_and_outlines_even_after_a_restart(queue: Queue) -> None:
     one, other = queue.items[:2]
     answers = Answers(TABLE, CLASSES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from cytopipe import paths
 from cytopipe.core.params import Params
-from cytopipe.data.manifest import read_manifest
+from cytopipe.data.manifest import read_manifest, write_manifest
 from cytopipe.errors import CytopipeError
 from cytopipe.models.folds import Folds
 from cytopipe.results.predictions import Predictions
@@ -20,6 +21,8 @@ from cytopipe.review.images import image_queue
 from cytopipe.review.networks import unlike_scores
 from cytopipe.review.orders import Order
 from fixture_types import SaveClassifier
+from made_annotations import field as annotated_field
+from made_annotations import geojson
 from made_models import CELLS
 from made_review import BESIDE_TEST, CLASSES, HEIGHT, WIDTH
 
@@ -47,6 +50,14 @@ def test_tested_groups_are_never_offered(project: Params) -> None:
     tested = {row.group for row in rows if row.split == "test"}
     assert offered == {row.id for row in rows if row.group not in tested}
     assert BESIDE_TEST not in offered and queue.refused == 7  # six test images, and one beside them
+
+
+def test_the_file_of_several_cells_stands_for_none_of_them(project: Params) -> None:
+    manifest = paths.Organized("cells").manifest
+    rows = read_manifest(manifest)
+    write_manifest(manifest, [replace(row, source="field.png") if row.split == "val" else row for row in rows])
+    aliases = image_queue(project, "first", "uncertainty").aliases
+    assert aliases == {row.source: row.id for row in rows if row.split != "val"}
 
 
 def test_the_most_suspicious_label_comes_first(project: Params) -> None:
@@ -127,20 +138,15 @@ def test_networks_disagree_about_cells(tmp_path: Path, project: Params, save_cla
     committee = [save_classifier(tmp_path / f"model{seed}", "rgb", seed) for seed in (1, 2)]
     queue = cell_queue(project, "cells", [FIELD], SCREENED, "disagreement", committee=committee)
     assert len(queue.items) == len(CELLS) and queue.items[0].score > 0
-    with pytest.raises(CytopipeError, match="nobody to disagree with"):
+    with pytest.raises(CytopipeError, match=r"nobody to disagree with[\s\S]*name more --classifier NAME"):
         cell_queue(project, "cells", [FIELD], SCREENED, "disagreement", committee=committee[:1])
 
 
 def test_a_field_of_a_tested_group_is_not_offered(project: Params) -> None:
     rows = read_manifest(paths.Organized("cells").manifest)
     raw = paths.Raw("cells").files
-    (raw / "raw").mkdir(parents=True)
-    for row in rows:  # files of another size than the field
-        (raw / row.source).write_bytes(b"x")
     tested = next(row for row in rows if row.split == "test")
     (raw / tested.source).write_bytes(FIELD.read_bytes())
-    project = project.model_copy(deep=True)
-    project.datasets["cells"].__dict__["adapter"] = "folder"
     with pytest.raises(CytopipeError, match="all 1 fields show test images"):
         cell_queue(project, "cells", [FIELD], SCREENED, "uncertainty")
     (raw / tested.source).write_bytes(b"x")
@@ -148,6 +154,45 @@ def test_a_field_of_a_tested_group_is_not_offered(project: Params) -> None:
     (raw / known.source).write_bytes(FIELD.read_bytes())
     queue = cell_queue(project, "cells", [FIELD], SCREENED, "uncertainty")
     assert {one.group for one in queue.items} == {known.group}
+
+
+def test_groups_of_tested_fields_are_read_with_the_options_of_their_dataset(project: Params) -> None:
+    raw, manifest = paths.Raw("cells").files, paths.Organized("cells").manifest
+    for name in ("patient/a", "patient/b"):
+        annotated_field(raw / f"{name}.png", len(name))
+        geojson(raw, name=f"{name}.geojson")
+    annotated_field(raw / "patient/b.png", 1)
+    rows = read_manifest(manifest)
+    tested = next(row for row in rows if row.split == "test")
+    moved = replace(tested, source="patient/a.png", group="patient")
+    write_manifest(manifest, [moved if row == tested else row for row in rows])
+    annotated = project.datasets["cells"].model_copy(update={"adapter": "annotated", "options": {"group": "folder"}})
+    project = project.model_copy(update={"datasets": {"cells": annotated}})
+    for name in ("a", "b"):  # b has no image in the dataset
+        shutil.copy(raw / f"patient/{name}.png", "fields/copy.png")
+        with pytest.raises(CytopipeError, match="all 1 fields show test images"):
+            cell_queue(project, "cells", [Path("fields/copy.png")], SCREENED, "uncertainty")
+
+
+def test_a_field_that_is_called_as_a_tested_group_is_not_offered(project: Params) -> None:
+    tested = next(row for row in read_manifest(paths.Organized("cells").manifest) if row.split == "test")
+    shutil.copy(FIELD, f"fields/{tested.group}.png")
+    shutil.copy(SCREENED / "slide.csv", SCREENED / f"{tested.group}.csv")
+    queue = cell_queue(project, "cells", [Path(f"fields/{tested.group}.png"), FIELD], SCREENED, "uncertainty")
+    assert {one.group for one in queue.items} == {"slide"} and queue.refused == 1
+
+
+def test_without_the_files_of_the_dataset_no_field_is_offered(project: Params) -> None:
+    shutil.rmtree(paths.Raw("cells").files)
+    with pytest.raises(CytopipeError, match="nobody knows which fields show its test images"):
+        cell_queue(project, "cells", [FIELD], SCREENED, "uncertainty")
+
+
+def test_a_field_whose_cells_could_not_become_images_is_named_before_the_review(project: Params) -> None:
+    shutil.copy(FIELD, "fields/7: late.png")
+    shutil.copy(SCREENED / "slide.csv", SCREENED / "7: late.csv")
+    with pytest.raises(CytopipeError, match=r"'7: late_x.*' cannot name a file"):
+        cell_queue(project, "cells", [Path("fields/7: late.png")], SCREENED, "uncertainty")
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,12 @@ class Outlines {
   }
 
   reset() {
+    this.replace(this.first.slice());
+  }
+
+  replace(mask) {
     this.keep();
-    this.mask = this.first.slice();
+    this.mask = mask;
     this.corners = [];
     this.draw();
   }

@@ -23,8 +23,18 @@
     document.body.setAttribute("aria-busy", "true");
     try { await work(); } catch (error) {
       say(error.message);
-      if (error.status === 409) { await refresh(); await show(item.index, true); say(error.message); }
+      if (error.status === 409) await lookAgain().catch((fault) => say(fault.message));
     } finally { busy = false; document.body.removeAttribute("aria-busy"); }
+  };
+
+  // What was drawn and written of a cell stays when the answer of another is shown.
+  const lookAgain = async () => {
+    await refresh();
+    if (!item) return;
+    const drawn = outlines.isChanged ? outlines.mask : null, note = at("note").value;
+    await show(item.index, true);
+    if (drawn) outlines.replace(drawn);
+    at("note").value = note;
   };
 
   const refresh = async () => take(await (await ask("/api/queue")).json());

@@ -49,7 +49,7 @@ def flagged(output, stage):
     """Folders and figures as Snakemake wants them declared."""
     if output.holds_figures:
         shown = {"category": stage.heading, "subcategory": stage.item, "labels": {"figure": "{figure}"}}
-        return report(directory(output.path), patterns=["{figure}.png"], **shown)
+        return report(directory(output.path), patterns=["{figure,[^/]+}.png"], **shown)
     if output.is_folder:
         return directory(output.path)
     if output.is_figure:

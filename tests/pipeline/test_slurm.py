@@ -105,9 +105,12 @@ def test_jobs_and_arrays_of_jobs_write_the_same_bytes(
     assert status == 0, output
     assert "has been submitted with SLURM jobid" in output
     logs = project.folder / ".snakemake/slurm_logs"
-    for stage in ("train_classifier", "evaluate", "explain"):  # stages of the three classifiers
-        tasks = {file.stem.partition("_")[2] for file in (logs / f"rule_{stage}").glob("*_*.log")}
-        assert tasks == {"1", "2", "3"}, f"{stage}: {tasks}"
+    tasks = {
+        stage: {file.stem.partition("_")[2] for file in (logs / f"rule_{stage}").glob("*_*.log")}
+        for stage in ("train_classifier", "evaluate", "explain")  # stages of the three classifiers
+    }
+    # How many are ready at once, and so share an array, is a matter of seconds.
+    assert all(tasks.values()) and any("2" in several for several in tasks.values()), tasks
     assert project.sums() == finished.snakemake.sums()
     assert project.run("git", "status", "--porcelain") == ""
 

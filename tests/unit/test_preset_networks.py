@@ -103,5 +103,6 @@ def test_a_segmenter_takes_two_steps(config: Segmenter, dataset: None) -> None:
     model.eval()
     with torch.inference_mode():
         heads = model(images)
-    assert set(heads) == set(spec.classes)
-    assert all(part.shape == (BATCH, 1, config.input_size, config.input_size) for part in heads.values())
+    assert set(spec.classes) <= set(heads)  # a network of fields has more: what tells its cells apart
+    parts = [heads[name] for name in spec.classes]
+    assert all(part.shape == (BATCH, 1, config.input_size, config.input_size) for part in parts)

@@ -22,7 +22,6 @@ from torch import nn
 
 from cytopipe.core.params import Training
 from cytopipe.core.pipeline.failures import report
-from cytopipe.errors import CytopipeError
 from cytopipe.models.determinism import make_deterministic
 from cytopipe.training.batch_norm import has_batch_norm, synchronise
 from cytopipe.training.checkpoint import Checkpoint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def answer(folder: Path, blocks: list[bytes], *headers: tuple[bytes, bytes], met
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     scope = {"type": "http", "method": method, "headers": list(headers)}
-    asyncio.run(UploadLimits(app, folder)(scope, receive, send))
+    with ThreadPoolExecutor(1) as alone:  # a browser that other tests drive has a loop in this thread
+        alone.submit(asyncio.run, UploadLimits(app, folder)(scope, receive, send)).result()
     assert not waiting  # the browser is heard out, or it would not hear the answer
     return sent[0]["status"], reached
 

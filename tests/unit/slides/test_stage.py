@@ -38,7 +38,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Segmenter:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trust, "_ALLOWED", set())
     monkeypatch.delenv(trust.VARIABLE, raising=False)
-    torch.jit.save(torch.jit.script(Darkness()), tmp_path / "net.pt")  # type: ignore[no-untyped-call]
+    torch.jit.save(torch.jit.script(Darkness()), tmp_path / "net.pt")
     data = (tmp_path / "net.pt").read_bytes()
     known = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "output": "probability", "logits": True}
     config = Segmenter.model_validate(

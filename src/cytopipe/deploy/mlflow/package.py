@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from cytopipe import __version__
 from cytopipe.deploy.mlflow.columns import IMAGE, columns, signature
 from cytopipe.models.decision_rule import rule_of
-from cytopipe.models.files import PARTS, examples_of
+from cytopipe.models.files import PARTS, examples_of, place_of_segmenter
 from cytopipe.models.guarantees import has_sets
-from cytopipe.models.members import knows_training_images, spec_of
+from cytopipe.models.members import is_usable, knows_training_images, spec_of
 from cytopipe.results.ensemble import ENSEMBLE
 
 if TYPE_CHECKING:
@@ -39,11 +39,15 @@ RUNTIME = (
     "torch",
     "torchvision",
 )
+OF_ONNX = ("onnx", "onnxruntime")  # of a segmenter that others exported as ONNX
 
 
-def requirements() -> list[str]:
-    """Pip requirements: cytopipe and its runtime dependencies, in the installed versions."""
-    return [f"cytopipe=={__version__}", *(f"{name}=={metadata.version(name).partition('+')[0]}" for name in RUNTIME)]
+def requirements(model: Path) -> list[str]:
+    """Pip requirements of a classifier's model folder: cytopipe and what it imports, in the installed versions."""
+    masks = place_of_segmenter(model)
+    of_segmenter = OF_ONNX if is_usable(masks) and spec_of(masks).architecture == "onnx" else ()
+    pinned = (f"{name}=={metadata.version(name).partition('+')[0]}" for name in (*RUNTIME, *of_segmenter))
+    return [f"cytopipe=={__version__}", *pinned]
 
 
 def write_package(model: Path, target: Path, about: Model) -> None:
@@ -83,7 +87,7 @@ def write_package(model: Path, target: Path, about: Model) -> None:
             model_config={"device": "auto"},
             signature=signature(outputs),
             input_example=examples if len(examples) else None,
-            pip_requirements=requirements(),
+            pip_requirements=requirements(model),
             mlflow_model=about,
         )
 

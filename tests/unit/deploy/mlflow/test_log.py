@@ -97,7 +97,8 @@ def test_folds_are_logged_as_the_one_model_that_they_are(
     images = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
     expected = [one.probabilities for one in Predictor.load(folder, torch.device("cpu"))(images)]
     found = loaded.predict(pd.DataFrame({"image": files}))
-    assert np.array_equal(found[["p_bad", "p_good"]].to_numpy(float), expected)
+    # Not to the bit: the model takes the threads of its training, and the test those of its process.
+    np.testing.assert_allclose(found[["p_bad", "p_good"]].to_numpy(float), expected, rtol=1e-6)
 
 
 def test_folds_of_an_earlier_version_are_not_logged(track: Track, client: Any, model: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cytopipe.deploy.mlflow.package import LOADER, RUNTIME, requirements, write_package
+from cytopipe.deploy.mlflow.package import LOADER, OF_ONNX, RUNTIME, requirements, write_package
 from cytopipe.models.files import SEGMENTER
+from cytopipe.results.model_spec import SPEC
 from fixture_types import SaveClassifier
 from made_ensemble import make_ensemble
 
@@ -96,8 +97,16 @@ def test_the_requirements_are_what_inference_imports(root: Path) -> None:
                 modules.add(node.module.partition(".")[0])
     foreign = modules - set(sys.stdlib_module_names) - {"cytopipe", "mlflow"}  # MLflow adds itself
     distributions = metadata.packages_distributions()
-    assert {distributions[module][0].lower() for module in foreign} == {name.lower() for name in RUNTIME}
-    assert all("==" in one and "+" not in one for one in requirements())
+    found = {distributions[module][0].lower() for module in foreign}
+    assert found - {"protobuf"} == {name.lower() for name in (*RUNTIME, *OF_ONNX)}  # ONNX brings protobuf
+
+
+def test_requirements_name_versions_and_onnx_only_with_a_segmenter_of_onnx(model: Path) -> None:
+    assert all("==" in one and "+" not in one for one in requirements(model))
+    assert not any(one.startswith("onnx") for one in requirements(model))
+    spec = model / SEGMENTER / SPEC
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"architecture": "onnx"}))
+    assert [one.partition("==")[0] for one in requirements(model)[-2:]] == ["onnx", "onnxruntime"]
 
 
 CLOSURE = """

@@ -50,7 +50,8 @@ lint: $(READY) ## style, types and the DAG's dependencies
 
 test: $(READY) ## lint, then every test
 	$(MAKE) lint
-	pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@# In the order of the files: the long ones come first, and the many short ones of tests/unit fill the gaps.
+	pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 chaos: $(READY) ## kill the preset tiny 50 times, run it again each time, and compare every byte: docs/chaos.json
 	python tests/faults/chaos.py --runs $(or $(RUNS),50) $(if $(SEED),--seed $(SEED)) --write docs/chaos.json

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -16,11 +16,12 @@ from pydantic import Field, NonNegativeFloat, field_validator
 from cytopipe.adapters.annotations.cells import CellReader, OutlinedCell, Part
 from cytopipe.adapters.annotations.reading import FormatName, Found, image_size, read_annotations
 from cytopipe.adapters.base import Adapter, AnnotatedCell, AnnotatedField, Options, Sample
-from cytopipe.adapters.layout import home_of, safe_id, split_of
+from cytopipe.adapters.layout import home_of, list_paths, safe_id, split_of
 from cytopipe.adapters.names import ImageNames
 from cytopipe.adapters.tables import read_table
 from cytopipe.core.params import DEVELOPMENT
 from cytopipe.data.imaging.boxes import Box, with_margin
+from cytopipe.data.imaging.formats import UNREAD_SUFFIXES
 from cytopipe.errors import CytopipeError
 
 logger = logging.getLogger("cytopipe")
@@ -115,7 +116,7 @@ def _read(raw: Path, options: AnnotatedOptions) -> Iterator[_Annotated]:
     home = _home(raw, options)
     found = read_annotations(home, options.images, options.annotations, options.format)
     found.lookup.log(home / options.annotations)
-    _say_absent(found, options)
+    _say_absent(found, options, home / options.images)
     groups = _groups(home, found, options)
     root = home / options.images
     splits = {image: _split(image.relative_to(root)) for image in found.images}
@@ -132,19 +133,27 @@ def _read(raw: Path, options: AnnotatedOptions) -> Iterator[_Annotated]:
         logger.warning("annotations: %s", said)
 
 
-def _say_absent(found: Found, options: AnnotatedOptions) -> None:
+def _say_absent(found: Found, options: AnnotatedOptions, root: Path) -> None:
     if found.absent:
         name, where = found.absent[0]
         if options.absent == "error":
+            hint = "put them into the source, correct options.images, or set options.absent: skip to leave them out"
+            if unread := _unread(name, root):
+                hint = f"{unread} is of a format that is not read: export it as a TIFF, such as by `vips tiffsave`"
             raise CytopipeError(
-                f"{len(found.absent)} annotated images are not there, first '{name}'",
-                where=where,
-                hint="put them into the source, correct options.images, or set options.absent: skip to leave them out",
+                f"{len(found.absent)} annotated images are not there, first '{name}'", where=where, hint=hint
             )
         logger.warning("annotations: %d annotated images are not there, first '%s'", len(found.absent), name)
     if found.unannotated:
         first = found.unannotated[0].name
         logger.warning("%d images have no annotations and are left out, first %s", len(found.unannotated), first)
+
+
+def _unread(name: str, root: Path) -> str | None:
+    """The file, in a format that nothing reads, that annotations seem to mean."""
+    wanted = PurePosixPath(name.replace("\\", "/")).name
+    files = (path for path in list_paths(root) if path.suffix.lower() in UNREAD_SUFFIXES)
+    return next((path.as_posix() for path in files if wanted in (path.name, path.stem)), None)
 
 
 def _split(path: Path) -> str | None:

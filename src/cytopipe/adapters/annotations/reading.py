@@ -29,6 +29,7 @@ from cytopipe.errors import CytopipeError
 logger = logging.getLogger("cytopipe")
 FormatName = Literal["geojson", "coco", "voc", "yolo", "label-studio", "asap", "cvat"]
 _JSON, _XML = ("geojson", "coco", "label-studio"), ("voc", "asap", "cvat")
+_APERIO = ".svs"  # slides that are TIFFs, read at full resolution
 _WITHOUT_MEANING = frozenset(  # folders that say what lies in them, not which image it is
     {"image", "images", "img", "imgs", "jpegimages", "label", "labels", "annotation", "annotations", "obj_train_data"}
     | {"xml", "json", "geojson", "coco", "voc", "yolo", "cvat", "asap", "qupath", "exports", "export", "data", "fields"}
@@ -126,7 +127,9 @@ class ImageLookup:
     """Finds the images that annotations mean, whatever folders `images` and `annotations` lie between."""
 
     def __init__(self, root: Path) -> None:
-        names = images_of(list_paths(root))
+        paths = list_paths(root)
+        images = {*images_of(paths), *(path for path in paths if path.suffix.lower() == _APERIO)}
+        names = [path for path in paths if path in images]
         self.paths = [root / name for name in names]
         plain: dict[str, list[PurePosixPath]] = {}
         for name in names:

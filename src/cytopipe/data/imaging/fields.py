@@ -188,6 +188,7 @@ def _on_white(pixels: np.ndarray, blend: bool) -> np.ndarray:
 def _by_vips(path: Path, page: int, reading: Reading, size_um: float | None) -> Iterator[Field]:
     import pyvips  # here, because libvips takes a while to load
 
+    fault = pyvips.Error  # which a field that outlives the program could not look up
     try:
         which = {"page": page} if page else {}  # readers of other formats than TIFF do not all know pages
         image = pyvips.Image.new_from_file(str(path), access="random", fail_on="truncated", **which).autorot()
@@ -202,7 +203,7 @@ def _by_vips(path: Path, page: int, reading: Reading, size_um: float | None) -> 
             return _on_white(image.crop(left, top, width, height).numpy().reshape(height, width, -1), blend)
 
         yield Field(image.height, image.width, read, size_um)
-    except pyvips.Error as error:
+    except fault as error:
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise CytopipeError(f"the image cannot be decoded ({reason})", where=path) from None
 

@@ -1,4 +1,4 @@
-"""The side of a pixel in micrometres, where a TIFF says it: OME metadata, ImageJ's description or the resolution."""
+"""The side of a pixel in micrometres, where a TIFF says it: OME metadata, a description, or the resolution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pixel_size_um(tags: Mapping[int, Any], path: Path) -> float | None:
         path: the file, for the log.
     """
     description = str(tags.get(DESCRIPTION, ""))
-    sides = _of_ome(description) or _of_resolution(tags, description)
+    sides = _of_ome(description) or _of_aperio(description) or _of_resolution(tags, description)
     if sides is None or not all(math.isfinite(side) and 0 < side <= LARGEST_UM for side in sides):
         return None
     across, down = sides
@@ -57,6 +57,14 @@ def _of_ome(description: str) -> tuple[float, float] | None:
         return None
     across, down = (_length(description, axis) for axis in "XY")
     return (across, down) if across and down else None
+
+
+def _of_aperio(description: str) -> tuple[float, float] | None:
+    found = re.search(r"\|MPP\s*=\s*([0-9.]+)", description) if description.startswith("Aperio") else None
+    try:
+        return (float(found[1]),) * 2 if found else None
+    except ValueError:
+        return None
 
 
 def _length(description: str, axis: str) -> float | None:

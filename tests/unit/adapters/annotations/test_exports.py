@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cytopipe.adapters.annotated import ADAPTER
 from cytopipe.adapters.base import Sample
+from cytopipe.data import crops
+from cytopipe.data.imaging import fields
+from cytopipe.data.imaging.decode import AS_FULL
 from cytopipe.errors import CytopipeError
 from made_annotations import CELLS, HEIGHT, SIZE, WIDTH, coco_file, field, geojson, label_studio, polygon
+from made_slides import write_aperio
 from samples import true_mask
 
 BOM = b"\xef\xbb\xbf"
@@ -197,3 +202,33 @@ def test_a_cytoplasm_that_leaves_its_nucleus_out_owns_it(raw: Path, caplog: pyte
     assert one.crop is not None and whole.crop == one.crop and "in no outlined cell" not in caplog.text
     size = one.crop[3] - one.crop[1], one.crop[2] - one.crop[0]
     assert np.array_equal(true_mask(one, size), true_mask(whole, size))
+
+
+@pytest.mark.parametrize("whole", [10**8, 1000])
+def test_a_slide_of_aperio_is_a_field_at_full_resolution(
+    raw: Path, whole: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in (crops, fields):
+        monkeypatch.setattr(module, "WHOLE", whole)  # pixels up to which an image is decoded as a whole
+    crops._is_large.cache_clear()
+    geojson(raw, name="labels/a.geojson")
+    expected = read(raw)
+    slide = raw / "images/a.svs"
+    image = np.asarray(Image.open(raw / "images/a.png"))
+    write_aperio(slide, image, mpp=0.5)
+    (raw / "images/a.png").unlink()
+    samples = read(raw)
+    assert [(one.id, one.image, one.crop) for one in samples] == [(one.id, slide, one.crop) for one in expected]
+    for one, other in zip(samples, expected, strict=True):
+        assert one.crop is not None and np.array_equal(true_mask(one, SIZE), true_mask(other, SIZE))
+        left, top, right, bottom = one.crop
+        crop = crops.read_crop(one.image, one.crop, AS_FULL)
+        assert np.array_equal(crop.rgb, image[top:bottom, left:right]) and crop.pixel_size_um == 0.5
+    crops._is_large.cache_clear()
+
+
+def test_a_slide_that_is_not_read_is_named(raw: Path) -> None:
+    geojson(raw, name="labels/a.geojson")
+    (raw / "images/a.png").rename(raw / "images/a.ndpi")
+    with pytest.raises(CytopipeError, match=r"first 'labels/a'[\s\S]*a\.ndpi is of a format that is not read"):
+        read(raw)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes
 
 from cytopipe.adapters.alike import nearest
 from cytopipe.adapters.annotations.crossing import crosses_itself
@@ -200,6 +199,8 @@ class _Owners:
         """A cell, by the number of its annotation, that may own nuclei."""
         if cell is None:
             return
+        from scipy.ndimage import binary_fill_holes  # here, because commands that list adapters need no scipy
+
         left, top, right, bottom = cell.box
         whole = PlacedMask(cell.left, cell.top, binary_fill_holes(cell.mask))  # a cytoplasm may leave its nucleus out
         boxes = self._boxes

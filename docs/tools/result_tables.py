@@ -20,7 +20,7 @@ from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
 from cytopipe.core.params import load_params
 from cytopipe.errors import CytopipeError
-from cytopipe.metrics.registry import find, ranked
+from cytopipe.metrics.registry import METRICS, find, ranked
 from cytopipe.report.stored_results import FOLDER, Stored, read_results
 from cytopipe.results.leaderboard import Leaderboard
 from cytopipe.results.numbers import Estimate
@@ -41,6 +41,7 @@ SCREENING_COLUMNS = {
     "count error": ("count", "relative_error"),
     "rightly named": ("naming", "accuracy"),
 }
+_ORDER = {metric.key: place for place, metric in enumerate(METRICS)}
 
 
 def between(page: str, mark: str, body: str) -> str:
@@ -67,7 +68,7 @@ def real_results(stored: Sequence[Stored]) -> str:
         for (dataset, system, split, n, unit), group in groupby(
             run.results, key=attrgetter("dataset", "system", "split_shown", "n", "unit")
         ):
-            results = list(group)
+            results = sorted(group, key=lambda one: _ORDER.get(one.metric, len(_ORDER)))  # older files have another
             row = (dataset, system, split, f"{n:,}", *(one.shown for one in results))
             rows = tables.setdefault((unit, tuple(one.metric for one in results)), [])
             if row not in rows:

@@ -60,6 +60,15 @@ def test_systems_with_the_same_metrics_share_a_table() -> None:
     )
 
 
+def test_runs_that_name_their_metrics_in_another_order_share_a_table() -> None:
+    cell, nucleus = (
+        {**RESULT, "metric": key, "value": value} for key, value in (("dice_cell", 0.9), ("dice_nucleus", 0.8))
+    )
+    other = [one | {"system": "other"} for one in (nucleus, cell)]
+    rows = cells_of(real_results([stored(cell, nucleus), stored(*other)]))
+    assert len(rows) == 4 and [one[:5] for one in rows[2][4:]] == [one[:5] for one in rows[3][4:]]
+
+
 def test_a_row_that_two_runs_share_is_shown_once_and_the_list_of_notes_is_closed() -> None:
     dice = {**RESULT, "metric": "dice_cell", "value": 0.9, "note": "starts from ImageNet weights"}
     lines = real_results([stored(dice), stored(dice)]).splitlines()

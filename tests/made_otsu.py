@@ -9,20 +9,24 @@ from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
 
 
-def write_otsu(folder: Path, kind: str, **sizes: float) -> Path:
-    """Write a segmenter with windows of 96 px; `kind` is its view, `sizes` its typical sizes. Returns the folder."""
-    spec = ModelSpec(
+def otsu_spec(kind: str, side: int, **sizes: float) -> ModelSpec:
+    """A segmenter with windows of `side` px; `kind` is its view, `sizes` its typical sizes."""
+    return ModelSpec(
         task="segmentation",
         architecture="otsu",
         arguments={},
         classes=("cyt", "nuc"),
         channels="rgb",
-        input_size=96,
+        input_size=side,
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
         training_data_sha256="0" * 64,
-        view={"view": kind, "input_size": 96},
-        typical_sizes=sizes,
+        view={"view": kind, "input_size": side},
+        typical_sizes=sizes or None,
     )
-    save_model(folder, build("otsu"), spec)
+
+
+def write_otsu(folder: Path, kind: str, side: int = 96, **sizes: float) -> Path:
+    """Write such a segmenter as a model folder, and return the folder."""
+    save_model(folder, build("otsu"), otsu_spec(kind, side, **sizes))
     return folder

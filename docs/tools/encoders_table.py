@@ -15,7 +15,7 @@ from cytopipe.core.io.tables import markdown
 from cytopipe.evaluation.comparison.encoders import letters_of
 from cytopipe.evaluation.comparison.leaderboard import LEADING, number_text, range_text
 from cytopipe.results.embeddings import EncoderTable
-from result_tables import between
+from result_tables import with_table
 
 PAGE, MEASURED = Path("docs/embeddings.md"), Path("docs/encoders.json")
 _HEADER = ("encoder", "features", "probe", "accuracy (95 %)", "macro F1", "AUC", "letters", "seconds")
@@ -46,8 +46,7 @@ def encoders_tables(measured: dict[str, Any]) -> str:
 
 def written(page: str, root: Path) -> str:
     """The page with the tables."""
-    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    return between(page, "encoders", encoders_tables(measured))
+    return with_table(page, "encoders", root / MEASURED, encoders_tables)
 
 
 if __name__ == "__main__":

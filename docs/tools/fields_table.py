@@ -6,13 +6,14 @@ python docs/tools/fields_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from cytopipe.evaluation.comparison.leaderboard import number_text, range_text
+from cytopipe.results.numbers import Estimate
+from result_tables import with_table
 
 PAGE, MEASURED = Path("docs/fields.md"), Path("docs/fields.json")
 TRAINED_ON = {"fields": "fields", "fields-segmenter": "single cells", "fields-patches": "patches"}
@@ -52,13 +53,13 @@ def fields_table(measured: dict[str, Any]) -> str:
 
 
 def _shown(measure: dict[str, float]) -> str:
-    return f"{measure['value']:.3f} ({measure['low']:.3f} to {measure['high']:.3f})"
+    estimate = Estimate.model_validate(measure)
+    return f"{number_text(estimate.value)} ({range_text(estimate)})"
 
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    return between(page, "detectors", fields_table(measured))
+    return with_table(page, "detectors", root / MEASURED, fields_table)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ python docs/tools/measured_tables.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE = Path("docs/evaluation.md")
 
@@ -49,8 +48,7 @@ def gate_table(measured: dict[str, Any]) -> str:
 def written(page: str, root: Path) -> str:
     """The page with both tables."""
     for mark, table in (("audit", audit_table), ("gate", gate_table)):
-        measured = json.loads((root / f"docs/{mark}.json").read_text(encoding="utf-8"))
-        page = between(page, mark, table(measured))
+        page = with_table(page, mark, root / f"docs/{mark}.json", table)
     return page
 
 

@@ -6,13 +6,12 @@ python docs/tools/patients_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE = Path("docs/clinical.md")
 
@@ -31,7 +30,7 @@ def patients_table(measured: list[dict[str, Any]]) -> str:
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    return between(page, "patients", patients_table(json.loads((root / "docs/patients.json").read_text("utf-8"))))
+    return with_table(page, "patients", root / "docs/patients.json", patients_table)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -56,6 +56,11 @@ def between(page: str, mark: str, body: str) -> str:
     if not found or not closed:
         raise CytopipeError("the markers are missing", hint=f"add the lines {begin} and {end}")
     return f"{before}{begin}\n{body.strip()}\n{end}{after}"
+
+
+def with_table(page: str, mark: str, measured: Path, table: Callable[[Any], str]) -> str:
+    """The page with the table, or tables, of a file that a benchmark wrote, between its marks."""
+    return between(page, mark, table(json.loads(measured.read_text(encoding="utf-8"))))
 
 
 def real_results(stored: Sequence[Stored]) -> str:

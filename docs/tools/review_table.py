@@ -6,13 +6,12 @@ python docs/tools/review_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE = Path("docs/review.md")
 _HEADER = ("task and order", "measure", "queue", "random", "difference", "95 % interval", "seeds won")
@@ -42,7 +41,7 @@ def _row(task: str, measure: str, found: dict[str, Any], seeds: int) -> tuple[st
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    return between(page, "review", review_table(json.loads((root / "docs/review.json").read_text(encoding="utf-8"))))
+    return with_table(page, "review", root / "docs/review.json", review_table)
 
 
 if __name__ == "__main__":

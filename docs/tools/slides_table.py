@@ -6,13 +6,12 @@ python docs/tools/slides_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE, MEASURED = Path("docs/slides.md"), Path("docs/slides.json")
 
@@ -37,8 +36,7 @@ def slides_table(measured: dict[str, Any]) -> str:
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    return between(page, "slides", slides_table(measured))
+    return with_table(page, "slides", root / MEASURED, slides_table)
 
 
 if __name__ == "__main__":

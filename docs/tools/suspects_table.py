@@ -6,13 +6,12 @@ python docs/tools/suspects_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE = Path("docs/clinical.md")
 _HEADER = ("dataset", "images", "groups", "balanced accuracy", "found", "right", "named", "named without flips")
@@ -33,8 +32,7 @@ def _row(name: str, one: dict[str, Any]) -> tuple[str, ...]:
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    measured = json.loads((root / "docs/suspects.json").read_text(encoding="utf-8"))
-    return between(page, "suspects", suspects_table(measured))
+    return with_table(page, "suspects", root / "docs/suspects.json", suspects_table)
 
 
 if __name__ == "__main__":

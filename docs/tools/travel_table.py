@@ -6,13 +6,12 @@ python docs/tools/travel_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE, MEASURED = Path("docs/travel.md"), Path("docs/travel.json")
 PARTS = ("nucleus", "cell")
@@ -42,8 +41,7 @@ def _dice(run: dict[str, Any], lab: str, gains: list[dict[str, Any] | None]) -> 
 
 def written(page: str, root: Path) -> str:
     """The page with the tables."""
-    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    return between(page, "travel", travel_table(measured))
+    return with_table(page, "travel", root / MEASURED, travel_table)
 
 
 if __name__ == "__main__":

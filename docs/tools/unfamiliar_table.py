@@ -6,13 +6,12 @@ python docs/tools/unfamiliar_table.py
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cytopipe.core.io.atomic import write_text
 from cytopipe.core.io.tables import markdown
-from result_tables import between
+from result_tables import with_table
 
 PAGE, MEASURED = Path("docs/clinical.md"), Path("docs/unfamiliar.json")
 
@@ -32,8 +31,7 @@ def _row(name: str, one: dict[str, Any]) -> tuple[str, ...]:
 
 def written(page: str, root: Path) -> str:
     """The page with the table."""
-    measured = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    return between(page, "unfamiliar", unfamiliar_table(measured))
+    return with_table(page, "unfamiliar", root / MEASURED, unfamiliar_table)
 
 
 if __name__ == "__main__":

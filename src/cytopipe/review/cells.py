@@ -48,8 +48,8 @@ def cell_queue(
 ) -> Queue:
     """The cells of screened fields.
 
-    Fields that show test images of the project, or are called as a group of them, are not offered: whoever names their
-    cells sees what is tested.
+    Fields that show test images of the project, or are named like one of their groups, are not offered: whoever names
+    their cells sees what is tested.
 
     Args:
         params: parameters of the project in the current folder.

@@ -18,9 +18,10 @@ from cytopipe.adapters.annotations.label_studio import is_label_studio, read_lab
 from cytopipe.adapters.annotations.shapes import AnnotatedImage
 from cytopipe.adapters.annotations.xml_formats import ROOTS, read_asap, read_cvat, read_voc
 from cytopipe.adapters.annotations.yolo import class_names, is_blank, is_class_list, is_yolo, read_yolo
-from cytopipe.adapters.layout import images_of, list_paths
+from cytopipe.adapters.layout import list_paths
 from cytopipe.adapters.names import ImageNames
 from cytopipe.data.imaging.fields import open_field
+from cytopipe.data.imaging.formats import is_image_name
 from cytopipe.data.imaging.frames import select_frame
 from cytopipe.data.imaging.native import is_special
 from cytopipe.data.imaging.opening import opened
@@ -127,9 +128,7 @@ class ImageLookup:
     """Finds the images that annotations mean, whatever folders `images` and `annotations` lie between."""
 
     def __init__(self, root: Path) -> None:
-        paths = list_paths(root)
-        images = {*images_of(paths), *(path for path in paths if path.suffix.lower() == _APERIO)}
-        names = [path for path in paths if path in images]
+        names = [path for path in list_paths(root) if is_image_name(path.name) or path.suffix.lower() == _APERIO]
         self.paths = [root / name for name in names]
         plain: dict[str, list[PurePosixPath]] = {}
         for name in names:

@@ -151,7 +151,16 @@ def ellipse(middle: tuple[float, float], radii: tuple[float, float], degrees: fl
 
 
 def turned_box(box: tuple[float, float, float, float], degrees: float, where: str) -> Outline:
-    """A box (left, top, right, bottom) turned around its middle, clockwise as it is seen."""
+    """A box turned around its middle.
+
+    Args:
+        box: left, top, right and bottom, pixels.
+        degrees: clockwise as it is seen.
+        where: its place in the file, for errors.
+
+    Raises:
+        CytopipeError: it has no area, or a number is not finite.
+    """
     left, top, right, bottom = box
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])

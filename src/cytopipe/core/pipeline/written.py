@@ -62,7 +62,7 @@ def check_unchanged(inputs: Mapping[str, Sequence[str]], closed: Collection[str]
         CytopipeError: a file is missing, or has other bytes, and DVC does not vouch for these.
     """
     parts = {part for several in inputs.values() for part in several if Path(part).exists()}
-    below, dvc = tuple(f"{part}/" for part in parts), _Dvc()
+    below, dvc = tuple(f"{part}/" for part in parts), _DvcRecord()
     with HashRecord(HASHES) as record:
         for file in sorted(WRITTEN.glob("*.sha256")):
             known = ((path, digest) for path, digest in _read(file) if path in parts or path.startswith(below))
@@ -128,7 +128,7 @@ def _is_other(path: Path, digest: str, record: HashRecord) -> bool:
         return True
 
 
-class _Dvc:
+class _DvcRecord:
     """What DVC says of the files of its outputs, by dvc.lock and the lists of folders in its cache."""
 
     def __init__(self) -> None:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from cytopipe.core.params import View
 from cytopipe.data.imaging.decode import encode_png
 from cytopipe.data.imaging.masks import encode_mask, read_mask
 from cytopipe.data.manifest import Row
@@ -19,6 +18,7 @@ from cytopipe.evaluation.segmenter.distribution import segmenter_details
 from cytopipe.evaluation.segmenter.evaluate import evaluate_segmenter
 from cytopipe.metrics.registry import of_task
 from cytopipe.results.model_spec import ModelSpec
+from made_otsu import otsu_spec
 
 Organized = tuple[Path, list[Row]]
 CPU = torch.device("cpu")
@@ -41,18 +41,7 @@ def organized(tmp_path: Path) -> Organized:
 
 
 def spec() -> ModelSpec:
-    return ModelSpec(
-        task="segmentation",
-        architecture="otsu",
-        arguments={},
-        classes=("cyt", "nuc"),
-        channels="rgb",
-        input_size=32,
-        mean=(0, 0, 0),
-        std=(1, 1, 1),
-        training_data_sha256="0" * 64,
-        view=View(view="whole", input_size=32),
-    )
+    return otsu_spec("whole", 32)
 
 
 class Threshold(nn.Module):

@@ -18,6 +18,7 @@ from cytopipe.models.inference.predictor import Predictor
 from cytopipe.models.inference.segment import Segmentation
 from cytopipe.models.registry import build
 from cytopipe.results.model_spec import ModelSpec
+from made_otsu import write_otsu
 
 SIDE = 24
 CPU = torch.device("cpu")
@@ -42,20 +43,7 @@ def classifier_spec(channels: str = "rgb+masks", **changes: object) -> ModelSpec
 
 
 def write_segmenter(folder: Path) -> Path:
-    spec = ModelSpec(
-        task="segmentation",
-        architecture="otsu",
-        arguments={},
-        classes=("cyt", "nuc"),
-        channels="rgb",
-        input_size=SIDE,
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-        training_data_sha256="0" * 64,
-        view={"view": "whole", "input_size": 32},
-    )
-    save_model(folder, build("otsu"), spec)
-    return folder
+    return write_otsu(folder, "whole", 32)
 
 
 def write_classifier(folder: Path, segmenter: Path | None, spec: ModelSpec | None = None) -> Path:

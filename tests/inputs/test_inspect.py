@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cytopipe.adapters.registry import ADAPTERS
 from cytopipe.errors import CytopipeError
-from cytopipe.inspection.look import look
+from cytopipe.inspection.look import _PRESETS, look
 from cytopipe.inspection.seen import Seen
+from cytopipe.presets.files import list_presets
 from files_of_people import cell, cell_mask, names, save, table, tree
+from made_annotations import field, geojson
 from organized import organized
 
 TWO = ("abnormal", "normal")
@@ -349,3 +352,13 @@ def test_columns_that_may_be_attributes_are_offered(tmp_path: Path, caplog: pyte
     seen = check(root, tmp_path, caplog, 6)
     assert "attributes" not in seen.fit.options
     assert seen.fit.why["attributes"].endswith("site (A, B); results by each: attributes: [site]")
+
+
+def test_annotated_fields_are_named_with_a_preset_that_is_there(tmp_path: Path) -> None:
+    field(tmp_path / "a.png")
+    geojson(tmp_path)
+    assert look(tmp_path).known == (("own-fields", "fields with annotations"),)
+
+
+def test_every_layout_that_is_known_has_a_preset() -> None:
+    assert {_PRESETS.get(name, name) for name in ADAPTERS} - {"folder"} <= set(list_presets(Path(__file__).parents[2]))

@@ -21,6 +21,7 @@ from cytopipe.inspection.seen import Seen
 from cytopipe.sources.fetch import fetch
 
 _DEEPEST, _MOST_FOLDERS = 4, 12  # of the tree that is shown
+_PRESETS = {"annotated": "own-fields", "cell_background": "bethesda-paper"}  # of adapters that no preset is named after
 
 
 def look(source: Path) -> Seen:
@@ -65,7 +66,7 @@ def _folder_of(source: Path) -> Iterator[Path]:
 
 
 def _known(raw: Path) -> Iterator[tuple[str, str]]:
-    """The published datasets that this is one of."""
+    """The presets that read this, and what they take it for."""
     for name, adapter in sorted(ADAPTERS.items()):
         if name == "folder":
             continue
@@ -74,7 +75,7 @@ def _known(raw: Path) -> Iterator[tuple[str, str]]:
                 adapter.read(raw, {}, "options")
         except CytopipeError:
             continue
-        yield name, adapter.title
+        yield _PRESETS.get(name, name), adapter.title
 
 
 def _home(paths: Sequence[PurePosixPath]) -> str:

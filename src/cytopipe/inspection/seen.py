@@ -133,7 +133,7 @@ class Seen:
         groups: candidates for the group.
         odd: reason, number and first path of files that are none of these.
         fit: see `Fit`.
-        known: name and title of the adapters of published datasets that read the source.
+        known: presets that read the source, and what it is to them.
     """
 
     source: str

@@ -13,7 +13,7 @@ def show(seen: Seen) -> str:
     parts = [
         f"{seen.source}: {seen.files} files, {seen.pictures.count} images"
         + (f", all in {seen.home}/" if seen.home != "." else ""),
-        _part("a published dataset", [f"{title}: `cytopipe preset {name}` reads it" for name, title in seen.known]),
+        _part("a known layout", [f"{title}: `cytopipe preset {preset}` reads it" for preset, title in seen.known]),
         _part("folders", seen.tree),
         _part("images", _pictures(seen.pictures)),
         _part("masks", _masks(seen)),

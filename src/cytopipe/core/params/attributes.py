@@ -23,8 +23,8 @@ def number_of(text: str) -> float | None:
 def bin_of(value: str, limits: Sequence[float]) -> str:
     """The name of the bin that a number lies in; a bin holds its lower limit.
 
-    >>> [bin_of(age, (40, 60)) for age in ("39.5", "40", "60", "unknown")]
-    ['under 40', '40 to under 60', '60 and over', 'unknown']
+    >>> ", ".join(bin_of(age, (40, 60)) for age in ("39.5", "40", "60", "unknown"))
+    'under 40, 40 to under 60, 60 and over, unknown'
     """
     number = number_of(value)
     if number is None or not limits:
